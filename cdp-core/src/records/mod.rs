@@ -1,0 +1,18 @@
+//! The plain data that flows: values, numbers, instants, messages, receipts, tables. No room of its own; every room
+//! reads it, and it knows none of them.
+
+mod frame;
+mod message;
+mod number;
+mod path;
+mod receipt;
+mod time;
+mod value;
+
+pub use frame::{Cells, Column, Frame};
+pub use message::{Message, MessageType};
+pub use number::{Number, NumberFault};
+pub use path::Path;
+pub use receipt::{FIRST_REJECTS, Receipt, Reject, RejectReason, RejectSample};
+pub use time::{Duration, Timestamp, TimestampFault};
+pub use value::{JsonFault, MAX_DEPTH, Object, Value, write_json_object, write_json_text};

@@ -1,0 +1,106 @@
+//! The one rule tree at work: evaluate on a profile, explain, list what it reads. It holds no connection and no clock.
+//!
+//! A rule asks a [`ProfileView`] at an instant; whoever has a profile (the store, a decision, a test) can be asked.
+
+use std::borrow::Cow;
+
+use crate::error::Result;
+use crate::records::{Number, Path, Timestamp, Value};
+
+/// The property columns of stored events.
+pub trait PropertyColumns {
+    /// The value of a property of the event in this row; null and absent are `None`.
+    fn value(&self, path: &Path, row: u32) -> Option<Cow<'_, Value>>;
+}
+
+/// Where an event's properties are.
+#[derive(Clone, Copy)]
+pub enum Properties<'a> {
+    /// A row of the store's property columns.
+    Columns(&'a dyn PropertyColumns, u32),
+    /// The properties of an event that is not stored.
+    Object(&'a Value),
+}
+
+/// One event of a profile's timeline.
+#[derive(Clone, Copy)]
+pub struct TimelineEvent<'a> {
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Its place in the log.
+    pub sequence: u64,
+    /// Its name.
+    pub event: &'a str,
+    /// Its properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> TimelineEvent<'a> {
+    /// The value of a property; null and absent are `None`, a path with `*` gives the list of values found.
+    pub fn property(&self, path: &Path) -> Option<Cow<'a, Value>> {
+        match self.properties {
+            Properties::Columns(columns, row) => columns.value(path, row),
+            Properties::Object(object) if path.is_multiple() => path.find(object).map(Cow::Owned),
+            Properties::Object(object) => path.find_one(object).filter(|value| !value.is_null()).map(Cow::Borrowed),
+        }
+    }
+}
+
+/// The state of a person's consent for a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentStatus {
+    /// The latest choice allows it.
+    Granted,
+    /// The latest choice forbids it.
+    Denied,
+    /// There is no choice.
+    Unknown,
+    /// Joined profiles disagree, and nobody has chosen since.
+    Conflict,
+}
+
+impl ConsentStatus {
+    /// The word for this state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConsentStatus::Granted => "granted",
+            ConsentStatus::Denied => "denied",
+            ConsentStatus::Unknown => "unknown",
+            ConsentStatus::Conflict => "conflict",
+        }
+    }
+}
+
+/// What a rule can ask of one profile. Every answer is at the instant `at`: facts that happened after it do not count.
+pub trait ProfileView {
+    /// The value at a path into the traits; null and absent are `None`.
+    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>>;
+
+    /// Every event of the profile, whenever it happened, in the order of (occurred_at, sequence). Only tracks, pages
+    /// and screens are events.
+    fn events(&self) -> &[TimelineEvent<'_>];
+
+    /// The message id of an event, for breaking ties between events of the same millisecond.
+    fn message_id(&self, sequence: u64) -> Result<String>;
+
+    /// The value of a defined feature.
+    fn feature(&self, name: &str, at: Timestamp) -> Result<Value>;
+
+    /// Whether the profile is in a defined audience.
+    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool>;
+
+    /// The class and score that a predictor gives the profile; `None` if it is unassigned.
+    fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>>;
+
+    /// The state of consent for a purpose, on one channel or on all.
+    fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus>;
+
+    /// Whether the profile holds an identifier of this type.
+    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool;
+
+    /// Whether the profile holds a person or contact identifier.
+    fn is_known(&self, at: Timestamp) -> bool;
+
+    /// A value of the message a decision is about (`properties.amount`, `context.page.url`); `None` outside a decision.
+    fn current(&self, path: &Path) -> Option<Value>;
+}
