@@ -57,6 +57,18 @@ impl Cells {
         self.len() == 0
     }
 
+    /// Keeps the first `n_rows` values.
+    pub fn truncate(&mut self, n_rows: usize) {
+        match self {
+            Cells::Bool(cells) => cells.truncate(n_rows),
+            Cells::Int64(cells) => cells.truncate(n_rows),
+            Cells::Decimal(cells) => cells.truncate(n_rows),
+            Cells::Float64(cells) => cells.truncate(n_rows),
+            Cells::Text(cells) => cells.truncate(n_rows),
+            Cells::Timestamp(cells) => cells.truncate(n_rows),
+        }
+    }
+
     /// The value in a row as JSON; instants as RFC 3339 text.
     pub fn value(&self, row: usize) -> Value {
         fn at<T: Clone>(cells: &[Option<T>], row: usize) -> Option<T> {

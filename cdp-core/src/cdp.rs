@@ -1,0 +1,195 @@
+//! The handle, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
+//!
+//! This is the only file (with its parts in `cdp/`) that knows all rooms. A write runs in one transaction: messages
+//! are mapped and checked, get their node, are appended, observed, linked; then the touched profiles are evaluated and
+//! the meta row is written. RAM takes the result in after COMMIT, and only then.
+
+mod checks;
+mod collect;
+mod define;
+mod learn;
+mod observe;
+mod open;
+mod release;
+mod segment;
+mod snapshot;
+mod state;
+mod tables;
+mod unify;
+mod upkeep;
+mod write;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+pub use collect::{Data, IngestOptions, Progress};
+pub use define::DefineResult;
+pub use open::OpenOptions;
+pub use release::ExportRequest;
+pub use segment::Query;
+pub use unify::Identifier;
+
+use observe::observe;
+use snapshot::Snapshot;
+use state::{Standing, State};
+use write::{Change, Writing};
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::{Timestamp, TimestampFault, Value};
+use crate::store::Store;
+
+/// An open customer data platform: a cheap handle that can be cloned and shared between threads.
+///
+/// ```
+/// use cdp_core::{Cdp, records::Value};
+///
+/// let db = Cdp::open(cdp_core::OpenOptions::in_memory())?;
+/// db.define(&[Value::parse(br#"{"kind": "feature", "name": "spend", "event": "Order Completed", "agg": "sum", "property": "revenue"}"#).unwrap()], false)?;
+/// db.send(&Value::parse(br#"{"type": "track", "event": "Order Completed", "userId": "u1", "properties": {"revenue": 12.5}}"#).unwrap())?;
+/// let profile = db.profile(&Value::parse(br#"{"user_id": "u1"}"#).unwrap(), None)?.expect("u1 was seen");
+/// assert_eq!(profile.get("features").unwrap().to_json(), r#"{"spend":12.5}"#);
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Cdp {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    state: RwLock<State>,
+    clock: Clock,
+    strict_consent: bool,
+    interrupted: AtomicBool,
+}
+
+impl std::fmt::Debug for Cdp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cdp")
+    }
+}
+
+/// The instant, or instants, that a read asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AsOf {
+    /// Facts that happened later do not count; `None` is now.
+    pub valid: Option<Timestamp>,
+}
+
+impl AsOf {
+    /// Reads `null`, a time, or `{"valid": time}`.
+    ///
+    /// Known-time reads (`{"known": ...}`) are refused until their issue.
+    pub fn from_value(value: Option<&Value>) -> Result<AsOf> {
+        match value {
+            None | Some(Value::Null) => Ok(AsOf::default()),
+            Some(Value::Object(object)) => {
+                if object.get("known").is_some_and(|known| !known.is_null()) {
+                    return Err(Error::invalid("as_of by known time is not available yet").with_hint("leave `known` out: as_of={\"valid\": ...}"));
+                }
+                Ok(AsOf { valid: object.get("valid").map(timestamp_from).transpose()? })
+            }
+            Some(time) => Ok(AsOf { valid: Some(timestamp_from(time)?) }),
+        }
+    }
+}
+
+/// A time as callers give it: RFC 3339 text or milliseconds since 1970.
+pub(crate) fn timestamp_from(value: &Value) -> Result<Timestamp> {
+    let parsed = match value {
+        Value::Text(text) => Timestamp::parse(text),
+        Value::Number(number) => number.as_i64().ok_or(TimestampFault::Unparsable).and_then(Timestamp::checked_from_millis),
+        _ => Err(TimestampFault::Unparsable),
+    };
+    parsed.map_err(|fault| Error::invalid(fault.to_string()))
+}
+
+impl Cdp {
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present instant, by the store's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    fn instant(&self, as_of: AsOf) -> Timestamp {
+        as_of.valid.unwrap_or_else(|| self.now())
+    }
+
+    /// Runs `work` on one snapshot: the file's first, then RAM at that sequence.
+    fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        let mut work = Some(work);
+        loop {
+            let answer = self.inner.store.read(|facts| {
+                let meta = facts.meta()?;
+                let standing = self.state().standing(&meta);
+                if let Standing::Behind = standing {
+                    self.state_mut().catch_up(facts, &meta)?;
+                }
+                let state = self.state();
+                match state.standing(&meta) {
+                    Standing::Level => work.take().map(|work| work(&Snapshot::of_state(facts, &state))).transpose(),
+                    // This process committed between the snapshot and the look at RAM: take a newer snapshot.
+                    Standing::Ahead | Standing::Behind => Ok(None),
+                }
+            })?;
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
+    fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let work = |facts: crate::store::Facts<'_>| {
+            let meta = facts.meta()?;
+            let standing = self.state().standing(&meta);
+            if !matches!(standing, Standing::Level) {
+                self.state_mut().catch_up(facts, &meta)?;
+            }
+            let state = self.state();
+            let mut writing = Writing::new(self, facts, &state);
+            let answer = work(&mut writing)?;
+            let change = writing.finish()?;
+            Ok((answer, change))
+        };
+        let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
+        self.inner.store.write(work, || self.state_mut(), fold)
+    }
+
+    /// Closes the store. Calls on any clone of the handle fail from then on; closing twice is fine.
+    pub fn close(&self) -> Result<()> {
+        self.inner.store.close()
+    }
+
+    /// Whether the store was closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.store.is_closed()
+    }
+
+    /// Asks the long call that runs now to stop at its next opportunity; what it had committed stays.
+    pub fn interrupt(&self) {
+        self.inner.interrupted.store(true, Ordering::Relaxed);
+        self.inner.store.interrupt();
+    }
+
+    fn check_interrupt(&self) -> Result<()> {
+        if self.inner.interrupted.swap(false, Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted").with_hint("what it had acknowledged is kept; call again to continue"));
+        }
+        Ok(())
+    }
+
+    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
+    pub fn backup(&self, path: &Path) -> Result<()> {
+        self.inner.store.backup(path)
+    }
+}

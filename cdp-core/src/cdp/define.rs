@@ -1,0 +1,257 @@
+//! Definitions in, one transaction, free in order; equal is unchanged, other is a new version with its backfill.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::write::Writing;
+use super::Cdp;
+use crate::definitions::{Body, Catalog, Definition, Kind, describe_preset, parse_definitions};
+use crate::error::{Error, Result};
+use crate::identity;
+use crate::intake;
+use crate::records::{Object, Value};
+use crate::rules;
+use crate::store::{LinkRule, StoredDefinition, StoredLink};
+
+/// What became of one definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefineResult {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The version that holds now.
+    pub version: u32,
+    /// `created`, `updated` or `unchanged`.
+    pub status: &'static str,
+    /// What a person should know although the definition holds.
+    pub warnings: Vec<String>,
+}
+
+impl DefineResult {
+    /// `{kind, name, version, status, warnings}`.
+    pub fn to_value(&self) -> Value {
+        Value::Object(Object::from([
+            ("kind".to_owned(), Value::from(self.kind.as_str())),
+            ("name".to_owned(), Value::from(self.name.as_str())),
+            ("version".to_owned(), Value::integer(self.version)),
+            ("status".to_owned(), Value::from(self.status)),
+            ("warnings".to_owned(), Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect())),
+        ]))
+    }
+}
+
+impl Cdp {
+    /// Makes definitions hold, all or none. They may refer to each other in any order. With `dry_run` nothing changes
+    /// and the result shows what would.
+    ///
+    /// Every fault of every definition is reported at once, each with its JSON pointer.
+    pub fn define(&self, definitions: &[Value], dry_run: bool) -> Result<Vec<DefineResult>> {
+        let definitions = parse_definitions(definitions)?;
+        if dry_run {
+            let catalog = self.state().catalog.clone();
+            return plan(&catalog, &definitions).map(|(results, _)| results);
+        }
+        self.write(|writing| writing.define(definitions))
+    }
+
+    /// Every definition that holds: the JSON as it was given, with its `version`.
+    pub fn definitions(&self) -> Result<Value> {
+        self.read(|snapshot| {
+            let mut listed: Vec<Value> = snapshot
+                .catalog
+                .iter()
+                .map(|held| {
+                    let mut object = crate::definitions::describe(&held.definition);
+                    object.insert("version".to_owned(), Value::integer(held.version));
+                    Value::Object(object)
+                })
+                .collect();
+            if !snapshot.catalog.iter().any(|held| held.definition.kind() == Kind::Identity) {
+                listed.insert(0, Value::Object(describe_preset()));
+            }
+            Ok(Value::List(listed))
+        })
+    }
+
+    /// Takes a definition out, unless another refers to it. Facts stay.
+    pub fn drop_definition(&self, kind: &str, name: &str) -> Result<()> {
+        let kind = Kind::parse(kind).ok_or_else(|| {
+            let kinds: Vec<&str> = Kind::ALL.iter().map(|(word, _)| *word).collect();
+            Error::invalid(format!("unknown kind of definition `{kind}`")).with_hint(format!("kinds: {}", kinds.join(", ")))
+        })?;
+        self.write(|writing| writing.drop_definition(kind, name))
+    }
+
+    /// What the store has seen: event names and identifier types with their numbers of messages and values.
+    pub fn schema(&self) -> Result<Value> {
+        self.read(|snapshot| {
+            let mut events = std::collections::BTreeMap::<String, i64>::new();
+            let mut traits = BTreeSet::new();
+            let mut identifiers = std::collections::BTreeMap::<String, i64>::new();
+            for node in 0..snapshot.memory.n_nodes() {
+                *identifiers.entry(snapshot.memory.node(node).0.to_owned()).or_default() += 1;
+                for facts in snapshot.memory.facts(node) {
+                    for event in &facts.events {
+                        *events.entry(snapshot.memory.name(event.event).to_owned()).or_default() += 1;
+                    }
+                    traits.extend(facts.traits.iter().map(|write| write.name.to_string()));
+                }
+            }
+            let counted = |counts: std::collections::BTreeMap<String, i64>| {
+                Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
+            };
+            Ok(Value::Object(Object::from([
+                ("events".to_owned(), counted(events)),
+                ("identifiers".to_owned(), counted(identifiers)),
+                ("traits".to_owned(), Value::List(traits.into_iter().map(Value::from).collect())),
+            ])))
+        })
+    }
+}
+
+/// The results of a define, and the catalog that would hold.
+fn plan(catalog: &Catalog, definitions: &[Definition]) -> Result<(Vec<DefineResult>, Catalog)> {
+    let mut planned = catalog.clone();
+    let mut results = Vec::with_capacity(definitions.len());
+    for definition in definitions {
+        let kind = definition.kind();
+        only_one(&planned, definition)?;
+        let held = planned.get(kind, &definition.name);
+        let (version, status) = match held {
+            Some(held) if held.definition.json == definition.json => (held.version, "unchanged"),
+            Some(held) => (held.version + 1, "updated"),
+            None => (1, "created"),
+        };
+        let warnings = warnings(definition);
+        planned.insert(version, Arc::new(definition.clone()));
+        results.push(DefineResult { kind, name: definition.name.clone(), version, status, warnings });
+    }
+    let faults = rules::check(&planned);
+    if let Some((kind, name, _)) = faults.first() {
+        let what = format!("the {} `{name}`", kind.as_str());
+        return Err(Error::from_faults(&what, faults.into_iter().map(|(_, _, fault)| fault).collect()));
+    }
+    Ok((results, planned))
+}
+
+/// There is one identity definition and one consent policy at a time.
+fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
+    let kind = definition.kind();
+    if !matches!(kind, Kind::Identity | Kind::ConsentPolicy) {
+        return Ok(());
+    }
+    let other = catalog.iter().find(|held| held.definition.kind() == kind && held.definition.name != definition.name);
+    match other {
+        Some(other) => Err(Error::invalid(format!("there is a {} `{}` already, and only one may hold", kind.as_str(), other.definition.name))
+            .with_hint(format!("give it the name `{}` to replace it, or drop that one first", other.definition.name))),
+        None => Ok(()),
+    }
+}
+
+fn warnings(definition: &Definition) -> Vec<String> {
+    match &definition.body {
+        Body::Identity(identity) => identity
+            .identifiers
+            .iter()
+            .filter(|identifier| identifier.on_conflict != crate::definitions::OnConflict::KeepFirst)
+            .map(|identifier| format!("identifier `{}`: on_conflict other than keep_first is not applied yet", identifier.name))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl Writing<'_> {
+    fn define(&mut self, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
+        let (mut results, _) = plan(&self.catalog, &definitions)?;
+        let mut catalog = (*self.catalog).clone();
+        let latest = self.facts.latest_definitions()?;
+        for (definition, result) in definitions.into_iter().zip(&mut results) {
+            if result.status == "unchanged" {
+                continue;
+            }
+            let kind = definition.kind().as_str();
+            // Versions go on counting after a drop.
+            let before = latest.iter().find(|stored| stored.kind == kind && stored.name == definition.name);
+            result.version = before.map_or(0, |stored| stored.version) + 1;
+            let stored = StoredDefinition {
+                kind: kind.to_owned(),
+                name: definition.name.clone(),
+                version: result.version,
+                json: Some(definition.to_json()),
+            };
+            self.facts.put_definition(&stored, self.meta.recorded_at)?;
+            catalog.insert(result.version, Arc::new(definition));
+        }
+        if results.iter().all(|result| result.status == "unchanged") {
+            return Ok(results);
+        }
+        self.apply_catalog(catalog)?;
+        Ok(results)
+    }
+
+    fn drop_definition(&mut self, kind: Kind, name: &str) -> Result<()> {
+        let mut catalog = (*self.catalog).clone();
+        let Some(held) = catalog.remove(kind, name) else {
+            return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
+        };
+        if let Some((of_kind, of_name, fault)) = rules::check(&catalog).into_iter().next() {
+            return Err(Error::new(crate::error::ErrorKind::Conflict, format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message))
+                .with_hint("drop or change that one first"));
+        }
+        let stored = StoredDefinition { kind: kind.as_str().to_owned(), name: name.to_owned(), version: held.version + 1, json: None };
+        self.facts.put_definition(&stored, self.meta.recorded_at)?;
+        if kind == Kind::Audience {
+            self.drop_audience(name)?;
+        }
+        self.apply_catalog(catalog)
+    }
+
+    /// Makes another catalog hold: re-derives what depends on the definitions that changed.
+    fn apply_catalog(&mut self, catalog: Catalog) -> Result<()> {
+        let identity_changed = catalog.identity() != self.catalog.identity();
+        self.meta.definitions += 1;
+        self.catalog = Arc::new(catalog);
+        if identity_changed {
+            self.rederive_identity()?;
+        }
+        self.reload_at_the_end();
+        Ok(())
+    }
+
+    /// Derives every message's node and links again, under the identity definition that holds now.
+    fn rederive_identity(&mut self) -> Result<()> {
+        self.facts.clear_evidence()?;
+        let catalog = self.catalog.clone();
+        let (facts, last) = (self.facts, self.meta.log_sequence);
+        facts.visit_messages(0, last, |stored| {
+            let Ok(Value::Object(fields)) = Value::parse(stored.payload.as_bytes()) else { return Ok(()) };
+            let Ok(read) = intake::read_message(fields, usize::MAX) else { return Ok(()) };
+            // A message that the new definition gives no identifier stays where it was.
+            let Ok(identified) = identity::identify(catalog.identity(), &read.message) else { return Ok(()) };
+            self.relink(&stored, &identified)
+        })
+    }
+
+    fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified) -> Result<()> {
+        let mut node = None;
+        for (identifier_type, value) in &identified.kept {
+            let this = self.node(identifier_type, value)?;
+            let Some(node) = node else {
+                node = Some(this);
+                if this != stored.node {
+                    self.facts.set_message_node(stored.sequence, this)?;
+                }
+                continue;
+            };
+            let rule = if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
+            let link = StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
+            self.facts.put_link(&link)?;
+        }
+        for identifier_type in &identified.blocked {
+            let type_id = self.name(identifier_type)?;
+            self.facts.put_blocked(stored.sequence, type_id)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,427 @@
+//! One moment of the store: facts, timelines, partition and definitions that agree with each other, and the people in it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::state::{LoadedModel, State};
+use crate::audiences;
+use crate::definitions::{Catalog, IdentifierType, Role, TextField};
+use crate::error::{Error, Result};
+use crate::features;
+use crate::identity::{NodeRules, PartitionView, declared_type};
+use crate::predict::Prediction;
+use crate::privacy::{self, Choice, ConsentState};
+use crate::records::{Number, Object, Path, Timestamp, Value};
+use crate::rules::{ConsentStatus, ProfileView, Properties, PropertyColumns, TimelineEvent, evaluate};
+use crate::store::{ConsentWrite, Facts, MemoryView, hex};
+
+/// Everything that a read needs, at one sequence of the log.
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot<'a> {
+    pub(super) facts: Facts<'a>,
+    pub(super) memory: MemoryView<'a>,
+    pub(super) partition: PartitionView<'a>,
+    pub(super) catalog: &'a Catalog,
+    pub(super) models: &'a BTreeMap<String, LoadedModel>,
+    pub(super) salt: &'a [u8; 32],
+    pub(super) committed_sequence: u64,
+}
+
+impl<'a> Snapshot<'a> {
+    /// The committed state.
+    pub(super) fn of_state(facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
+        Snapshot {
+            facts,
+            memory: state.memory.view(),
+            partition: state.partition.view(),
+            catalog: &state.catalog,
+            models: &state.models,
+            salt: &state.meta.salt,
+            committed_sequence: state.memory.sequence,
+        }
+    }
+
+    /// The id of a node for the outside: a keyed hash, so that it tells nothing and resolves for ever.
+    pub(super) fn node_hash(&self, node: u32) -> String {
+        let (identifier_type, value) = self.memory.node(node);
+        let mut hasher = blake3::Hasher::new_keyed(self.salt);
+        hasher.update(identifier_type.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(value.as_bytes());
+        hex(hasher.finalize().as_bytes().get(..16).unwrap_or_default())
+    }
+
+    /// What orders people and nodes: (first named at, priority, type, value).
+    pub(super) fn node_order(&self, node: u32) -> (Timestamp, u32, &'a str, &'a str) {
+        let (identifier_type, value) = self.memory.node(node);
+        let first_named_at = self.memory.facts(node).filter_map(|facts| facts.first_named_at).min();
+        let priority = declared_type(self.catalog.identity(), identifier_type).priority;
+        (first_named_at.unwrap_or_default(), priority, identifier_type, value)
+    }
+
+    /// The node of a normalized or raw identifier.
+    pub(super) fn find_node(&self, identifier_type: &str, raw: &str) -> Option<u32> {
+        let declared = declared_type(self.catalog.identity(), identifier_type);
+        let value = crate::identity::normalize(&declared, raw)?;
+        self.memory.node_id(identifier_type, &value)
+    }
+
+    /// The node whose hash is this profile id.
+    pub(super) fn find_profile_id(&self, profile_id: &str) -> Option<u32> {
+        (0..self.memory.n_nodes()).find(|node| self.node_hash(*node) == profile_id)
+    }
+
+    /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
+    pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
+        let nodes = self.partition.nodes_of_at(node, at, self)?;
+        let person = Person::new(self, nodes);
+        Ok(person.exists_at(at).then_some(person))
+    }
+
+    /// Everybody at `at`, in the order of their first nodes.
+    pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
+        let mut seen = vec![false; self.memory.n_nodes() as usize];
+        let mut people = Vec::new();
+        for node in 0..self.memory.n_nodes() {
+            if seen.get(node as usize).copied().unwrap_or(true) {
+                continue;
+            }
+            let nodes = self.partition.nodes_of_at(node, at, self)?;
+            for member in &nodes {
+                if let Some(seen) = seen.get_mut(*member as usize) {
+                    *seen = true;
+                }
+            }
+            let person = Person::new(self, nodes);
+            if person.exists_at(at) {
+                people.push(person);
+            }
+        }
+        people.sort_by_cached_key(|person| person.order());
+        Ok(people)
+    }
+}
+
+impl NodeRules for Snapshot<'_> {
+    fn identifier_type(&self, node: u32) -> IdentifierType {
+        declared_type(self.catalog.identity(), self.memory.node(node).0)
+    }
+
+    fn message_id(&self, sequence: u64) -> Result<String> {
+        let key = self.facts.message_key(sequence)?;
+        key.map(|(_, message_id, _)| message_id).ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
+    }
+
+    fn first_sequence(&self, node: u32) -> Option<u64> {
+        self.memory.facts(node).filter_map(|facts| facts.first_sequence).min()
+    }
+
+    fn committed_sequence(&self) -> u64 {
+        self.committed_sequence
+    }
+
+    fn first_identified(&self, node: u32) -> Option<(Timestamp, u64)> {
+        self.memory.facts(node).filter_map(|facts| facts.first_identified).min()
+    }
+}
+
+impl PropertyColumns for Snapshot<'_> {
+    fn value(&self, path: &Path, row: u32) -> Option<Cow<'_, Value>> {
+        self.memory.property(path, row).map(Cow::Borrowed)
+    }
+}
+
+/// One person: nodes and their timeline, as rules see it.
+pub(super) struct Person<'a> {
+    pub(super) snapshot: &'a Snapshot<'a>,
+    /// The nodes, in the order of their numbers.
+    pub(super) nodes: Vec<u32>,
+    timeline: Vec<TimelineEvent<'a>>,
+    /// The message that a decision is about.
+    current: Option<&'a Value>,
+}
+
+impl<'a> Person<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Person<'a> {
+        let mut timeline = Vec::new();
+        let mut sorted = true;
+        for node in &nodes {
+            for facts in snapshot.memory.facts(*node) {
+                sorted &= timeline.is_empty() || facts.events.is_empty();
+                timeline.extend(facts.events.iter().map(|entry| TimelineEvent {
+                    occurred_at: entry.occurred_at,
+                    sequence: entry.sequence,
+                    event: snapshot.memory.name(entry.event),
+                    properties: Properties::Columns(snapshot, entry.row),
+                }));
+            }
+        }
+        let in_order = |pair: &[TimelineEvent<'_>]| {
+            matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence))
+        };
+        // One node of the last commit is sorted already; several, or one with additions, are merged here.
+        if !sorted || !timeline.windows(2).all(in_order) {
+            timeline.sort_unstable_by_key(|event| (event.occurred_at, event.sequence));
+        }
+        Person { snapshot, nodes, timeline, current: None }
+    }
+
+    /// The same person with an event that is taken as if it had happened.
+    pub(super) fn with_hypothetical(mut self, message: &'a Value, event: &'a str, at: Timestamp) -> Person<'a> {
+        static NOTHING: Value = Value::Null;
+        let properties = message.get("properties").unwrap_or(&NOTHING);
+        let properties = Properties::Object(properties);
+        self.timeline.push(TimelineEvent { occurred_at: at, sequence: u64::MAX, event, properties });
+        self.timeline.sort_by_key(|event| (event.occurred_at, event.sequence));
+        self.current = Some(message);
+        self
+    }
+
+    fn facts(&self) -> impl Iterator<Item = (u32, &'a crate::store::NodeFacts)> + '_ {
+        self.nodes.iter().flat_map(|node| self.snapshot.memory.facts(*node).map(|facts| (*node, facts)))
+    }
+
+    /// Whether a message of this person had happened by `at`.
+    pub(super) fn exists_at(&self, at: Timestamp) -> bool {
+        self.timeline.first().is_some_and(|event| event.occurred_at <= at)
+            || self.facts().any(|(_, facts)| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at))
+    }
+
+    /// Every message of this person: (occurred_at, sequence), in no order.
+    pub(super) fn messages(&self) -> Vec<(Timestamp, u64)> {
+        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().copied());
+        self.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
+    }
+
+    /// When traits, identifiers and consents changed in `(since, to]`.
+    pub(super) fn instants_of_other_facts(&self, since: Option<Timestamp>, to: Timestamp) -> Vec<Timestamp> {
+        let mut instants: Vec<Timestamp> = Vec::new();
+        for (_, facts) in self.facts() {
+            instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
+            instants.extend(facts.traits.iter().map(|write| write.occurred_at));
+            instants.extend(facts.consents.iter().map(|write| write.occurred_at));
+            instants.extend(facts.first_named_at);
+        }
+        instants.retain(|instant| since.is_none_or(|since| *instant > since) && *instant <= to);
+        instants.sort_unstable();
+        instants.dedup();
+        instants
+    }
+
+    /// The first and last instant of a message by `at`.
+    pub(super) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
+        let all = self.timeline.iter().map(|event| event.occurred_at).chain(others);
+        all.filter(|occurred_at| *occurred_at <= at).fold((None, None), |(first, last): (Option<Timestamp>, _), time| {
+            (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
+        })
+    }
+
+    /// The first node: the one named earliest, then by priority, then by value.
+    pub(super) fn first_node(&self) -> u32 {
+        self.nodes.iter().copied().min_by_key(|node| self.snapshot.node_order(*node)).unwrap_or(0)
+    }
+
+    /// The node that names the person to the outside at `at`: the first of those named by then.
+    pub(super) fn profile_id(&self) -> String {
+        self.snapshot.node_hash(self.first_node())
+    }
+
+    pub(super) fn order(&self) -> (Timestamp, u32, String, String) {
+        let (time, priority, identifier_type, value) = self.snapshot.node_order(self.first_node());
+        (time, priority, identifier_type.to_owned(), value.to_owned())
+    }
+
+    /// The nodes named by `at`, by first naming, then value.
+    pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
+        let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
+        for node in &self.nodes {
+            let first = self.snapshot.memory.facts(*node).filter_map(|facts| facts.first_named_at).min();
+            if let Some(first) = first.filter(|first| *first <= at) {
+                named.push((first, self.snapshot.memory.node(*node).1, *node));
+            }
+        }
+        named.sort_unstable();
+        named.into_iter().map(|(_, _, node)| node).collect()
+    }
+
+    /// Identifier type -> values, ordered by first event time, then value.
+    pub(super) fn ids(&self, at: Timestamp) -> BTreeMap<&'a str, Vec<&'a str>> {
+        let mut ids: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for node in self.nodes_named_by(at) {
+            let (identifier_type, value) = self.snapshot.memory.node(node);
+            ids.entry(identifier_type).or_default().push(value);
+        }
+        ids
+    }
+
+    /// Every trait that has a value at `at`.
+    pub(super) fn traits(&self, at: Timestamp) -> Result<Object> {
+        let names: BTreeSet<&str> =
+            self.facts().flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
+        let mut traits = Object::new();
+        for name in names {
+            if let Some(value) = self.trait_named(name, at)? {
+                traits.insert(name.to_owned(), value.clone());
+            }
+        }
+        Ok(traits)
+    }
+
+    /// The last writer by (event time, message id) wins; a null is a tombstone.
+    fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&'a Value>> {
+        let mut winner: Option<(Timestamp, u64, &Value)> = None;
+        for (_, facts) in self.facts() {
+            for write in &facts.traits {
+                if write.occurred_at > at || write.name.as_ref() != name {
+                    continue;
+                }
+                let wins = match winner {
+                    None => true,
+                    Some((time, _, _)) if time != write.occurred_at => write.occurred_at > time,
+                    // Equal values need no message id to tell which one wins.
+                    Some((_, _, value)) if *value == write.value => false,
+                    Some((_, sequence, _)) => {
+                        ProfileView::message_id(self, write.sequence)? > ProfileView::message_id(self, sequence)?
+                    }
+                };
+                if wins {
+                    winner = Some((write.occurred_at, write.sequence, &write.value));
+                }
+            }
+        }
+        Ok(winner.map(|(_, _, value)| value).filter(|value| !value.is_null()))
+    }
+
+    /// The purposes that a choice of this person names by `at`.
+    pub(super) fn purposes(&self, at: Timestamp) -> BTreeSet<&'a str> {
+        self.consent_writes(at).filter_map(|(_, write)| write.purpose.as_deref()).collect()
+    }
+
+    /// The channels that a choice about a purpose names by `at`.
+    pub(super) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&'a str> {
+        let about = self.consent_writes(at).filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
+        about.filter_map(|(_, write)| write.channel.as_deref()).collect()
+    }
+
+    fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &'a ConsentWrite)> + '_ {
+        let writes = self.facts().flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
+        writes.filter(move |(_, write)| write.occurred_at <= at)
+    }
+
+    /// The state of consent for a purpose on one channel, or on all.
+    pub(super) fn consent_state(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentState> {
+        // An empty object denies every purpose "known to policy or profile".
+        let policy = self.snapshot.catalog.consent_policy();
+        let in_policy = policy.is_some_and(|policy| policy.purposes.iter().any(|(name, _)| name == purpose));
+        let is_known = in_policy || self.purposes(at).contains(purpose);
+        let mut choices = Vec::new();
+        for (node, write) in self.consent_writes(at) {
+            let about_purpose = match write.purpose.as_deref() {
+                Some(name) => name == purpose,
+                None => is_known,
+            };
+            let about_channel = write.channel.is_none() || write.channel.as_deref() == channel;
+            if about_purpose && about_channel {
+                choices.push(Choice { node, occurred_at: write.occurred_at, sequence: write.sequence, granted: write.granted });
+            }
+        }
+        let joined_at = |left: u32, right: u32| self.snapshot.partition.joined_at(left, right);
+        privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
+    }
+
+    /// The texts that a predictor reads of this person.
+    pub(super) fn document(&self, fields: &[TextField], at: Timestamp) -> Result<Vec<String>> {
+        let mut items = Vec::new();
+        for field in fields {
+            match field {
+                TextField::Trait(path) => add_text(self.trait_value(path, at)?, &mut items),
+                TextField::Event { event, property } => {
+                    for happened in self.timeline.iter().filter(|happened| happened.occurred_at <= at) {
+                        if happened.event == event {
+                            add_text(happened.property(property).map(Cow::into_owned), &mut items);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// What a predictor says of this person: its rules first, then its model.
+    pub(super) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'static str)>> {
+        let definition = self.snapshot.catalog.predictor(predictor)?;
+        for rule in &definition.rules {
+            if evaluate(&rule.when, self, at)? {
+                return Ok(Some((Prediction::certain(&rule.cohort), "rule")));
+            }
+        }
+        let Some(loaded) = self.snapshot.models.get(predictor) else { return Ok(None) };
+        let document = self.document(&definition.text, at)?;
+        Ok(Some((loaded.model.predict(&document), "model")))
+    }
+}
+
+fn add_text(value: Option<Value>, items: &mut Vec<String>) {
+    match value {
+        Some(Value::Text(text)) => items.push(text),
+        Some(Value::List(list)) => list.into_iter().for_each(|item| add_text(Some(item), items)),
+        Some(Value::Number(number)) => items.push(number.to_string()),
+        _ => {}
+    }
+}
+
+impl ProfileView for Person<'_> {
+    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
+        if let Some(whole) = self.trait_named(path.as_str(), at)? {
+            return Ok(Some(whole.clone()));
+        }
+        let Some((name, _)) = path.as_str().split_once('.') else { return Ok(None) };
+        let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
+        let holder = Value::object([(name, value.clone())]);
+        Ok(path.find(&holder).filter(|found| !found.is_null()))
+    }
+
+    fn events(&self) -> &[TimelineEvent<'_>] {
+        &self.timeline
+    }
+
+    fn message_id(&self, sequence: u64) -> Result<String> {
+        // A hypothetical event has no message id: it sorts behind every other.
+        if sequence == u64::MAX { Ok("\u{10ffff}".to_owned()) } else { NodeRules::message_id(self.snapshot, sequence) }
+    }
+
+    fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
+        features::value(self.snapshot.catalog.feature(name)?, self, at)
+    }
+
+    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {
+        audiences::is_member(self.snapshot.catalog.audience(name)?, self, at)
+    }
+
+    fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>> {
+        let predicted = self.predicted(predictor, at)?;
+        Ok(predicted.and_then(|(prediction, _)| {
+            let score = Number::from_f64(prediction.score).unwrap_or_default();
+            prediction.cohort.map(|cohort| (cohort, score))
+        }))
+    }
+
+    fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus> {
+        Ok(self.consent_state(purpose, channel, at)?.status)
+    }
+
+    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
+        self.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
+    }
+
+    fn is_known(&self, at: Timestamp) -> bool {
+        self.nodes_named_by(at).into_iter().any(|node| {
+            matches!(NodeRules::identifier_type(self.snapshot, node).role, Role::Person | Role::Contact)
+        })
+    }
+
+    fn current(&self, path: &Path) -> Option<Value> {
+        path.find(self.current?).filter(|value| !value.is_null())
+    }
+}

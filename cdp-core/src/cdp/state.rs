@@ -1,0 +1,209 @@
+//! RAM as the last committed state, across rooms: definitions, timelines, partition, memberships, models.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::snapshot::Snapshot;
+use super::observe;
+use crate::definitions::{Catalog, Definition};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::{Link, Partition};
+use crate::predict::CohortModel;
+use crate::records::{Path, Timestamp, Value};
+use crate::store::{Facts, LinkRule, Memory, Meta, NodeKey, StoredLink};
+
+/// Audience -> node -> member since.
+pub(super) type Memberships = BTreeMap<String, BTreeMap<u32, Timestamp>>;
+
+/// A trained model and its version.
+#[derive(Clone)]
+pub(super) struct LoadedModel {
+    pub(super) version: u32,
+    pub(super) model: Arc<CohortModel>,
+}
+
+/// What RAM knows at one sequence.
+pub(super) struct State {
+    pub(super) meta: Meta,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) memory: Memory,
+    pub(super) partition: Partition,
+    pub(super) memberships: Memberships,
+    pub(super) models: BTreeMap<String, LoadedModel>,
+}
+
+/// How RAM stands to a snapshot of the file.
+pub(super) enum Standing {
+    /// They agree.
+    Level,
+    /// Another process wrote: RAM must catch up.
+    Behind,
+    /// The snapshot was taken before the last commit of this process.
+    Ahead,
+}
+
+impl State {
+    /// Everything, from the file.
+    pub(super) fn load(facts: Facts<'_>) -> Result<State> {
+        let meta = facts.meta()?;
+        let catalog = Arc::new(load_catalog(facts)?);
+        let mut state = State {
+            meta: Meta { log_sequence: 0, ..meta.clone() },
+            memory: Memory::new(property_paths(&catalog)),
+            catalog,
+            partition: Partition::default(),
+            memberships: Memberships::default(),
+            models: load_models(facts)?,
+        };
+        state.append(facts, &meta)?;
+        Ok(state)
+    }
+
+    pub(super) fn standing(&self, meta: &Meta) -> Standing {
+        let order = |meta: &Meta| {
+            [
+                i64::try_from(meta.log_sequence).unwrap_or(i64::MAX),
+                meta.definitions,
+                meta.erasure_epoch,
+                meta.change_sequence,
+                meta.model_sequence,
+                meta.recorded_at.millis(),
+                meta.advanced_to.map_or(i64::MIN, Timestamp::millis),
+            ]
+        };
+        if self.meta == *meta {
+            Standing::Level
+        } else if order(&self.meta).iter().zip(order(meta)).any(|(mine, theirs)| *mine > theirs) {
+            Standing::Ahead
+        } else {
+            Standing::Behind
+        }
+    }
+
+    /// Brings RAM to what the file holds.
+    pub(super) fn catch_up(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+        let drop_caches = self.meta.definitions != meta.definitions
+            || self.meta.erasure_epoch != meta.erasure_epoch
+            || self.meta.log_sequence > meta.log_sequence;
+        if drop_caches {
+            *self = State::load(facts)?;
+            return Ok(());
+        }
+        if self.meta.model_sequence != meta.model_sequence {
+            self.models = load_models(facts)?;
+        }
+        self.append(facts, meta)
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors.
+    fn append(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+        let (after, up_to) = (self.memory.sequence, meta.log_sequence);
+        let mut overlay = self.memory.overlay();
+        for (_, name) in facts.names_after(self.memory.n_names())? {
+            overlay.name(&self.memory, &name);
+        }
+        for (_, identifier_type, value) in facts.nodes_from(self.memory.n_nodes())? {
+            overlay.node(&self.memory, NodeKey { identifier_type, value: Arc::from(value) });
+        }
+        let links = facts.links_after(after, up_to)?;
+        let mut rest = links.as_slice();
+        facts.visit_messages(after, up_to, |message| {
+            let own = rest.partition_point(|link| link.sequence <= message.sequence);
+            let (now, later) = rest.split_at(own);
+            rest = later;
+            let payload = Value::parse(message.payload.as_bytes())
+                .map_err(|_| Error::new(ErrorKind::Corrupt, "a message of the log is not readable").with_hint("run verify()"))?;
+            let named = now.iter().map(|link| link.other).collect();
+            if let Some(fields) = payload.as_object() {
+                overlay.observe(&self.memory, observe(&message, fields, named));
+            }
+            Ok(())
+        })?;
+        self.memory.fold(overlay);
+        let evidence: Vec<Link> = links.iter().map(link_of).collect();
+        let mut partition = self.partition.overlay();
+        {
+            let snapshot = Snapshot::of_state(facts, self);
+            let reidentified = evidence.iter().flat_map(|link| [link.node, link.other]).collect();
+            partition.add(&self.partition, &evidence, &reidentified, &snapshot)?;
+        }
+        self.partition.fold(partition);
+        if self.meta.change_sequence != meta.change_sequence || after == 0 {
+            self.memberships = load_memberships(facts)?;
+        }
+        self.meta = meta.clone();
+        Ok(())
+    }
+}
+
+pub(super) fn link_of(link: &StoredLink) -> Link {
+    Link {
+        node: link.node,
+        other: link.other,
+        occurred_at: link.occurred_at,
+        sequence: link.sequence,
+        alias: link.rule == LinkRule::Alias,
+    }
+}
+
+/// The definitions that hold, as the file has them.
+pub(super) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
+    for stored in facts.latest_definitions()? {
+        let Some(json) = stored.json else { continue };
+        let definition = Definition::parse(&json).map_err(|error| {
+            Error::new(ErrorKind::Incompatible, format!("a stored definition is not understood: {}", error.message()))
+                .with_hint("it may have been written by a newer version of the library")
+        })?;
+        catalog.insert(stored.version, Arc::new(definition));
+    }
+    Ok(catalog)
+}
+
+fn load_memberships(facts: Facts<'_>) -> Result<Memberships> {
+    let mut memberships = Memberships::new();
+    for (audience, node, since) in facts.memberships()? {
+        memberships.entry(audience).or_default().insert(node, since);
+    }
+    Ok(memberships)
+}
+
+fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedModel>> {
+    let mut latest: BTreeMap<String, u32> = BTreeMap::new();
+    for stored in facts.models()? {
+        latest.insert(stored.predictor, stored.version);
+    }
+    let mut models = BTreeMap::new();
+    for (predictor, version) in latest {
+        if let Some(bytes) = facts.model_bytes(&predictor, version)? {
+            let model = Arc::new(CohortModel::from_bytes(&bytes)?);
+            models.insert(predictor, LoadedModel { version, model });
+        }
+    }
+    Ok(models)
+}
+
+/// The property columns that the definitions ask for.
+pub(super) fn property_paths(catalog: &Catalog) -> Vec<Path> {
+    let mut paths: Vec<Path> = Vec::new();
+    for feature in catalog.features() {
+        paths.extend(feature.property_paths());
+    }
+    for audience in catalog.audiences() {
+        paths.extend(crate::rules::property_paths(&audience.rule));
+    }
+    for policy in catalog.policies() {
+        for choice in &policy.choose {
+            paths.extend(crate::rules::property_paths(&choice.when));
+        }
+    }
+    for predictor in catalog.predictors() {
+        paths.extend(predictor.property_paths());
+        for rule in &predictor.rules {
+            paths.extend(crate::rules::property_paths(&rule.when));
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}

@@ -1,0 +1,230 @@
+//! The store as tables, for those who bring their own engine.
+
+use super::snapshot::Snapshot;
+use super::{AsOf, Cdp};
+use crate::definitions::{Rule, nearest};
+use crate::error::{Error, Result};
+use crate::records::{Cells, Column, Frame, Timestamp, Value};
+use crate::rules::{self, evaluate};
+use crate::store::StoredMessage;
+
+/// The tables there are.
+const TABLES: [&str; 9] =
+    ["events", "profiles", "identifiers", "traits", "features", "memberships", "cohort_scores", "consents", "rejects"];
+
+impl Cdp {
+    /// The names of the tables.
+    pub fn tables(&self) -> Vec<&'static str> {
+        TABLES.to_vec()
+    }
+
+    /// A table as a frame: all rows, or the rows of the people that match a rule, as of an instant (default: now).
+    ///
+    /// `events` has every message: `source, message_id, type, event, profile_id, occurred_at, recorded_at, seq` and
+    /// `properties, traits, context` as JSON text.
+    pub fn table(&self, name: &str, columns: Option<&[String]>, filter: Option<&Value>, as_of: Option<AsOf>, limit: Option<usize>) -> Result<Frame> {
+        if !TABLES.contains(&name) {
+            let hint = match nearest(name, TABLES.into_iter()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("tables: {}", TABLES.join(", ")),
+            };
+            return Err(Error::not_found(format!("there is no table `{name}`")).with_hint(hint));
+        }
+        let rule = filter.map(Rule::from_value).transpose()?;
+        let paths = rule.as_ref().map(rules::property_paths).unwrap_or_default();
+        let at = self.instant(as_of.unwrap_or_default());
+        if name == "rejects" {
+            return select(self.rejects(None, None, None, None)?, columns, limit);
+        }
+        let frame = self.read_with_columns(&paths, |snapshot| match name {
+            "events" => events_table(snapshot, rule.as_ref(), at),
+            _ => self.people_table(snapshot, name, rule.as_ref(), at),
+        })?;
+        select(frame, columns, limit)
+    }
+
+    fn people_table(&self, snapshot: &Snapshot<'_>, name: &str, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
+        let mut rows: Rows = Rows::of(match name {
+            "profiles" => &["profile_id", "user_id", "email", "first_seen", "last_seen", "n_messages"],
+            "identifiers" => &["profile_id", "type", "value"],
+            "traits" => &["profile_id", "name", "value"],
+            "features" => &["profile_id", "name", "value"],
+            "memberships" => &["profile_id", "audience"],
+            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
+            _ => &["profile_id", "purpose", "status", "effective", "since"],
+        });
+        for person in snapshot.people(at)? {
+            if let Some(rule) = rule
+                && !evaluate(rule, &person, at)?
+            {
+                continue;
+            }
+            let id = Value::Text(person.profile_id());
+            let json = |value: Value| match value {
+                Value::Null => Value::Null,
+                other => Value::Text(other.to_json()),
+            };
+            match name {
+                "profiles" => {
+                    let ids = person.ids(at);
+                    let last = |kind: &str| ids.get(kind).and_then(|values| values.last()).map_or(Value::Null, |value| Value::from(*value));
+                    let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
+                    let (first, latest) = person.seen(at);
+                    let messages = person.messages().into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
+                    rows.push([id, last("user_id"), last("email"), time(first), time(latest), Value::count(messages)]);
+                }
+                "identifiers" => {
+                    for (kind, values) in person.ids(at) {
+                        for value in values {
+                            rows.push([id.clone(), Value::from(kind), Value::from(value)]);
+                        }
+                    }
+                }
+                "traits" => {
+                    for (trait_name, value) in person.traits(at)? {
+                        rows.push([id.clone(), Value::Text(trait_name), json(value)]);
+                    }
+                }
+                "features" => {
+                    for (feature, value) in super::unify::feature_values(&person, None, at)? {
+                        rows.push([id.clone(), Value::Text(feature), json(value)]);
+                    }
+                }
+                "memberships" => {
+                    for audience in Cdp::audiences_of(&person, at)? {
+                        rows.push([id.clone(), audience]);
+                    }
+                }
+                "cohort_scores" => {
+                    for predictor in snapshot.catalog.predictors() {
+                        let Some((prediction, method)) = person.predicted(&predictor.name, at)? else { continue };
+                        let cohort = prediction.cohort.map_or(Value::Null, Value::Text);
+                        rows.push([id.clone(), Value::from(predictor.name.as_str()), cohort, Value::float(prediction.score), Value::from(method)]);
+                    }
+                }
+                _ => {
+                    for (purpose, consent) in self.consents_of(&person, at)? {
+                        let field = |field: &str| consent.get(field).cloned().unwrap_or_default();
+                        rows.push([id.clone(), Value::Text(purpose), field("status"), field("effective"), field("since")]);
+                    }
+                }
+            }
+        }
+        Ok(rows.into_frame())
+    }
+}
+
+fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
+    let mut profile_of: Vec<Option<String>> = vec![None; snapshot.memory.n_nodes() as usize];
+    for person in snapshot.people(at)? {
+        if let Some(rule) = rule
+            && !evaluate(rule, &person, at)?
+        {
+            continue;
+        }
+        let id = person.profile_id();
+        for node in &person.nodes {
+            if let Some(place) = profile_of.get_mut(*node as usize) {
+                *place = Some(id.clone());
+            }
+        }
+    }
+    let mut messages = Vec::new();
+    snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
+        if message.occurred_at <= at && profile_of.get(message.node as usize).is_some_and(Option::is_some) {
+            messages.push(message);
+        }
+        Ok(())
+    })?;
+    Ok(events_frame(snapshot, &messages, Some(&profile_of)))
+}
+
+/// Messages as a frame, with the profile of their nodes if that is known.
+pub(super) fn events_frame(snapshot: &Snapshot<'_>, messages: &[StoredMessage], profile_of: Option<&[Option<String>]>) -> Frame {
+    let payloads: Vec<Value> = messages.iter().map(|message| Value::parse(message.payload.as_bytes()).unwrap_or_default()).collect();
+    let part = |name: &str| Cells::Text(payloads.iter().map(|payload| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json)).collect());
+    let text = |value: &dyn Fn(&StoredMessage) -> Option<String>| Cells::Text(messages.iter().map(value).collect());
+    let mut columns = vec![
+        ("source", text(&|message| Some(snapshot.memory.name(message.source).to_owned()))),
+        ("message_id", text(&|message| Some(message.message_id.clone()))),
+        ("type", text(&|message| Some(message.kind.as_str().to_owned()))),
+        ("event", text(&|message| message.event.map(|event| snapshot.memory.name(event).to_owned()))),
+    ];
+    if let Some(profile_of) = profile_of {
+        columns.push(("profile_id", text(&|message| profile_of.get(message.node as usize).cloned().flatten())));
+    }
+    columns.extend([
+        ("occurred_at", Cells::Timestamp(messages.iter().map(|message| Some(message.occurred_at)).collect())),
+        ("recorded_at", Cells::Timestamp(messages.iter().map(|message| Some(message.recorded_at)).collect())),
+        ("seq", Cells::Int64(messages.iter().map(|message| i64::try_from(message.sequence).ok()).collect())),
+        ("properties", part("properties")),
+        ("traits", part("traits")),
+        ("context", part("context")),
+    ]);
+    Frame::new(columns)
+}
+
+/// A table that grows by rows.
+struct Rows {
+    names: &'static [&'static str],
+    columns: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    fn of(names: &'static [&'static str]) -> Rows {
+        Rows { names, columns: vec![Vec::new(); names.len()] }
+    }
+
+    fn push<const N: usize>(&mut self, row: [Value; N]) {
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+
+    fn into_frame(self) -> Frame {
+        let columns = self.names.iter().zip(self.columns).map(|(name, values)| {
+            let cells = match *name {
+                "first_seen" | "last_seen" | "since" => {
+                    Cells::Timestamp(values.iter().map(|value| value.as_text().and_then(|text| Timestamp::parse(text).ok())).collect())
+                }
+                "score" => Cells::Float64(values.iter().map(|value| value.as_number().map(crate::records::Number::to_f64)).collect()),
+                "effective" => Cells::Bool(values.iter().map(Value::as_bool).collect()),
+                "n_messages" => Cells::Int64(values.iter().map(|value| value.as_number().and_then(crate::records::Number::as_i64)).collect()),
+                _ => Cells::Text(values.into_iter().map(|value| match value {
+                    Value::Text(text) => Some(text),
+                    _ => None,
+                }).collect()),
+            };
+            Column { name: (*name).to_owned(), cells }
+        });
+        Frame { columns: columns.collect(), ..Frame::default() }
+    }
+}
+
+/// The wanted columns and rows of a frame.
+fn select(frame: Frame, columns: Option<&[String]>, limit: Option<usize>) -> Result<Frame> {
+    let mut selected = match columns {
+        None => frame,
+        Some(names) => {
+            let mut selected = Frame { columns: Vec::new(), ..frame.clone() };
+            for name in names {
+                let Some(column) = frame.columns.iter().find(|column| column.name == *name) else {
+                    let known: Vec<&str> = frame.columns.iter().map(|column| column.name.as_str()).collect();
+                    let hint = match nearest(name, known.iter().copied()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("columns: {}", known.join(", ")),
+                    };
+                    return Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint));
+                };
+                selected.columns.push(column.clone());
+            }
+            selected
+        }
+    };
+    if let Some(limit) = limit {
+        for column in &mut selected.columns {
+            column.cells.truncate(limit);
+        }
+    }
+    Ok(selected)
+}

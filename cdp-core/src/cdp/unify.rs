@@ -1,0 +1,332 @@
+//! Reading people: profiles, their events, why identifiers belong together, and how unification fares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::snapshot::{Person, Snapshot};
+use super::{AsOf, Cdp};
+use crate::definitions::{ConsentPolicyDefinition, Rule};
+use crate::error::{Error, Result};
+use crate::features;
+use crate::identity::evidence_path;
+use crate::privacy;
+use crate::records::{Frame, Number, Object, Timestamp, Value};
+use crate::rules::{ConsentStatus, evaluate};
+use crate::store::LinkRule;
+
+/// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identifier {
+    /// The identifier type, or `profile_id`.
+    pub identifier_type: String,
+    /// The value as the caller wrote it.
+    pub value: String,
+}
+
+impl Identifier {
+    /// An identifier of a type.
+    pub fn new(identifier_type: impl Into<String>, value: impl Into<String>) -> Identifier {
+        Identifier { identifier_type: identifier_type.into(), value: value.into() }
+    }
+
+    /// Reads `{type: value}`; the value is text or a number.
+    pub fn from_value(value: &Value) -> Result<Identifier> {
+        let hint = "give one, such as {\"user_id\": \"u1\"}";
+        let one = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+        let Some((identifier_type, value)) = one else {
+            return Err(Error::invalid("an identifier is an object with one key: its type").with_hint(hint));
+        };
+        match value {
+            Value::Text(text) => Ok(Identifier::new(identifier_type, text)),
+            Value::Number(number) => Ok(Identifier::new(identifier_type, number.to_string())),
+            other => Err(Error::invalid(format!("the value of `{identifier_type}` must be text, not {}", other.kind())).with_hint(hint)),
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// The node a caller speaks of; `None` if nobody matches. An undeclared type that was never seen is an error.
+    pub(super) fn node_of(&self, identifier: &Identifier) -> Result<Option<u32>> {
+        let Identifier { identifier_type, value } = identifier;
+        if identifier_type == "profile_id" {
+            return Ok(self.find_profile_id(value));
+        }
+        if self.catalog.identity().identifier(identifier_type).is_none() && self.memory.name_id(identifier_type).is_none() {
+            let declared: Vec<&str> =
+                self.catalog.identity().identifiers.iter().map(|declared| declared.name.as_str()).collect();
+            return Err(Error::invalid(format!("the identifier type `{identifier_type}` is not declared"))
+                .with_hint(format!("declared: {}, profile_id", declared.join(", "))));
+        }
+        Ok(self.find_node(identifier_type, value))
+    }
+}
+
+impl Cdp {
+    /// The profile of the person with this identifier, `{type: value}`; `None` if nobody matches.
+    ///
+    /// `{id, ids: type -> values, traits, features, audiences, cohorts, consents, first_seen, last_seen, merged_from}`,
+    /// as of an instant of event time (default: now).
+    pub fn profile(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
+        let identifier = Identifier::from_value(identifier)?;
+        let at = self.instant(as_of.unwrap_or_default());
+        self.read(|snapshot| {
+            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
+            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+            Ok(Some(self.profile_value(&person, at)?))
+        })
+    }
+
+    fn profile_value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
+        let snapshot = person.snapshot;
+        let first_node = person.first_node();
+        let ids = person.ids(at).into_iter().map(|(kind, values)| {
+            (kind.to_owned(), Value::List(values.into_iter().map(Value::from).collect()))
+        });
+        let mut merged: Vec<u32> = person.nodes.iter().copied().filter(|node| *node != first_node).collect();
+        merged.sort_by_cached_key(|node| {
+            let (time, priority, kind, value) = snapshot.node_order(*node);
+            (time, priority, kind.to_owned(), value.to_owned())
+        });
+        let (first_seen, last_seen) = person.seen(at);
+        let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
+        Ok(Value::Object(Object::from([
+            ("id".to_owned(), Value::Text(snapshot.node_hash(first_node))),
+            ("ids".to_owned(), Value::Object(ids.collect())),
+            ("traits".to_owned(), Value::Object(person.traits(at)?)),
+            ("features".to_owned(), Value::Object(feature_values(person, None, at)?)),
+            ("audiences".to_owned(), Value::List(Cdp::audiences_of(person, at)?)),
+            ("cohorts".to_owned(), Value::Object(cohorts_of(person, at)?)),
+            ("consents".to_owned(), Value::Object(self.consents_of(person, at)?)),
+            ("first_seen".to_owned(), time(first_seen)),
+            ("last_seen".to_owned(), time(last_seen)),
+            ("merged_from".to_owned(), Value::List(merged.into_iter().map(|node| Value::Text(snapshot.node_hash(node))).collect())),
+        ])))
+    }
+
+    /// The features of one person: all, or the named ones.
+    pub fn features(&self, identifier: &Value, names: Option<&[String]>, as_of: Option<AsOf>) -> Result<Option<Value>> {
+        let identifier = Identifier::from_value(identifier)?;
+        let at = self.instant(as_of.unwrap_or_default());
+        self.read(|snapshot| {
+            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
+            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+            Ok(Some(Value::Object(feature_values(&person, names, at)?)))
+        })
+    }
+
+    /// Purpose -> `{effective, status, channels, since}` for one person.
+    pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
+        let identifier = Identifier::from_value(identifier)?;
+        let at = self.instant(as_of.unwrap_or_default());
+        self.read(|snapshot| {
+            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
+            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+            Ok(Some(Value::Object(self.consents_of(&person, at)?)))
+        })
+    }
+
+    pub(super) fn consents_of(&self, person: &Person<'_>, at: Timestamp) -> Result<Object> {
+        let policy = person.snapshot.catalog.consent_policy();
+        let mut purposes: BTreeSet<&str> = person.purposes(at);
+        purposes.extend(policy.into_iter().flat_map(|policy| policy.purposes.iter().map(|(name, _)| name.as_str())));
+        let mut consents = Object::new();
+        for purpose in purposes {
+            let state = person.consent_state(purpose, None, at)?;
+            let effective = self.allows(state.status, policy, purpose);
+            let mut channels = Object::new();
+            for channel in person.channels(purpose, at) {
+                let state = person.consent_state(purpose, Some(channel), at)?;
+                channels.insert(channel.to_owned(), Value::from(state.status.as_str()));
+            }
+            let since = state.since.map_or(Value::Null, |since| Value::Text(since.to_string()));
+            consents.insert(
+                purpose.to_owned(),
+                Value::object([
+                    ("effective", Value::Bool(effective)),
+                    ("status", Value::from(state.status.as_str())),
+                    ("channels", Value::Object(channels)),
+                    ("since", since),
+                ]),
+            );
+        }
+        Ok(consents)
+    }
+
+    pub(super) fn allows(&self, status: ConsentStatus, policy: Option<&ConsentPolicyDefinition>, purpose: &str) -> bool {
+        privacy::effective(status, policy, purpose, self.inner.strict_consent)
+    }
+
+    /// The events of one person in event-time order: `message_id, source, type, event, occurred_at, recorded_at, properties`.
+    pub fn events(&self, identifier: &Value, event: Option<&str>, after: Option<usize>, limit: Option<usize>, as_of: Option<AsOf>) -> Result<Frame> {
+        let identifier = Identifier::from_value(identifier)?;
+        let at = self.instant(as_of.unwrap_or_default());
+        self.read(|snapshot| {
+            let person = match snapshot.node_of(&identifier)? {
+                Some(node) => snapshot.person(node, at)?,
+                None => None,
+            };
+            let mut rows = Vec::new();
+            for (occurred_at, sequence) in person.iter().flat_map(Person::messages) {
+                if occurred_at <= at {
+                    let message = snapshot.facts.message(sequence)?;
+                    let name = message.event.map(|event| snapshot.memory.name(event));
+                    if event.is_none() || name == event {
+                        rows.push(message);
+                    }
+                }
+            }
+            rows.sort_by(|left, right| (left.occurred_at, &left.message_id).cmp(&(right.occurred_at, &right.message_id)));
+            let from = after.unwrap_or(0).min(rows.len());
+            let to = limit.map_or(rows.len(), |limit| from.saturating_add(limit).min(rows.len()));
+            let more = to < rows.len();
+            let rows = rows.get(from..to).unwrap_or_default();
+            let mut frame = super::tables::events_frame(snapshot, rows, None);
+            frame.next = more.then(|| to.to_string());
+            Ok(frame)
+        })
+    }
+
+    /// The ids under which profiles live today: profile id -> present profile id, null if it never was one.
+    pub fn resolve(&self, profile_ids: &[String]) -> Result<Value> {
+        let at = self.now();
+        self.read(|snapshot| {
+            let wanted: BTreeSet<&str> = profile_ids.iter().map(String::as_str).collect();
+            let mut found: BTreeMap<String, Value> = profile_ids.iter().map(|id| (id.clone(), Value::Null)).collect();
+            for node in 0..snapshot.memory.n_nodes() {
+                let id = snapshot.node_hash(node);
+                if wanted.contains(id.as_str())
+                    && let Some(person) = snapshot.person(node, at)?
+                {
+                    found.insert(id, Value::Text(person.profile_id()));
+                }
+            }
+            Ok(Value::Object(found))
+        })
+    }
+
+    /// Why two identifiers belong to one person: `{linked, path: [{from, to, message_id, source, rule, class, occurred_at}]}`,
+    /// the shortest path of evidence.
+    pub fn explain_link(&self, a: &Value, b: &Value) -> Result<Value> {
+        let (a, b) = (Identifier::from_value(a)?, Identifier::from_value(b)?);
+        self.read(|snapshot| {
+            let (Some(from), Some(to)) = (snapshot.node_of(&a)?, snapshot.node_of(&b)?) else {
+                return Ok(Value::object([("linked", Value::Bool(false)), ("path", Value::List(Vec::new()))]));
+            };
+            let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
+            let linked = profile.contains(&to);
+            let path = if linked { evidence_path(snapshot.partition.links_around(from), &profile, from, to) } else { None };
+            let mut steps = Vec::new();
+            for step in path.into_iter().flatten() {
+                let message = snapshot.facts.message(step.link.sequence)?;
+                let name = |node: u32| {
+                    let (kind, value) = snapshot.memory.node(node);
+                    Value::object([(kind, Value::from(value))])
+                };
+                let rule = if step.link.alias { LinkRule::Alias } else { LinkRule::SameMessage };
+                steps.push(Value::object([
+                    ("from", name(step.from)),
+                    ("to", name(step.to)),
+                    ("message_id", Value::Text(message.message_id)),
+                    ("source", Value::from(snapshot.memory.name(message.source))),
+                    ("rule", Value::from(rule.as_str())),
+                    ("class", Value::from("exact")),
+                    ("occurred_at", Value::Text(message.occurred_at.to_string())),
+                ]));
+            }
+            Ok(Value::object([("linked", Value::Bool(linked)), ("path", Value::List(steps))]))
+        })
+    }
+
+    /// How unification fares: profiles, known and anonymous, identifiers by type, profile sizes, refused links by reason.
+    pub fn identity_report(&self) -> Result<Value> {
+        let at = self.now();
+        self.read(|snapshot| {
+            let (mut known, mut anonymous) = (0i64, 0i64);
+            let mut sizes: BTreeMap<usize, i64> = BTreeMap::new();
+            let mut types: BTreeMap<&str, i64> = BTreeMap::new();
+            for person in snapshot.people(at)? {
+                match crate::rules::ProfileView::is_known(&person, at) {
+                    true => known += 1,
+                    false => anonymous += 1,
+                }
+                let named = person.nodes_named_by(at);
+                *sizes.entry(named.len()).or_default() += 1;
+                for node in named {
+                    *types.entry(snapshot.memory.node(node).0).or_default() += 1;
+                }
+            }
+            let mut refused: BTreeMap<String, i64> = BTreeMap::new();
+            for violation in snapshot.partition.violations() {
+                *refused.entry(violation.reason).or_default() += 1;
+            }
+            for (identifier_type, count) in snapshot.facts.blocked_counts()? {
+                *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() += count;
+            }
+            let counts = |counts: Vec<(String, i64)>| {
+                Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
+            };
+            Ok(Value::object([
+                ("profiles", Value::integer(known + anonymous)),
+                ("known", Value::integer(known)),
+                ("anonymous", Value::integer(anonymous)),
+                ("largest_profile", Value::count(sizes.keys().next_back().copied().unwrap_or(0))),
+                ("profile_sizes", counts(sizes.into_iter().map(|(size, n)| (size.to_string(), n)).collect())),
+                ("identifiers", counts(types.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect())),
+                ("refused_links", counts(refused.into_iter().collect())),
+            ]))
+        })
+    }
+
+    /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
+    pub fn profiles(&self, query: &super::segment::Query) -> Result<Frame> {
+        let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
+        self.people_frame(query, |person, at| match &rule {
+            Some(rule) => evaluate(rule, person, at),
+            None => Ok(true),
+        }, rule.as_ref())
+    }
+
+    /// One row for each person with the named features, or all.
+    pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
+        let names: Vec<String> = match names {
+            Some(names) => names.to_vec(),
+            None => self.state().catalog.features().map(|feature| feature.name.clone()).collect(),
+        };
+        let columns = names.iter().map(|name| format!("features.{name}")).collect();
+        self.profiles(&super::segment::Query { columns: Some(columns), as_of, filter, ..super::segment::Query::default() })
+    }
+}
+
+/// Feature name -> value.
+pub(super) fn feature_values(person: &Person<'_>, names: Option<&[String]>, at: Timestamp) -> Result<Object> {
+    let catalog = person.snapshot.catalog;
+    let mut values = Object::new();
+    match names {
+        Some(names) => {
+            for name in names {
+                values.insert(name.clone(), features::value(catalog.feature(name)?, person, at)?);
+            }
+        }
+        None => {
+            for feature in catalog.features() {
+                values.insert(feature.name.clone(), features::value(feature, person, at)?);
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn cohorts_of(person: &Person<'_>, at: Timestamp) -> Result<Object> {
+    let mut cohorts = Object::new();
+    for predictor in person.snapshot.catalog.predictors() {
+        let Some((prediction, method)) = person.predicted(&predictor.name, at)? else { continue };
+        cohorts.insert(
+            predictor.name.clone(),
+            Value::object([
+                ("cohort", prediction.cohort.map_or(Value::Null, Value::Text)),
+                ("score", Number::from_f64(prediction.score).map_or(Value::Null, Value::Number)),
+                ("method", Value::from(method)),
+            ]),
+        );
+    }
+    Ok(cohorts)
+}

@@ -1,0 +1,315 @@
+//! A write transaction: what it has added so far, and how it ends.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::snapshot::Snapshot;
+use super::state::{Memberships, State, link_of};
+use super::{Cdp, observe};
+use crate::definitions::Catalog;
+use crate::error::Result;
+use crate::identity::{self, Link, PartitionOverlay};
+use crate::intake;
+use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
+use crate::store::{
+    Facts, LinkRule, MemoryView, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id,
+};
+
+/// A transaction that holds the write lock.
+pub(super) struct Writing<'w> {
+    pub(super) cdp: &'w Cdp,
+    pub(super) facts: Facts<'w>,
+    pub(super) state: &'w State,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) meta: Meta,
+    pub(super) now: Timestamp,
+    pub(super) memory: Overlay,
+    pub(super) partition: PartitionOverlay,
+    pub(super) memberships: Option<Memberships>,
+    pub(super) new_profiles: u64,
+    links: Vec<Link>,
+    // Set when RAM must be read anew from the file: definitions have changed what it keeps.
+    reload: bool,
+    models_changed: bool,
+    derived: bool,
+    /// The node of the last message, for the verbs that take one.
+    pub(super) last_node: Option<u32>,
+}
+
+/// What RAM takes in after COMMIT.
+pub(super) enum Change {
+    Fold(Box<Folded>),
+    Replace(Box<State>),
+}
+
+pub(super) struct Folded {
+    meta: Meta,
+    catalog: Arc<Catalog>,
+    memory: Overlay,
+    partition: PartitionOverlay,
+    memberships: Option<Memberships>,
+}
+
+impl Change {
+    pub(super) fn fold_into(self, state: &mut State) {
+        match self {
+            Change::Replace(new) => *state = *new,
+            Change::Fold(folded) => {
+                state.meta = folded.meta;
+                state.catalog = folded.catalog;
+                state.memory.fold(folded.memory);
+                state.partition.fold(folded.partition);
+                if let Some(memberships) = folded.memberships {
+                    state.memberships = memberships;
+                }
+            }
+        }
+    }
+}
+
+/// What became of one message.
+pub(super) enum Acceptance {
+    Accepted,
+    Duplicate { conflicting: bool },
+    Rejected(Reject),
+}
+
+impl<'w> Writing<'w> {
+    pub(super) fn new(cdp: &'w Cdp, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
+        let mut meta = state.meta.clone();
+        let now = cdp.now();
+        // Known time never decreases, whatever the clock does.
+        meta.recorded_at = meta.recorded_at.max(now);
+        Writing {
+            cdp,
+            facts,
+            state,
+            catalog: state.catalog.clone(),
+            meta,
+            now,
+            memory: state.memory.overlay(),
+            partition: state.partition.overlay(),
+            memberships: None,
+            new_profiles: 0,
+            links: Vec::new(),
+            reload: false,
+            models_changed: false,
+            derived: false,
+            last_node: None,
+        }
+    }
+
+    /// Everything that the transaction sees, its own additions included.
+    pub(super) fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
+            facts: self.facts,
+            memory: self.memory.view(&self.state.memory),
+            partition: self.partition.view(&self.state.partition),
+            catalog: &self.catalog,
+            models: &self.state.models,
+            salt: &self.state.meta.salt,
+            committed_sequence: self.state.memory.sequence,
+        }
+    }
+
+    /// The number of a name, entered in the file if it is new.
+    pub(super) fn name(&mut self, name: &str) -> Result<u32> {
+        let (id, is_new) = self.memory.name(&self.state.memory, name);
+        if is_new {
+            self.facts.put_name(id, name)?;
+        }
+        Ok(id)
+    }
+
+    /// The node of an identifier, entered in the file if it is new.
+    pub(super) fn node(&mut self, identifier_type: &str, value: &str) -> Result<u32> {
+        let type_id = self.name(identifier_type)?;
+        let key = NodeKey { identifier_type: type_id, value: Arc::from(value) };
+        let (node, is_new) = self.memory.node(&self.state.memory, key);
+        if is_new {
+            self.facts.put_node(node, type_id, value)?;
+        }
+        Ok(node)
+    }
+
+    /// Appends a message unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
+    pub(super) fn accept(&mut self, source: &str, mut message: Message, apply_skew: bool) -> Result<Acceptance> {
+        let catalog = self.catalog.clone();
+        let identified = match identity::identify(catalog.identity(), &message) {
+            Ok(identified) => identified,
+            Err(reject) => return Ok(Acceptance::Rejected(reject)),
+        };
+        let occurred_at = intake::occurred_at(&message, self.now, apply_skew);
+        if Timestamp::checked_from_millis(occurred_at.millis()).is_err() {
+            let detail = "the corrected time lies outside the years 1900 to 2200";
+            return Ok(Acceptance::Rejected(Reject::at(RejectReason::BadTimestamp, "timestamp", detail)));
+        }
+        let message_id = match message.message_id.take() {
+            Some(message_id) => message_id,
+            None => random_message_id()?,
+        };
+        message.fields.insert("messageId".to_owned(), Value::Text(message_id.clone()));
+        let content_hash = intake::content_hash(&message);
+        let source_id = self.name(source)?;
+        let key_hash = message_key_hash(source, &message_id);
+        for candidate in self.facts.message_candidates(key_hash)? {
+            if let Some((of_source, of_id, recorded_hash)) = self.facts.message_key(candidate)?
+                && of_source == source_id
+                && of_id == message_id
+            {
+                return Ok(Acceptance::Duplicate { conflicting: recorded_hash != content_hash });
+            }
+        }
+        let mut kept = identified.kept.iter();
+        let node = match kept.next() {
+            Some((identifier_type, value)) => self.node(identifier_type, value)?,
+            None => return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier"))),
+        };
+        let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
+        let sequence = self.meta.log_sequence + 1;
+        self.meta.log_sequence = sequence;
+        let mut payload = String::new();
+        crate::records::write_json_object(&message.fields, &mut payload);
+        let stored = StoredMessage {
+            sequence,
+            source: source_id,
+            message_id,
+            kind: message.kind,
+            event,
+            node,
+            occurred_at,
+            recorded_at: self.meta.recorded_at,
+            content_hash,
+            payload,
+        };
+        self.facts.put_message(key_hash, &stored)?;
+        let mut named = Vec::new();
+        for (identifier_type, value) in kept {
+            let other = self.node(identifier_type, value)?;
+            let is_alias = identified.is_alias_link(identifier_type, value);
+            let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
+            let link = StoredLink { sequence, node, other, rule, occurred_at };
+            self.facts.put_link(&link)?;
+            self.links.push(link_of(&link));
+            named.push(other);
+        }
+        for identifier_type in &identified.blocked {
+            let type_id = self.name(identifier_type)?;
+            self.facts.put_blocked(sequence, type_id)?;
+        }
+        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
+        self.last_node = Some(node);
+        Ok(Acceptance::Accepted)
+    }
+
+    /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience.
+    pub(super) fn reload_at_the_end(&mut self) {
+        self.reload = true;
+        self.derived = true;
+    }
+
+    /// Marks that a model was added.
+    pub(super) fn models_changed(&mut self) {
+        self.meta.model_sequence += 1;
+        self.models_changed = true;
+    }
+
+    /// Applies the links of the transaction to the partition.
+    fn unify(&mut self) -> Result<()> {
+        let links = std::mem::take(&mut self.links);
+        let reidentified: BTreeSet<u32> = {
+            let view = self.memory.view(&self.state.memory);
+            let committed = self.state.memory.view();
+            let first = |view: &MemoryView<'_>, node: u32| view.facts(node).filter_map(|facts| facts.first_identified).min();
+            let is_new = |node: &u32| first(&view, *node) != first(&committed, *node);
+            self.memory.touched().into_iter().filter(is_new).collect()
+        };
+        let mut partition = std::mem::take(&mut self.partition);
+        partition.add(&self.state.partition, &links, &reidentified, &self.snapshot())?;
+        self.partition = partition;
+        Ok(())
+    }
+
+    /// Ends the transaction: partition, audiences, meta row.
+    pub(super) fn finish(mut self) -> Result<Change> {
+        self.derive()?;
+        self.facts.put_meta(&self.meta)?;
+        if self.reload {
+            return self.reloaded();
+        }
+        if self.models_changed {
+            return Ok(Change::Replace(Box::new(State::load(self.facts)?)));
+        }
+        Ok(Change::Fold(Box::new(Folded {
+            meta: self.meta,
+            catalog: self.catalog,
+            memory: self.memory,
+            partition: self.partition,
+            memberships: self.memberships,
+        })))
+    }
+
+    /// The state under changed definitions, read from the file as this transaction sees it, with the memberships at
+    /// `advanced_to` set anew.
+    fn reloaded(self) -> Result<Change> {
+        let mut state = State::load(self.facts)?;
+        let (meta, memberships) = {
+            let mut backfill = Writing::new(self.cdp, self.facts, &state);
+            let catalog = backfill.catalog.clone();
+            for audience in catalog.audiences() {
+                backfill.rebuild_audience(&audience.name)?;
+            }
+            (backfill.meta, backfill.memberships)
+        };
+        self.facts.put_meta(&meta)?;
+        state.meta = meta;
+        if let Some(memberships) = memberships {
+            state.memberships = memberships;
+        }
+        Ok(Change::Replace(Box::new(state)))
+    }
+
+    /// Brings the partition and the audiences up to date with what was accepted so far.
+    pub(super) fn derive(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.derived, true) {
+            return Ok(());
+        }
+        self.unify()?;
+        self.count_new_profiles();
+        self.keep_audiences()
+    }
+
+    fn count_new_profiles(&mut self) {
+        let snapshot = self.snapshot();
+        let mut roots = BTreeSet::new();
+        let mut new_profiles = 0;
+        for node in self.memory.touched() {
+            if !roots.insert(snapshot.partition.profile_of(node)) {
+                continue;
+            }
+            let nodes = snapshot.partition.nodes_of(node);
+            let has_message = |node: &u32| snapshot.memory.facts(*node).any(|facts| facts.has_message());
+            let had_message = |node: &u32| self.state.memory.view().facts(*node).any(|facts| facts.has_message());
+            if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {
+                new_profiles += 1;
+            }
+        }
+        self.new_profiles = new_profiles;
+    }
+
+    /// Adds to a receipt what is known at the end of the transaction.
+    pub(super) fn complete(&self, receipt: &mut Receipt) {
+        receipt.merges += self.partition.merges;
+        receipt.new_profiles += self.new_profiles;
+    }
+}
+
+/// The key of dedupe: 64 bits of BLAKE3 over (source, message id); every hit is confirmed on the full value.
+pub(super) fn message_key_hash(source: &str, message_id: &str) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(source.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(message_id.as_bytes());
+    let hash = hasher.finalize();
+    hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes))
+}

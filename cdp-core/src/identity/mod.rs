@@ -1,0 +1,15 @@
+//! Who is who: message -> node, evidence -> partition, and why two identifiers belong together.
+//!
+//! A message belongs to the node of its strongest kept identifier, which follows from the message and the identity
+//! definition alone. Links are evidence; the partition of nodes into people is derived from all of it, in event-time
+//! order, so that no order of arrival matters. Merging moves no message. This room holds no SQL; it never drops a fact.
+
+mod explain;
+mod extract;
+mod normalize;
+mod partition;
+
+pub(crate) use explain::{PathStep, evidence_path};
+pub(crate) use extract::{Identified, identify};
+pub(crate) use normalize::normalize;
+pub(crate) use partition::{Link, NodeRules, Partition, PartitionOverlay, PartitionView, declared_type};

@@ -1,0 +1,635 @@
+//! The partition of nodes into people: union-find over evidence, with limits, the same for every order of arrival.
+//!
+//! Links are kept by *evidence component*: the nodes that any link joins, live or refused. Within one, links are applied
+//! greedily in the order of (event time, message id); a link later than all others there is applied at once, otherwise
+//! the component is replayed. Only the limits of one value (the hub guard) decide before that which links count at all.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::definitions::{IdentifierType, IdentityDefinition, Role};
+use crate::error::Result;
+use crate::records::Timestamp;
+
+/// A link of evidence between two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) node: u32,
+    pub(crate) other: u32,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) alias: bool,
+}
+
+impl Link {
+    fn pair(&self) -> (u32, u32) {
+        (self.node.min(self.other), self.node.max(self.other))
+    }
+}
+
+/// A link that was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Violation {
+    pub(crate) reason: String,
+    pub(crate) pair: (u32, u32),
+}
+
+/// What the partition must know about nodes and messages, answered by whoever holds them.
+pub(crate) trait NodeRules {
+    /// The declared type of a node's identifier.
+    fn identifier_type(&self, node: u32) -> IdentifierType;
+    /// The message id of a message, to break ties of event time.
+    fn message_id(&self, sequence: u64) -> Result<String>;
+    /// The least sequence of a message of this node.
+    fn first_sequence(&self, node: u32) -> Option<u64>;
+    /// The last sequence of the last commit: what came before this transaction.
+    fn committed_sequence(&self) -> u64;
+    /// When an identify message first named this node: (event time, sequence).
+    fn first_identified(&self, node: u32) -> Option<(Timestamp, u64)>;
+}
+
+/// Nodes that evidence joins.
+#[derive(Clone, Debug, Default)]
+struct Component {
+    nodes: Vec<u32>,
+    links: Vec<Link>,
+    labels: Labels,
+}
+
+/// The result of applying links in order.
+#[derive(Clone, Debug, Default)]
+struct Labels {
+    // node -> the profile's label, one of its nodes; a node without entry is a profile of its own
+    root_of: HashMap<u32, u32>,
+    members: HashMap<u32, Vec<u32>>,
+    first_live_at: HashMap<u32, Timestamp>,
+    violations: BTreeSet<Violation>,
+    last_at: Option<Timestamp>,
+}
+
+impl Labels {
+    fn root(&self, node: u32) -> u32 {
+        self.root_of.get(&node).copied().unwrap_or(node)
+    }
+
+    fn members(&self, root: u32) -> &[u32] {
+        self.members.get(&root).map_or(&[], Vec::as_slice)
+    }
+
+    /// The nodes of the profile that a node belongs to.
+    fn members_with(&self, node: u32) -> Vec<u32> {
+        match self.members(self.root(node)) {
+            [] => vec![node],
+            members => members.to_vec(),
+        }
+    }
+
+    /// Applies the next link in order. Gives the label of the profile that two became.
+    fn apply(&mut self, link: &Link, rules: &dyn NodeRules) -> Result<Option<u32>> {
+        self.last_at = self.last_at.max(Some(link.occurred_at));
+        let (left, right) = (self.root(link.node), self.root(link.other));
+        if left == right {
+            self.live(link);
+            return Ok(None);
+        }
+        if let Some(reason) = self.refusal(link, left, right, rules)? {
+            self.violations.insert(Violation { reason, pair: link.pair() });
+            return Ok(None);
+        }
+        self.live(link);
+        let left_members = self.members.remove(&left).unwrap_or_else(|| vec![left]);
+        let right_members = self.members.remove(&right).unwrap_or_else(|| vec![right]);
+        let (kept, mut members, moved) = if left_members.len() >= right_members.len() {
+            (left, left_members, right_members)
+        } else {
+            (right, right_members, left_members)
+        };
+        for node in &moved {
+            self.root_of.insert(*node, kept);
+        }
+        members.extend(moved);
+        self.members.insert(kept, members);
+        Ok(Some(kept))
+    }
+
+    fn live(&mut self, link: &Link) {
+        for node in [link.node, link.other] {
+            self.first_live_at.entry(node).or_insert(link.occurred_at);
+        }
+    }
+
+    fn refusal(&self, link: &Link, left: u32, right: u32, rules: &dyn NodeRules) -> Result<Option<String>> {
+        if link.alias {
+            return Ok(self.alias_refusal(link, rules)?.then(|| "merge_refused_identified".to_owned()));
+        }
+        let sides = [self.members_with(left), self.members_with(right)];
+        // By name, so that the reported reason does not depend on the side.
+        let mut limited: BTreeMap<String, (IdentifierType, [u32; 2])> = BTreeMap::new();
+        for (index, nodes) in sides.iter().enumerate() {
+            for node in nodes {
+                let identifier = rules.identifier_type(*node);
+                let Some(limit) = identifier.limit else { continue };
+                let counts = match limit.window {
+                    None => true,
+                    Some(window) => {
+                        let first_live_at = self.first_live_at.get(node).copied().unwrap_or(link.occurred_at);
+                        first_live_at > link.occurred_at.plus_millis(-window.millis()) && first_live_at <= link.occurred_at
+                    }
+                };
+                if counts {
+                    let entry = limited.entry(identifier.name.clone()).or_insert((identifier, [0, 0]));
+                    if let Some(count) = entry.1.get_mut(index) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+        for (name, (identifier, [left_count, right_count])) in limited {
+            let Some(limit) = identifier.limit else { continue };
+            let union = left_count + right_count;
+            if union > limit.n && left_count > 0 && right_count > 0 {
+                let kind = if limit.window.is_some() { "window_limit_exceeded" } else { "limit_exceeded" };
+                return Ok(Some(format!("{kind}:{name}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An alias is refused if both its user ids were identified at or before it.
+    fn alias_refusal(&self, link: &Link, rules: &dyn NodeRules) -> Result<bool> {
+        for node in [link.node, link.other] {
+            if rules.identifier_type(node).role != Role::Person {
+                return Ok(false);
+            }
+            let Some((identified_at, sequence)) = rules.first_identified(node) else { return Ok(false) };
+            if compare(identified_at, sequence, link.occurred_at, link.sequence, rules)? == Ordering::Greater {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The order of (event time, message id).
+fn compare(left_at: Timestamp, left: u64, right_at: Timestamp, right: u64, rules: &dyn NodeRules) -> Result<Ordering> {
+    Ok(match left_at.cmp(&right_at) {
+        Ordering::Equal if left != right => rules.message_id(left)?.cmp(&rules.message_id(right)?),
+        order => order,
+    })
+}
+
+/// Sorts links by (event time, message id, node, other), reading message ids only where event times are equal.
+fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()> {
+    links.sort_by_key(|link| (link.occurred_at, link.sequence, link.node, link.other));
+    let mut ties: HashMap<u64, String> = HashMap::new();
+    for pair in links.windows(2) {
+        if let [left, right] = pair
+            && left.occurred_at == right.occurred_at
+            && left.sequence != right.sequence
+        {
+            for sequence in [left.sequence, right.sequence] {
+                if let std::collections::hash_map::Entry::Vacant(entry) = ties.entry(sequence) {
+                    entry.insert(rules.message_id(sequence)?);
+                }
+            }
+        }
+    }
+    if !ties.is_empty() {
+        let message_id = |link: &Link| ties.get(&link.sequence).map_or("", String::as_str);
+        links.sort_by(|left, right| {
+            let key = |link: &Link| (link.occurred_at, link.sequence, link.node, link.other);
+            left.occurred_at
+                .cmp(&right.occurred_at)
+                .then_with(|| message_id(left).cmp(message_id(right)))
+                .then_with(|| key(left).cmp(&key(right)))
+        });
+    }
+    Ok(())
+}
+
+impl Component {
+    fn replay(&mut self, rules: &dyn NodeRules) -> Result<()> {
+        sort_links(&mut self.links, rules)?;
+        let mut labels = Labels::default();
+        for link in &self.links {
+            labels.apply(link, rules)?;
+        }
+        self.labels = labels;
+        Ok(())
+    }
+}
+
+/// How many neighbours of a class one value may link: by neighbour type, or for all types not named.
+fn hub_limits(identifier: &IdentifierType, neighbour_type: &str) -> Option<(String, u32)> {
+    let named = identifier.max_links_from.iter().find(|(name, _)| name == neighbour_type);
+    named.or_else(|| identifier.max_links_from.iter().find(|(name, _)| name == "*")).cloned()
+}
+
+/// The neighbours of one value that its hub guard lets count: the k earliest.
+#[derive(Clone, Debug, Default)]
+struct Hub {
+    // neighbour -> its earliest link
+    live: HashMap<u32, (Timestamp, u64)>,
+    violations: BTreeSet<Violation>,
+}
+
+/// The partition of the last commit.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    component_of: HashMap<u32, u32>,
+    components: HashMap<u32, Arc<Component>>,
+    hubs: HashMap<(u32, String), Arc<Hub>>,
+    next_component: u32,
+}
+
+/// What one transaction changes.
+#[derive(Debug, Default)]
+pub(crate) struct PartitionOverlay {
+    component_of: HashMap<u32, u32>,
+    components: HashMap<u32, Option<Arc<Component>>>,
+    hubs: HashMap<(u32, String), Arc<Hub>>,
+    next_component: u32,
+    /// Profiles that existed before and were joined into another.
+    pub(crate) merges: u64,
+    /// Nodes whose profile has changed.
+    pub(crate) changed: BTreeSet<u32>,
+}
+
+impl Partition {
+    /// An overlay for a transaction that starts from this partition.
+    pub(crate) fn overlay(&self) -> PartitionOverlay {
+        PartitionOverlay { next_component: self.next_component, ..PartitionOverlay::default() }
+    }
+
+    /// Takes in what a committed transaction has changed.
+    pub(crate) fn fold(&mut self, overlay: PartitionOverlay) {
+        self.component_of.extend(overlay.component_of);
+        for (id, component) in overlay.components {
+            match component {
+                Some(component) => {
+                    self.components.insert(id, component);
+                }
+                None => {
+                    self.components.remove(&id);
+                }
+            }
+        }
+        self.hubs.extend(overlay.hubs);
+        self.next_component = overlay.next_component;
+    }
+
+    /// This partition without changes.
+    pub(crate) fn view(&self) -> PartitionView<'_> {
+        PartitionView { base: self, overlay: None }
+    }
+}
+
+impl PartitionOverlay {
+    /// Takes in the links of a transaction. `reidentified`: nodes that an identify message now names earlier than before.
+    pub(crate) fn add(
+        &mut self,
+        base: &Partition,
+        links: &[Link],
+        reidentified: &BTreeSet<u32>,
+        rules: &dyn NodeRules,
+    ) -> Result<()> {
+        let mut to_replay = BTreeSet::new();
+        for link in links {
+            // An alias is exempt from limits.
+            let verdict = if link.alias { HubVerdict::Passed } else { self.pass_hubs(base, link, rules)? };
+            let displaced = match verdict {
+                HubVerdict::Refused => continue,
+                HubVerdict::Passed => None,
+                HubVerdict::Displaces(gone) => Some(gone),
+            };
+            let id = self.join_components(base, link, rules, &mut to_replay)?;
+            if let Some(gone) = displaced {
+                for (hub, neighbour) in gone {
+                    self.remove_pair(base, id, hub, neighbour, &mut to_replay);
+                }
+            }
+        }
+        for node in reidentified {
+            let Some(id) = self.component_id(base, *node) else { continue };
+            let names_it = |link: &Link| link.alias && (link.node == *node || link.other == *node);
+            if self.component(base, id).is_some_and(|component| component.links.iter().any(names_it)) {
+                to_replay.insert(id);
+            }
+        }
+        for id in to_replay {
+            self.replay(base, id, rules)?;
+        }
+        Ok(())
+    }
+
+    fn component_id(&self, base: &Partition, node: u32) -> Option<u32> {
+        self.component_of.get(&node).or_else(|| base.component_of.get(&node)).copied()
+    }
+
+    fn component<'a>(&'a self, base: &'a Partition, id: u32) -> Option<&'a Component> {
+        match self.components.get(&id) {
+            Some(changed) => changed.as_deref(),
+            None => base.components.get(&id).map(AsRef::as_ref),
+        }
+    }
+
+    fn take_component(&mut self, base: &Partition, id: u32) -> Component {
+        let arc = match self.components.insert(id, None) {
+            Some(changed) => changed,
+            None => base.components.get(&id).cloned(),
+        };
+        arc.map(|arc| Arc::try_unwrap(arc).unwrap_or_else(|shared| (*shared).clone())).unwrap_or_default()
+    }
+
+    fn join_components(
+        &mut self,
+        base: &Partition,
+        link: &Link,
+        rules: &dyn NodeRules,
+        to_replay: &mut BTreeSet<u32>,
+    ) -> Result<u32> {
+        let ids: BTreeSet<u32> =
+            [link.node, link.other].iter().filter_map(|node| self.component_id(base, *node)).collect();
+        let mut components: Vec<(u32, Component)> =
+            ids.iter().map(|id| (*id, self.take_component(base, *id))).collect();
+        components.sort_by_key(|(_, component)| std::cmp::Reverse(component.nodes.len()));
+        let mut components = components.into_iter();
+        let (id, mut component) = components.next().unwrap_or_else(|| {
+            self.next_component += 1;
+            (self.next_component, Component::default())
+        });
+        let mut replay = to_replay.contains(&id);
+        for (absorbed_id, absorbed) in components {
+            replay |= to_replay.remove(&absorbed_id);
+            for node in &absorbed.nodes {
+                self.component_of.insert(*node, id);
+            }
+            component.nodes.extend(absorbed.nodes);
+            component.links.extend(absorbed.links);
+            component.labels.root_of.extend(absorbed.labels.root_of);
+            component.labels.members.extend(absorbed.labels.members);
+            component.labels.first_live_at.extend(absorbed.labels.first_live_at);
+            component.labels.violations.extend(absorbed.labels.violations);
+            component.labels.last_at = component.labels.last_at.max(absorbed.labels.last_at);
+        }
+        for node in [link.node, link.other] {
+            if self.component_id(base, node) != Some(id) {
+                self.component_of.insert(node, id);
+                component.nodes.push(node);
+            }
+        }
+        component.links.push(*link);
+        if !replay && component.labels.last_at.is_none_or(|last_at| last_at < link.occurred_at) {
+            let sides = [link.node, link.other].map(|node| component.labels.members_with(node));
+            if let Some(kept) = component.labels.apply(link, rules)? {
+                self.changed.extend(component.labels.members(kept));
+                let [left, right] = &sides;
+                self.merges += merges_of(link, (left, right), rules);
+            }
+        } else {
+            to_replay.insert(id);
+        }
+        self.components.insert(id, Some(Arc::new(component)));
+        Ok(id)
+    }
+
+    /// Counts a neighbour against the hub guards of both ends.
+    fn pass_hubs(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules) -> Result<HubVerdict> {
+        let (node_type, other_type) = (rules.identifier_type(link.node), rules.identifier_type(link.other));
+        let ends = [(link.node, &node_type, link.other, &other_type), (link.other, &other_type, link.node, &node_type)];
+        let mut changes = Vec::new();
+        let mut displaced = Vec::new();
+        for (value, value_type, neighbour, neighbour_type) in ends {
+            let Some((class, limit)) = hub_limits(value_type, &neighbour_type.name) else { continue };
+            let key = (value, class);
+            let hub = self.hubs.get(&key).or_else(|| base.hubs.get(&key)).cloned().unwrap_or_default();
+            let mut hub = Arc::try_unwrap(hub).unwrap_or_else(|shared| (*shared).clone());
+            let known = hub.live.get(&neighbour).copied();
+            let earlier = match known {
+                Some((at, sequence)) => {
+                    compare(link.occurred_at, link.sequence, at, sequence, rules)? == Ordering::Less
+                }
+                None => true,
+            };
+            if known.is_none() && hub.live.len() >= limit as usize {
+                let Some(last) = latest(&hub, rules)? else { continue };
+                let violation = |loser: u32| Violation {
+                    reason: format!("link_limit_exceeded:{}", value_type.name),
+                    pair: (value.min(loser), value.max(loser)),
+                };
+                if compare(link.occurred_at, link.sequence, last.1.0, last.1.1, rules)? == Ordering::Greater {
+                    hub.violations.insert(violation(neighbour));
+                    self.hubs.insert(key, Arc::new(hub));
+                    return Ok(HubVerdict::Refused);
+                }
+                hub.live.remove(&last.0);
+                hub.violations.remove(&violation(neighbour));
+                hub.violations.insert(violation(last.0));
+                displaced.push((value, last.0));
+            }
+            if earlier {
+                hub.live.insert(neighbour, (link.occurred_at, link.sequence));
+                changes.push((key, hub));
+            }
+        }
+        for (key, hub) in changes {
+            self.hubs.insert(key, Arc::new(hub));
+        }
+        Ok(if displaced.is_empty() { HubVerdict::Passed } else { HubVerdict::Displaces(displaced) })
+    }
+
+    /// Takes the links of a pair out of a component, which may fall apart.
+    fn remove_pair(&mut self, base: &Partition, id: u32, hub: u32, neighbour: u32, to_replay: &mut BTreeSet<u32>) {
+        let mut component = self.take_component(base, id);
+        let pair = (hub.min(neighbour), hub.max(neighbour));
+        component.links.retain(|link| link.pair() != pair);
+        to_replay.remove(&id);
+        self.changed.extend(component.nodes.iter().copied());
+        let mut parts: BTreeMap<u32, Component> = BTreeMap::new();
+        let roots = connected(&component.nodes, &component.links);
+        for node in &component.nodes {
+            parts.entry(root_in(&roots, *node)).or_default().nodes.push(*node);
+        }
+        for link in &component.links {
+            parts.entry(root_in(&roots, link.node)).or_default().links.push(*link);
+        }
+        for part in parts.into_values() {
+            self.next_component += 1;
+            let part_id = self.next_component;
+            for node in &part.nodes {
+                self.component_of.insert(*node, part_id);
+            }
+            self.components.insert(part_id, Some(Arc::new(part)));
+            to_replay.insert(part_id);
+        }
+    }
+
+    fn replay(&mut self, base: &Partition, id: u32, rules: &dyn NodeRules) -> Result<()> {
+        let mut component = self.take_component(base, id);
+        component.replay(rules)?;
+        // Profiles of the last commit that stand together now and did not then.
+        let before = PartitionView { base, overlay: None };
+        for members in component.labels.members.values() {
+            let profiles_before: BTreeSet<u32> = members
+                .iter()
+                .filter(|node| rules.first_sequence(**node).is_some_and(|first| first <= rules.committed_sequence()))
+                .map(|node| before.profile_of(*node))
+                .collect();
+            self.merges += (profiles_before.len() as u64).saturating_sub(1);
+        }
+        self.changed.extend(component.nodes.iter().copied());
+        self.components.insert(id, Some(Arc::new(component)));
+        Ok(())
+    }
+
+    /// The partition with these changes.
+    pub(crate) fn view<'a>(&'a self, base: &'a Partition) -> PartitionView<'a> {
+        PartitionView { base, overlay: Some(self) }
+    }
+}
+
+enum HubVerdict {
+    Passed,
+    Refused,
+    Displaces(Vec<(u32, u32)>),
+}
+
+fn latest(hub: &Hub, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
+    let mut found: Option<(u32, (Timestamp, u64))> = None;
+    for (neighbour, (at, sequence)) in &hub.live {
+        let later = match found {
+            None => true,
+            Some((last, (last_at, last_sequence))) => {
+                match compare(*at, *sequence, last_at, last_sequence, rules)? {
+                    Ordering::Greater => true,
+                    Ordering::Equal => *neighbour > last,
+                    Ordering::Less => false,
+                }
+            }
+        };
+        if later {
+            found = Some((*neighbour, (*at, *sequence)));
+        }
+    }
+    Ok(found)
+}
+
+/// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
+/// message joins one identifier after the other to its node, so the other side is `other` and what it brought along.
+fn merges_of(link: &Link, labels_before: (&[u32], &[u32]), rules: &dyn NodeRules) -> u64 {
+    let existed = |nodes: &[u32]| nodes.iter().any(|node| rules.first_sequence(*node).is_some_and(|first| first < link.sequence));
+    u64::from(existed(labels_before.0) && existed(labels_before.1))
+}
+
+fn connected(nodes: &[u32], links: &[Link]) -> HashMap<u32, u32> {
+    let mut parent: HashMap<u32, u32> = nodes.iter().map(|node| (*node, *node)).collect();
+    for link in links {
+        let (left, right) = (root_in(&parent, link.node), root_in(&parent, link.other));
+        parent.insert(left.max(right), left.min(right));
+    }
+    nodes.iter().map(|node| (*node, root_in(&parent, *node))).collect()
+}
+
+fn root_in(parent: &HashMap<u32, u32>, node: u32) -> u32 {
+    let mut at = node;
+    while let Some(next) = parent.get(&at)
+        && *next != at
+    {
+        at = *next;
+    }
+    at
+}
+
+/// The partition as one transaction sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct PartitionView<'a> {
+    base: &'a Partition,
+    overlay: Option<&'a PartitionOverlay>,
+}
+
+impl<'a> PartitionView<'a> {
+    fn component(&self, node: u32) -> Option<&'a Component> {
+        let changed = self.overlay.and_then(|overlay| overlay.component_of.get(&node));
+        let id = changed.or_else(|| self.base.component_of.get(&node))?;
+        match self.overlay.and_then(|overlay| overlay.components.get(id)) {
+            Some(changed) => changed.as_deref(),
+            None => self.base.components.get(id).map(AsRef::as_ref),
+        }
+    }
+
+    /// The label of the profile that a node belongs to: one of its nodes, stable within a transaction only.
+    pub(crate) fn profile_of(&self, node: u32) -> u32 {
+        self.component(node).map_or(node, |component| component.labels.root(node))
+    }
+
+    /// The nodes of the profile that a node belongs to, in the order of their numbers.
+    pub(crate) fn nodes_of(&self, node: u32) -> Vec<u32> {
+        let Some(component) = self.component(node) else { return vec![node] };
+        let mut nodes = component.labels.members(component.labels.root(node)).to_vec();
+        if nodes.is_empty() {
+            nodes.push(node);
+        }
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// The nodes of the profile that a node belonged to at a past event time.
+    pub(crate) fn nodes_of_at(&self, node: u32, at: Timestamp, rules: &dyn NodeRules) -> Result<Vec<u32>> {
+        let Some(component) = self.component(node) else { return Ok(vec![node]) };
+        if component.labels.last_at.is_none_or(|last_at| last_at <= at) {
+            return Ok(self.nodes_of(node));
+        }
+        let mut past = Component {
+            nodes: component.nodes.clone(),
+            links: component.links.iter().filter(|link| link.occurred_at <= at).copied().collect(),
+            labels: Labels::default(),
+        };
+        past.replay(rules)?;
+        let mut nodes = past.labels.members(past.labels.root(node)).to_vec();
+        if nodes.is_empty() {
+            nodes.push(node);
+        }
+        nodes.sort_unstable();
+        Ok(nodes)
+    }
+
+    /// When two nodes of one profile became joined: the event time of the link that connected them.
+    pub(crate) fn joined_at(&self, left: u32, right: u32) -> Option<Timestamp> {
+        let component = self.component(left)?;
+        let root = component.labels.root(left);
+        let mut links: Vec<&Link> = component
+            .links
+            .iter()
+            .filter(|link| component.labels.root(link.node) == root && component.labels.root(link.other) == root)
+            .collect();
+        links.sort_by_key(|link| (link.occurred_at, link.sequence));
+        let mut parent = HashMap::new();
+        for link in links {
+            let (a, b) = (root_in(&parent, link.node), root_in(&parent, link.other));
+            parent.insert(a.max(b), a.min(b));
+            if root_in(&parent, left) == root_in(&parent, right) {
+                return Some(link.occurred_at);
+            }
+        }
+        None
+    }
+
+    /// The links of evidence among the nodes that evidence joins with this one.
+    pub(crate) fn links_around(&self, node: u32) -> &'a [Link] {
+        self.component(node).map_or(&[], |component| component.links.as_slice())
+    }
+
+    /// Every refused link, in the order of reason and pair; one for each pair.
+    pub(crate) fn violations(&self) -> BTreeSet<Violation> {
+        // Only reports read this, and they run on the committed partition.
+        let components = self.base.components.values().flat_map(|component| component.labels.violations.iter());
+        let hubs = self.base.hubs.values().flat_map(|hub| hub.violations.iter());
+        components.chain(hubs).cloned().collect()
+    }
+}
+
+/// The type of a node by definition; an undeclared one is an external id.
+pub(crate) fn declared_type(definition: &IdentityDefinition, name: &str) -> IdentifierType {
+    definition.identifier(name).cloned().unwrap_or_else(|| IdentifierType::external(name))
+}

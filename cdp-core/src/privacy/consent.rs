@@ -1,0 +1,152 @@
+//! Consent on two axes, purpose and channel (SEMANTICS, Consent).
+
+use crate::definitions::{ConsentPolicyDefinition, UnknownConsent};
+use crate::error::Result;
+use crate::records::{MessageType, Object, Timestamp, Value};
+use crate::rules::ConsentStatus;
+
+/// A choice as it counts for one purpose (and channel): who made it and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) node: u32,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) granted: bool,
+}
+
+/// The state of consent for a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConsentState {
+    pub(crate) status: ConsentStatus,
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// The choices that a message makes: (purpose, channel, granted). No purpose: every known one.
+///
+/// `context.consent.categoryPreferences` maps purposes to true or false; an empty object denies every purpose; a
+/// message of type `consent` names one purpose, perhaps a channel, and `status`.
+pub(crate) fn choices(kind: MessageType, fields: &Object) -> Vec<(Option<&str>, Option<&str>, bool)> {
+    let mut choices = Vec::new();
+    if kind == MessageType::Consent {
+        let text = |field: &str| fields.get(field).and_then(Value::as_text);
+        if let Some(purpose) = text("purpose") {
+            choices.push((Some(purpose), text("channel"), text("status") == Some("granted")));
+        }
+    }
+    let consent = fields.get("context").and_then(|context| context.get("consent"));
+    let Some(preferences) = consent.and_then(|consent| consent.get("categoryPreferences")).and_then(Value::as_object) else {
+        return choices;
+    };
+    if preferences.is_empty() {
+        choices.push((None, None, false));
+    }
+    // Whatever is not plainly true is a denial.
+    choices.extend(preferences.iter().map(|(purpose, value)| (Some(purpose.as_str()), None, value.as_bool() == Some(true))));
+    choices
+}
+
+/// The state that follows from the choices on a profile's nodes.
+///
+/// `message_id` breaks ties of event time; `joined_at` tells when two nodes became one profile. Nodes whose latest
+/// choices differ are in conflict unless the latest choice of all was made at or after the link that joined them.
+pub(crate) fn resolve(
+    choices: &[Choice],
+    message_id: &dyn Fn(u64) -> Result<String>,
+    joined_at: &dyn Fn(u32, u32) -> Option<Timestamp>,
+) -> Result<ConsentState> {
+    let mut latest_by_node: Vec<&Choice> = Vec::new();
+    for choice in choices {
+        match latest_by_node.iter_mut().find(|latest| latest.node == choice.node) {
+            Some(latest) => {
+                if is_later(choice, latest, message_id)? {
+                    *latest = choice;
+                }
+            }
+            None => latest_by_node.push(choice),
+        }
+    }
+    let mut latest: Option<&Choice> = None;
+    for choice in &latest_by_node {
+        if latest.is_none_or(|latest| latest.occurred_at < choice.occurred_at)
+            || (latest.is_some_and(|latest| latest.occurred_at == choice.occurred_at) && {
+                let tied = latest.map(|latest| is_later(choice, latest, message_id)).transpose()?;
+                tied == Some(true)
+            })
+        {
+            latest = Some(choice);
+        }
+    }
+    let Some(latest) = latest else { return Ok(ConsentState { status: ConsentStatus::Unknown, since: None }) };
+    let in_conflict = latest_by_node.iter().any(|choice| {
+        choice.granted != latest.granted
+            && joined_at(choice.node, latest.node).is_none_or(|joined| latest.occurred_at < joined)
+    });
+    let status = match (in_conflict, latest.granted) {
+        (true, _) => ConsentStatus::Conflict,
+        (false, true) => ConsentStatus::Granted,
+        (false, false) => ConsentStatus::Denied,
+    };
+    Ok(ConsentState { status, since: Some(latest.occurred_at) })
+}
+
+fn is_later(left: &Choice, right: &Choice, message_id: &dyn Fn(u64) -> Result<String>) -> Result<bool> {
+    if left.occurred_at != right.occurred_at || left.sequence == right.sequence {
+        return Ok((left.occurred_at, left.sequence) > (right.occurred_at, right.sequence));
+    }
+    Ok(message_id(left.sequence)? > message_id(right.sequence)?)
+}
+
+/// Whether a use is allowed: by the choice, else by what the policy says unknown means.
+pub(crate) fn effective(status: ConsentStatus, policy: Option<&ConsentPolicyDefinition>, purpose: &str, strict: bool) -> bool {
+    match status {
+        ConsentStatus::Granted => true,
+        ConsentStatus::Denied | ConsentStatus::Conflict => false,
+        ConsentStatus::Unknown => !strict && ConsentPolicyDefinition::unknown(policy, purpose) == UnknownConsent::Allow,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(node: u32, at: i64, granted: bool) -> Choice {
+        Choice { node, occurred_at: Timestamp::from_millis(at), sequence: at.unsigned_abs(), granted }
+    }
+
+    fn status(choices: &[Choice], joined: Option<i64>) -> ConsentStatus {
+        let joined_at = |_: u32, _: u32| joined.map(Timestamp::from_millis);
+        resolve(choices, &|sequence| Ok(sequence.to_string()), &joined_at).unwrap().status
+    }
+
+    #[test]
+    fn joined_profiles_that_disagree_are_in_conflict_until_a_new_choice() {
+        let disagreeing = [choice(1, 10, true), choice(2, 20, false)];
+        assert_eq!(status(&disagreeing, Some(30)), ConsentStatus::Conflict);
+        let mut chosen_again = disagreeing.to_vec();
+        chosen_again.push(choice(2, 40, true));
+        assert_eq!(status(&chosen_again, Some(30)), ConsentStatus::Granted);
+    }
+
+    #[test]
+    fn one_node_may_change_its_mind() {
+        assert_eq!(status(&[choice(1, 10, true), choice(1, 20, false)], None), ConsentStatus::Denied);
+        assert_eq!(status(&[], None), ConsentStatus::Unknown);
+    }
+
+    #[test]
+    fn an_empty_object_denies_every_purpose() {
+        let message = Value::parse(br#"{"context": {"consent": {"categoryPreferences": {}}}}"#).unwrap();
+        assert_eq!(choices(MessageType::Track, message.as_object().unwrap()), [(None, None, false)]);
+        let absent = Value::parse(br#"{"context": {}}"#).unwrap();
+        assert!(choices(MessageType::Track, absent.as_object().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn unknown_is_what_the_policy_says_and_denied_when_it_is_strict() {
+        assert!(effective(ConsentStatus::Unknown, None, "analytics", false));
+        assert!(!effective(ConsentStatus::Unknown, None, "analytics", true));
+        assert!(!effective(ConsentStatus::Unknown, None, "marketing", false));
+        assert!(!effective(ConsentStatus::Unknown, None, "something_new", false));
+        assert!(!effective(ConsentStatus::Conflict, None, "analytics", false));
+    }
+}

@@ -1,0 +1,230 @@
+//! Opens SQLite files the way this product promises: private, durable, refusing what it does not know.
+//!
+//! A foreign, newer or damaged file is an error and its bytes stay as they were; nothing is ever deleted.
+
+use std::fs::OpenOptions as FileOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::random::random_bytes;
+use crate::error::{Error, ErrorKind, Result};
+
+/// `cdp1` in ASCII, at byte 68 of every store.
+const APPLICATION_ID: i64 = 0x6364_7031;
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+/// The schema version this library writes.
+pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How much a power cut may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// An acknowledged call survives a power cut.
+    #[default]
+    Full,
+    /// An acknowledged batch may vanish with a power cut, never half of one.
+    Relaxed,
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectOptions {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) read_only: bool,
+    pub(crate) create: bool,
+    pub(crate) durability: Durability,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) salt: Option<[u8; 32]>,
+}
+
+/// Turns a fault of SQLite into one of ours, without the text of a statement or a value.
+pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
+    use rusqlite::ffi::ErrorCode;
+    let code = error.sqlite_error_code();
+    let extended = error.sqlite_error().map_or(0, |inner| inner.extended_code);
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::new(ErrorKind::Busy, "another process holds the write lock of the store")
+                .with_hint("try again, or open with a longer busy_timeout_ms")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::Corrupt, "the store file is damaged")
+            .with_hint("restore a backup; the file was left as it is"),
+        Some(ErrorCode::NotADatabase) => Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
+            .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet"),
+        Some(ErrorCode::DiskFull) => Error::new(ErrorKind::Io, "the disk is full; nothing of this call was kept"),
+        Some(ErrorCode::ReadOnly) => Error::new(ErrorKind::Io, "the store file cannot be written")
+            .with_hint("check the permissions of the file and of its folder, or open with read_only"),
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => {
+            Error::new(ErrorKind::Io, format!("the operating system refused access to the store (SQLite code {extended})"))
+        }
+        Some(ErrorCode::OperationInterrupted) => Error::new(ErrorKind::Interrupted, "the call was interrupted; nothing of its open transaction was kept"),
+        _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
+    }
+}
+
+/// Opens the file, checks that it is ours, brings it to the present schema.
+pub(crate) fn connect(options: &ConnectOptions) -> Result<Connection> {
+    if let Some(path) = &options.path {
+        check_path(path, options)?;
+        if path.exists() {
+            refuse_foreign(path)?;
+        }
+    }
+    let connection = open_sqlite(options.path.as_deref(), options.read_only)?;
+    preamble(&connection, options)?;
+    Ok(connection)
+}
+
+/// Opens one more connection for reading, to a store that is already open.
+pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let connection = open_sqlite(Some(path), true)?;
+    connection.busy_timeout(busy_timeout).map_err(sql_error)?;
+    harden(&connection)?;
+    Ok(connection)
+}
+
+fn check_path(path: &Path, options: &ConnectOptions) -> Result<()> {
+    let io = |what: &str| Error::new(ErrorKind::Io, what.to_owned());
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(io("the path of the store is a folder").with_hint("give the path of a file, such as shop.db")),
+        Ok(metadata) if !metadata.is_file() => Err(io("the path of the store is not a regular file")),
+        Ok(metadata) if metadata.len() == 0 && !options.create => {
+            Err(Error::new(ErrorKind::Incompatible, "the store file is empty").with_hint("open with create to begin a new store in it"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.create && !options.read_only => create_private(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::new(ErrorKind::Io, "there is no store at this path").with_hint("open with create to begin a new one"))
+        }
+        Err(error) => Err(io(&format!("the path of the store cannot be used: {}", error.kind()))),
+    }
+}
+
+// SQLite gives its -wal and -shm files the mode of the main file, so creating that one privately makes all three private.
+fn create_private(path: &Path) -> Result<()> {
+    let mut options = FileOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        // Another process was quicker: then it is an existing store.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::new(ErrorKind::Io, format!("the store file cannot be created: {}", error.kind()))
+            .with_hint("check that the folder exists and can be written")),
+    }
+}
+
+fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
+    let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that opens SQLite")]
+    let opened = match path {
+        Some(path) => Connection::open_with_flags(path, flags),
+        None => Connection::open_in_memory(),
+    };
+    opened.map_err(sql_error)
+}
+
+/// Looks at the header through a read-only connection, so that a file we refuse keeps its bytes.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
+        return Ok(());
+    }
+    let probe = open_sqlite(Some(path), true)?;
+    probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
+    let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
+    let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
+    if tables == 0 && application_id == 0 && version == 0 {
+        // Created by another process that has not finished, or killed before its first transaction: an empty store.
+        return Ok(());
+    }
+    if application_id != APPLICATION_ID {
+        return Err(Error::new(ErrorKind::Incompatible, "the file is an SQLite database of another application")
+            .with_hint("the file was left unchanged; give the path of a store"));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("the store has schema version {version}; this library knows versions up to {SCHEMA_VERSION}"),
+        )
+        .with_hint("the file was left unchanged; use a newer version of the library"));
+    }
+    Ok(())
+}
+
+fn harden(connection: &Connection) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sql_error)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(sql_error)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection
+        .execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;")
+        .map_err(sql_error)
+}
+
+/// The preamble of PROMISES section 4, then the migrations.
+fn preamble(connection: &Connection, options: &ConnectOptions) -> Result<()> {
+    connection.busy_timeout(options.busy_timeout).map_err(sql_error)?;
+    if options.read_only {
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql_error)?;
+        if version != SCHEMA_VERSION {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("the store has schema version {version}; reading needs version {SCHEMA_VERSION}"),
+            )
+            .with_hint("open it once for writing to bring it up to date"));
+        }
+        return harden(connection);
+    }
+    connection.execute_batch("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;").map_err(sql_error)?;
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Relaxed => "NORMAL",
+    };
+    connection
+        .execute_batch(&format!(
+            "PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 2000; \
+             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;"
+        ))
+        .map_err(sql_error)?;
+    harden(connection)?;
+    migrate(connection, options)
+}
+
+fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(sql_error)
+    };
+    if version(connection)? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
+    let migrated = (|| {
+        // Read again under the lock: another process may have migrated meanwhile.
+        let from = usize::try_from(version(connection)?).unwrap_or(0);
+        for step in MIGRATIONS.iter().skip(from) {
+            connection.execute_batch(step).map_err(sql_error)?;
+        }
+        if from == 0 {
+            let salt = match options.salt {
+                Some(salt) => salt,
+                None => random_bytes::<32>()?,
+            };
+            connection
+                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1)", [salt.as_slice()])
+                .map_err(sql_error)?;
+        }
+        connection
+            .execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))
+            .map_err(sql_error)
+    })();
+    if migrated.is_err() {
+        // The error of the migration is what the caller must see; a failing rollback changes nothing about it.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    migrated
+}

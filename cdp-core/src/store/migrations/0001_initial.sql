@@ -1,0 +1,127 @@
+-- Schema 1. Facts first, then what is derived from them and may be dropped and rebuilt.
+
+-- One row, read first in every transaction: it tells what another process has changed.
+CREATE TABLE meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  log_sequence INTEGER NOT NULL,        -- the sequence of the last message
+  definitions INTEGER NOT NULL,         -- counts changes of definitions
+  erasure_epoch INTEGER NOT NULL,       -- counts erasures: caches of facts are dropped when it differs
+  change_sequence INTEGER NOT NULL,     -- the number of the last audience change
+  model_sequence INTEGER NOT NULL,      -- counts changes of models
+  advanced_to INTEGER,                  -- audiences are current up to this instant; NULL before the first fact
+  recorded_at INTEGER NOT NULL,         -- the last recorded_at: it never decreases
+  salt BLOB NOT NULL                    -- the key of profile ids
+) STRICT;
+
+-- Event names, sources and identifier types, each once.
+CREATE TABLE names (
+  name_id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- The log: accepted messages, whole, under their sequence. No other index: an append never touches a random page.
+CREATE TABLE messages (
+  sequence INTEGER PRIMARY KEY,
+  source INTEGER NOT NULL,
+  message_id TEXT NOT NULL,
+  type INTEGER NOT NULL,
+  event INTEGER,
+  node INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  content_hash BLOB NOT NULL,
+  payload TEXT NOT NULL
+) STRICT;
+
+-- Dedupe by (source, message id): a 64-bit hash finds candidates, the log confirms them.
+CREATE TABLE message_keys (
+  hash INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  PRIMARY KEY (hash, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- Identity nodes: one for each kept identifier.
+CREATE TABLE nodes (
+  node INTEGER PRIMARY KEY,
+  type INTEGER NOT NULL,
+  value TEXT NOT NULL
+) STRICT;
+
+-- Identity evidence: the star of links from a message's node, and the blocked values it named.
+CREATE TABLE links (
+  sequence INTEGER NOT NULL,
+  other INTEGER NOT NULL,
+  node INTEGER NOT NULL,
+  rule INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,
+  PRIMARY KEY (sequence, other)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blocked (
+  sequence INTEGER NOT NULL,
+  type INTEGER NOT NULL,
+  PRIMARY KEY (sequence, type)
+) STRICT, WITHOUT ROWID;
+
+-- Quarantine: every row that was not accepted, with its reason and its bytes.
+CREATE TABLE rejects (
+  reject_id INTEGER PRIMARY KEY,
+  source INTEGER NOT NULL,
+  row INTEGER,
+  reason TEXT NOT NULL,
+  field TEXT,
+  detail TEXT NOT NULL,
+  raw BLOB NOT NULL,
+  format TEXT NOT NULL,
+  content_hash BLOB NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  UNIQUE (content_hash, source, reason)
+) STRICT;
+
+-- How far a source has been read; commits together with the batch it belongs to.
+CREATE TABLE checkpoints (
+  source INTEGER PRIMARY KEY,
+  checkpoint TEXT NOT NULL
+) STRICT;
+
+-- Definitions, every version.
+CREATE TABLE definitions (
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  json TEXT,                            -- NULL: dropped in this version
+  recorded_at INTEGER NOT NULL,
+  PRIMARY KEY (kind, name, version)
+) STRICT, WITHOUT ROWID;
+
+-- Trained models, every version, with the sequence of the log they saw.
+CREATE TABLE models (
+  predictor TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  content_hash BLOB NOT NULL,
+  report TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (predictor, version)
+) STRICT;
+
+-- Derived: who is in which audience at advanced_to, by first node.
+CREATE TABLE memberships (
+  audience TEXT NOT NULL,
+  node INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (audience, node)
+) STRICT, WITHOUT ROWID;
+
+-- The outbox: every flip of a membership, in order; folding it gives the memberships at the last advance.
+CREATE TABLE changes (
+  change INTEGER PRIMARY KEY,
+  audience TEXT NOT NULL,
+  node INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  occurred_at INTEGER NOT NULL,
+  late INTEGER NOT NULL,
+  merged_into INTEGER,
+  recorded_at INTEGER NOT NULL
+) STRICT;

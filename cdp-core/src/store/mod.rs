@@ -1,0 +1,210 @@
+//! The file: facts under their sequence, what is derived from them, and the RAM that mirrors the last commit.
+//!
+//! This is the only room that knows SQLite. It takes accepted facts and keeps them; it never decides what a fact
+//! means, who a person is or who is in an audience.
+//!
+//! **RAM is the last committed state.** A write transaction reads RAM through an [`Overlay`] of its own and folds it in
+//! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
+//! in every transaction: it tells what another process has written meanwhile.
+
+mod connection;
+mod facts;
+mod memory;
+mod random;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, InterruptHandle};
+
+pub use connection::Durability;
+pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
+pub(crate) use facts::{
+    ChangeType, CountedTable, Facts, LinkRule, Meta, StoredChange, StoredDefinition, StoredLink, StoredMessage,
+    StoredModel, StoredReject,
+};
+pub(crate) use memory::{ConsentWrite, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay};
+pub(crate) use random::{hex, random_message_id};
+
+use connection::{connect, connect_reader, sql_error};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// An open store file, or a store in memory.
+pub(crate) struct Store {
+    path: Option<PathBuf>,
+    read_only: bool,
+    busy_timeout: Duration,
+    // `None` once closed.
+    writer: Mutex<Option<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+    interrupt: InterruptHandle,
+    // A connection that went through fork() corrupts the file when the child uses it.
+    process_id: u32,
+}
+
+/// The version of SQLite that is linked in.
+pub(crate) fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+// A panic while a lock was held cannot have left half a state: RAM changes only by folding, after COMMIT.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    pub(crate) fn open(options: &ConnectOptions) -> Result<Store> {
+        let connection = connect(options)?;
+        Ok(Store {
+            path: options.path.clone(),
+            read_only: options.read_only,
+            busy_timeout: options.busy_timeout,
+            interrupt: connection.get_interrupt_handle(),
+            writer: Mutex::new(Some(connection)),
+            readers: Mutex::new(Vec::new()),
+            process_id: std::process::id(),
+        })
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process_id
+    }
+
+    /// The size of the write-ahead log beside the file.
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        let Some(path) = &self.path else { return 0 };
+        let mut name = path.clone().into_os_string();
+        name.push("-wal");
+        std::fs::metadata(name).map_or(0, |metadata| metadata.len())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.writer).is_none()
+    }
+
+    /// Stops the statement that runs now in a write transaction.
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.interrupt();
+    }
+
+    pub(crate) fn close(&self) -> Result<()> {
+        self.check_process()?;
+        let readers = std::mem::take(&mut *lock(&self.readers));
+        drop(readers);
+        let Some(connection) = lock(&self.writer).take() else { return Ok(()) };
+        connection.close().map_err(|(_, error)| sql_error(error))
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if std::process::id() == self.process_id {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Closed, "the store was opened in the parent process and cannot be used after a fork")
+            .with_hint("open the store again in this process"))
+    }
+
+    /// Runs `work` in one transaction that holds the write lock of the file, and commits it. On any error everything is
+    /// rolled back. `work` gives the answer and what RAM must take in; `lock_memory` is called right before COMMIT and
+    /// what it gives is handed to `fold` after it, so that nobody sees the file and RAM apart.
+    pub(crate) fn write<T, C, G>(
+        &self,
+        work: impl FnOnce(Facts<'_>) -> Result<(T, C)>,
+        lock_memory: impl FnOnce() -> G,
+        fold: impl FnOnce(G, C),
+    ) -> Result<T> {
+        self.check_process()?;
+        if self.read_only {
+            return Err(Error::invalid("the store was opened read_only and cannot be changed").with_hint("open it without read_only"));
+        }
+        let mut guard = lock(&self.writer);
+        let connection = guard.as_mut().ok_or_else(closed)?;
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
+        let mut rollback = Rollback { connection, armed: true };
+        let (answer, change) = work(Facts(rollback.connection))?;
+        let memory = lock_memory();
+        rollback.connection.execute_batch("COMMIT").map_err(sql_error)?;
+        rollback.armed = false;
+        fold(memory, change);
+        Ok(answer)
+    }
+
+    /// Runs `work` on one snapshot of the file.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(Facts<'_>) -> Result<T>) -> Result<T> {
+        self.check_process()?;
+        let Some(path) = &self.path else {
+            let guard = lock(&self.writer);
+            return work(Facts(guard.as_ref().ok_or_else(closed)?));
+        };
+        if self.is_closed_quickly() {
+            return Err(closed());
+        }
+        let pooled = lock(&self.readers).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => connect_reader(path, self.busy_timeout)?,
+        };
+        connection.execute_batch("BEGIN").map_err(sql_error)?;
+        let mut rollback = Rollback { connection: &connection, armed: true };
+        let worked = work(Facts(rollback.connection));
+        rollback.connection.execute_batch("ROLLBACK").map_err(sql_error)?;
+        rollback.armed = false;
+        drop(rollback);
+        lock(&self.readers).push(connection);
+        worked
+    }
+
+    // A read must not wait for a writer only to learn whether the store is open: whoever holds the lock has it open.
+    fn is_closed_quickly(&self) -> bool {
+        match self.writer.try_lock() {
+            Ok(guard) => guard.is_none(),
+            Err(_) => false,
+        }
+    }
+
+    /// Copies the store to a new file that only the owner can read.
+    pub(crate) fn backup(&self, target: &Path) -> Result<()> {
+        self.check_process()?;
+        if target.exists() {
+            return Err(Error::new(ErrorKind::Conflict, "the target of the backup exists already").with_hint("give the path of a file that does not exist"));
+        }
+        let target_options = ConnectOptions {
+            path: Some(target.to_owned()),
+            read_only: false,
+            create: true,
+            durability: Durability::Full,
+            busy_timeout: self.busy_timeout,
+            salt: None,
+        };
+        let mut copy = connect(&target_options)?;
+        let guard = lock(&self.writer);
+        let source = guard.as_ref().ok_or_else(closed)?;
+        let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
+        backup.run_to_completion(1024, Duration::ZERO, None).map_err(sql_error)
+    }
+}
+
+struct Rollback<'c> {
+    connection: &'c Connection,
+    armed: bool,
+}
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            // Nothing more can be done here: the error that led here is on its way to the caller, and an open
+            // transaction that cannot be rolled back is rolled back by SQLite when the connection closes.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again")
+}
+
