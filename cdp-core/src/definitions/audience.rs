@@ -3,7 +3,7 @@
 //! It takes the JSON of an audience and leaves a checked rule. It never knows who is in it.
 
 use super::reader::Fields;
-use super::rule::{Rule, read_node};
+use super::rule::Rule;
 
 /// Of whom an audience is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct AudienceDefinition {
 impl AudienceDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<AudienceDefinition> {
         let rule = fields.required("rule", |node| {
-            let rule = read_node(node)?;
+            let rule = Rule::read_node(node)?;
             rule.refuse_current(node);
             Some(rule)
         });

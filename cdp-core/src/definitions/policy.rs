@@ -3,7 +3,7 @@
 //! It takes the JSON of a policy and leaves its rules in the order in which they are asked. It never decides.
 
 use super::reader::{Fields, Node};
-use super::rule::{Rule, read_node};
+use super::rule::Rule;
 use crate::records::Value;
 
 /// One choice of a policy: the first whose rule holds is made.
@@ -39,7 +39,7 @@ impl PolicyDefinition {
 
 fn read_choice(node: Node<'_>) -> Option<PolicyChoice> {
     let mut fields = node.fields()?;
-    let when = fields.required("when", read_node);
+    let when = fields.required("when", Rule::read_node);
     let then = fields.required("then", |node| Some(node.value.clone()));
     fields.finish();
     Some(PolicyChoice { when: when?, then: then? })

@@ -10,7 +10,7 @@ mod comparison;
 pub use behavior::{
     EventSelection, EventTest, LifecycleTest, Measure, PropertyFilter, SequenceStep, SequenceTest,
 };
-pub use comparison::{Comparison, Operand, Operator, Pattern, Version};
+pub use comparison::{Comparison, Operand, Operator, SearchPattern, Version};
 
 use comparison::Place;
 
@@ -167,7 +167,7 @@ impl Rule {
                 faults.add("", message);
                 None
             }
-            None => read_node(Node::root(value, &faults)),
+            None => Rule::read_node(Node::root(value, &faults)),
         };
         match rule {
             Some(rule) if faults.is_empty() => Ok(rule),
@@ -209,6 +209,34 @@ impl Rule {
         }
     }
 
+    /// Reads a rule; every fault is noted.
+    pub(crate) fn read_node(node: Node<'_>) -> Option<Rule> {
+        let mut fields = node.fields()?;
+        let heads: Vec<&str> = HEADS.into_iter().filter(|head| fields.has(head)).collect();
+        let head = match heads.as_slice() {
+            [head] => *head,
+            [] => {
+                let near = fields.names().find_map(|name| nearest(name, HEADS.into_iter()));
+                let hint = near.map_or_else(|| format!("one of {}", HEADS.join(", ")), |near| format!("did you mean `{near}`?"));
+                node.fault(format!("not a rule: no field says what it tests; {hint}"));
+                return None;
+            }
+            several => {
+                node.fault(format!("{} cannot stand in one object; join them with `all` or `any`", several.join(" and ")));
+                return None;
+            }
+        };
+        let rule = match head {
+            "all" => fields.required("all", |node| node.list(Rule::read_node)).map(Rule::All),
+            "any" => fields.required("any", |node| node.list(Rule::read_node)).map(Rule::Any),
+            "not" => fields.required("not", Rule::read_node).map(|rule| Rule::Not(Box::new(rule))),
+            "at_least" => fields.required("at_least", read_at_least),
+            leaf => read_leaf(leaf, &mut fields).map(|test| Rule::Leaf(Leaf { test, json: node.value.clone() })),
+        };
+        fields.finish();
+        rule
+    }
+
     /// Notes a fault for each leaf that only a decision can answer.
     pub(crate) fn refuse_current(&self, node: Node<'_>) {
         for (pointer, leaf) in self.leaves(node.pointer()) {
@@ -219,40 +247,17 @@ impl Rule {
     }
 }
 
-/// Reads a rule; every fault is noted.
-pub(crate) fn read_node(node: Node<'_>) -> Option<Rule> {
-    let mut fields = node.fields()?;
-    let heads: Vec<&str> = HEADS.into_iter().filter(|head| fields.has(head)).collect();
-    let head = match heads.as_slice() {
-        [head] => *head,
-        [] => {
-            let near = fields.names().find_map(|name| nearest(name, HEADS.into_iter()));
-            let hint = near.map_or_else(|| format!("one of {}", HEADS.join(", ")), |near| format!("did you mean `{near}`?"));
-            node.fault(format!("not a rule: no field says what it tests; {hint}"));
-            return None;
-        }
-        several => {
-            node.fault(format!("{} cannot stand in one object; join them with `all` or `any`", several.join(" and ")));
-            return None;
-        }
-    };
-    let rule = match head {
-        "all" => fields.required("all", |node| node.list(read_node)).map(Rule::All),
-        "any" => fields.required("any", |node| node.list(read_node)).map(Rule::Any),
-        "not" => fields.required("not", read_node).map(|rule| Rule::Not(Box::new(rule))),
-        "at_least" => fields.required("at_least", read_at_least),
-        leaf => read_leaf(leaf, &mut fields).map(|test| Rule::Leaf(Leaf { test, json: node.value.clone() })),
-    };
-    fields.finish();
-    rule
-}
-
 fn read_at_least(node: Node<'_>) -> Option<Rule> {
     let mut fields = node.fields()?;
     let n = fields.required("n", |node| node.integer(0, 256).and_then(|n| usize::try_from(n).ok()));
-    let of = fields.required("of", |node| node.list(read_node));
+    let of = fields.required("of", |node| node.list(Rule::read_node));
     fields.finish();
-    Some(Rule::AtLeast { n: n?, of: of? })
+    let (n, of) = (n?, of?);
+    if n > of.len() {
+        node.fault(format!("`n` is {n}, but there are {} rules in `of`: it could never hold", of.len()));
+        return None;
+    }
+    Some(Rule::AtLeast { n, of })
 }
 
 fn read_leaf(head: &str, fields: &mut Fields<'_>) -> Option<Test> {
@@ -286,11 +291,14 @@ fn read_leaf(head: &str, fields: &mut Fields<'_>) -> Option<Test> {
         "cohort" => read_cohort(fields),
         "identity" => read_identity(fields),
         "consent" => read_consent(fields),
-        other => {
-            fields.optional(if other == "top" { "top" } else if other == "list" { "list" } else { "bucket" }, |node| {
-                node.fault(format!("the leaf `{other}` is not available yet"));
-                Some(())
-            });
+        // What remains of the heads. A rule with such a leaf is refused when it is defined, not when it is asked.
+        _ => {
+            for word in ["list", "top", "bucket"] {
+                fields.optional(word, |node| {
+                    node.fault(format!("the leaf `{word}` is not available yet"));
+                    Some(())
+                });
+            }
             fields.optional("in", |_| Some(()));
             None
         }

@@ -1,23 +1,33 @@
-//! Checks what a definition alone cannot know: that the features, audiences and predictors its rule names are there,
-//! and that no audience waits for itself.
+//! Checks what a definition alone cannot know: that the features, audiences and predictors its rules name are there,
+//! and that none of them waits for itself.
 //!
 //! It takes the definitions as they would hold and leaves every fault with the definition it belongs to. It never
 //! changes them, and does not care in which order they were given.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::dependencies::predictor_rules;
 use crate::definitions::{Aggregate, Catalog, Kind, Operator, Rule, Test};
 use crate::error::{Error, Fault, Result};
 
-/// How many audiences may stand on each other: evaluating one evaluates all below it.
-const MAX_AUDIENCE_DEPTH: usize = 32;
+/// How many audiences and predictors may stand on each other: evaluating one evaluates all below it.
+const MAX_CHAIN: usize = 32;
 
-/// Every fault between definitions: names that are not there (with the nearest that is), audiences that refer to
-/// themselves or stand too high on others.
+/// An audience or a predictor.
+type Named<'c> = (Kind, &'c str);
+
+/// Every fault between definitions: names that are not there (with the nearest that is), audiences and predictors that
+/// refer to themselves or stand too high on others.
 pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
     let mut faults = Vec::new();
     for audience in catalog.audiences() {
         check_rule(catalog, &audience.rule, "/rule", |fault| faults.push((Kind::Audience, audience.name.clone(), fault)));
+    }
+    for predictor in catalog.predictors() {
+        for (index, rule) in predictor_rules(predictor).into_iter().enumerate() {
+            let pointer = format!("/rules/{index}/when");
+            check_rule(catalog, rule, &pointer, |fault| faults.push((Kind::Predictor, predictor.name.clone(), fault)));
+        }
     }
     for policy in catalog.policies() {
         for (index, choice) in policy.choose.iter().enumerate() {
@@ -25,7 +35,7 @@ pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
             check_rule(catalog, &choice.when, &pointer, |fault| faults.push((Kind::Policy, policy.name.clone(), fault)));
         }
     }
-    check_audience_order(catalog, &mut faults);
+    check_order(catalog, &mut faults);
     faults
 }
 
@@ -70,64 +80,74 @@ fn describe(error: &Error) -> String {
     }
 }
 
-/// Takes away, round by round, the audiences whose parts are all taken; those that remain wait for each other.
-fn check_audience_order(catalog: &Catalog, faults: &mut Vec<(Kind, String, Fault)>) {
-    let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// Takes away, round by round, what waits for nothing that is left; what remains waits for itself.
+fn check_order(catalog: &Catalog, faults: &mut Vec<(Kind, String, Fault)>) {
+    let mut waiting: BTreeMap<Named<'_>, BTreeSet<Named<'_>>> = BTreeMap::new();
     for audience in catalog.audiences() {
-        let parts = audience.rule.leaves("").into_iter().filter_map(|(_, leaf)| match &leaf.test {
-            Test::Audience { name, .. } if catalog.audience(name).is_ok() => Some(name.as_str()),
-            _ => None,
-        });
-        waiting.insert(&audience.name, parts.collect());
+        waiting.insert((Kind::Audience, &audience.name), parts(catalog, &audience.rule).collect());
     }
-    let mut note = |name: &str, message: String| {
-        faults.push((Kind::Audience, name.to_owned(), Fault { pointer: "/rule".to_owned(), message }));
+    for predictor in catalog.predictors() {
+        let rules = predictor_rules(predictor);
+        waiting.insert((Kind::Predictor, &predictor.name), rules.into_iter().flat_map(|rule| parts(catalog, rule)).collect());
+    }
+    let mut note = |(kind, name): Named<'_>, message: String| {
+        let pointer = if kind == Kind::Audience { "/rule" } else { "/rules" };
+        faults.push((kind, name.to_owned(), Fault { pointer: pointer.to_owned(), message }));
     };
     let mut rounds = 0;
     loop {
-        let ready: BTreeSet<&str> =
-            waiting.iter().filter(|(_, parts)| parts.is_empty()).map(|(name, _)| *name).collect();
+        let ready: BTreeSet<Named<'_>> =
+            waiting.iter().filter(|(_, parts)| parts.is_empty()).map(|(named, _)| *named).collect();
         if ready.is_empty() {
             break;
         }
         rounds += 1;
-        waiting.retain(|name, _| !ready.contains(name));
+        waiting.retain(|named, _| !ready.contains(named));
         for parts in waiting.values_mut() {
             parts.retain(|part| !ready.contains(part));
         }
-        if rounds > MAX_AUDIENCE_DEPTH {
-            for name in ready {
-                note(name, format!("stands on a chain of more than {MAX_AUDIENCE_DEPTH} audiences"));
+        if rounds > MAX_CHAIN {
+            for named in ready {
+                note(named, format!("stands on a chain of more than {MAX_CHAIN} audiences and predictors"));
             }
         }
     }
-    for name in waiting.keys() {
-        if let Some(circle) = circle_from(name, &waiting) {
-            note(name, format!("the audience refers to itself: {}", circle.join(" -> ")));
+    for named in waiting.keys() {
+        if let Some(circle) = circle_from(*named, &waiting) {
+            note(*named, format!("the {} refers to itself: {}", named.0.as_str(), circle.join(" -> ")));
         }
     }
 }
 
-/// The shortest way from an audience back to itself.
-fn circle_from<'n>(start: &'n str, waiting: &BTreeMap<&'n str, BTreeSet<&'n str>>) -> Option<Vec<&'n str>> {
-    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut open = std::collections::VecDeque::from([start]);
-    while let Some(name) = open.pop_front() {
-        for part in waiting.get(name).into_iter().flatten() {
+/// The audiences and predictors that a rule names and that are there.
+fn parts<'c>(catalog: &'c Catalog, rule: &'c Rule) -> impl Iterator<Item = Named<'c>> {
+    rule.leaves("").into_iter().filter_map(|(_, leaf)| match &leaf.test {
+        Test::Audience { name, .. } => Some((Kind::Audience, name.as_str())),
+        Test::Cohort { predictor, .. } => Some((Kind::Predictor, predictor.as_str())),
+        _ => None,
+    }).filter(|(kind, name)| catalog.get(*kind, name).is_some())
+}
+
+/// The names on the shortest way back to where it starts.
+fn circle_from<'c>(start: Named<'c>, waiting: &BTreeMap<Named<'c>, BTreeSet<Named<'c>>>) -> Option<Vec<&'c str>> {
+    let mut came_from: BTreeMap<Named<'c>, Named<'c>> = BTreeMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(named) = open.pop_front() {
+        for part in waiting.get(&named).into_iter().flatten() {
             if *part == start {
-                let mut circle = vec![start];
-                let mut at = name;
+                let mut circle = vec![start.1];
+                let mut at = named;
                 while at != start {
-                    circle.push(at);
-                    at = came_from.get(at)?;
+                    circle.push(at.1);
+                    at = *came_from.get(&at)?;
                 }
-                circle.push(start);
+                circle.push(start.1);
                 circle.reverse();
                 return Some(circle);
             }
             if !came_from.contains_key(part) {
-                came_from.insert(part, name);
-                open.push_back(part);
+                came_from.insert(*part, named);
+                open.push_back(*part);
             }
         }
     }

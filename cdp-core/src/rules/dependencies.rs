@@ -10,8 +10,8 @@ use super::operators::instant;
 use super::timeline::part;
 use super::ProfileView;
 use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, LifecycleTest, Measure,
-    Operand, Population, Rule, SequenceTest, Test,
+    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Kind, LifecycleTest,
+    Measure, Operand, Population, PredictorDefinition, Rule, SequenceTest, Test,
 };
 use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
@@ -88,8 +88,8 @@ fn add_selection_paths(selection: &EventSelection, paths: &mut BTreeSet<Path>) {
 
 /// When the outcome of a rule can change without a new fact; features and audiences it refers to are followed.
 ///
-/// Fails with `NotFound` if one of them is not defined. Predictors are not followed: their scores are facts of their
-/// own here (`reads_other_facts`).
+/// Fails with `NotFound` if one of them is not defined. Of a predictor the rules are followed; what its model reads is
+/// taken to change with every event and every other fact.
 pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
     let mut found = Lookbacks::default();
     let mut followed = BTreeSet::new();
@@ -99,7 +99,7 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
         for (_, leaf) in rule.leaves("") {
             match &leaf.test {
                 Test::Audience { name, .. } => {
-                    if followed.insert(name.as_str()) {
+                    if followed.insert((Kind::Audience, name.as_str())) {
                         let audience = catalog.audience(name)?;
                         found.reads_other_facts |= audience.population == Population::Known;
                         open.push(&audience.rule);
@@ -113,11 +113,24 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
                         found.absolute.extend([-length, 0, length].map(|offset| time.plus_millis(offset)));
                     }
                 }
+                Test::Cohort { predictor, .. } => {
+                    found.reads_other_facts = true;
+                    found.event_offsets.insert(0);
+                    if followed.insert((Kind::Predictor, predictor.as_str())) {
+                        open.extend(predictor_rules(catalog.predictor(predictor)?));
+                    }
+                }
                 other => found.add(other),
             }
         }
     }
     Ok(found)
+}
+
+/// The rules that a predictor asks before its model.
+pub(crate) fn predictor_rules(_predictor: &PredictorDefinition) -> Vec<&Rule> {
+    // The one place that knows where a predictor keeps its rules; as long as its definition has none, there are none.
+    Vec::new()
 }
 
 /// When the value of a feature can change without a new fact.
@@ -128,6 +141,33 @@ pub fn feature_lookbacks(feature: &FeatureDefinition) -> Lookbacks {
 }
 
 impl Lookbacks {
+    /// Every instant in `(from, to]` at which the outcome for this profile can change: between two of them, and before
+    /// the first and after the last, it is constant.
+    ///
+    /// Exact to the millisecond: an event at e leaves the window `(t - w, t]` at t = e + w. Cost grows with the events in
+    /// reach of the span, times the windows.
+    pub fn change_instants(&self, view: &dyn ProfileView, from: Timestamp, to: Timestamp) -> Result<BTreeSet<Timestamp>> {
+        let mut instants = self.absolute.clone();
+        for offset in &self.event_offsets {
+            let reach = part(view.events(), from.plus_millis(-offset).millis(), to.plus_millis(-offset).millis());
+            instants.extend(reach.iter().map(|event| event.occurred_at.plus_millis(*offset)));
+        }
+        if self.reads_other_facts {
+            let changes = view.other_changes(from, to)?;
+            for at in std::iter::once(from).chain(changes.iter().copied()) {
+                for (path, offsets) in &self.trait_offsets {
+                    add_instants(view.trait_value(path, at)?.as_ref(), offsets, &mut instants);
+                }
+            }
+            instants.extend(changes);
+        }
+        for (path, offsets) in &self.current_offsets {
+            add_instants(view.current(path).as_ref(), offsets, &mut instants);
+        }
+        instants.retain(|time| *time > from && *time <= to);
+        Ok(instants)
+    }
+
     fn add(&mut self, test: &Test) {
         match test {
             Test::Trait { path, comparison } => {
@@ -150,9 +190,9 @@ impl Lookbacks {
             Test::Lifecycle(LifecycleTest::Regularly { period, of, .. }) => {
                 self.event_offsets.extend((0..=i64::from(*of)).map(|index| period.millis().saturating_mul(index)));
             }
-            Test::Cohort { .. } | Test::Identity(_) | Test::Consent { .. } => self.reads_other_facts = true,
+            Test::Identity(_) | Test::Consent { .. } => self.reads_other_facts = true,
             // Followed by the caller, who has the catalog.
-            Test::Feature { .. } | Test::Audience { .. } => {}
+            Test::Feature { .. } | Test::Audience { .. } | Test::Cohort { .. } => {}
         }
     }
 
@@ -208,11 +248,8 @@ fn add_dates(offsets: &mut BTreeMap<Path, BTreeSet<i64>>, path: &Path, compariso
     }
 }
 
-/// Every instant in `(from, to]` at which the outcome of a rule for this profile can change: between two of them, and
-/// before the first and after the last, it is constant.
-///
-/// Exact to the millisecond: an event at e leaves the window `(t - w, t]` at t = e + w. Cost grows with the events in
-/// reach of the span, times the rule's windows.
+/// Every instant in `(from, to]` at which the outcome of a rule for this profile can change; see
+/// [`Lookbacks::change_instants`], which serves many profiles with one look at the rule.
 pub fn change_instants(
     rule: &Rule,
     catalog: &Catalog,
@@ -220,26 +257,7 @@ pub fn change_instants(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<BTreeSet<Timestamp>> {
-    let lookbacks = lookbacks(rule, catalog)?;
-    let mut instants: BTreeSet<Timestamp> = lookbacks.absolute.iter().copied().collect();
-    for offset in &lookbacks.event_offsets {
-        let reach = part(view.events(), from.plus_millis(-offset).millis(), to.plus_millis(-offset).millis());
-        instants.extend(reach.iter().map(|event| event.occurred_at.plus_millis(*offset)));
-    }
-    if lookbacks.reads_other_facts {
-        let changes = view.other_changes(from, to)?;
-        for at in std::iter::once(from).chain(changes.iter().copied()) {
-            for (path, offsets) in &lookbacks.trait_offsets {
-                add_instants(view.trait_value(path, at)?.as_ref(), offsets, &mut instants);
-            }
-        }
-        instants.extend(changes);
-    }
-    for (path, offsets) in &lookbacks.current_offsets {
-        add_instants(view.current(path).as_ref(), offsets, &mut instants);
-    }
-    instants.retain(|time| *time > from && *time <= to);
-    Ok(instants)
+    lookbacks(rule, catalog)?.change_instants(view, from, to)
 }
 
 fn add_instants(value: Option<&Value>, offsets: &BTreeSet<i64>, instants: &mut BTreeSet<Timestamp>) {

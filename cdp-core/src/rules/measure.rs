@@ -26,19 +26,13 @@ const NOTHING: Measured = Measured { value: None, latest: None };
 
 /// Measures the events of a profile at an instant. Fails only if a sum leaves 128 bits or a message id cannot be read.
 pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Result<Measured> {
-    let events = in_window(view, &measure.window, at).iter().filter(|event| selects(&measure.selection, event));
+    let mut events = in_window(view, &measure.window, at).iter().filter(|event| selects(&measure.selection, event));
     match (measure.aggregate, &measure.property) {
         (Aggregate::Count, _) => Ok(count(events)),
         (Aggregate::DistinctDays, _) => Ok(distinct_days(events)),
-        (Aggregate::Exists, _) => Ok(at_time(events.last(), |_| Value::Bool(true))),
-        (Aggregate::FirstAt, _) => {
-            let mut events = events;
-            Ok(at_time(events.next(), |time| Value::Text(time.to_string())))
-        }
-        (Aggregate::LastAt, _) => {
-            let mut events = events;
-            Ok(at_time(events.next_back(), |time| Value::Text(time.to_string())))
-        }
+        (Aggregate::Exists, _) => Ok(at_time(events.next_back(), |_| Value::Bool(true))),
+        (Aggregate::FirstAt, _) => Ok(at_time(events.next(), |time| Value::Text(time.to_string()))),
+        (Aggregate::LastAt, _) => Ok(at_time(events.next_back(), |time| Value::Text(time.to_string()))),
         (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property)),
         (Aggregate::First, Some(property)) => outermost(events, property, view, End::First),
         (Aggregate::Last, Some(property)) => outermost(events.rev(), property, view, End::Last),

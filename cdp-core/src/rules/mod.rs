@@ -14,6 +14,7 @@ mod sequence;
 mod tests;
 mod timeline;
 
+pub use crate::definitions::ConsentStatus;
 pub use check::check;
 pub use dependencies::{Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, trait_paths};
 pub use evaluate::evaluate;
@@ -21,8 +22,6 @@ pub use explain::explain;
 pub(crate) use measure::of_nothing;
 pub use measure::{Measured, measure};
 pub use operators::{matches, matches_at};
-
-pub use crate::definitions::ConsentStatus;
 
 use std::borrow::Cow;
 

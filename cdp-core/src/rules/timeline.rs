@@ -9,7 +9,7 @@ use super::operators::matches_at;
 use super::{ProfileView, TimelineEvent};
 use crate::definitions::{EventSelection, FeatureWindow};
 use crate::error::Result;
-use crate::records::Timestamp;
+use crate::records::{Path, Timestamp, Value};
 
 /// The events of a window as seen from `at`.
 pub(crate) fn in_window<'v>(view: &'v dyn ProfileView, window: &FeatureWindow, at: Timestamp) -> &'v [TimelineEvent<'v>] {
@@ -69,9 +69,8 @@ pub(crate) fn in_total_order<'v>(
 /// The values at a path of an event, each item for itself if the path goes through a list.
 pub(crate) fn contributions<'v>(
     event: &TimelineEvent<'v>,
-    path: &crate::records::Path,
-) -> impl DoubleEndedIterator<Item = Cow<'v, crate::records::Value>> {
-    use crate::records::Value;
+    path: &Path,
+) -> impl DoubleEndedIterator<Item = Cow<'v, Value>> {
     let values = match event.property(path) {
         None => Vec::new(),
         Some(value) if !path.is_multiple() => vec![value],

@@ -181,7 +181,7 @@ pub enum Operand {
     /// A length of time from the instant of the question.
     Length(Duration),
     /// A regular expression.
-    Pattern(Pattern),
+    Pattern(SearchPattern),
     /// A version.
     Version(Version),
 }
@@ -216,18 +216,18 @@ pub struct Comparison {
 
 /// A compiled regular expression; two are equal if their texts are.
 #[derive(Clone)]
-pub struct Pattern(Regex);
+pub struct SearchPattern(Regex);
 
-impl fmt::Debug for Pattern {
+impl fmt::Debug for SearchPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("pattern")
     }
 }
 
-impl Pattern {
+impl SearchPattern {
     /// Compiles a pattern of bounded size; `None` if it is no regular expression or too large.
-    pub fn compile(text: &str) -> Option<Pattern> {
-        RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).nest_limit(50).build().ok().map(Pattern)
+    pub fn compile(text: &str) -> Option<SearchPattern> {
+        RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).nest_limit(50).build().ok().map(SearchPattern)
     }
 
     /// The pattern as it was written.
@@ -241,8 +241,8 @@ impl Pattern {
     }
 }
 
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Pattern) -> bool {
+impl PartialEq for SearchPattern {
+    fn eq(&self, other: &SearchPattern) -> bool {
         self.as_str() == other.as_str()
     }
 }
@@ -416,7 +416,7 @@ fn read_operand(node: Node<'_>, operator: Operator, place: Place) -> Option<Oper
         WithinLast | WithinNext | BeforeLast | AfterNext => node.duration().map(Operand::Length),
         Regex | NotRegex => {
             let text = node.text()?;
-            let pattern = Pattern::compile(&text);
+            let pattern = SearchPattern::compile(&text);
             if pattern.is_none() {
                 node.fault("expected a regular expression (syntax of the Rust crate `regex`, no look-around) of less than 1 MiB when compiled");
             }

@@ -7,7 +7,7 @@ use self::profile::{MemoryProfile, Recorded, at, catalog, json, recorded};
 use super::{evaluate, explain};
 use crate::definitions::{Catalog, Definition, Rule};
 use crate::features;
-use crate::records::{Timestamp, Value};
+use crate::records::Timestamp;
 
 const DAY: i64 = 86_400_000;
 
@@ -325,7 +325,8 @@ fn every_fault_of_a_broken_rule_is_reported_at_its_place() {
             {"at_least": {"n": "two", "of": [{"any": 3}]}},
             {"trait": "plan", "op": "exists", "value": 1},
             {"identity": "known", "type": "email"},
-            {"event": "A", "between_ago": ["1d", "2d"]}
+            {"event": "A", "between_ago": ["1d", "2d"]},
+            {"at_least": {"n": 2, "of": [{"event": "A"}]}}
         ]}"#,
     );
     let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
@@ -334,6 +335,7 @@ fn every_fault_of_a_broken_rule_is_reported_at_its_place() {
         "/all/5", "/all/5/value", "/all/6/agg", "/all/7/sequence/0", "/all/7/sequence/0",
         "/all/7/sequence/1/within_previus", "/all/8/stopped", "/all/9", "/all/10", "/all/11/top", "/all/12/at_least/n",
         "/all/12/at_least/of/0/any", "/all/13/value", "/all/14/type", "/all/15/between_ago",
+        "/all/16/at_least",
     ];
     assert_eq!(pointers, expected, "{found:#?}");
     assert!(found[8].1.contains("not available yet") && found[8].1.contains("distinct_days"));
@@ -355,6 +357,44 @@ fn definitions_are_checked_with_their_rules() {
 }
 
 #[test]
+fn the_definitions_of_the_design_are_read() {
+    for text in [
+        r#"{"kind":"feature","name":"total_spend","event":"Order Line Purchased","agg":"sum","property":"revenue","default":0}"#,
+        r#"{"kind":"feature","name":"cart_adds_24h","event":"Product Added","agg":"count","within":"24h"}"#,
+        r#"{"kind":"audience","name":"high_value_30d","rule":{"all":[{"feature":"total_spend","op":"gte","value":1000},{"event":"Order Line Purchased","count":{"gte":1},"within":"30d"}]}}"#,
+        r#"{"kind":"policy","name":"checkout","purpose":"personalization","choose":[{"when":{"all":[{"audience":"high_value_30d"},{"current":"properties.amount","op":"gte","value":100}]},"then":{"experience":"premium"}}],"otherwise":{"experience":"control"}}"#,
+    ] {
+        Definition::parse(text).unwrap();
+    }
+}
+
+#[test]
+fn a_rule_lists_what_it_reads_and_when_it_matters_again() {
+    let catalog = catalog(&[
+        r#"{"kind": "feature", "name": "spend", "agg": "sum", "property": "products.*.price", "within": "3s", "ttl": "2s", "where": [{"property": "currency", "op": "eq", "value": "EUR"}]}"#,
+        r#"{"kind": "audience", "name": "inner", "population": "known", "rule": {"stopped": {"event": "A", "active": "9s", "silent": "8s"}}}"#,
+    ]);
+    let rule = rule(r#"{"any": [
+        {"audience": "inner"}, {"feature": "spend", "op": "gt", "value": 1}, {"trait": "birthday", "op": "within_next", "value": "4s"},
+        {"trait": "plan", "op": "exists"}, {"event": "A", "between_ago": ["7s", "5s"], "where": [{"property": "color", "op": "exists"}]},
+        {"sequence": [{"event": "A"}, {"not": {"event": "B"}, "within_previous": "10s", "same": ["cart_id"]}, {"not": {"event": "C"}, "within_previous": "20s"}]}
+    ]}"#);
+    let found = super::lookbacks(&rule, &catalog).unwrap();
+    let seconds: Vec<i64> = found.event_offsets.iter().map(|offset| offset / 1000).collect();
+    assert_eq!(seconds, [0, 2, 3, 5, 7, 8, 9, 10, 30]);
+    let dates: Vec<(&str, Vec<i64>)> =
+        found.trait_offsets.iter().map(|(path, offsets)| (path.as_str(), offsets.iter().copied().collect())).collect();
+    assert_eq!(dates, [("birthday", vec![-4000, 0, 4000])]);
+    assert!(found.reads_other_facts && found.absolute.is_empty());
+    let names = |paths: Vec<crate::records::Path>| paths.iter().map(|path| path.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(super::property_paths(&rule)), ["cart_id", "color"]);
+    assert_eq!(names(super::trait_paths(&rule)), ["birthday", "plan"]);
+    assert_eq!(names(catalog.feature("spend").unwrap().property_paths()), ["currency", "products.*.price"]);
+    let missing = self::rule(r#"{"feature": "spent", "op": "gt", "value": 1}"#);
+    assert_eq!(super::lookbacks(&missing, &catalog).unwrap_err().hint(), Some("did you mean `spend`?"));
+}
+
+#[test]
 fn names_and_circles_are_checked_together() {
     let catalog = catalog(&[
         r#"{"kind": "feature", "name": "total_spend", "event": "Order", "agg": "sum", "property": "v"}"#,
@@ -373,6 +413,19 @@ fn names_and_circles_are_checked_together() {
     assert_eq!(found[3], "a /rule the audience refers to itself: a -> b -> a");
     assert_eq!(found[4], "b /rule the audience refers to itself: b -> a -> b");
     assert_eq!(found[5], "self /rule the audience refers to itself: self -> self");
+}
+
+#[test]
+fn a_chain_of_audiences_is_bounded() {
+    let mut texts = vec![r#"{"kind": "audience", "name": "a00", "rule": {"event": "A"}}"#.to_owned()];
+    for n in 1..40 {
+        texts.push(format!(r#"{{"kind": "audience", "name": "a{n:02}", "rule": {{"audience": "a{:02}"}}}}"#, n - 1));
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    assert_eq!(super::check(&catalog(&texts[..32])), []);
+    let found = super::check(&catalog(&texts));
+    let names: Vec<&str> = found.iter().map(|(_, name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a32", "a33", "a34", "a35", "a36", "a37", "a38", "a39"]);
 }
 
 #[test]
