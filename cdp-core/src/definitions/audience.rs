@@ -1,9 +1,41 @@
-//! stub
-#![allow(missing_docs)]
+//! The audience definition: a set of profiles by a rule.
+//!
+//! It takes the JSON of an audience and leaves a checked rule. It never knows who is in it.
+
 use super::reader::Fields;
+use super::rule::Rule;
+
+/// Of whom an audience is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Population {
+    /// Everybody, anonymous profiles included.
+    #[default]
+    Everybody,
+    /// Profiles with a person or contact identifier.
+    Known,
+}
+
+/// A set of profiles by a rule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AudienceDefinition { pub name: String }
-impl AudienceDefinition { pub(crate) fn read(name: String, _fields: &mut Fields<'_>) -> Option<AudienceDefinition> { Some(AudienceDefinition { name }) } }
-#[derive(Clone, Debug, PartialEq)]
-pub struct Population { pub name: String }
-impl Population { pub(crate) fn read(name: String, _fields: &mut Fields<'_>) -> Option<Population> { Some(Population { name }) } }
+pub struct AudienceDefinition {
+    /// Its name.
+    pub name: String,
+    /// Who is in.
+    pub rule: Rule,
+    /// Of whom.
+    pub population: Population,
+}
+
+impl AudienceDefinition {
+    pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<AudienceDefinition> {
+        let rule = fields.required("rule", |node| {
+            let rule = Rule::read_node(node)?;
+            rule.refuse_current(node);
+            Some(rule)
+        });
+        let population = fields.optional("population", |node| {
+            node.word(&[("everybody", Population::Everybody), ("known", Population::Known)])
+        });
+        Some(AudienceDefinition { name, rule: rule?, population: population.unwrap_or_default() })
+    }
+}

@@ -2,6 +2,27 @@
 //!
 //! A rule asks a [`ProfileView`] at an instant; whoever has a profile (the store, a decision, a test) can be asked.
 
+mod check;
+mod dependencies;
+mod evaluate;
+mod explain;
+mod lifecycle;
+mod measure;
+mod operators;
+mod sequence;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+pub use crate::definitions::ConsentStatus;
+pub use check::check;
+pub use dependencies::{Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, trait_paths};
+pub use evaluate::evaluate;
+pub use explain::explain;
+pub(crate) use measure::of_nothing;
+pub use measure::{Measured, measure};
+pub use operators::{matches, matches_at};
+
 use std::borrow::Cow;
 
 use crate::error::Result;
@@ -46,31 +67,6 @@ impl<'a> TimelineEvent<'a> {
     }
 }
 
-/// The state of a person's consent for a purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsentStatus {
-    /// The latest choice allows it.
-    Granted,
-    /// The latest choice forbids it.
-    Denied,
-    /// There is no choice.
-    Unknown,
-    /// Joined profiles disagree, and nobody has chosen since.
-    Conflict,
-}
-
-impl ConsentStatus {
-    /// The word for this state.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ConsentStatus::Granted => "granted",
-            ConsentStatus::Denied => "denied",
-            ConsentStatus::Unknown => "unknown",
-            ConsentStatus::Conflict => "conflict",
-        }
-    }
-}
-
 /// What a rule can ask of one profile. Every answer is at the instant `at`: facts that happened after it do not count.
 pub trait ProfileView {
     /// The value at a path into the traits; null and absent are `None`.
@@ -103,4 +99,8 @@ pub trait ProfileView {
 
     /// A value of the message a decision is about (`properties.amount`, `context.page.url`); `None` outside a decision.
     fn current(&self, path: &Path) -> Option<Value>;
+
+    /// The instants in `(from, to]` at which anything but the events may change: traits, identifiers, consents, scores,
+    /// memberships that are not derived from events. More than needed does no harm; one too few loses a flip.
+    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>>;
 }

@@ -1,0 +1,376 @@
+//! The parts of a rule that speak of what somebody did: which events, in which window, measured how, in which order.
+//!
+//! It takes the event leaves of a rule (and the same words in a feature) and leaves them typed. It never looks at an
+//! event: that is `rules::measure`, `rules::sequence` and `rules::lifecycle`.
+
+use super::super::feature::{Aggregate, FeatureWindow};
+use super::super::reader::{Fields, Node};
+use super::comparison::{Comparison, Operand, Operator, Place};
+use crate::records::{Duration, Number, Path};
+
+/// A condition on a property of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PropertyFilter {
+    /// Where the property is.
+    pub property: Path,
+    /// What it is compared with.
+    pub comparison: Comparison,
+}
+
+/// Which events are meant: by name and by their properties.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventSelection {
+    /// Their names; empty for any event.
+    pub events: Vec<String>,
+    /// What all must hold for their properties.
+    pub filters: Vec<PropertyFilter>,
+}
+
+/// A value computed from the events of one profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// Which events.
+    pub selection: EventSelection,
+    /// In which window of time.
+    pub window: FeatureWindow,
+    /// How they become a value.
+    pub aggregate: Aggregate,
+    /// The property that is aggregated, where the aggregate needs one.
+    pub property: Option<Path>,
+}
+
+/// The leaf `event`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventTest {
+    /// A measure over events compares like this.
+    Measured {
+        /// What is measured.
+        measure: Measure,
+        /// What it is compared with.
+        comparison: Comparison,
+    },
+    /// The first event of its kind ever lies in `(t - within, t]`.
+    FirstTime {
+        /// Which events.
+        selection: EventSelection,
+        /// How far back.
+        within: Duration,
+    },
+}
+
+/// One step of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceStep {
+    /// Which events.
+    pub selection: EventSelection,
+    /// Whether the step is that the event did *not* happen for the length of `within_previous`.
+    pub absent: bool,
+    /// The step comes less than this after the end of the step before. A `not` step ends when this time is over.
+    pub within_previous: Option<Duration>,
+    /// Properties with the same value as in the event before.
+    pub same: Vec<Path>,
+}
+
+/// The leaf `sequence`: one thing after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceTest {
+    /// The steps, in order; the first is never a `not`.
+    pub steps: Vec<SequenceStep>,
+    /// All events of the sequence lie in `(t - within, t]`.
+    pub within: Option<Duration>,
+}
+
+/// The lifecycle leaves. Every length looks back from the instant of the question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LifecycleTest {
+    /// Some in `(t - active, t - silent]`, none in `(t - silent, t]`.
+    Stopped {
+        /// Which events.
+        selection: EventSelection,
+        /// Since when there was some.
+        active: Duration,
+        /// Since when there is none.
+        silent: Duration,
+    },
+    /// Some at `t - silent` or before, none in `(t - silent, t - within]`, some in `(t - within, t]`.
+    Restarted {
+        /// Which events.
+        selection: EventSelection,
+        /// Since when there was none.
+        silent: Duration,
+        /// Since when there is some.
+        within: Duration,
+    },
+    /// Enough of the last periods `(t - (k+1) p, t - k p]` hold enough events.
+    Regularly {
+        /// Which events.
+        selection: EventSelection,
+        /// The length of a period.
+        period: Duration,
+        /// How many events make a period count.
+        min_count: u32,
+        /// How many periods must count.
+        min_periods: u32,
+        /// Of how many.
+        of: u32,
+    },
+}
+
+const MAX_PERIODS: i64 = 400;
+const MAX_STEPS: usize = 16;
+
+impl EventSelection {
+    /// Reads `event` and `where`; without `event`, any event is meant.
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<EventSelection> {
+        let named = fields.has("event");
+        let events = fields.optional("event", read_names);
+        let filtered = fields.has("where");
+        let filters = fields.optional("where", |node| node.list(read_filter));
+        Some(EventSelection {
+            events: if named { events? } else { Vec::new() },
+            filters: if filtered { filters? } else { Vec::new() },
+        })
+    }
+
+    fn read_required(fields: &mut Fields<'_>) -> Option<EventSelection> {
+        if !fields.has("event") {
+            fields.fault("the field `event` is missing; `*` means any event");
+        }
+        let named = fields.has("event");
+        EventSelection::read(fields).filter(|_| named)
+    }
+}
+
+fn read_names(node: Node<'_>) -> Option<Vec<String>> {
+    if node.value.as_text() == Some("*") {
+        return Some(Vec::new());
+    }
+    if node.value.as_list().is_none() {
+        return node.text().map(|name| vec![name]);
+    }
+    let names = node.list(|name| name.text())?;
+    if names.is_empty() {
+        node.fault("expected one event name at least; `*` means any event");
+        return None;
+    }
+    Some(names)
+}
+
+fn read_filter(node: Node<'_>) -> Option<PropertyFilter> {
+    let mut fields = node.fields()?;
+    let property = fields.required("property", |node| node.path());
+    let comparison = Comparison::read(&mut fields, Place::Where);
+    fields.finish();
+    Some(PropertyFilter { property: property?, comparison: comparison? })
+}
+
+impl FeatureWindow {
+    /// Reads `within`, `between_ago`, `since` or `between`; none of them means ever.
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<FeatureWindow> {
+        const WORDS: [&str; 4] = ["within", "between_ago", "since", "between"];
+        let given: Vec<&str> = WORDS.into_iter().filter(|word| fields.has(word)).collect();
+        if given.len() > 1 {
+            fields.fault(format!("{} exclude each other; give one window", given.join(" and ")));
+        }
+        let within = fields.optional("within", |node| node.duration().map(FeatureWindow::Within));
+        let between_ago = fields.optional("between_ago", |node| {
+            let ends = node.list(|end| end.duration())?;
+            match ends.as_slice() {
+                [start, end] if start > end => Some(FeatureWindow::BetweenAgo(*start, *end)),
+                _ => {
+                    node.fault("expected two durations, the longer first: [\"40d\", \"20d\"] is (t-40d, t-20d]");
+                    None
+                }
+            }
+        });
+        let since = fields.optional("since", |node| node.timestamp().map(FeatureWindow::Since));
+        let between = fields.optional("between", |node| {
+            let ends = node.list(|end| end.timestamp())?;
+            match ends.as_slice() {
+                [start, end] if start <= end => Some(FeatureWindow::Between(*start, *end)),
+                _ => {
+                    node.fault("expected two times, the earlier first, both included");
+                    None
+                }
+            }
+        });
+        match given.len() {
+            0 => Some(FeatureWindow::Ever),
+            1 => within.or(between_ago).or(since).or(between),
+            _ => None,
+        }
+    }
+}
+
+impl Measure {
+    /// Reads `agg` and `property` into a measure; the rest was read before.
+    pub(crate) fn read_aggregate(fields: &mut Fields<'_>) -> Option<(Aggregate, Option<Path>)> {
+        let aggregate = fields.required("agg", Aggregate::read);
+        let Some(aggregate) = aggregate else {
+            fields.optional("property", |node| node.path());
+            return None;
+        };
+        if aggregate.needs_property() {
+            return fields.required("property", |node| node.path()).map(|property| (aggregate, Some(property)));
+        }
+        let superfluous = fields.optional("property", |node| {
+            node.fault(format!("`{}` takes no property; use `where` to choose events", aggregate.as_str()));
+            Some(())
+        });
+        superfluous.is_none().then_some((aggregate, None))
+    }
+}
+
+impl EventTest {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<EventTest> {
+        let selection = EventSelection::read(fields);
+        let window = FeatureWindow::read(fields);
+        if fields.has("first_time_within") {
+            for word in ["count", "agg", "property", "op", "value", "within", "between_ago", "since", "between"] {
+                if fields.has(word) {
+                    fields.fault(format!("`first_time_within` stands without `{word}`"));
+                }
+            }
+            let within = fields.optional("first_time_within", |node| node.duration());
+            for word in ["count", "agg", "property", "op", "value"] {
+                fields.optional(word, |_| Some(()));
+            }
+            return Some(EventTest::FirstTime { selection: selection?, within: within? });
+        }
+        fields.optional("first_time_within", |_| Some(()));
+        let counted = fields.has("count");
+        let count = fields.optional("count", |node| Comparison::read_short(node, Place::Number));
+        let is_measured = ["agg", "property", "op", "value"].into_iter().any(|word| fields.has(word));
+        if is_measured {
+            if counted {
+                fields.fault("`count` excludes `agg`, `property`, `op` and `value`");
+            }
+            let aggregate = Measure::read_aggregate(fields);
+            let place = aggregate.as_ref().map_or(Place::Any, |(aggregate, _)| Place::Measure(*aggregate));
+            let comparison = Comparison::read(fields, place);
+            let ((aggregate, property), comparison) = (aggregate?, comparison?);
+            let measure = Measure { selection: selection?, window: window?, aggregate, property };
+            return (!counted).then_some(EventTest::Measured { measure, comparison });
+        }
+        for word in ["agg", "property", "op", "value"] {
+            fields.optional(word, |_| Some(()));
+        }
+        let once = Comparison { operator: Operator::Gte, operand: Operand::Number(Number::from_i64(1)) };
+        let comparison = if counted { count? } else { once };
+        let measure = Measure { selection: selection?, window: window?, aggregate: Aggregate::Count, property: None };
+        Some(EventTest::Measured { measure, comparison })
+    }
+}
+
+impl SequenceTest {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<SequenceTest> {
+        let steps = fields.required("sequence", |node| {
+            let mut is_first = true;
+            let steps = node.list(|step| {
+                let read = read_step(step, is_first);
+                is_first = false;
+                read
+            })?;
+            if steps.is_empty() || steps.len() > MAX_STEPS {
+                node.fault(format!("expected 1 to {MAX_STEPS} steps"));
+                return None;
+            }
+            Some(steps)
+        });
+        let limited = fields.has("within");
+        let within = fields.optional("within", |node| node.duration());
+        Some(SequenceTest { steps: steps?, within: if limited { Some(within?) } else { None } })
+    }
+}
+
+fn read_step(node: Node<'_>, is_first: bool) -> Option<SequenceStep> {
+    let mut fields = node.fields()?;
+    let absent = fields.has("not");
+    let selection = if absent {
+        let selection = fields.optional("not", |node| {
+            let mut denied = node.fields()?;
+            let selection = EventSelection::read_required(&mut denied);
+            denied.finish();
+            selection
+        });
+        if is_first {
+            fields.fault("a `not` step needs a step before it");
+        }
+        if !fields.has("within_previous") {
+            fields.fault("a `not` step needs `within_previous`: how long it must not happen");
+        }
+        selection
+    } else {
+        fields.optional("not", |_| Some(()));
+        EventSelection::read_required(&mut fields)
+    };
+    let within = fields.optional("within_previous", |node| {
+        if is_first {
+            node.fault("the first step has no step before it");
+            return None;
+        }
+        node.duration()
+    });
+    let same = fields.optional("same", |node| {
+        if is_first {
+            node.fault("the first step has no step before it");
+            return None;
+        }
+        node.list(|path| path.path())
+    });
+    let sound = (within.is_some() == fields.has("within_previous"))
+        && (same.is_some() == fields.has("same"))
+        && (!absent || (within.is_some() && !is_first));
+    fields.finish();
+    let step = SequenceStep { selection: selection?, absent, within_previous: within, same: same.unwrap_or_default() };
+    sound.then_some(step)
+}
+
+impl LifecycleTest {
+    pub(crate) fn read_stopped(node: Node<'_>) -> Option<LifecycleTest> {
+        let mut fields = node.fields()?;
+        let selection = EventSelection::read_required(&mut fields);
+        let active = fields.required("active", |node| node.duration());
+        let silent = fields.required("silent", |node| node.duration());
+        fields.finish();
+        let (selection, active, silent) = (selection?, active?, silent?);
+        if active <= silent {
+            node.fault("`active` must be longer than `silent`: some in (t-active, t-silent], none in (t-silent, t]");
+            return None;
+        }
+        Some(LifecycleTest::Stopped { selection, active, silent })
+    }
+
+    pub(crate) fn read_restarted(node: Node<'_>) -> Option<LifecycleTest> {
+        let mut fields = node.fields()?;
+        let selection = EventSelection::read_required(&mut fields);
+        let silent = fields.required("silent", |node| node.duration());
+        let within = fields.required("within", |node| node.duration());
+        fields.finish();
+        let (selection, silent, within) = (selection?, silent?, within?);
+        if silent <= within {
+            node.fault("`silent` must be longer than `within`: none in (t-silent, t-within], some in (t-within, t]");
+            return None;
+        }
+        Some(LifecycleTest::Restarted { selection, silent, within })
+    }
+
+    pub(crate) fn read_regularly(node: Node<'_>) -> Option<LifecycleTest> {
+        let mut fields = node.fields()?;
+        let count = |node: Node<'_>, greatest| node.integer(1, greatest).and_then(|n| u32::try_from(n).ok());
+        let selection = EventSelection::read_required(&mut fields);
+        let period = fields.required("period", |node| node.duration());
+        let counted = fields.has("min_count");
+        let min_count = fields.optional("min_count", |node| count(node, 1_000_000));
+        let min_periods = fields.required("min_periods", |node| count(node, MAX_PERIODS));
+        let of = fields.required("of", |node| count(node, MAX_PERIODS));
+        fields.finish();
+        let min_count = if counted { min_count? } else { 1 };
+        let (selection, period, min_periods, of) = (selection?, period?, min_periods?, of?);
+        if min_periods > of {
+            node.fault("`min_periods` must not exceed `of`");
+            return None;
+        }
+        Some(LifecycleTest::Regularly { selection, period, min_count, min_periods, of })
+    }
+}

@@ -1,0 +1,23 @@
+//! Feature values: what a profile's events add up to at an instant.
+//!
+//! It takes a feature definition and a [`ProfileView`] and leaves the value; it keeps nothing, so a value is the same
+//! whether it was computed yesterday for today or today.
+
+use crate::definitions::FeatureDefinition;
+use crate::error::Result;
+use crate::records::{Timestamp, Value};
+use crate::rules::{ProfileView, measure, of_nothing};
+
+/// The value of a feature for a profile at an instant.
+///
+/// Without events that contribute it is the feature's `default`; without a default it is 0 for counts, false for
+/// `exists`, else null. With a `ttl`, the same holds once the latest contributing event is `ttl` old: it counts in `(t-ttl, t]`.
+pub fn value(feature: &FeatureDefinition, view: &dyn ProfileView, at: Timestamp) -> Result<Value> {
+    let measured = measure(&feature.measure, view, at)?;
+    let is_fresh = match (feature.ttl, measured.latest) {
+        (Some(ttl), Some(latest)) => latest > at.plus_millis(-ttl.millis()),
+        _ => true,
+    };
+    let absent = || feature.default.clone().unwrap_or_else(|| of_nothing(feature.measure.aggregate));
+    Ok(measured.value.filter(|_| is_fresh).unwrap_or_else(absent))
+}

@@ -1,0 +1,124 @@
+//! A profile in memory: what a rule can be asked about, without a store.
+
+use super::super::{ConsentStatus, ProfileView, Properties, TimelineEvent, evaluate};
+use crate::definitions::{Catalog, Definition, Population};
+use crate::error::Result;
+use crate::records::{Number, Path, Timestamp, Value};
+
+/// An event as it was recorded; its place in the list is its sequence.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) at: i64,
+    pub(crate) event: String,
+    pub(crate) message_id: String,
+    pub(crate) properties: Value,
+}
+
+pub(crate) fn recorded(at: i64, event: &str, message_id: &str, properties: &str) -> Recorded {
+    Recorded { at, event: event.to_owned(), message_id: message_id.to_owned(), properties: json(properties) }
+}
+
+pub(crate) fn json(text: &str) -> Value {
+    Value::parse(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn catalog(definitions: &[&str]) -> Catalog {
+    let mut catalog = Catalog::default();
+    for text in definitions {
+        catalog.insert(1, std::sync::Arc::new(Definition::parse(text).unwrap()));
+    }
+    catalog
+}
+
+pub(crate) struct MemoryProfile<'a> {
+    catalog: &'a Catalog,
+    recorded: &'a [Recorded],
+    timeline: Vec<TimelineEvent<'a>>,
+    /// The traits that hold from an instant on, in the order of time.
+    pub(crate) traits: Vec<(i64, Value)>,
+    /// Since when it holds an email address.
+    pub(crate) known_from: Option<i64>,
+    pub(crate) cohort: Option<(String, Number)>,
+    pub(crate) consent: Option<ConsentStatus>,
+    pub(crate) current: Value,
+}
+
+impl<'a> MemoryProfile<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, recorded: &'a [Recorded]) -> MemoryProfile<'a> {
+        let mut timeline: Vec<TimelineEvent<'a>> = recorded
+            .iter()
+            .enumerate()
+            .map(|(sequence, fact)| TimelineEvent {
+                occurred_at: at(fact.at),
+                sequence: sequence as u64,
+                event: &fact.event,
+                properties: Properties::Object(&fact.properties),
+            })
+            .collect();
+        timeline.sort_by_key(|event| (event.occurred_at, event.sequence));
+        MemoryProfile {
+            catalog,
+            recorded,
+            timeline,
+            traits: Vec::new(),
+            known_from: None,
+            cohort: None,
+            consent: None,
+            current: Value::Null,
+        }
+    }
+}
+
+impl ProfileView for MemoryProfile<'_> {
+    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
+        let holding = self.traits.iter().rev().find(|(from, _)| *from <= at.millis());
+        Ok(holding.and_then(|(_, traits)| path.find(traits)).filter(|value| !value.is_null()))
+    }
+
+    fn events(&self) -> &[TimelineEvent<'_>] {
+        &self.timeline
+    }
+
+    fn message_id(&self, sequence: u64) -> Result<String> {
+        Ok(self.recorded[sequence as usize].message_id.clone())
+    }
+
+    fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
+        crate::features::value(self.catalog.feature(name)?, self, at)
+    }
+
+    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {
+        let audience = self.catalog.audience(name)?;
+        let counts = audience.population == Population::Everybody || self.is_known(at);
+        Ok(counts && evaluate(&audience.rule, self, at)?)
+    }
+
+    fn cohort(&self, _predictor: &str, _at: Timestamp) -> Result<Option<(String, Number)>> {
+        Ok(self.cohort.clone())
+    }
+
+    fn consent(&self, _purpose: &str, _channel: Option<&str>, _at: Timestamp) -> Result<ConsentStatus> {
+        Ok(self.consent.unwrap_or(ConsentStatus::Unknown))
+    }
+
+    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
+        identifier_type == "email" && self.is_known(at)
+    }
+
+    fn is_known(&self, at: Timestamp) -> bool {
+        self.known_from.is_some_and(|from| from <= at.millis())
+    }
+
+    fn current(&self, path: &Path) -> Option<Value> {
+        path.find(&self.current).filter(|value| !value.is_null())
+    }
+
+    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
+        let changes = self.traits.iter().map(|(from, _)| *from).chain(self.known_from);
+        Ok(changes.map(at).filter(|time| *time > from && *time <= to).collect())
+    }
+}
