@@ -104,8 +104,17 @@ const DEFAULT_C: f64 = 10.0;
 /// The longest term, in words or characters: far beyond what has been found useful, and a bound on memory.
 const LONGEST_NGRAM: i64 = 10;
 const COHORT_ONLY: [&str; 11] = [
-    "text", "rules", "max_features", "min_df", "max_df", "ngram_range", "analyzer", "sublinear_tf", "stop_words",
-    "threshold", "temperature_folds",
+    "text",
+    "rules",
+    "max_features",
+    "min_df",
+    "max_df",
+    "ngram_range",
+    "analyzer",
+    "sublinear_tf",
+    "stop_words",
+    "threshold",
+    "temperature_folds",
 ];
 
 impl PredictorDefinition {
@@ -207,8 +216,7 @@ fn read_text_settings(definition: &mut PredictorDefinition, fields: &mut Fields<
     if let Some(ngram_range) = fields.optional("ngram_range", read_ngram_range) {
         definition.ngram_range = ngram_range;
     }
-    if let Some(is_by_character) =
-        fields.optional("analyzer", |node| node.word(&[("word", false), ("char_wb", true)]))
+    if let Some(is_by_character) = fields.optional("analyzer", |node| node.word(&[("word", false), ("char_wb", true)]))
     {
         definition.is_by_character = is_by_character;
     }
@@ -363,9 +371,8 @@ mod tests {
                 "max_df": 2, "maxfeatures": 3}"#,
         );
         assert_eq!(found, ["/label", "/C", "/features", "/text/0", "/max_df", "/ngram_range", "/maxfeatures"]);
-        let found = faults(
-            r#"{"kind": "predictor", "name": "p", "task": "propensity", "features": ["x", "x"], "text": []}"#,
-        );
+        let found =
+            faults(r#"{"kind": "predictor", "name": "p", "task": "propensity", "features": ["x", "x"], "text": []}"#);
         assert_eq!(found, ["/text", "/features", "/"]);
         assert_eq!(faults(r#"{"kind": "predictor", "name": "p", "task": "cohort"}"#), ["/"]);
     }

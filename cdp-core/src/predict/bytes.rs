@@ -29,8 +29,11 @@ pub(super) fn open<'b>(magic: &[u8; 8], version: u32, bytes: &'b [u8]) -> Result
     }
     let found = reader.u32()?;
     if found != version {
-        return Err(Error::new(ErrorKind::Incompatible, format!("the model has format {found}, this library reads {version}"))
-            .with_hint("train it again, or use the version of the library that made it"));
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("the model has format {found}, this library reads {version}"),
+        )
+        .with_hint("train it again, or use the version of the library that made it"));
     }
     let length = reader.u64()?;
     let (expected, content) = rest.split_at_checked(CHECKSUM).ok_or_else(|| corrupt("shorter than its header"))?;

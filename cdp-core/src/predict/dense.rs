@@ -71,7 +71,10 @@ impl PropensityModel {
             .map(|(index, feature)| fit_column(feature, rows.iter().filter_map(|row| row.get(index)).copied()))
             .collect();
         if let Some(column) = columns.iter().find(|column| !(column.mean.is_finite() && column.scale.is_finite())) {
-            return Err(Error::invalid(format!("the values of `{}` lie too far apart to be standardized", column.feature)));
+            return Err(Error::invalid(format!(
+                "the values of `{}` lie too far apart to be standardized",
+                column.feature
+            )));
         }
         let standard: Vec<Vec<f64>> = rows.iter().map(|row| standardize(&columns, row)).collect();
         let by_linfa = if definition.is_balanced { None } else { fit_by_linfa(definition, &standard, labels) };
@@ -198,7 +201,11 @@ fn check(definition: &PredictorDefinition, rows: &[Vec<f64>], labels: &[bool]) -
         return Err(Error::invalid(format!("the predictor `{}` has another task than propensity", definition.name)));
     }
     if rows.is_empty() || rows.len() != labels.len() {
-        return Err(Error::invalid(format!("{} rows have {} labels; at least two rows are needed", rows.len(), labels.len())));
+        return Err(Error::invalid(format!(
+            "{} rows have {} labels; at least two rows are needed",
+            rows.len(),
+            labels.len()
+        )));
     }
     let width = definition.features.len();
     if width == 0 || rows.iter().any(|row| row.len() != width) {

@@ -2,19 +2,17 @@
 //!
 //! Takes rows and the number of each row's class; leaves weights by column and class. The objective is scikit-learn's:
 //! `sum of class weight * -ln p(class | row) + |weights|² / (2 C)`, intercepts free, and training ends when no entry of
-//! its gradient, divided by the total weight, is further from zero than `tol`. The solver is L-BFGS (Nocedal and Wright,
-//! Numerical Optimization, 2nd ed., algorithm 7.4, ten pairs) that starts from the classes' shares and takes the
-//! diagonal of the Hessian there for its scale; that halves the iterations on text.
+//! its gradient, divided by the total weight, is further from zero than `tol`. The minimum is sought (lbfgs.rs)
+//! from the classes' shares, with the diagonal of the Hessian there for scale; that halves the iterations on text.
 //!
 //! Two classes are trained as a softmax with twice the penalty, which has the same minimum as the one sigmoid that
 //! scikit-learn trains. Sums have a fixed order and `exp` and `ln` come from libm, so equal rows give equal bits.
-
-use std::collections::VecDeque;
 
 use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::Array1;
 
+use super::lbfgs::{LANES, Minimum, Objective, add_scaled, dot, minimize};
 use super::sparse::SparseRecords;
 use crate::definitions::PredictorDefinition;
 use crate::error::{Error, Result};
@@ -108,11 +106,14 @@ impl SparseLogistic {
             }
         }
         if rows_of_class.iter().filter(|rows| **rows > 0).count() < 2 {
-            return Err(Error::invalid("the labels are of fewer than two classes").with_hint("label rows of another class"));
+            return Err(
+                Error::invalid("the labels are of fewer than two classes").with_hint("label rows of another class")
+            );
         }
         let alpha = if n_classes == 2 { 2.0 / self.c } else { 1.0 / self.c };
-        let mut objective = Objective::new(records, labels, &rows_of_class, alpha, self.is_balanced);
-        let found = minimize(&mut objective, self.tol, self.max_iter);
+        let mut objective = PenalizedLoss::new(records, labels, &rows_of_class, alpha, self.is_balanced);
+        let (start, scale) = (objective.start(), objective.inverse_curvature());
+        let found = minimize(&mut objective, start, &scale, self.tol, self.max_iter);
         Ok(objective.into_model(found))
     }
 }
@@ -202,10 +203,7 @@ pub(super) fn softmax(logits: &mut [f64]) -> f64 {
     libm::log(sum) + greatest
 }
 
-// Classes are padded to whole groups of four, so that the inner loops have a fixed length; the padding stays zero.
-const LANES: usize = 4;
-
-struct Objective<'a> {
+struct PenalizedLoss<'a> {
     records: &'a SparseRecords,
     by_column: SparseRecords,
     labels: &'a [u32],
@@ -220,14 +218,14 @@ struct Objective<'a> {
     n_evaluations: u32,
 }
 
-impl<'a> Objective<'a> {
+impl<'a> PenalizedLoss<'a> {
     fn new(
         records: &'a SparseRecords,
         labels: &'a [u32],
         rows_of_class: &[u64],
         alpha: f64,
         is_balanced: bool,
-    ) -> Objective<'a> {
+    ) -> PenalizedLoss<'a> {
         let n_classes = rows_of_class.len();
         let n_rows = labels.len() as f64;
         let n_present = rows_of_class.iter().filter(|rows| **rows > 0).count() as f64;
@@ -237,7 +235,7 @@ impl<'a> Objective<'a> {
         let total_weight: f64 = totals.clone().sum();
         let shares = totals.map(|total| total.max(0.5) / total_weight).collect();
         let stride = n_classes.next_multiple_of(LANES);
-        Objective {
+        PenalizedLoss {
             records,
             by_column: records.transposed(),
             labels,
@@ -285,7 +283,27 @@ impl<'a> Objective<'a> {
         inverse
     }
 
-    /// The mean objective at a point; writes its gradient.
+    fn into_model(self, found: Minimum) -> LinearModel {
+        let unpadded = |padded: &[f64]| -> Vec<f64> {
+            padded.chunks_exact(self.stride).flat_map(|group| group.iter().take(self.n_classes).copied()).collect()
+        };
+        let (weights, intercepts) = found.point.split_at(found.point.len() - self.stride);
+        let mut intercepts = unpadded(intercepts);
+        let center = intercepts.iter().sum::<f64>() / self.n_classes as f64;
+        intercepts.iter_mut().for_each(|intercept| *intercept -= center);
+        LinearModel {
+            n_classes: self.n_classes,
+            weights: unpadded(weights),
+            intercepts,
+            n_iterations: found.n_iterations,
+            n_evaluations: self.n_evaluations,
+            converged: found.converged,
+            loss: found.value,
+        }
+    }
+}
+
+impl Objective for PenalizedLoss<'_> {
     fn evaluate(&mut self, point: &[f64], gradient: &mut [f64]) -> f64 {
         self.n_evaluations += 1;
         let stride = self.stride;
@@ -327,181 +345,6 @@ impl<'a> Objective<'a> {
         of_intercepts.iter_mut().for_each(|to| *to *= mean);
         (loss + 0.5 * self.alpha * dot(weights, weights)) * mean
     }
-
-    fn into_model(self, found: Minimum) -> LinearModel {
-        let unpadded = |padded: &[f64]| -> Vec<f64> {
-            padded.chunks_exact(self.stride).flat_map(|group| group.iter().take(self.n_classes).copied()).collect()
-        };
-        let (weights, intercepts) = found.point.split_at(found.point.len() - self.stride);
-        let mut intercepts = unpadded(intercepts);
-        let center = intercepts.iter().sum::<f64>() / self.n_classes as f64;
-        intercepts.iter_mut().for_each(|intercept| *intercept -= center);
-        LinearModel {
-            n_classes: self.n_classes,
-            weights: unpadded(weights),
-            intercepts,
-            n_iterations: found.n_iterations,
-            n_evaluations: self.n_evaluations,
-            converged: found.converged,
-            loss: found.value,
-        }
-    }
-}
-
-struct Minimum {
-    point: Vec<f64>,
-    value: f64,
-    n_iterations: u32,
-    converged: bool,
-}
-
-/// A step and the change of the gradient along it.
-struct Pair {
-    step: Vec<f64>,
-    change: Vec<f64>,
-    inverse_product: f64,
-}
-
-const MEMORY: usize = 10;
-/// The sufficient decrease and the curvature of the Wolfe conditions (Nocedal and Wright, 3.1).
-const DECREASE: f64 = 1e-4;
-const CURVATURE: f64 = 0.9;
-/// A smaller relative gain is noise of rounding; scikit-learn's choice.
-const LEAST_GAIN: f64 = 64.0 * f64::EPSILON;
-
-fn minimize(objective: &mut Objective<'_>, tol: f64, max_iter: u32) -> Minimum {
-    let scale = objective.inverse_curvature();
-    let mut point = objective.start();
-    let mut gradient = vec![0.0; point.len()];
-    let mut value = objective.evaluate(&point, &mut gradient);
-    let mut trial = Trial { point: point.clone(), gradient: gradient.clone(), value };
-    let mut pairs: VecDeque<Pair> = VecDeque::with_capacity(MEMORY);
-    let mut direction = gradient.clone();
-    let mut n_iterations = 0;
-    let mut converged = greatest_magnitude(&gradient) <= tol;
-    while !converged && n_iterations < max_iter {
-        descend(&pairs, &scale, &gradient, &mut direction);
-        let mut slope = dot(&direction, &gradient);
-        if !(slope < 0.0) {
-            pairs.clear();
-            descend(&pairs, &scale, &gradient, &mut direction);
-            slope = dot(&direction, &gradient);
-        }
-        if !line_search(objective, &point, &direction, value, slope, &mut trial) {
-            // No step lowers the objective any more: as good as the precision of its sums allows.
-            break;
-        }
-        let mut pair = if pairs.len() == MEMORY { pairs.pop_front() } else { None }.unwrap_or_else(|| Pair {
-            step: vec![0.0; point.len()],
-            change: vec![0.0; point.len()],
-            inverse_product: 0.0,
-        });
-        subtract(&trial.point, &point, &mut pair.step);
-        subtract(&trial.gradient, &gradient, &mut pair.change);
-        let product = dot(&pair.step, &pair.change);
-        if product > 1e-16 * dot(&pair.change, &pair.change) {
-            pair.inverse_product = 1.0 / product;
-            pairs.push_back(pair);
-        }
-        let gain = (value - trial.value) / value.abs().max(trial.value.abs()).max(1.0);
-        std::mem::swap(&mut point, &mut trial.point);
-        std::mem::swap(&mut gradient, &mut trial.gradient);
-        value = trial.value;
-        n_iterations += 1;
-        converged = greatest_magnitude(&gradient) <= tol || gain <= LEAST_GAIN;
-    }
-    Minimum { point, value, n_iterations, converged }
-}
-
-/// The two-loop recursion: the direction in which the model of the last steps has its minimum.
-fn descend(pairs: &VecDeque<Pair>, scale: &[f64], gradient: &[f64], direction: &mut [f64]) {
-    direction.copy_from_slice(gradient);
-    let mut shares = [0.0; MEMORY];
-    for (pair, share) in pairs.iter().rev().zip(shares.iter_mut()) {
-        *share = pair.inverse_product * dot(&pair.step, direction);
-        add_scaled(direction, &pair.change, -*share);
-    }
-    let factor = pairs.back().map_or(1.0, |pair| 1.0 / (pair.inverse_product * scaled_square(&pair.change, scale)));
-    direction.iter_mut().zip(scale).for_each(|(to, scale)| *to *= factor * scale);
-    for (pair, share) in pairs.iter().zip(shares.iter().take(pairs.len()).rev()) {
-        let correction = pair.inverse_product * dot(&pair.change, direction);
-        add_scaled(direction, &pair.step, share - correction);
-    }
-    direction.iter_mut().for_each(|to| *to = -*to);
-}
-
-struct Trial {
-    point: Vec<f64>,
-    gradient: Vec<f64>,
-    value: f64,
-}
-
-/// Finds a step that satisfies the Wolfe conditions by bracketing; `false` if none lowers the objective.
-fn line_search(
-    objective: &mut Objective<'_>,
-    point: &[f64],
-    direction: &[f64],
-    value: f64,
-    slope: f64,
-    trial: &mut Trial,
-) -> bool {
-    let (mut low, mut high, mut step) = (0.0, f64::INFINITY, 1.0);
-    for _ in 0..25 {
-        trial.point.copy_from_slice(point);
-        add_scaled(&mut trial.point, direction, step);
-        trial.value = objective.evaluate(&trial.point, &mut trial.gradient);
-        let is_enough = trial.value <= value + DECREASE * step * slope;
-        if is_enough && dot(direction, &trial.gradient) >= CURVATURE * slope {
-            return true;
-        }
-        if is_enough {
-            low = step;
-            step = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * step };
-        } else {
-            high = step;
-            // The minimum of the parabola through what is known, unless it hugs an end of the bracket.
-            let parabola = -slope * step * step / (2.0 * (trial.value - value - slope * step));
-            let inner = (low + 0.1 * (high - low))..(low + 0.9 * (high - low));
-            step = if inner.contains(&parabola) { parabola } else { 0.5 * (low + high) };
-        }
-    }
-    trial.value < value
-}
-
-/// `to += factor * from`.
-fn add_scaled(to: &mut [f64], from: &[f64], factor: f64) {
-    let (to, _) = to.as_chunks_mut::<LANES>();
-    let (from, _) = from.as_chunks::<LANES>();
-    for (to, from) in to.iter_mut().zip(from) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to += factor * from;
-        }
-    }
-}
-
-// Eight partial sums, always in the same order.
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    let mut sums = [0.0; 2 * LANES];
-    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<{ 2 * LANES }>(), right.as_chunks::<{ 2 * LANES }>());
-    for (left, right) in left.iter().zip(right) {
-        for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
-            *sum += left * right;
-        }
-    }
-    let rest: f64 = left_rest.iter().zip(right_rest).map(|(left, right)| left * right).sum();
-    sums.iter().sum::<f64>() + rest
-}
-
-fn scaled_square(vector: &[f64], scale: &[f64]) -> f64 {
-    vector.iter().zip(scale).map(|(entry, scale)| entry * entry * scale).sum()
-}
-
-fn subtract(left: &[f64], right: &[f64], to: &mut [f64]) {
-    to.iter_mut().zip(left).zip(right).for_each(|((to, left), right)| *to = left - right);
-}
-
-fn greatest_magnitude(vector: &[f64]) -> f64 {
-    vector.iter().fold(0.0, |greatest, entry| if entry.abs() > greatest { entry.abs() } else { greatest })
 }
 
 #[cfg(test)]

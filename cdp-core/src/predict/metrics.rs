@@ -94,18 +94,22 @@ pub fn evaluate(classes: &[String], truth: &[&str], probabilities: &[Vec<f64>]) 
         }
     }
     let n_rows = truth.len() as f64;
-    let of_class: Vec<ClassMetrics> = classes.iter().enumerate().map(|(index, class)| {
-        let hits = confusion.get(index).and_then(|row| row.get(index)).copied().unwrap_or(0);
-        let predicted: u64 = confusion.iter().filter_map(|row| row.get(index)).sum();
-        let support = support.get(index).copied().unwrap_or(0);
-        ClassMetrics {
-            class: class.clone(),
-            precision: ratio(hits, predicted),
-            recall: ratio(hits, support),
-            f1: ratio(2 * hits, predicted + support),
-            support,
-        }
-    }).collect();
+    let of_class: Vec<ClassMetrics> = classes
+        .iter()
+        .enumerate()
+        .map(|(index, class)| {
+            let hits = confusion.get(index).and_then(|row| row.get(index)).copied().unwrap_or(0);
+            let predicted: u64 = confusion.iter().filter_map(|row| row.get(index)).sum();
+            let support = support.get(index).copied().unwrap_or(0);
+            ClassMetrics {
+                class: class.clone(),
+                precision: ratio(hits, predicted),
+                recall: ratio(hits, support),
+                f1: ratio(2 * hits, predicted + support),
+                support,
+            }
+        })
+        .collect();
     let is_seen = |index: usize| {
         support.get(index).is_some_and(|rows| *rows > 0)
             || confusion.iter().filter_map(|row| row.get(index)).any(|rows| *rows > 0)
@@ -167,13 +171,19 @@ pub fn evaluate_binary(truth: &[bool], likelihoods: &[f64]) -> Result<BinaryMetr
     let tenth = truth.len().div_ceil(10);
     let in_tenth = ranked.iter().take(tenth).filter(|(_, is_positive)| *is_positive).count();
     let n_rows = truth.len() as f64;
-    let loss: f64 = ranked.iter().map(|(likelihood, is_positive)| {
-        -libm::log(if *is_positive { *likelihood } else { 1.0 - likelihood }.clamp(LEAST_PROBABILITY, 1.0))
-    }).sum();
-    let squares: f64 = ranked.iter().map(|(likelihood, is_positive)| {
-        let gap = likelihood - f64::from(u8::from(*is_positive));
-        gap * gap
-    }).sum();
+    let loss: f64 = ranked
+        .iter()
+        .map(|(likelihood, is_positive)| {
+            -libm::log(if *is_positive { *likelihood } else { 1.0 - likelihood }.clamp(LEAST_PROBABILITY, 1.0))
+        })
+        .sum();
+    let squares: f64 = ranked
+        .iter()
+        .map(|(likelihood, is_positive)| {
+            let gap = likelihood - f64::from(u8::from(*is_positive));
+            gap * gap
+        })
+        .sum();
     Ok(BinaryMetrics {
         rows: truth.len() as u64,
         positives: positives as u64,
@@ -196,15 +206,17 @@ mod tests {
     fn a_small_confusion_is_judged_as_by_hand() {
         let classes = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
         let truth = ["a", "a", "b", "b"];
-        let probabilities =
-            vec![vec![0.8, 0.1, 0.1], vec![0.3, 0.6, 0.1], vec![0.1, 0.9, 0.0], Vec::new()];
+        let probabilities = vec![vec![0.8, 0.1, 0.1], vec![0.3, 0.6, 0.1], vec![0.1, 0.9, 0.0], Vec::new()];
         let metrics = evaluate(&classes, &truth, &probabilities).unwrap();
         assert_eq!((metrics.rows, metrics.unassigned, metrics.accuracy), (4, 1, 0.5));
         assert_eq!(metrics.confusion, vec![vec![1, 1, 0], vec![0, 1, 0], vec![0, 0, 0]]);
         // a: precision 1, recall 1/2, F1 2/3. b: precision 1/2, recall 1/2, F1 1/2. c is neither true nor predicted.
         let f1: Vec<f64> = metrics.classes.iter().map(|class| class.f1).collect();
         assert_eq!(f1, [2.0 / 3.0, 0.5, 0.0]);
-        assert_eq!((metrics.classes[0].precision, metrics.classes[0].recall, metrics.classes[2].support), (1.0, 0.5, 0));
+        assert_eq!(
+            (metrics.classes[0].precision, metrics.classes[0].recall, metrics.classes[2].support),
+            (1.0, 0.5, 0)
+        );
         assert!((metrics.macro_f1 - 7.0 / 12.0).abs() < 1e-12);
         assert!((metrics.weighted_f1 - 7.0 / 12.0).abs() < 1e-12);
         let loss = -(0.8f64.ln() + 0.3f64.ln() + 0.9f64.ln()) + 3f64.ln();

@@ -12,18 +12,21 @@
 mod bytes;
 pub mod calibrate;
 pub mod dense;
+mod lbfgs;
 pub mod linear;
 pub mod metrics;
 pub mod model;
 pub mod sparse;
 pub mod text;
+mod tokens;
 
 pub use dense::{PropensityModel, Solver};
 pub use linear::{LinearModel, SparseLogistic};
-pub use metrics::{ClassMetrics, Metrics, evaluate, evaluate_binary};
+pub use metrics::{BinaryMetrics, ClassMetrics, Metrics, evaluate, evaluate_binary};
 pub use model::{CohortModel, Contribution, Explanation, HeldOut, Prediction, TrainingReport, train};
 pub use sparse::SparseRecords;
-pub use text::{Analyzer, Vectorizer, VectorizerOptions};
+pub use text::{Vectorizer, VectorizerOptions};
+pub use tokens::Analyzer;
 
 #[cfg(test)]
 mod tests;

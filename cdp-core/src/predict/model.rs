@@ -8,7 +8,8 @@ use super::bytes::{Reader, Writer, corrupt, open, seal};
 use super::calibrate::calibrate;
 use super::linear::{SparseLogistic, greatest, softmax};
 use super::sparse::SparseRecords;
-use super::text::{Analyzer, Vectorizer, VectorizerOptions};
+use super::text::{Vectorizer, VectorizerOptions};
+use super::tokens::Analyzer;
 use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
 
@@ -118,8 +119,11 @@ pub fn train(definition: &PredictorDefinition, documents: &[Vec<String>], labels
         return Err(Error::invalid(format!("{} documents have {} labels", documents.len(), labels.len())));
     }
     if documents.len() < 2 {
-        return Err(Error::invalid(format!("{} labelled document(s) to learn from; at least 2 are needed", documents.len()))
-            .with_hint("ingest profiles that have both the texts and the label of the predictor"));
+        return Err(Error::invalid(format!(
+            "{} labelled document(s) to learn from; at least 2 are needed",
+            documents.len()
+        ))
+        .with_hint("ingest profiles that have both the texts and the label of the predictor"));
     }
     if labels.iter().any(String::is_empty) {
         return Err(Error::invalid("a label is empty text").with_hint("leave profiles without a class out"));
@@ -142,8 +146,7 @@ pub fn train(definition: &PredictorDefinition, documents: &[Vec<String>], labels
     let records = vectorizer.weigh(&counts)?;
     let solver = SparseLogistic::from(definition);
     let linear = solver.train(&records, &numbers, classes.len())?;
-    let calibration =
-        calibrate(&vectorizer, &counts, &numbers, classes.len(), &solver, definition.temperature_folds)?;
+    let calibration = calibrate(&vectorizer, &counts, &numbers, classes.len(), &solver, definition.temperature_folds)?;
     let rows_of_class = numbers.chunk_by(|left, right| left == right).map(|same| same.len() as u64).collect();
     let mut model = CohortModel {
         vectorizer,

@@ -48,7 +48,8 @@ impl SparseRecords {
             if row.len() != n_columns {
                 return Err(Error::invalid(format!("a row has {} values; expected {n_columns}", row.len())));
             }
-            let entries: Vec<(u32, f64)> = (0u32..).zip(row.iter().copied()).filter(|(_, value)| *value != 0.0).collect();
+            let entries: Vec<(u32, f64)> =
+                (0u32..).zip(row.iter().copied()).filter(|(_, value)| *value != 0.0).collect();
             records.push_row(&entries)?;
         }
         Ok(records)

@@ -273,7 +273,10 @@ fn unwanted_messages_are_told_apart_as_well_as_by_scikit_learn() {
     let model = train(&definition, &documents, &labels).unwrap();
     let (documents, labels) = labelled(folder.join("sms_spam.test.jsonl.gz"));
     let metrics = judge(&model, &documents, &labels);
-    println!("accuracy {:.4}, macro F1 {:.4}, ECE {:.4}", metrics.accuracy, metrics.macro_f1, metrics.calibration_error);
+    println!(
+        "accuracy {:.4}, macro F1 {:.4}, ECE {:.4}",
+        metrics.accuracy, metrics.macro_f1, metrics.calibration_error
+    );
     assert!((metrics.accuracy - 0.9865).abs() <= 0.005, "{}", metrics.accuracy);
     assert!((metrics.macro_f1 - 0.9698).abs() <= 0.01, "{}", metrics.macro_f1);
 }

@@ -9,20 +9,12 @@
 //! Two differences are deliberate: a document is a list of texts and no term spans two of them, and a letter is what
 //! Unicode calls alphabetic (Python's `\w` splits Hindi or Thai words at their vowel signs).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::sparse::SparseRecords;
+use super::tokens::{Analyzer, Tokenizer};
 use crate::definitions::PredictorDefinition;
 use crate::error::{Error, Result};
-
-/// What a term is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Analyzer {
-    /// One word or several in a row.
-    Word,
-    /// Characters in a row within a word that is padded with a space on both sides (scikit-learn's `char_wb`).
-    Character,
-}
 
 /// How a vocabulary is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,15 +66,6 @@ pub struct Vectorizer {
     idf: Vec<f64>,
     // Only looked up, never walked through: its order is nobody's business.
     column_of: HashMap<Box<str>, u32>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Tokenizer {
-    analyzer: Analyzer,
-    ngram_range: (u32, u32),
-    // Sorted, for the bytes of a model.
-    stop_words: Vec<String>,
-    is_stop_word: HashSet<String>,
 }
 
 impl Vectorizer {
@@ -141,7 +124,8 @@ impl Vectorizer {
         }
         let mut counts = SparseRecords::new(terms.len());
         for row in &rows {
-            let column = |number: &u32| column_of_number.get(*number as usize).copied().filter(|column| *column != u32::MAX);
+            let column =
+                |number: &u32| column_of_number.get(*number as usize).copied().filter(|column| *column != u32::MAX);
             let mut entries: Vec<(u32, f64)> =
                 row.iter().filter_map(|(number, count)| column(number).map(|column| (column, *count))).collect();
             entries.sort_unstable_by_key(|(column, _)| *column);
@@ -245,12 +229,12 @@ impl Vectorizer {
 
     /// What a term is.
     pub fn analyzer(&self) -> Analyzer {
-        self.tokenizer.analyzer
+        self.tokenizer.analyzer()
     }
 
     /// The least and the greatest number of words or characters in a term.
     pub fn ngram_range(&self) -> (u32, u32) {
-        self.tokenizer.ngram_range
+        self.tokenizer.ngram_range()
     }
 
     /// Whether counts are damped.
@@ -260,7 +244,7 @@ impl Vectorizer {
 
     /// The words that are left out, sorted.
     pub fn stop_words(&self) -> &[String] {
-        &self.tokenizer.stop_words
+        self.tokenizer.stop_words()
     }
 }
 
@@ -303,93 +287,6 @@ fn weigh_row(row: &mut Vec<(u32, f64)>, idf: &[f64], sublinear_tf: bool) {
 fn count(found: &mut [u32]) -> Vec<(u32, f64)> {
     found.sort_unstable();
     found.chunk_by(|left, right| left == right).filter_map(|same| Some((*same.first()?, same.len() as f64))).collect()
-}
-
-impl Tokenizer {
-    fn new(analyzer: Analyzer, ngram_range: (u32, u32), mut stop_words: Vec<String>) -> Tokenizer {
-        stop_words.sort_unstable();
-        stop_words.dedup();
-        let is_stop_word = stop_words.iter().cloned().collect();
-        Tokenizer { analyzer, ngram_range, stop_words, is_stop_word }
-    }
-
-    fn for_each_term(&self, document: &[String], each: &mut impl FnMut(&str)) {
-        for item in document {
-            let lowered = item.to_lowercase();
-            match self.analyzer {
-                Analyzer::Word => self.for_each_word_term(&lowered, each),
-                Analyzer::Character => self.for_each_character_term(&lowered, each),
-            }
-        }
-    }
-
-    fn for_each_word_term(&self, text: &str, each: &mut impl FnMut(&str)) {
-        let (least, greatest) = (self.ngram_range.0 as usize, self.ngram_range.1 as usize);
-        if greatest == 1 {
-            for_each_word(text, |word| {
-                if self.is_stop_word.is_empty() || !self.is_stop_word.contains(word) {
-                    each(word);
-                }
-            });
-            return;
-        }
-        let mut words: Vec<&str> = Vec::new();
-        for_each_word(text, |word| words.push(word));
-        words.retain(|word| !self.is_stop_word.contains(*word));
-        let mut term = String::new();
-        for length in least.max(1)..=greatest {
-            for run in words.windows(length) {
-                term.clear();
-                for (index, word) in run.iter().enumerate() {
-                    if index > 0 {
-                        term.push(' ');
-                    }
-                    term.push_str(word);
-                }
-                each(&term);
-            }
-        }
-    }
-
-    fn for_each_character_term(&self, text: &str, each: &mut impl FnMut(&str)) {
-        let mut padded = String::new();
-        let mut starts: Vec<usize> = Vec::new();
-        for word in text.split_whitespace() {
-            padded.clear();
-            padded.push(' ');
-            padded.push_str(word);
-            padded.push(' ');
-            starts.clear();
-            starts.extend(padded.char_indices().map(|(start, _)| start));
-            starts.push(padded.len());
-            let n_characters = starts.len() - 1;
-            for length in self.ngram_range.0 as usize..=self.ngram_range.1 as usize {
-                if length >= n_characters {
-                    // A word that is no longer than the term counts once, whole, as scikit-learn has it.
-                    each(&padded);
-                    break;
-                }
-                for (start, end) in starts.iter().zip(starts.iter().skip(length)) {
-                    each(padded.get(*start..*end).unwrap_or_default());
-                }
-            }
-        }
-    }
-}
-
-/// Calls `each` with every run of two or more letters, digits or underscores (`\b\w\w+\b`).
-fn for_each_word<'t>(text: &'t str, mut each: impl FnMut(&'t str)) {
-    let mut rest = text;
-    let is_part = |character: char| character == '_' || character.is_alphanumeric();
-    while let Some(start) = rest.find(is_part) {
-        rest = rest.get(start..).unwrap_or_default();
-        let end = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if word.chars().nth(1).is_some() {
-            each(word);
-        }
-        rest = after;
-    }
 }
 
 #[cfg(test)]
@@ -456,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_word_has_two_or_more_letters_of_any_script() {
-        let vectorizer = fitted(&VectorizerOptions::default(), &["I paid £500, on_time: Äpfel ÄPFEL x2 трекинг 東京 a-b"]);
+        let vectorizer =
+            fitted(&VectorizerOptions::default(), &["I paid £500, on_time: Äpfel ÄPFEL x2 трекинг 東京 a-b"]);
         assert_eq!(terms(&vectorizer), ["500", "on_time", "paid", "x2", "äpfel", "трекинг", "東京"]);
     }
 
@@ -474,11 +372,8 @@ mod tests {
 
     #[test]
     fn character_terms_stay_within_a_padded_word() {
-        let options = VectorizerOptions {
-            analyzer: Analyzer::Character,
-            ngram_range: (3, 4),
-            ..VectorizerOptions::default()
-        };
+        let options =
+            VectorizerOptions { analyzer: Analyzer::Character, ngram_range: (3, 4), ..VectorizerOptions::default() };
         let vectorizer = fitted(&options, &["Ab é"]);
         // " ab " has pieces of three and one of four; " é " is three long and counts once.
         assert_eq!(terms(&vectorizer), [" ab", " ab ", " é ", "ab "]);
