@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod definitions;
 pub mod error;
+pub mod intake;
 pub mod records;
 pub mod rules;
 
