@@ -30,49 +30,58 @@ pub fn content_hash(message: &Message) -> [u8; 32] {
 /// `{"row": true}` counts as a field `row`, so that a CSV row and a JSON row that says the same, its number included, are
 /// the same reject.
 pub fn reject_hash(definition: Option<&SourceDefinition>, row: &Row) -> [u8; 32] {
-    let Ok(values) = &row.values else { return *blake3::hash(&row.raw()).as_bytes() };
-    let names = definition.map_or_else(|| vec![String::new()], SourceDefinition::fields_read);
-    let counts_rows = definition.is_some_and(|definition| reads_row_number(definition, values));
-    let mut read = Object::new();
-    for name in names {
-        match Path::parse(&name) {
-            Some(_) if name == "row" && counts_rows => {
-                read.insert(name, Value::Text(row.number.to_string()));
-            }
-            Some(path) => {
-                let text = as_text(values.find(&path));
-                read.insert(name, text);
-            }
-            // The row as a whole: each of its fields by name.
-            None => match values.to_value() {
-                Value::Object(object) => {
-                    for (name, value) in object {
-                        read.entry(name).or_insert_with(|| value_as_text(value));
-                    }
-                }
-                other => {
-                    read.insert(name, value_as_text(other));
-                }
-            },
+    ReadFields::new(definition).hash(row)
+}
+
+/// The fields of a row that its definition reads, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct ReadFields {
+    /// Each name with its path; without a path it is the row as a whole.
+    names: Vec<(String, Option<Path>)>,
+    /// Whether the definition asks for the number of the row.
+    counts_rows: bool,
+}
+
+impl ReadFields {
+    pub(super) fn new(definition: Option<&SourceDefinition>) -> ReadFields {
+        let names = definition.map_or_else(|| vec![String::new()], SourceDefinition::fields_read);
+        ReadFields {
+            names: names.into_iter().map(|name| (name.clone(), Path::parse(&name))).collect(),
+            counts_rows: definition.is_some_and(SourceDefinition::reads_row_number),
         }
     }
-    let mut out = String::with_capacity(256);
-    write_json_object(&read, &mut out);
-    *blake3::hash(out.as_bytes()).as_bytes()
+
+    pub(super) fn hash(&self, row: &Row) -> [u8; 32] {
+        let Ok(values) = &row.values else { return *blake3::hash(&row.raw()).as_bytes() };
+        let mut read = Object::new();
+        for (name, path) in &self.names {
+            match path.as_ref().map(|path| values.find(path)) {
+                Some(Found::Null) if self.counts_rows && name == "row" => {
+                    read.insert(name.clone(), Value::Text(row.number.to_string()));
+                }
+                Some(found) => {
+                    read.insert(name.clone(), as_text(found.into_value()));
+                }
+                // The row as a whole: each of its fields by name. One that is null may as well be absent.
+                None => match values.to_value() {
+                    Value::Object(object) => {
+                        for (name, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
+                            read.entry(name).or_insert_with(|| as_text(value));
+                        }
+                    }
+                    other => {
+                        read.insert(name.clone(), as_text(other));
+                    }
+                },
+            }
+        }
+        let mut out = String::with_capacity(256);
+        write_json_object(&read, &mut out);
+        *blake3::hash(out.as_bytes()).as_bytes()
+    }
 }
 
-/// Whether `row` is the number of the row: the definition asks for it, and the row has no field of that name.
-fn reads_row_number(definition: &SourceDefinition, values: &RowValues) -> bool {
-    let path = Path::parse("row");
-    let has_field = path.is_some_and(|path| !values.find(&path).is_null());
-    !has_field && definition.reads_row_number()
-}
-
-fn as_text(found: Found<'_>) -> Value {
-    value_as_text(found.into_value())
-}
-
-fn value_as_text(value: Value) -> Value {
+fn as_text(value: Value) -> Value {
     super::expression::text_of(value).map_or(Value::Null, Value::Text)
 }
 
@@ -88,4 +97,32 @@ pub(super) fn row_hash(source: Option<&str>, values: &RowValues) -> String {
     let mut hex = hasher.finalize().to_hex().to_string();
     hex.truncate(32);
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read_message;
+    use super::*;
+
+    fn hash(text: &str) -> [u8; 32] {
+        let Value::Object(fields) = Value::parse(text.as_bytes()).unwrap() else { panic!("not an object") };
+        content_hash(&read_message(fields, 10_000).unwrap().message)
+    }
+
+    #[test]
+    fn the_content_of_a_message_does_not_depend_on_its_times_or_layout() {
+        let first = hash(r#"{"type":"track","event":"E","userId":"7","properties":{"n":1.50},"timestamp":"2024-01-01"}"#);
+        let again = hash(
+            r#"{"properties":{"n":15e-1},"sent_at":"2024-01-02","receivedAt":1,"event":"E","user_id":7,"type":"track"}"#,
+        );
+        assert_eq!(first, again);
+        assert_ne!(first, hash(r#"{"type":"track","event":"E","userId":"7","properties":{"n":1.51}}"#));
+    }
+
+    #[test]
+    fn an_unreadable_row_is_known_by_its_bytes() {
+        let rows = super::super::testing::all_rows(b"{\n{\n[", crate::definitions::Format::Ndjson, Default::default());
+        assert_eq!(reject_hash(None, &rows[0]), reject_hash(None, &rows[1]));
+        assert_ne!(reject_hash(None, &rows[0]), reject_hash(None, &rows[2]));
+    }
 }

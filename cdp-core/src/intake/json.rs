@@ -458,3 +458,158 @@ impl Iterator for JsonRows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{all_rows, describe, shared, skipped};
+    use super::*;
+    use crate::definitions::Format;
+
+    fn json(text: &str) -> Vec<String> {
+        describe(&all_rows(text.as_bytes(), Format::Json, ReadOptions::default()))
+    }
+
+    fn ndjson(text: &str) -> Vec<String> {
+        describe(&all_rows(text.as_bytes(), Format::Ndjson, ReadOptions::default()))
+    }
+
+    const REST: &str = "unreadable: not valid JSON from here on; the rest was not read";
+
+    #[test]
+    fn a_broken_line_is_one_reject_and_the_next_is_read() {
+        let text = "{\"a\":1}\r\n\n   \n{\"a\":\n{\"a\":1e99}\n{\"a\":3}";
+        let expected = [
+            r#"1 {"a":1}"#,
+            "2 unreadable: not valid JSON at line 1, column 5",
+            "3 bad_number: a number further from zero than 1e20",
+            r#"4 {"a":3}"#,
+        ];
+        assert_eq!(ndjson(text), expected);
+    }
+
+    #[test]
+    fn a_broken_array_ends_in_one_reject_for_the_rest() {
+        for (text, good) in [
+            (r#"[{"a":1},{"a":},{"a":3}]"#, 1),
+            (r#"[{"a":1},{"a":2]"#, 1),
+            (r#"[{"a":1} {"a":2}]"#, 1),
+            (r#"[{"a":1},]"#, 1),
+            (r#"[{"a":1},{"a":2}"#, 2),
+            (r#"[{"a":1},"#, 1),
+            (r#"[,]"#, 0),
+            (r#"[{"a":1}] rubbish"#, 1),
+            (r#"[{"a":1}] ]"#, 1),
+            ("[{\"a\":1},{\"a\":\"\u{1}\"}]", 1),
+        ] {
+            let found = json(text);
+            assert_eq!(found.len(), good + 1, "{text}: {found:?}");
+            assert_eq!(found.last().unwrap(), &format!("{} {REST}", good + 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_brackets_are_too_deep_and_the_next_item_is_read() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let expected = [r#"1 {"a":1}"#, "2 too_deep: nested deeper than 64 levels", r#"3 {"a":3}"#];
+        assert_eq!(json(&format!(r#"[{{"a":1}},{deep},{{"a":3}}]"#)), expected);
+        assert_eq!(ndjson(&format!("{{\"a\":1}}\n{deep}\n{{\"a\":3}}")), expected);
+        assert_eq!(json(&"[".repeat(10_000)), [format!("1 {REST}")]);
+    }
+
+    #[test]
+    fn a_record_beyond_the_limit_is_passed_over_without_being_kept() {
+        let large = format!(r#"{{"a":"{}"}}"#, "]\\\"".repeat(10_000));
+        let options = ReadOptions { max_row_bytes: 1000, ..ReadOptions::default() };
+        let expected = ["1 too_large: a record larger than 1000 bytes", r#"2 {"a":3}"#];
+        let rows = all_rows(format!(r#"[{large},{{"a":3}}]"#).as_bytes(), Format::Json, options.clone());
+        assert_eq!(describe(&rows), expected);
+        assert_eq!(rows[0].raw().len(), 1000);
+        let rows = all_rows(format!("{large}\n{{\"a\":3}}").as_bytes(), Format::Ndjson, options);
+        assert_eq!(describe(&rows), expected);
+    }
+
+    #[test]
+    fn documents_may_stand_one_after_the_other() {
+        let expected = [r#"1 {"a":1}"#, r#"2 {"a":2}"#, r#"3 {"a":3}"#, "4 5", "5 true"];
+        assert_eq!(json(" {\"a\":1}\n{\"a\":2} [ {\"a\":3} , 5,true]\n[]"), expected);
+        assert_eq!(json(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_batch_body_stands_for_its_messages() {
+        let text = r#"{"batch":[{"type":"track","context":{"ip":"1"}},{"type":"page","sentAt":"x"}],"sentAt":"s","context":{"ip":"0","os":"l"}}"#;
+        let expected = [
+            r#"1 {"context":{"ip":"1","os":"l"},"sentAt":"s","type":"track"}"#,
+            r#"2 {"context":{"ip":"0","os":"l"},"sentAt":"x","type":"page"}"#,
+        ];
+        assert_eq!(json(text), expected);
+        assert_eq!(ndjson(text), expected);
+    }
+
+    #[test]
+    fn the_records_of_a_document_are_found_by_path() {
+        let options =
+            ReadOptions { records: Some(Records::At(Path::parse("data.items").unwrap())), batches: false, ..ReadOptions::default() };
+        let read = |text: &str, format| describe(&all_rows(text.as_bytes(), format, options.clone()));
+        let text = r#"{"x":[{"items":[9]}],"data":{"items":"no"},"y":1}"#;
+        assert_eq!(read(text, Format::Json), ["1 unreadable: there is no list of records at this path"]);
+        let text = r#"{"x":[{"items":[9]}],"data":{"n":{"}":"]"},"items":[{"a":1},{"a":2}],"m":0},"y":1} {"data":{"items":[{"a":3}]}}"#;
+        let expected = [r#"1 {"a":1}"#, r#"2 {"a":2}"#, r#"3 {"a":3}"#];
+        assert_eq!(read(text, Format::Json), expected);
+        assert_eq!(read(&text.replace("} {", "}\n{"), Format::Ndjson), expected);
+        let cut = r#"{"data":{"items":[{"a":1}],"m":"#;
+        assert_eq!(read(cut, Format::Json), [r#"1 {"a":1}"#.to_owned(), format!("2 {REST}")]);
+        assert_eq!(read("[1]", Format::Json).len(), 1);
+    }
+
+    #[test]
+    fn every_text_is_read_the_same_from_an_array_and_never_panics() {
+        let alphabet = [b'[', b']', b'{', b'}', b'"', b'\\', b',', b':', b'1', b' '];
+        for seed in 0..10usize.pow(5) {
+            let text: Vec<u8> = (0..5).map(|place| alphabet[seed / 10usize.pow(place) % 10]).collect();
+            let wrapped = [b"[".as_slice(), &text, b"]"].concat();
+            let rows = all_rows(&wrapped, Format::Json, ReadOptions::default());
+            if let Ok(Value::List(items)) = Value::parse(&wrapped) {
+                let read: Vec<Value> = rows.into_iter().map(|row| row.values.unwrap().into_value()).collect();
+                assert!(read == items, "{}", String::from_utf8_lossy(&wrapped));
+            } else {
+                // What is no single value is a reject, or several values one after the other.
+                let mut values = serde_json::Deserializer::from_slice(&wrapped).into_iter::<serde_json::Value>();
+                let sequence = values.all(|value| value.is_ok());
+                let sound = rows.iter().all(|row| row.values.is_ok());
+                assert_eq!(sound, sequence, "{}", String::from_utf8_lossy(&wrapped));
+            }
+        }
+    }
+
+    const BEYOND_1E20: [&str; 5] = [
+        "y_number.json",
+        "y_number_real_capital_e.json",
+        "y_number_real_exponent.json",
+        "y_number_real_fraction_exponent.json",
+        "y_object_extreme_numbers.json",
+    ];
+
+    #[test]
+    fn the_json_test_suite_is_accepted_and_refused_as_published() {
+        let Some(folder) = shared("messy/json-test-suite/test_parsing") else { return skipped("JSONTestSuite") };
+        let mut judged = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let bytes = std::fs::read(&path).unwrap();
+            let parsed = Value::parse(&bytes);
+            all_rows(&bytes, Format::Json, ReadOptions::default());
+            all_rows(&bytes, Format::Ndjson, ReadOptions::default());
+            match name.split('_').next() {
+                // Numbers beyond 1e20 are JSON and no fact: they are refused by name.
+                Some("y") if BEYOND_1E20.contains(&name.as_str()) => assert_eq!(parsed, Err(JsonFault::BadNumber), "{name}"),
+                Some("y") => assert!(parsed.is_ok(), "{name}"),
+                Some("n") => assert!(parsed.is_err(), "{name}"),
+                _ => continue,
+            }
+            judged += 1;
+        }
+        assert!(judged > 250, "{judged}");
+    }
+}

@@ -79,7 +79,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Finds out the format of an input by its file name, else by its first bytes.
 ///
-/// The name's ending tells (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, `.txt`, each also with `.gz`). Without one, a text
+/// The name's ending tells (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, each also with `.gz`). Without one, a text
 /// that starts with `[` is JSON; one that starts with `{` is NDJSON if its first line is a whole value; else it is CSV.
 pub fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
     let mut input = unzip(input)?;
@@ -204,4 +204,100 @@ fn peek(input: &mut Input<'_>, n: usize) -> Result<Vec<u8>> {
 pub(super) fn io_error(error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::Interrupted { ErrorKind::Interrupted } else { ErrorKind::Io };
     Error::new(kind, format!("the input could not be read: {}", error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::testing::{all_rows, describe};
+    use super::*;
+
+    /// Hands out one byte at a time, as a slow pipe does.
+    struct Trickle<'b>(&'b [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let n = buffer.len().min(1);
+            self.0.read(&mut buffer[..n])
+        }
+    }
+
+    fn zipped(parts: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in parts {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(part).unwrap();
+            out.extend(encoder.finish().unwrap());
+        }
+        out
+    }
+
+    #[test]
+    fn gzip_is_recognized_by_its_bytes_even_in_several_members() {
+        let bytes = zipped(&[b"a,b\n1,2\n", b"3,4\n"]);
+        let rows = all_rows(&bytes, Format::Csv, ReadOptions::default());
+        assert_eq!(describe(&rows), [r#"1 {"a":"1","b":"2"}"#, r#"2 {"a":"3","b":"4"}"#]);
+        let broken: Vec<_> = super::rows(Box::new(&bytes[..20]), Format::Csv, ReadOptions::default()).collect();
+        assert_eq!(broken.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn rows_are_numbered_from_the_first_row_the_caller_names() {
+        let rows = all_rows(b"a\n7\n8\n", Format::Csv, ReadOptions::default().with_first_row(1001));
+        assert_eq!(describe(&rows), [r#"1001 {"a":"7"}"#, r#"1002 {"a":"8"}"#]);
+        let rows = all_rows(b"[7,8]", Format::Json, ReadOptions::default().with_first_row(1001));
+        assert_eq!(describe(&rows), ["1001 7", "1002 8"]);
+    }
+
+    #[test]
+    fn an_input_that_trickles_is_read_the_same() {
+        let cases: [(&[u8], Format); 4] = [
+            (b"\xef\xbb\xbfa,b\r\n1,\"2\r\n\"\"x\"\r\n", Format::Csv),
+            (b"\xef\xbb\xbf[{\"a\": \"\\\"]\"}, 1 ]", Format::Json),
+            (b"\xef\xbb\xbf{\"a\":1}\n{\"b\":2}", Format::Ndjson),
+            (b"\xef", Format::Csv),
+        ];
+        for (bytes, format) in cases {
+            let describe = |rows: Vec<Result<Row>>| {
+                rows.into_iter()
+                    .map(|row| row.map_or_else(|error| error.to_string(), |row| describe(&[row])[0].clone()))
+                    .collect::<Vec<_>>()
+            };
+            let whole = describe(super::rows(Box::new(bytes), format, ReadOptions::default()).collect());
+            let slow = describe(super::rows(Box::new(Trickle(bytes)), format, ReadOptions::default()).collect());
+            assert_eq!(whole, slow);
+            assert!(!whole.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_format_follows_from_the_name_or_the_first_bytes() {
+        let detect = |name: Option<&str>, bytes: &[u8]| {
+            let open = detect_format(name, Box::new(bytes)).map(|open| {
+                let mut all = Vec::new();
+                let mut input = open.input;
+                input.read_to_end(&mut all).unwrap();
+                (open.format, all)
+            });
+            open.unwrap()
+        };
+        assert_eq!(detect(Some("Orders.CSV.gz"), b"[1]"), (Format::Csv, b"[1]".to_vec()));
+        assert_eq!(detect(Some("a.jsonl"), b"").0, Format::Ndjson);
+        assert_eq!(detect(Some("a.json"), b"").0, Format::Json);
+        assert_eq!(detect(None, b" [1]"), (Format::Json, b" [1]".to_vec()));
+        assert_eq!(detect(None, b"{\"a\":1}\n{\"a\":2}").0, Format::Ndjson);
+        assert_eq!(detect(Some("data"), b"{\n\"a\":1}").0, Format::Json);
+        assert_eq!(detect(None, b"a,b\n1,2").0, Format::Csv);
+        assert_eq!(detect(None, &zipped(&[b"{\"a\":1}\n"])), (Format::Ndjson, b"{\"a\":1}\n".to_vec()));
+        assert_eq!(detect(None, b"").0, Format::Csv);
+    }
+
+    #[test]
+    fn a_format_without_reader_is_refused_once() {
+        let mut rows = super::rows(Box::new(&b"a=1"[..]), Format::Form, ReadOptions::default());
+        let error = rows.next().unwrap().unwrap_err();
+        assert_eq!(error.message(), "reading the format form is not available yet");
+        assert!(rows.next().is_none());
+    }
 }

@@ -3,7 +3,9 @@
 //! Unknown fields are kept as they are. A value of the wrong kind is a reject with its field; a bad `sentAt` alone is only
 //! a warning, because nothing but the skew correction needs it.
 
-use crate::records::{Message, MessageType, Number, Object, Reject, RejectReason, Timestamp, Value, write_json_object};
+use crate::records::{
+    MAX_DEPTH, Message, MessageType, Number, Object, Reject, RejectReason, Timestamp, Value, write_json_object,
+};
 
 use super::times::read_time;
 use super::{Row, RowOutcome};
@@ -184,10 +186,14 @@ pub(super) fn check_required(kind: MessageType, fields: &Object) -> Result<(), R
     }
 }
 
-/// Refuses a message whose canonical JSON is larger than `max_bytes`.
+/// Refuses a message whose canonical JSON is larger than `max_bytes`, or so deep that it could not be read again.
 pub(super) fn check_size(fields: &Object, max_bytes: usize) -> Result<(), Reject> {
     // Writing every message out to measure it would cost as much as mapping it; most are far below the limit.
-    if bytes_at_most(fields) <= max_bytes {
+    let (most_bytes, levels) = measure(fields);
+    if levels > MAX_DEPTH {
+        return Err(Reject::new(RejectReason::TooDeep, format!("a message nested deeper than {MAX_DEPTH} levels")));
+    }
+    if most_bytes <= max_bytes {
         return Ok(());
     }
     let mut json = String::new();
@@ -198,18 +204,28 @@ pub(super) fn check_size(fields: &Object, max_bytes: usize) -> Result<(), Reject
     Err(Reject::new(RejectReason::TooLarge, format!("a message larger than {max_bytes} bytes")))
 }
 
-/// An upper bound of the length of the canonical JSON: an escaped character takes six bytes, a number at most 32.
-fn bytes_at_most(fields: &Object) -> usize {
-    fn of(value: &Value) -> usize {
+/// An upper bound of the length of the canonical JSON (an escaped character takes six bytes, a number at most 32), and how
+/// many levels it has. Rows are at most 64 deep, so the recursion is bounded.
+fn measure(fields: &Object) -> (usize, usize) {
+    fn of(value: &Value) -> (usize, usize) {
         match value {
-            Value::Null | Value::Bool(_) => 6,
-            Value::Number(_) => 34,
-            Value::Text(text) => text.len() * 6 + 3,
-            Value::List(items) => items.iter().map(of).sum::<usize>() + 3,
-            Value::Object(object) => bytes_at_most(object) + 1,
+            Value::Null | Value::Bool(_) => (6, 0),
+            Value::Number(_) => (34, 0),
+            Value::Text(text) => (text.len() * 6 + 3, 0),
+            Value::List(items) => {
+                let (bytes, levels) = items.iter().map(of).fold((0, 0), |(bytes, levels), (b, l)| (bytes + b, levels.max(l)));
+                (bytes + 3, levels + 1)
+            }
+            Value::Object(object) => measure(object),
         }
     }
-    fields.iter().map(|(key, value)| key.len() * 6 + 4 + of(value)).sum::<usize>() + 2
+    let (mut bytes, mut levels) = (3, 0);
+    for (key, value) in fields {
+        let (of_value, below) = of(value);
+        bytes += key.len() * 6 + 4 + of_value;
+        levels = levels.max(below);
+    }
+    (bytes, levels + 1)
 }
 
 /// An identifier as text: text as it is, an integer as its digits; empty text and null are no identifier.
@@ -291,4 +307,100 @@ fn read_instant(fields: &Object, name: &str) -> Result<Option<Timestamp>, Reject
 
 fn text_field(fields: &Object, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_text).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{shared, skipped};
+    use super::*;
+
+    fn read(text: &str) -> Result<ReadMessage, Reject> {
+        let Value::Object(fields) = Value::parse(text.as_bytes()).unwrap() else { panic!("not an object") };
+        read_message(fields, crate::intake::MAX_MESSAGE_BYTES)
+    }
+
+    fn json(text: &str) -> String {
+        Value::Object(read(text).unwrap().message.fields).to_json()
+    }
+
+    #[test]
+    fn both_casings_are_one_message_and_nothing_is_dropped() {
+        let expected = r#"{"anonymousId":"a","event":"E","extra":{"user_id":1},"messageId":"7","type":"track","userId":"42"}"#;
+        assert_eq!(json(r#"{"type":"track","event":"E","user_id":42,"anonymous_id":"a","message_id":7,"extra":{"user_id":1}}"#), expected);
+        assert_eq!(json(r#"{"type":"track","event":"E","userId":"42","anonymousId":"a","messageId":"7","extra":{"user_id":1}}"#), expected);
+        assert_eq!(json(r#"{"type":"identify","userId":"a","user_id":"b"}"#), r#"{"type":"identify","userId":"a","user_id":"b"}"#);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_meant_is_a_reject_with_its_field() {
+        let cases = [
+            (r#"{"event":"E"}"#, "missing_field", "type"),
+            (r#"{"type":"trak"}"#, "bad_value", "type"),
+            (r#"{"type":"track","userId":"u"}"#, "missing_field", "event"),
+            (r#"{"type":"track","event":""}"#, "missing_field", "event"),
+            (r#"{"type":"track","event":5}"#, "bad_value", "event"),
+            (r#"{"type":"group","userId":"u"}"#, "missing_field", "groupId"),
+            (r#"{"type":"alias","userId":"u"}"#, "missing_field", "previousId"),
+            (r#"{"type":"identify","userId":1.5}"#, "bad_value", "userId"),
+            (r#"{"type":"identify","userId":["u"]}"#, "bad_value", "userId"),
+            (r#"{"type":"identify","ids":{"email":true}}"#, "bad_value", "email"),
+            (r#"{"type":"identify","traits":[1]}"#, "bad_value", "traits"),
+            (r#"{"type":"identify","timestamp":"yesterday"}"#, "bad_timestamp", "timestamp"),
+            (r#"{"type":"identify","originalTimestamp":true}"#, "bad_timestamp", "originalTimestamp"),
+            (r#"{"type":"identify","received_at":"2500-01-01"}"#, "bad_timestamp", "receivedAt"),
+        ];
+        for (text, reason, field) in cases {
+            let reject = read(text).unwrap_err();
+            assert_eq!((reject.reason.as_str(), reject.field.as_deref()), (reason, Some(field)), "{text}");
+        }
+        let large = format!(r#"{{"type":"identify","traits":{{"a":"{}"}}}}"#, "x".repeat(33_000));
+        assert_eq!(read(&large).unwrap_err().reason, RejectReason::TooLarge);
+        let id = format!(r#"{{"type":"identify","messageId":"{}"}}"#, "x".repeat(1025));
+        assert_eq!(read(&id).unwrap_err().field.as_deref(), Some("messageId"));
+    }
+
+    #[test]
+    fn a_bad_sent_at_is_ignored_with_a_warning() {
+        let read = read(r#"{"type":"identify","userId":"u","sentAt":"now","timestamp":1700000000000}"#).unwrap();
+        assert_eq!(read.message.sent_at, None);
+        assert_eq!(read.warnings.len(), 1);
+        assert_eq!(read.message.timestamp, Some(Timestamp::from_millis(1_700_000_000_000)));
+    }
+
+    #[test]
+    fn identifiers_by_type_fill_the_fields_of_their_own() {
+        let message = read(r#"{"type":"identify","ids":{"user_id":5,"email":"a@x","phone":null}}"#).unwrap().message;
+        assert_eq!(message.text("userId"), Some("5"));
+        assert_eq!(message.ids, [("email".to_owned(), "a@x".to_owned())]);
+        assert_eq!(message.fields["ids"].to_json(), r#"{"email":"a@x"}"#);
+    }
+
+    #[test]
+    fn a_page_is_an_event_with_its_name_as_property() {
+        let text = r#"{"type":"page","name":"Home","category":"Shop","userId":"u","properties":{"url":"/"}}"#;
+        let message = read(text).unwrap().message;
+        assert_eq!(message.event.as_deref(), Some("Page Viewed"));
+        let properties = Value::Object(event_properties(&message.fields, message.kind)).to_json();
+        assert_eq!(properties, r#"{"page_category":"Shop","page_name":"Home","url":"/"}"#);
+        assert_eq!(message.object("properties").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_published_segment_messages_parse_or_say_why_not() {
+        let files = ["spec_calls_normalised.jsonl", "spec_examples.jsonl", "other_json_blocks.jsonl"];
+        for name in files {
+            let Some(path) = shared(&format!("segment-spec/{name}")) else { return skipped("segment-spec") };
+            let (mut accepted, mut rejected) = (0, Vec::new());
+            for line in std::fs::read_to_string(path).unwrap().lines() {
+                let payload = Value::parse(line.as_bytes()).unwrap().get("payload").cloned().unwrap();
+                let Value::Object(fields) = payload else { continue };
+                match read_message(fields, crate::intake::MAX_MESSAGE_BYTES) {
+                    Ok(_) => accepted += 1,
+                    Err(reject) => rejected.push(format!("{}:{}", reject.reason.as_str(), reject.field.unwrap_or_default())),
+                }
+            }
+            println!("{name}: {accepted} accepted, rejected {rejected:?}");
+            assert!(accepted > 40 || name == "other_json_blocks.jsonl", "{name}: {accepted} accepted, rejected {rejected:?}");
+        }
+    }
 }

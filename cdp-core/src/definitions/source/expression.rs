@@ -348,7 +348,7 @@ pub(super) fn read_time_expression(node: Node<'_>) -> Option<Expression> {
     let expression = read_expression(node)?;
     Some(match expression {
         Expression::Field(mut field) => {
-            if matches!(field.convert, None) && field.split.is_none() {
+            if field.convert.is_none() && field.split.is_none() {
                 field.convert = Some(Conversion::Timestamp(TimeFormat::default()));
             }
             Expression::Field(field)
