@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::Row;
 use super::csv::CsvRows;
-use super::json::{JsonRows, NdjsonRows};
+use super::json::JsonRows;
+use super::ndjson::NdjsonRows;
 
 /// How an input is read.
 #[derive(Clone, Debug, PartialEq)]
