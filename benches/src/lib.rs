@@ -1,1 +1,1 @@
-//! placeholder
+//! Benches as ratios to peers; see the Makefile's `bench` targets.

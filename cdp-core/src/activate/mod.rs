@@ -7,4 +7,4 @@ mod csv_file;
 mod decide;
 
 pub(crate) use csv_file::{ExportFormat, write_file};
-pub(crate) use decide::{Decision, choose};
+pub(crate) use decide::choose;

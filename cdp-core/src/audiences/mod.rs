@@ -36,15 +36,13 @@ pub(crate) struct Said {
     pub(crate) reconsider: bool,
 }
 
-/// The flips of one profile from what was said last up to `to`. `other_instants`: when facts other than events (traits,
-/// identifiers, consents) changed in that time.
+/// The flips of one profile from what was said last up to `to`.
 pub(crate) fn flips(
     audience: &AudienceDefinition,
     catalog: &Catalog,
     profile: &dyn ProfileView,
     said: Said,
     to: Timestamp,
-    other_instants: &[Timestamp],
 ) -> Result<Vec<Flip>> {
     let mut flips = Vec::new();
     let mut member = said.member;
@@ -59,9 +57,7 @@ pub(crate) fn flips(
     }
     // Before the first fact nothing was said: the time of interest begins at the beginning.
     let from = said.since.unwrap_or(Timestamp::from_millis(i64::MIN));
-    let mut instants = change_instants(&audience.rule, catalog, profile, from, to)?;
-    instants.extend(other_instants);
-    for instant in instants {
+    for instant in change_instants(&audience.rule, catalog, profile, from, to)? {
         let now_member = is_member(audience, profile, instant)?;
         if now_member != member {
             flips.push(Flip { entered: now_member, occurred_at: instant, late: false });

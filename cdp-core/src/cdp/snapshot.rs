@@ -194,7 +194,7 @@ impl<'a> Person<'a> {
     }
 
     /// When traits, identifiers and consents changed in `(since, to]`.
-    pub(super) fn instants_of_other_facts(&self, since: Option<Timestamp>, to: Timestamp) -> Vec<Timestamp> {
+    fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let mut instants: Vec<Timestamp> = Vec::new();
         for (_, facts) in self.facts() {
             instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
@@ -202,7 +202,7 @@ impl<'a> Person<'a> {
             instants.extend(facts.consents.iter().map(|write| write.occurred_at));
             instants.extend(facts.first_named_at);
         }
-        instants.retain(|instant| since.is_none_or(|since| *instant > since) && *instant <= to);
+        instants.retain(|instant| *instant > since && *instant <= to);
         instants.sort_unstable();
         instants.dedup();
         instants
@@ -384,6 +384,10 @@ impl ProfileView for Person<'_> {
 
     fn events(&self) -> &[TimelineEvent<'_>] {
         &self.timeline
+    }
+
+    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
+        Ok(self.instants_of_other_facts(from, to))
     }
 
     fn message_id(&self, sequence: u64) -> Result<String> {

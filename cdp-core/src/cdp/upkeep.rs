@@ -209,8 +209,8 @@ fn evaluate_profile(
     if !person.exists_at(to) {
         return Ok(None);
     }
-    let other_instants = person.instants_of_other_facts(since, to);
-    let flips = flips(audience, snapshot.catalog, &person, Said { member: was_member, since, reconsider }, to, &other_instants)?;
+    let said = Said { member: was_member, since, reconsider };
+    let flips = flips(audience, snapshot.catalog, &person, said, to)?;
     if flips.is_empty() && merged.is_empty() {
         return Ok(None);
     }

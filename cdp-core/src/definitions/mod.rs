@@ -29,7 +29,7 @@ pub use rule::*;
 pub use source::*;
 
 pub(crate) use identity::describe_preset;
-pub(crate) use reader::{Fields, Faults, Node, nearest};
+pub(crate) use reader::{Faults, Node, nearest};
 
 use crate::error::{Error, Fault, Result};
 use crate::records::{Object, Value};

@@ -118,6 +118,15 @@ const COHORT_ONLY: [&str; 11] = [
 ];
 
 impl PredictorDefinition {
+    /// The event properties that its texts are read from.
+    pub fn property_paths(&self) -> Vec<Path> {
+        let property = |field: &TextField| match field {
+            TextField::Event { property, .. } => Some(property.clone()),
+            TextField::Trait(_) => None,
+        };
+        self.text.iter().filter_map(property).collect()
+    }
+
     /// A cohort predictor of this name with every setting at its default, reading no text yet.
     pub fn cohort(name: impl Into<String>) -> PredictorDefinition {
         PredictorDefinition {
@@ -276,7 +285,11 @@ fn read_label(node: Node<'_>, task: Option<PredictorTask>) -> Option<PredictorLa
 fn read_rule_cohort(node: Node<'_>) -> Option<RuleCohort> {
     let mut fields = node.fields()?;
     let cohort = fields.required("cohort", |node| node.text());
-    let when = fields.required("when", Rule::read_node);
+    let when = fields.required("when", |node| {
+        let rule = Rule::read_node(node);
+        rule.iter().for_each(|rule| rule.refuse_current(node));
+        rule
+    });
     fields.finish();
     Some(RuleCohort { cohort: cohort?, when: when? })
 }

@@ -9,7 +9,7 @@ mod extract;
 mod normalize;
 mod partition;
 
-pub(crate) use explain::{PathStep, evidence_path};
+pub(crate) use explain::evidence_path;
 pub(crate) use extract::{Identified, identify};
 pub(crate) use normalize::normalize;
 pub(crate) use partition::{Link, NodeRules, Partition, PartitionOverlay, PartitionView, declared_type};

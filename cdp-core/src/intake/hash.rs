@@ -10,9 +10,14 @@ const TIMES: [&str; 4] = ["timestamp", "originalTimestamp", "sentAt", "receivedA
 
 /// BLAKE3 of the message's fields as canonical JSON without its four times.
 pub fn content_hash(message: &Message) -> [u8; 32] {
+    fields_hash(&message.fields)
+}
+
+/// The same of a whole message's fields.
+pub fn fields_hash(fields: &Object) -> [u8; 32] {
     let mut out = String::with_capacity(256);
     out.push('{');
-    for (name, value) in message.fields.iter().filter(|(name, _)| !TIMES.contains(&name.as_str())) {
+    for (name, value) in fields.iter().filter(|(name, _)| !TIMES.contains(&name.as_str())) {
         if out.len() > 1 {
             out.push(',');
         }

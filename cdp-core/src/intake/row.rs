@@ -31,6 +31,16 @@ impl Row {
         Row { number, values: Err(reject), raw: Some(raw) }
     }
 
+    /// About how much memory the row takes, in bytes.
+    pub fn n_bytes(&self) -> usize {
+        match (&self.raw, &self.values) {
+            (Some(raw), _) => raw.len(),
+            (None, Ok(RowValues::Cells(cells))) => cells.text.len(),
+            // A value that was in memory before: what it takes is the caller's.
+            (None, _) => 0,
+        }
+    }
+
     /// What quarantine keeps: the bytes as they came; for a readable CSV row its JSON object, which can be driven again
     /// without the header. Of a row that is too large, the beginning.
     pub fn raw(&self) -> Cow<'_, [u8]> {

@@ -58,6 +58,13 @@ pub struct Prediction {
     pub scores: Vec<(String, f64)>,
 }
 
+impl Prediction {
+    /// A class that follows from a rule: score 1.
+    pub fn certain(cohort: &str) -> Prediction {
+        Prediction { cohort: Some(cohort.to_owned()), score: 1.0, scores: vec![(cohort.to_owned(), 1.0)] }
+    }
+}
+
 /// What one term adds to the logit of a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {

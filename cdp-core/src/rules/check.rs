@@ -21,25 +21,32 @@ type Named<'c> = (Kind, &'c str);
 pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
     let mut faults = Vec::new();
     for audience in catalog.audiences() {
-        check_rule(catalog, &audience.rule, "/rule", |fault| faults.push((Kind::Audience, audience.name.clone(), fault)));
+        check_leaves(catalog, &audience.rule, "/rule", |fault| faults.push((Kind::Audience, audience.name.clone(), fault)));
     }
     for predictor in catalog.predictors() {
         for (index, rule) in predictor_rules(predictor).into_iter().enumerate() {
             let pointer = format!("/rules/{index}/when");
-            check_rule(catalog, rule, &pointer, |fault| faults.push((Kind::Predictor, predictor.name.clone(), fault)));
+            check_leaves(catalog, rule, &pointer, |fault| faults.push((Kind::Predictor, predictor.name.clone(), fault)));
         }
     }
     for policy in catalog.policies() {
         for (index, choice) in policy.choose.iter().enumerate() {
             let pointer = format!("/choose/{index}/when");
-            check_rule(catalog, &choice.when, &pointer, |fault| faults.push((Kind::Policy, policy.name.clone(), fault)));
+            check_leaves(catalog, &choice.when, &pointer, |fault| faults.push((Kind::Policy, policy.name.clone(), fault)));
         }
     }
     check_order(catalog, &mut faults);
     faults
 }
 
-fn check_rule(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl FnMut(Fault)) {
+/// The faults between a rule that is no definition and the definitions it names, as one error.
+pub fn check_rule(rule: &Rule, catalog: &Catalog) -> Result<()> {
+    let mut faults = Vec::new();
+    check_leaves(catalog, rule, "", |fault| faults.push(fault));
+    if faults.is_empty() { Ok(()) } else { Err(Error::from_faults("the rule", faults)) }
+}
+
+fn check_leaves(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl FnMut(Fault)) {
     for (pointer, leaf) in rule.leaves(pointer) {
         match &leaf.test {
             Test::Audience { name, .. } => note_missing(catalog.audience(name), format!("{pointer}/audience"), &mut note),

@@ -128,9 +128,8 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
 }
 
 /// The rules that a predictor asks before its model.
-pub(crate) fn predictor_rules(_predictor: &PredictorDefinition) -> Vec<&Rule> {
-    // The one place that knows where a predictor keeps its rules; as long as its definition has none, there are none.
-    Vec::new()
+pub(crate) fn predictor_rules(predictor: &PredictorDefinition) -> Vec<&Rule> {
+    predictor.rules.iter().map(|rule| &rule.when).collect()
 }
 
 /// When the value of a feature can change without a new fact.

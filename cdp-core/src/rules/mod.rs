@@ -15,7 +15,7 @@ mod tests;
 mod timeline;
 
 pub use crate::definitions::ConsentStatus;
-pub use check::check;
+pub use check::{check, check_rule};
 pub use dependencies::{Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, trait_paths};
 pub use evaluate::evaluate;
 pub use explain::explain;
