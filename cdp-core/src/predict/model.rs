@@ -96,8 +96,8 @@ pub struct CohortModel {
 /// Trains a cohort model from documents (each a list of texts) and the class of each.
 ///
 /// Fails with `invalid` for another task, no documents, labels that do not match, an empty label, fewer than two
-/// classes, or texts without a term. Cost grows with the number of words; 18 000 short texts in ten classes take well
-/// under a second.
+/// classes, or texts without a term. Cost grows with the number of words times classes; 18 000 short texts in ten classes
+/// took 0.6 seconds, calibration included.
 ///
 /// ```
 /// use cdp_core::definitions::PredictorDefinition;
