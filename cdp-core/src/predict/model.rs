@@ -353,7 +353,8 @@ impl CohortModel {
             && !terms.is_empty()
             && document_frequencies.iter().all(|frequency| (1..=n_documents).contains(&u64::from(*frequency)))
             && (1..=ngram_range.1).contains(&ngram_range.0)
-            && temperature > 0.0;
+            // Training gives 0.2 to 5; far beyond, probabilities would not be finite.
+            && (1e-3..=1e3).contains(&temperature);
         if !is_sound {
             return Err(corrupt("holding numbers that do not fit each other"));
         }
