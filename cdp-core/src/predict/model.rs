@@ -103,8 +103,8 @@ pub struct CohortModel {
 /// Trains a cohort model from documents (each a list of texts) and the class of each.
 ///
 /// Fails with `invalid` for another task, no documents, labels that do not match, an empty label, fewer than two
-/// classes, or texts without a term. Cost grows with the number of words; 18 000 short texts in ten classes take well
-/// under a second.
+/// classes, or texts without a term. Cost grows with the number of words times classes; 18 000 short texts in ten classes
+/// took 0.6 seconds, calibration included.
 ///
 /// ```
 /// use cdp_core::definitions::PredictorDefinition;
@@ -360,7 +360,8 @@ impl CohortModel {
             && !terms.is_empty()
             && document_frequencies.iter().all(|frequency| (1..=n_documents).contains(&u64::from(*frequency)))
             && (1..=ngram_range.1).contains(&ngram_range.0)
-            && temperature > 0.0;
+            // Training gives 0.2 to 5; far beyond, probabilities would not be finite.
+            && (1e-3..=1e3).contains(&temperature);
         if !is_sound {
             return Err(corrupt("holding numbers that do not fit each other"));
         }

@@ -1,7 +1,7 @@
 //! Rows with few entries that are not zero, as texts are once their words are columns.
 //!
-//! Takes the entries of each row; leaves them in compressed rows, and in compressed columns for sums by column. A
-//! matrix that was made is sound: columns rise within a row and lie within the width, values are finite.
+//! Takes the entries of each row; leaves them in compressed rows. A matrix that was made is sound: columns rise within a
+//! row and lie within the width, values are finite. It must never be made otherwise: training trusts it.
 
 use linfa::dataset::Records;
 
@@ -77,35 +77,6 @@ impl SparseRecords {
             (self.columns.get(start..end).unwrap_or_default(), self.values.get(start..end).unwrap_or_default())
         })
     }
-
-    /// The same entries by column: a matrix whose rows are the columns of this one.
-    pub fn transposed(&self) -> SparseRecords {
-        let mut next = vec![0usize; self.n_columns + 1];
-        for &column in &self.columns {
-            if let Some(count) = next.get_mut(column as usize + 1) {
-                *count += 1;
-            }
-        }
-        let mut total = 0;
-        for count in &mut next {
-            total += *count;
-            *count = total;
-        }
-        let row_ends = next.iter().skip(1).copied().collect();
-        let mut rows = vec![0u32; self.n_entries()];
-        let mut values = vec![0.0; self.n_entries()];
-        for (row, (row_columns, row_values)) in (0u32..).zip(self.rows()) {
-            for (&column, &value) in row_columns.iter().zip(row_values) {
-                let Some(place) = next.get_mut(column as usize) else { continue };
-                if let (Some(to_row), Some(to_value)) = (rows.get_mut(*place), values.get_mut(*place)) {
-                    *to_row = row;
-                    *to_value = value;
-                }
-                *place += 1;
-            }
-        }
-        SparseRecords { n_columns: self.n_rows(), row_ends, columns: rows, values }
-    }
 }
 
 impl Records for SparseRecords {
@@ -125,13 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transposing_twice_gives_the_same_matrix() {
-        let rows = vec![vec![0.0, 2.0, 0.0], vec![1.0, 0.0, -3.0], vec![0.0, 0.0, 0.0], vec![4.0, 5.0, 6.0]];
+    fn rows_hold_what_is_not_zero() {
+        let rows = vec![vec![0.0, 2.0, 0.0], vec![0.0, 0.0, 0.0], vec![1.0, 0.0, -3.0]];
         let records = SparseRecords::from_dense(3, &rows).unwrap();
-        let columns = records.transposed();
-        assert_eq!(columns.rows().nth(1), Some(([0u32, 3].as_slice(), [2.0, 5.0].as_slice())));
-        assert_eq!((columns.n_rows(), columns.n_columns()), (3, 4));
-        assert_eq!(columns.transposed(), records);
+        let read: Vec<(&[u32], &[f64])> = records.rows().collect();
+        let expected: [(&[u32], &[f64]); 3] = [(&[1], &[2.0]), (&[], &[]), (&[0, 2], &[1.0, -3.0])];
+        assert_eq!(read, expected);
+        assert_eq!((records.nsamples(), records.nfeatures(), records.n_entries()), (3, 3, 3));
     }
 
     #[test]

@@ -263,7 +263,8 @@ fn ten_domains_of_questions_are_told_apart_as_well_as_by_scikit_learn() {
     assert!(metrics.log_loss < 0.15, "{}", metrics.log_loss);
 }
 
-// scikit-learn 1.9.1 with the same settings: accuracy 0.9865, macro F1 0.9698; one sigmoid, ours a softmax of two.
+// scikit-learn 1.9.1 with the same settings: accuracy 0.9865, macro F1 0.9698. Ours is 0.9839, at any tolerance from 1e-3
+// to 1e-8, so it is the minimum: three messages fewer of 1115, one of them left unassigned because no word is known.
 #[test]
 fn unwanted_messages_are_told_apart_as_well_as_by_scikit_learn() {
     let Some(folder) = collections() else { return };
