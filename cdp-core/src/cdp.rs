@@ -87,7 +87,8 @@ impl AsOf {
             None | Some(Value::Null) => Ok(AsOf::default()),
             Some(Value::Object(object)) => {
                 if object.get("known").is_some_and(|known| !known.is_null()) {
-                    return Err(Error::invalid("as_of by known time is not available yet").with_hint("leave `known` out: as_of={\"valid\": ...}"));
+                    return Err(Error::invalid("as_of by known time is not available yet")
+                        .with_hint("leave `known` out: as_of={\"valid\": ...}"));
                 }
                 Ok(AsOf { valid: object.get("valid").map(timestamp_from).transpose()? })
             }
@@ -100,7 +101,9 @@ impl AsOf {
 pub(crate) fn timestamp_from(value: &Value) -> Result<Timestamp> {
     let parsed = match value {
         Value::Text(text) => Timestamp::parse(text),
-        Value::Number(number) => number.as_i64().ok_or(TimestampFault::Unparsable).and_then(Timestamp::checked_from_millis),
+        Value::Number(number) => {
+            number.as_i64().ok_or(TimestampFault::Unparsable).and_then(Timestamp::checked_from_millis)
+        }
         _ => Err(TimestampFault::Unparsable),
     };
     parsed.map_err(|fault| Error::invalid(fault.to_string()))
@@ -183,7 +186,8 @@ impl Cdp {
 
     fn check_interrupt(&self) -> Result<()> {
         if self.inner.interrupted.swap(false, Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted").with_hint("what it had acknowledged is kept; call again to continue"));
+            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted")
+                .with_hint("what it had acknowledged is kept; call again to continue"));
         }
         Ok(())
     }

@@ -97,7 +97,9 @@ impl<'r> Request<'r> {
             Value::Text(text) => text.parse().ok(),
             other => other.as_number().and_then(Number::as_i64).and_then(|n| u64::try_from(n).ok()),
         };
-        integer.map(Some).ok_or_else(|| Error::invalid(format!("{}: `{name}` must be an integer of at least 0", self.verb)))
+        integer
+            .map(Some)
+            .ok_or_else(|| Error::invalid(format!("{}: `{name}` must be an integer of at least 0", self.verb)))
     }
 
     fn size(&self, name: &str) -> Result<Option<usize>> {
@@ -147,11 +149,19 @@ fn receipt(receipt: Receipt) -> Result<Response> {
     value(receipt.to_value())
 }
 
-const fn read(name: &'static str, parameters: &'static [&'static str], run: fn(&Cdp, &Request<'_>) -> Result<Response>) -> Verb {
+const fn read(
+    name: &'static str,
+    parameters: &'static [&'static str],
+    run: fn(&Cdp, &Request<'_>) -> Result<Response>,
+) -> Verb {
     Verb { name, access: Access::Read, parameters, run }
 }
 
-const fn write(name: &'static str, parameters: &'static [&'static str], run: fn(&Cdp, &Request<'_>) -> Result<Response>) -> Verb {
+const fn write(
+    name: &'static str,
+    parameters: &'static [&'static str],
+    run: fn(&Cdp, &Request<'_>) -> Result<Response>,
+) -> Verb {
     Verb { name, access: Access::Write, parameters, run }
 }
 
@@ -178,34 +188,55 @@ pub static VERBS: &[Verb] = &[
     write("screen", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Screen, request.whole)?)),
     write("group", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Group, request.whole)?)),
     write("alias", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Alias, request.whole)?)),
-    write("ingest", &["data", "source", "format", "first_row", "checkpoint", "atomic", "batch_rows"], |cdp, request| {
-        let mut options = request.object.clone();
-        let data = options.remove("data").filter(|data| !data.is_null());
-        let values = match data {
-            Some(Value::List(list)) => list,
-            Some(Value::Text(path)) => {
-                return receipt(cdp.ingest(Data::Path(path.into()), &IngestOptions::from_value(&Value::Object(options))?, None)?);
-            }
-            Some(one) => vec![one],
-            None => return Err(Error::invalid("ingest: the argument `data` is missing").with_hint("give a path, a message, or a list of them")),
-        };
-        let values = Data::Values(Box::new(values.into_iter().map(Ok)));
-        receipt(cdp.ingest(values, &IngestOptions::from_value(&Value::Object(options))?, None)?)
-    }),
+    write(
+        "ingest",
+        &["data", "source", "format", "first_row", "checkpoint", "atomic", "batch_rows"],
+        |cdp, request| {
+            let mut options = request.object.clone();
+            let data = options.remove("data").filter(|data| !data.is_null());
+            let values = match data {
+                Some(Value::List(list)) => list,
+                Some(Value::Text(path)) => {
+                    return receipt(cdp.ingest(
+                        Data::Path(path.into()),
+                        &IngestOptions::from_value(&Value::Object(options))?,
+                        None,
+                    )?);
+                }
+                Some(one) => vec![one],
+                None => {
+                    return Err(Error::invalid("ingest: the argument `data` is missing")
+                        .with_hint("give a path, a message, or a list of them"));
+                }
+            };
+            let values = Data::Values(Box::new(values.into_iter().map(Ok)));
+            receipt(cdp.ingest(values, &IngestOptions::from_value(&Value::Object(options))?, None)?)
+        },
+    ),
     read("rejects", &["source", "reason", "limit", "after"], |cdp, request| {
         let (source, reason) = (request.text("source")?, request.text("reason")?);
         Ok(Response::Frame(cdp.rejects(source, reason, request.cursor("after")?, request.size("limit")?)?))
     }),
-    write("redrive", &["source", "reason"], |cdp, request| receipt(cdp.redrive(request.text("source")?, request.text("reason")?)?)),
+    write("redrive", &["source", "reason"], |cdp, request| {
+        receipt(cdp.redrive(request.text("source")?, request.text("reason")?)?)
+    }),
     read("checkpoints", &[], |cdp, _| value(cdp.checkpoints()?)),
     write("advance", &["to"], |cdp, request| value(cdp.advance(request.time("to")?)?)),
-    read("profile", &["identifier", "as_of"], |cdp, request| optional(cdp.profile(request.need("identifier")?, request.as_of()?)?)),
+    read("profile", &["identifier", "as_of"], |cdp, request| {
+        optional(cdp.profile(request.need("identifier")?, request.as_of()?)?)
+    }),
     read("profiles", &["where", "order_by", "columns", "limit", "after", "as_of"], |cdp, request| {
         Ok(Response::Frame(cdp.profiles(&request.query()?)?))
     }),
     read("events", &["identifier", "event", "limit", "after", "as_of"], |cdp, request| {
         let (after, limit) = (request.size("after")?, request.size("limit")?);
-        Ok(Response::Frame(cdp.events(request.need("identifier")?, request.text("event")?, after, limit, request.as_of()?)?))
+        Ok(Response::Frame(cdp.events(
+            request.need("identifier")?,
+            request.text("event")?,
+            after,
+            limit,
+            request.as_of()?,
+        )?))
     }),
     read("resolve", &["profile_ids"], |cdp, request| {
         let ids = request.texts("profile_ids")?;
@@ -228,7 +259,11 @@ pub static VERBS: &[Verb] = &[
         optional(cdp.explain_member(request.need_text("audience")?, request.need("identifier")?, request.as_of()?)?)
     }),
     read("audience_changes", &["audience", "after", "limit"], |cdp, request| {
-        Ok(Response::Frame(cdp.audience_changes(request.text("audience")?, request.cursor("after")?, request.size("limit")?)?))
+        Ok(Response::Frame(cdp.audience_changes(
+            request.text("audience")?,
+            request.cursor("after")?,
+            request.size("limit")?,
+        )?))
     }),
     write("rebuild", &["audience"], |cdp, request| value(cdp.rebuild(request.text("audience")?)?)),
     write("train", &["predictor"], |cdp, request| value(cdp.train(request.need_text("predictor")?)?)),
@@ -260,15 +295,19 @@ pub static VERBS: &[Verb] = &[
     read("tables", &[], |cdp, _| value(Value::List(cdp.tables().into_iter().map(Value::from).collect()))),
     read("table", &["name", "columns", "where", "as_of", "limit"], |cdp, request| {
         let (name, columns) = (request.need_text("name")?, request.texts("columns")?);
-        let frame = cdp.table(name, columns.as_deref(), request.get("where"), request.as_of()?, request.size("limit")?)?;
+        let frame =
+            cdp.table(name, columns.as_deref(), request.get("where"), request.as_of()?, request.size("limit")?)?;
         Ok(Response::Frame(frame))
     }),
     write("consent", &["identifier", "purpose", "channel", "status", "timestamp", "message_id"], |cdp, request| {
         let (purpose, status) = (request.need_text("purpose")?, request.need_text("status")?);
-        let (channel, timestamp, id) = (request.text("channel")?, request.get("timestamp"), request.text("message_id")?);
+        let (channel, timestamp, id) =
+            (request.text("channel")?, request.get("timestamp"), request.text("message_id")?);
         receipt(cdp.consent(request.need("identifier")?, purpose, channel, status, timestamp, id)?)
     }),
-    read("consents", &["identifier", "as_of"], |cdp, request| optional(cdp.consents(request.need("identifier")?, request.as_of()?)?)),
+    read("consents", &["identifier", "as_of"], |cdp, request| {
+        optional(cdp.consents(request.need("identifier")?, request.as_of()?)?)
+    }),
     read("fingerprint", &["as_of"], |cdp, request| value(Value::Text(cdp.fingerprint(request.as_of()?)?))),
     read("verify", &[], |cdp, _| value(cdp.verify()?)),
     read("stats", &["format"], |cdp, request| value(cdp.stats(request.text("format")?)?)),
@@ -319,7 +358,8 @@ pub fn call(cdp: &Cdp, verb: &str, request: &Value) -> Result<Response> {
 pub fn call_json(cdp: &Cdp, verb: &str, request_json: &str) -> String {
     let parsed = match request_json.trim().is_empty() {
         true => Ok(Value::Null),
-        false => Value::parse(request_json.as_bytes()).map_err(|fault| Error::invalid(format!("{verb}: the request is {fault}"))),
+        false => Value::parse(request_json.as_bytes())
+            .map_err(|fault| Error::invalid(format!("{verb}: the request is {fault}"))),
     };
     let answer = parsed.and_then(|request| call(cdp, verb, &request)).map(Response::into_value);
     envelope(answer)
@@ -337,7 +377,10 @@ pub fn envelope(answer: Result<Value>) -> String {
 pub fn error_value(error: &Error) -> Value {
     let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
     let faults = error.faults().iter().map(|fault| {
-        Value::object([("pointer", Value::from(fault.pointer.as_str())), ("message", Value::from(fault.message.as_str()))])
+        Value::object([
+            ("pointer", Value::from(fault.pointer.as_str())),
+            ("message", Value::from(fault.message.as_str())),
+        ])
     });
     Value::object([
         ("kind", Value::from(error.kind().as_str())),

@@ -29,7 +29,8 @@ impl ExportFormat {
 /// Writes the frame to a new file beside the target and puts it in the target's place when it is complete.
 pub(crate) fn write_file(frame: &Frame, path: &Path, format: ExportFormat) -> Result<()> {
     let partial = partial_path(path);
-    let written = write_partial(frame, &partial, format).and_then(|()| std::fs::rename(&partial, path).map_err(io_error));
+    let written =
+        write_partial(frame, &partial, format).and_then(|()| std::fs::rename(&partial, path).map_err(io_error));
     if written.is_err() {
         // Whatever stopped the export is the error to report; a left-over partial file is not.
         let _ = std::fs::remove_file(&partial);
@@ -119,7 +120,10 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "n\n1\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         #[cfg(unix)]
-        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
         let missing = write_file(&frame, &folder.path().join("no/vip.csv"), ExportFormat::Csv).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::Io);
     }

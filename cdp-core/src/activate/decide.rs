@@ -42,13 +42,8 @@ pub(crate) fn choose(
     at: Timestamp,
     consent_refusal: Option<&str>,
 ) -> Result<Decision> {
-    let mut decision = Decision {
-        choice: policy.otherwise.clone(),
-        matched: None,
-        known,
-        reasons: Vec::new(),
-        evaluated: Vec::new(),
-    };
+    let mut decision =
+        Decision { choice: policy.otherwise.clone(), matched: None, known, reasons: Vec::new(), evaluated: Vec::new() };
     if let Some(refusal) = consent_refusal {
         decision.reasons.push(refusal.to_owned());
         return Ok(decision);

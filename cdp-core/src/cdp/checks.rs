@@ -117,7 +117,10 @@ impl Cdp {
                 Ok(())
             })?;
             if messages != snapshot.memory.sequence() {
-                faults.push(format!("the log has {messages} messages and its sequence stands at {}", snapshot.memory.sequence()));
+                faults.push(format!(
+                    "the log has {messages} messages and its sequence stands at {}",
+                    snapshot.memory.sequence()
+                ));
             }
             if snapshot.facts.count(CountedTable::MessageKeys)? != messages {
                 faults.push("dedupe has another number of keys than the log has messages".to_owned());
@@ -166,7 +169,8 @@ impl Cdp {
         let stats = self.read(|snapshot| {
             let meta = snapshot.facts.meta()?;
             let at = meta.advanced_to.unwrap_or_default();
-            let count = |table| snapshot.facts.count(table).map(|n| Value::integer(i64::try_from(n).unwrap_or(i64::MAX)));
+            let count =
+                |table| snapshot.facts.count(table).map(|n| Value::integer(i64::try_from(n).unwrap_or(i64::MAX)));
             let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
             Ok(Object::from([
                 ("messages".to_owned(), count(CountedTable::Messages)?),
@@ -177,7 +181,10 @@ impl Cdp {
                 ("audience_changes".to_owned(), count(CountedTable::Changes)?),
                 ("models".to_owned(), count(CountedTable::Models)?),
                 ("definitions".to_owned(), Value::count(snapshot.catalog.iter().count())),
-                ("file_bytes".to_owned(), Value::integer(i64::try_from(snapshot.facts.file_bytes()?).unwrap_or(i64::MAX))),
+                (
+                    "file_bytes".to_owned(),
+                    Value::integer(i64::try_from(snapshot.facts.file_bytes()?).unwrap_or(i64::MAX)),
+                ),
                 ("wal_bytes".to_owned(), Value::integer(i64::try_from(wal_bytes).unwrap_or(i64::MAX))),
                 ("log_sequence".to_owned(), Value::integer(i64::try_from(meta.log_sequence).unwrap_or(i64::MAX))),
                 ("advanced_to".to_owned(), time(meta.advanced_to.map(|_| at))),
@@ -187,10 +194,14 @@ impl Cdp {
         match format {
             None | Some("json") => Ok(Value::Object(stats)),
             Some("prometheus") => {
-                let lines = stats.iter().filter_map(|(name, value)| value.as_number().map(|number| format!("# TYPE cdp_{name} gauge\ncdp_{name} {number}\n")));
+                let lines = stats.iter().filter_map(|(name, value)| {
+                    value.as_number().map(|number| format!("# TYPE cdp_{name} gauge\ncdp_{name} {number}\n"))
+                });
                 Ok(Value::Text(lines.collect()))
             }
-            Some(other) => Err(Error::invalid(format!("stats: unknown format `{other}`")).with_hint("formats: json, prometheus")),
+            Some(other) => {
+                Err(Error::invalid(format!("stats: unknown format `{other}`")).with_hint("formats: json, prometheus"))
+            }
         }
     }
 

@@ -11,9 +11,7 @@ use crate::definitions::{Format, SourceDefinition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::intake::{self, GateTally, Mapper, ReadOptions, Row};
-use crate::records::{
-    Cells, FIRST_REJECTS, Frame, MessageType, Receipt, Reject, RejectReason, RejectSample, Value,
-};
+use crate::records::{Cells, FIRST_REJECTS, Frame, MessageType, Receipt, Reject, RejectReason, RejectSample, Value};
 use crate::store::StoredReject;
 
 /// The source of data that names none.
@@ -88,20 +86,29 @@ impl IngestOptions {
             let text = || value.as_text().map(str::to_owned).ok_or_else(|| wrong("text"));
             let count = || {
                 let integer = value.as_number().and_then(crate::records::Number::as_i64);
-                integer.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).ok_or_else(|| wrong("a positive integer"))
+                integer
+                    .and_then(|n| u64::try_from(n).ok())
+                    .filter(|n| *n > 0)
+                    .ok_or_else(|| wrong("a positive integer"))
             };
             match name.as_str() {
                 "source" => options.source = Some(text()?),
                 "format" => {
                     let word = text()?;
                     let format = Format::parse(&word);
-                    options.format = Some(format.ok_or_else(|| Error::invalid(format!("ingest: unknown format `{word}`")).with_hint("formats: json, ndjson, csv"))?);
+                    options.format = Some(format.ok_or_else(|| {
+                        Error::invalid(format!("ingest: unknown format `{word}`"))
+                            .with_hint("formats: json, ndjson, csv")
+                    })?);
                 }
                 "first_row" => options.first_row = Some(count()?),
                 "checkpoint" => options.checkpoint = Some(text()?),
                 "atomic" => options.atomic = value.as_bool().ok_or_else(|| wrong("true or false"))?,
                 "batch_rows" => options.batch_rows = Some(usize::try_from(count()?).unwrap_or(usize::MAX)),
-                _ => return Err(Error::invalid(format!("ingest: unknown option `{name}`")).with_hint("options: source, format, first_row, checkpoint, atomic, batch_rows")),
+                _ => {
+                    return Err(Error::invalid(format!("ingest: unknown option `{name}`"))
+                        .with_hint("options: source, format, first_row, checkpoint, atomic, batch_rows"));
+                }
             }
         }
         Ok(options)
@@ -177,7 +184,12 @@ impl Cdp {
     ///
     /// Each batch is one durable transaction, so after a crash the same call may simply be repeated: what was taken in
     /// counts as duplicates. Memory is bounded whatever the size of the input.
-    pub fn ingest(&self, data: Data<'_>, options: &IngestOptions, mut progress: Option<Progress<'_>>) -> Result<Receipt> {
+    pub fn ingest(
+        &self,
+        data: Data<'_>,
+        options: &IngestOptions,
+        mut progress: Option<Progress<'_>>,
+    ) -> Result<Receipt> {
         let definition = match &options.source {
             Some(name) => Some(self.state().catalog.source(name)?.clone()),
             None => None,
@@ -224,7 +236,8 @@ impl Cdp {
             {
                 watch = Stopwatch::start();
                 if !progress(receipt.rows, "ingest") {
-                    return Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted").with_hint("its committed batches are kept; ingest the same input again to continue"));
+                    return Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted")
+                        .with_hint("its committed batches are kept; ingest the same input again to continue"));
                 }
             }
             if ended {
@@ -238,11 +251,18 @@ impl Cdp {
     }
 
     /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
-    pub fn rejects(&self, source: Option<&str>, reason: Option<&str>, after: Option<i64>, limit: Option<usize>) -> Result<Frame> {
+    pub fn rejects(
+        &self,
+        source: Option<&str>,
+        reason: Option<&str>,
+        after: Option<i64>,
+        limit: Option<usize>,
+    ) -> Result<Frame> {
         if let Some(reason) = reason {
             let known = RejectReason::ALL.map(RejectReason::as_str);
             if !known.contains(&reason) {
-                return Err(Error::invalid(format!("rejects: unknown reason `{reason}`")).with_hint(format!("reasons: {}", known.join(", "))));
+                return Err(Error::invalid(format!("rejects: unknown reason `{reason}`"))
+                    .with_hint(format!("reasons: {}", known.join(", "))));
             }
         }
         self.read(|snapshot| {
@@ -254,7 +274,8 @@ impl Cdp {
                 None => None,
             };
             let wanted = limit.unwrap_or(usize::MAX);
-            let mut rejects = snapshot.facts.rejects(source_id, reason, after.unwrap_or(0), wanted.saturating_add(1))?;
+            let mut rejects =
+                snapshot.facts.rejects(source_id, reason, after.unwrap_or(0), wanted.saturating_add(1))?;
             let more = rejects.len() > wanted;
             rejects.truncate(wanted);
             let next = if more { rejects.last().map(|reject| reject.reject_id.to_string()) } else { None };
@@ -281,7 +302,11 @@ impl Cdp {
     pub fn checkpoints(&self) -> Result<Value> {
         self.read(|snapshot| {
             let checkpoints = snapshot.facts.checkpoints()?.into_iter();
-            Ok(Value::Object(checkpoints.map(|(source, checkpoint)| (snapshot.memory.name(source).to_owned(), Value::Text(checkpoint))).collect()))
+            Ok(Value::Object(
+                checkpoints
+                    .map(|(source, checkpoint)| (snapshot.memory.name(source).to_owned(), Value::Text(checkpoint)))
+                    .collect(),
+            ))
         })
     }
 }
@@ -291,7 +316,10 @@ fn rejects_frame(snapshot: &Snapshot<'_>, rejects: &[StoredReject], next: Option
     let mut frame = Frame::new(vec![
         ("reject_id", Cells::Int64(rejects.iter().map(|reject| Some(reject.reject_id)).collect())),
         ("source", text(&|reject| Some(snapshot.memory.name(reject.source).to_owned()))),
-        ("row", Cells::Int64(rejects.iter().map(|reject| reject.row.and_then(|row| i64::try_from(row).ok())).collect())),
+        (
+            "row",
+            Cells::Int64(rejects.iter().map(|reject| reject.row.and_then(|row| i64::try_from(row).ok())).collect()),
+        ),
         ("reason", text(&|reject| Some(reject.reason.clone()))),
         ("field", text(&|reject| reject.field.clone())),
         ("detail", text(&|reject| Some(reject.detail.clone()))),
@@ -320,10 +348,13 @@ fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -
                     Ok(value) => vec![value],
                     Err(error) => return vec![Err(error)],
                 };
-                let rows: Vec<Result<Row>> = values.into_iter().map(|value| {
-                    number += 1;
-                    Ok(Row::from_value(number - 1, value))
-                }).collect();
+                let rows: Vec<Result<Row>> = values
+                    .into_iter()
+                    .map(|value| {
+                        number += 1;
+                        Ok(Row::from_value(number - 1, value))
+                    })
+                    .collect();
                 rows
             });
             return Ok((Format::Json, Box::new(rows)));
@@ -368,7 +399,12 @@ impl Acceptance {
 }
 
 impl Writing<'_> {
-    fn take_batch(&mut self, source: &SourceOf<'_>, batch: Vec<MappedRow>, checkpoint: Option<&str>) -> Result<Receipt> {
+    fn take_batch(
+        &mut self,
+        source: &SourceOf<'_>,
+        batch: Vec<MappedRow>,
+        checkpoint: Option<&str>,
+    ) -> Result<Receipt> {
         let mut receipt = Receipt::default();
         for MappedRow { row, outcome } in batch {
             receipt.rows += 1;
@@ -441,7 +477,12 @@ impl Writing<'_> {
     }
 
     /// Drives the next rejects again. Gives the last id looked at, or `None` at the end.
-    fn redrive_batch(&mut self, source: Option<&str>, reason: Option<&str>, after: i64) -> Result<(Receipt, Option<i64>)> {
+    fn redrive_batch(
+        &mut self,
+        source: Option<&str>,
+        reason: Option<&str>,
+        after: i64,
+    ) -> Result<(Receipt, Option<i64>)> {
         let mut receipt = Receipt::default();
         let source_id = match source {
             Some(name) => match self.snapshot().memory.name_id(name) {
@@ -493,4 +534,3 @@ impl Writing<'_> {
         Ok((receipt, last))
     }
 }
-

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::write::Writing;
 use super::Cdp;
+use super::write::Writing;
 use crate::definitions::{Body, Catalog, Definition, Kind, describe_preset, parse_definitions};
 use crate::error::{Error, Result};
 use crate::identity;
@@ -36,7 +36,10 @@ impl DefineResult {
             ("name".to_owned(), Value::from(self.name.as_str())),
             ("version".to_owned(), Value::integer(self.version)),
             ("status".to_owned(), Value::from(self.status)),
-            ("warnings".to_owned(), Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect())),
+            (
+                "warnings".to_owned(),
+                Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
+            ),
         ]))
     }
 }
@@ -78,7 +81,8 @@ impl Cdp {
     pub fn drop_definition(&self, kind: &str, name: &str) -> Result<()> {
         let kind = Kind::parse(kind).ok_or_else(|| {
             let kinds: Vec<&str> = Kind::ALL.iter().map(|(word, _)| *word).collect();
-            Error::invalid(format!("unknown kind of definition `{kind}`")).with_hint(format!("kinds: {}", kinds.join(", ")))
+            Error::invalid(format!("unknown kind of definition `{kind}`"))
+                .with_hint(format!("kinds: {}", kinds.join(", ")))
         })?;
         self.write(|writing| writing.drop_definition(kind, name))
     }
@@ -143,8 +147,12 @@ fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
     }
     let other = catalog.iter().find(|held| held.definition.kind() == kind && held.definition.name != definition.name);
     match other {
-        Some(other) => Err(Error::invalid(format!("there is a {} `{}` already, and only one may hold", kind.as_str(), other.definition.name))
-            .with_hint(format!("give it the name `{}` to replace it, or drop that one first", other.definition.name))),
+        Some(other) => Err(Error::invalid(format!(
+            "there is a {} `{}` already, and only one may hold",
+            kind.as_str(),
+            other.definition.name
+        ))
+        .with_hint(format!("give it the name `{}` to replace it, or drop that one first", other.definition.name))),
         None => Ok(()),
     }
 }
@@ -155,7 +163,9 @@ fn warnings(definition: &Definition) -> Vec<String> {
             .identifiers
             .iter()
             .filter(|identifier| identifier.on_conflict != crate::definitions::OnConflict::KeepFirst)
-            .map(|identifier| format!("identifier `{}`: on_conflict other than keep_first is not applied yet", identifier.name))
+            .map(|identifier| {
+                format!("identifier `{}`: on_conflict other than keep_first is not applied yet", identifier.name)
+            })
             .collect(),
         _ => Vec::new(),
     }
@@ -196,10 +206,18 @@ impl Writing<'_> {
             return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
         };
         if let Some((of_kind, of_name, fault)) = rules::check(&catalog).into_iter().next() {
-            return Err(Error::new(crate::error::ErrorKind::Conflict, format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message))
-                .with_hint("drop or change that one first"));
+            return Err(Error::new(
+                crate::error::ErrorKind::Conflict,
+                format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message),
+            )
+            .with_hint("drop or change that one first"));
         }
-        let stored = StoredDefinition { kind: kind.as_str().to_owned(), name: name.to_owned(), version: held.version + 1, json: None };
+        let stored = StoredDefinition {
+            kind: kind.as_str().to_owned(),
+            name: name.to_owned(),
+            version: held.version + 1,
+            json: None,
+        };
         self.facts.put_definition(&stored, self.meta.recorded_at)?;
         if kind == Kind::Audience {
             self.drop_audience(name)?;
@@ -244,8 +262,10 @@ impl Writing<'_> {
                 }
                 continue;
             };
-            let rule = if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
-            let link = StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
+            let rule =
+                if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
+            let link =
+                StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
             self.facts.put_link(&link)?;
         }
         for identifier_type in &identified.blocked {

@@ -26,7 +26,9 @@ impl Cdp {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
             let Some(PredictorLabel::Trait(label)) = &definition.label else {
                 return Err(Error::invalid(format!("the predictor `{predictor}` has no label trait to learn from"))
-                    .with_hint("give it \"label\": {\"trait\": \"...\"}; propensity predictors cannot be trained yet"));
+                    .with_hint(
+                        "give it \"label\": {\"trait\": \"...\"}; propensity predictors cannot be trained yet",
+                    ));
             };
             let (mut documents, mut labels) = (Vec::new(), Vec::new());
             for person in snapshot.people(at)? {
@@ -40,14 +42,22 @@ impl Cdp {
             Ok((definition, documents, labels, snapshot.memory.sequence()))
         })?;
         if definition.task != PredictorTask::Cohort {
-            return Err(Error::invalid(format!("the predictor `{predictor}` has the task propensity, which cannot be trained yet")));
+            return Err(Error::invalid(format!(
+                "the predictor `{predictor}` has the task propensity, which cannot be trained yet"
+            )));
         }
         // The slow part runs without any lock; the model says which sequence it saw.
         let model = predict::train(&definition, &documents, &labels)?;
         let bytes = model.to_bytes();
         let content_hash = model.content_hash();
         self.write(|writing| {
-            let version = writing.facts.models()?.iter().filter(|stored| stored.predictor == predictor).map(|stored| stored.version).max();
+            let version = writing
+                .facts
+                .models()?
+                .iter()
+                .filter(|stored| stored.predictor == predictor)
+                .map(|stored| stored.version)
+                .max();
             let version = version.unwrap_or(0) + 1;
             let report = report(predictor, version, sequence, &model, &content_hash)?;
             let stored = StoredModel {
@@ -68,14 +78,21 @@ impl Cdp {
     ///
     /// Rules come first (score 1, method `rule`); below the predictor's threshold, or where no word is known, `cohort`
     /// is null. `None` if nobody has the identifier.
-    pub fn predict(&self, predictor: &str, identifier: Option<&Value>, text: Option<&str>, top_k: Option<usize>) -> Result<Option<Value>> {
+    pub fn predict(
+        &self,
+        predictor: &str,
+        identifier: Option<&Value>,
+        text: Option<&str>,
+        top_k: Option<usize>,
+    ) -> Result<Option<Value>> {
         let at = self.now();
         let identifier = identifier.map(Identifier::from_value).transpose()?;
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.models.get(predictor);
             let untrained = || {
-                Error::not_found(format!("the predictor `{predictor}` has no model yet")).with_hint(format!("train it: train(\"{predictor}\")"))
+                Error::not_found(format!("the predictor `{predictor}` has no model yet"))
+                    .with_hint(format!("train it: train(\"{predictor}\")"))
             };
             let (prediction, method) = match (&identifier, text) {
                 (None, Some(text)) => (loaded.ok_or_else(untrained)?.model.predict(&[text.to_owned()]), "model"),
@@ -95,15 +112,29 @@ impl Cdp {
     }
 
     /// The people of a cohort by score, the highest first: `profile_id, user_id, email, score, method`.
-    pub fn cohort_members(&self, predictor: &str, cohort: &str, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {
+    pub fn cohort_members(
+        &self,
+        predictor: &str,
+        cohort: &str,
+        limit: Option<usize>,
+        after: Option<&str>,
+    ) -> Result<Frame> {
         let at = self.now();
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
-            let is_class = snapshot.models.get(predictor).is_some_and(|loaded| loaded.model.classes().iter().any(|class| class == cohort));
+            let is_class = snapshot
+                .models
+                .get(predictor)
+                .is_some_and(|loaded| loaded.model.classes().iter().any(|class| class == cohort));
             if !is_class && !definition.rules.iter().any(|rule| rule.cohort == cohort) {
-                let classes: Vec<String> = snapshot.models.get(predictor).map(|loaded| loaded.model.classes().to_vec()).unwrap_or_default();
+                let classes: Vec<String> =
+                    snapshot.models.get(predictor).map(|loaded| loaded.model.classes().to_vec()).unwrap_or_default();
                 return Err(Error::not_found(format!("the predictor `{predictor}` has no cohort `{cohort}`"))
-                    .with_hint(if classes.is_empty() { format!("train it: train(\"{predictor}\")") } else { format!("cohorts: {}", classes.join(", ")) }));
+                    .with_hint(if classes.is_empty() {
+                        format!("train it: train(\"{predictor}\")")
+                    } else {
+                        format!("cohorts: {}", classes.join(", "))
+                    }));
             }
             let mut scored: Vec<(f64, &'static str, Person<'_>)> = Vec::new();
             for person in snapshot.people(at)? {
@@ -117,13 +148,18 @@ impl Cdp {
             scored.sort_by(|(left, _, _), (right, _, _)| right.partial_cmp(left).unwrap_or(Ordering::Equal));
             if let Some(after) = after {
                 let place = scored.iter().position(|(_, _, person)| person.profile_id() == after);
-                let place = place.ok_or_else(|| Error::invalid("the cursor `after` does not belong to this table").with_hint("pass the `next` of the page before"))?;
+                let place = place.ok_or_else(|| {
+                    Error::invalid("the cursor `after` does not belong to this table")
+                        .with_hint("pass the `next` of the page before")
+                })?;
                 scored.drain(..=place);
             }
             let wanted = limit.unwrap_or(usize::MAX);
             let more = scored.len() > wanted;
             scored.truncate(wanted);
-            let last = |person: &Person<'_>, kind: &str| person.ids(at).get(kind).and_then(|values| values.last()).map(|value| (*value).to_owned());
+            let last = |person: &Person<'_>, kind: &str| {
+                person.ids(at).get(kind).and_then(|values| values.last()).map(|value| (*value).to_owned())
+            };
             let mut frame = Frame::new(vec![
                 ("profile_id", Cells::Text(scored.iter().map(|(_, _, person)| Some(person.profile_id())).collect())),
                 ("user_id", Cells::Text(scored.iter().map(|(_, _, person)| last(person, "user_id")).collect())),

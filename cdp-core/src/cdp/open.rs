@@ -101,7 +101,10 @@ impl OpenOptions {
                 "clock" => options.clock = Some(super::timestamp_from(value)?),
                 "id_seed" => options.id_seed = Some(text()?.to_owned()),
                 "busy_timeout_ms" => {
-                    let millis = value.as_number().and_then(crate::records::Number::as_i64).and_then(|ms| u64::try_from(ms).ok());
+                    let millis = value
+                        .as_number()
+                        .and_then(crate::records::Number::as_i64)
+                        .and_then(|ms| u64::try_from(ms).ok());
                     options.busy_timeout_ms = millis.ok_or_else(|| wrong("a number of milliseconds"))?;
                 }
                 "strict_consent" => options.strict_consent = truth()?,
@@ -110,7 +113,16 @@ impl OpenOptions {
                         .with_hint("leave `key` out; the file is private to its owner (mode 0600)"));
                 }
                 _ => {
-                    let known = ["path", "read_only", "create", "durability", "clock", "id_seed", "busy_timeout_ms", "strict_consent"];
+                    let known = [
+                        "path",
+                        "read_only",
+                        "create",
+                        "durability",
+                        "clock",
+                        "id_seed",
+                        "busy_timeout_ms",
+                        "strict_consent",
+                    ];
                     let error = Error::invalid(format!("open: unknown option `{name}`"));
                     return Err(match crate::definitions::nearest(name, known.into_iter()) {
                         Some(near) => error.with_hint(format!("did you mean `{near}`?")),

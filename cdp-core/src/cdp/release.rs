@@ -44,17 +44,29 @@ fn channel_identifier(channel: &str) -> Option<&'static str> {
 
 impl Cdp {
     /// Records a choice about the use of a person's data: `purpose`, perhaps a `channel`, `status` `granted` or `denied`.
-    pub fn consent(&self, identifier: &Value, purpose: &str, channel: Option<&str>, status: &str, timestamp: Option<&Value>, message_id: Option<&str>) -> Result<Receipt> {
+    pub fn consent(
+        &self,
+        identifier: &Value,
+        purpose: &str,
+        channel: Option<&str>,
+        status: &str,
+        timestamp: Option<&Value>,
+        message_id: Option<&str>,
+    ) -> Result<Receipt> {
         let identifier = Identifier::from_value(identifier)?;
         if !matches!(status, "granted" | "denied") {
             return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\""));
         }
         if purpose.is_empty() {
-            return Err(Error::invalid("consent: `purpose` must not be empty").with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
+            return Err(Error::invalid("consent: `purpose` must not be empty")
+                .with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
         }
         let mut message = Object::from([
             ("type".to_owned(), Value::from("consent")),
-            ("ids".to_owned(), Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))])),
+            (
+                "ids".to_owned(),
+                Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))]),
+            ),
             ("purpose".to_owned(), Value::from(purpose)),
             ("status".to_owned(), Value::from(status)),
         ]);
@@ -72,7 +84,13 @@ impl Cdp {
     /// `event` is a track message `{event, properties, context}`, taken as if it had happened now and not stored. An
     /// unknown person is an empty profile: nothing is created, nothing raised. Without consent for the policy's purpose
     /// the answer is `otherwise`, with the state of consent as reason.
-    pub fn decide(&self, policy: &str, identifier: &Value, event: Option<&Value>, at: Option<Timestamp>) -> Result<Value> {
+    pub fn decide(
+        &self,
+        policy: &str,
+        identifier: &Value,
+        event: Option<&Value>,
+        at: Option<Timestamp>,
+    ) -> Result<Value> {
         let identifier = Identifier::from_value(identifier)?;
         let at = at.unwrap_or_else(|| self.now());
         let event = event.map(read_event).transpose()?;
@@ -102,7 +120,12 @@ impl Cdp {
         Ok(self.refusal_of(status, policy, person.snapshot.catalog.consent_policy()))
     }
 
-    fn refusal_of(&self, status: ConsentStatus, policy: &PolicyDefinition, consent_policy: Option<&crate::definitions::ConsentPolicyDefinition>) -> Option<&'static str> {
+    fn refusal_of(
+        &self,
+        status: ConsentStatus,
+        policy: &PolicyDefinition,
+        consent_policy: Option<&crate::definitions::ConsentPolicyDefinition>,
+    ) -> Option<&'static str> {
         if self.allows(status, consent_policy, &policy.purpose) {
             return None;
         }
@@ -122,7 +145,11 @@ impl Cdp {
         let plan = self.export_plan(request)?;
         let format = ExportFormat::parse(request.format.as_deref(), FilePath::new(&request.path))?;
         let withheld = RefCell::new(WithheldCounts::default());
-        let query = Query { columns: Some(plan.columns.iter().map(|(_, column)| column.clone()).collect()), as_of: Some(super::AsOf::at(at)), ..Query::default() };
+        let query = Query {
+            columns: Some(plan.columns.iter().map(|(_, column)| column.clone()).collect()),
+            as_of: Some(super::AsOf::at(at)),
+            ..Query::default()
+        };
         let keep = |person: &Person<'_>, at: Timestamp| {
             if !is_member(person.snapshot.catalog.audience(&plan.audience)?, person, at)? {
                 return Ok(false);
@@ -132,7 +159,9 @@ impl Cdp {
                 Some(if status == ConsentStatus::Unknown { Withheld::ConsentUnknown } else { Withheld::ConsentDenied })
             } else {
                 let needs = plan.channel.as_deref().and_then(channel_identifier);
-                needs.filter(|identifier_type| !person.has_identifier(identifier_type, at)).map(|_| Withheld::NoIdentifier)
+                needs
+                    .filter(|identifier_type| !person.has_identifier(identifier_type, at))
+                    .map(|_| Withheld::NoIdentifier)
             };
             let Some(reason) = reason else { return Ok(true) };
             let mut withheld = withheld.borrow_mut();
@@ -172,22 +201,31 @@ impl Cdp {
 
     fn export_plan(&self, request: &ExportRequest) -> Result<ExportPlan> {
         let catalog = self.read(|snapshot| Ok(snapshot.catalog.clone()))?;
-        let named = |columns: &[String]| columns.iter().map(|column| (column.clone(), column.clone())).collect::<Vec<_>>();
+        let named =
+            |columns: &[String]| columns.iter().map(|column| (column.clone(), column.clone())).collect::<Vec<_>>();
         let default_columns = ["profile_id", "user_id", "email"].map(str::to_owned);
         match (&request.destination, &request.audience) {
             (Some(destination), None) => {
                 if request.purpose.is_some() || request.channel.is_some() || request.columns.is_some() {
-                    return Err(Error::invalid("export: a destination brings its own purpose, channel and columns").with_hint("leave them out, or export an audience"));
+                    return Err(Error::invalid("export: a destination brings its own purpose, channel and columns")
+                        .with_hint("leave them out, or export an audience"));
                 }
                 let destination = catalog.destination(destination)?;
                 catalog.audience(&destination.audience)?;
-                let columns = if destination.columns.is_empty() { named(&default_columns) } else { destination.columns.clone() };
-                Ok(ExportPlan { audience: destination.audience.clone(), purpose: destination.purpose.clone(), channel: destination.channel.clone(), columns })
+                let columns =
+                    if destination.columns.is_empty() { named(&default_columns) } else { destination.columns.clone() };
+                Ok(ExportPlan {
+                    audience: destination.audience.clone(),
+                    purpose: destination.purpose.clone(),
+                    channel: destination.channel.clone(),
+                    columns,
+                })
             }
             (None, Some(audience)) => {
                 catalog.audience(audience)?;
                 let purpose = request.purpose.clone().ok_or_else(|| {
-                    Error::invalid("export: name the `purpose` the data will be used for").with_hint("such as purpose=\"marketing\"; without a purpose no personal data leaves")
+                    Error::invalid("export: name the `purpose` the data will be used for")
+                        .with_hint("such as purpose=\"marketing\"; without a purpose no personal data leaves")
                 })?;
                 let columns = named(request.columns.as_deref().unwrap_or(&default_columns));
                 Ok(ExportPlan { audience: audience.clone(), purpose, channel: request.channel.clone(), columns })
@@ -222,7 +260,8 @@ struct ExportPlan {
 /// The event of a decision: its name and the whole message.
 fn read_event(event: &Value) -> Result<(String, Value)> {
     let Value::Object(fields) = event else {
-        return Err(Error::invalid(format!("decide: `event` must be a track message, not {}", event.kind())).with_hint("such as {\"event\": \"Order Completed\", \"properties\": {\"amount\": 120}}"));
+        return Err(Error::invalid(format!("decide: `event` must be a track message, not {}", event.kind()))
+            .with_hint("such as {\"event\": \"Order Completed\", \"properties\": {\"amount\": 120}}"));
     };
     let mut fields = fields.clone();
     fields.insert("type".to_owned(), Value::from("track"));

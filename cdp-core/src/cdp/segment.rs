@@ -53,10 +53,18 @@ impl PeopleColumn {
                     return Ok(PeopleColumn::Trait(path));
                 }
             }
-            Some(("features", feature)) => return catalog.feature(feature).map(|_| PeopleColumn::Feature(feature.to_owned())),
-            Some(("audiences", audience)) => return catalog.audience(audience).map(|_| PeopleColumn::Audience(audience.to_owned())),
-            Some(("cohorts", predictor)) => return catalog.predictor(predictor).map(|_| PeopleColumn::Cohort(predictor.to_owned())),
-            Some(("scores", predictor)) => return catalog.predictor(predictor).map(|_| PeopleColumn::Score(predictor.to_owned())),
+            Some(("features", feature)) => {
+                return catalog.feature(feature).map(|_| PeopleColumn::Feature(feature.to_owned()));
+            }
+            Some(("audiences", audience)) => {
+                return catalog.audience(audience).map(|_| PeopleColumn::Audience(audience.to_owned()));
+            }
+            Some(("cohorts", predictor)) => {
+                return catalog.predictor(predictor).map(|_| PeopleColumn::Cohort(predictor.to_owned()));
+            }
+            Some(("scores", predictor)) => {
+                return catalog.predictor(predictor).map(|_| PeopleColumn::Score(predictor.to_owned()));
+            }
             _ => {}
         }
         match name {
@@ -85,12 +93,20 @@ impl PeopleColumn {
         Ok(match self {
             PeopleColumn::ProfileId => Value::Text(person.profile_id()),
             // A single-valued column shows the value named last.
-            PeopleColumn::Identifier(name) => person.ids(at).get(name.as_str()).and_then(|values| values.last()).map_or(Value::Null, |value| Value::from(*value)),
+            PeopleColumn::Identifier(name) => person
+                .ids(at)
+                .get(name.as_str())
+                .and_then(|values| values.last())
+                .map_or(Value::Null, |value| Value::from(*value)),
             PeopleColumn::Trait(path) => person.trait_value(path, at)?.unwrap_or_default(),
             PeopleColumn::Feature(name) => features::value(person.snapshot.catalog.feature(name)?, person, at)?,
             PeopleColumn::Audience(name) => Value::Bool(person.in_audience(name, at)?),
-            PeopleColumn::Cohort(name) => person.cohort(name, at)?.map_or(Value::Null, |(cohort, _)| Value::Text(cohort)),
-            PeopleColumn::Score(name) => person.cohort(name, at)?.map_or(Value::Null, |(_, score)| Value::Number(score)),
+            PeopleColumn::Cohort(name) => {
+                person.cohort(name, at)?.map_or(Value::Null, |(cohort, _)| Value::Text(cohort))
+            }
+            PeopleColumn::Score(name) => {
+                person.cohort(name, at)?.map_or(Value::Null, |(_, score)| Value::Number(score))
+            }
             PeopleColumn::FirstSeen => time(person.seen(at).0),
             PeopleColumn::LastSeen => time(person.seen(at).1),
         })
@@ -99,9 +115,9 @@ impl PeopleColumn {
     fn cells(&self, values: Vec<Value>) -> Cells {
         let text = |value: &Value| value.as_text().map(str::to_owned);
         match self {
-            PeopleColumn::FirstSeen | PeopleColumn::LastSeen => {
-                Cells::Timestamp(values.iter().map(|value| value.as_text().and_then(|text| Timestamp::parse(text).ok())).collect())
-            }
+            PeopleColumn::FirstSeen | PeopleColumn::LastSeen => Cells::Timestamp(
+                values.iter().map(|value| value.as_text().and_then(|text| Timestamp::parse(text).ok())).collect(),
+            ),
             PeopleColumn::ProfileId | PeopleColumn::Identifier(_) => Cells::Text(values.iter().map(text).collect()),
             _ => Cells::from_values(values),
         }
@@ -126,7 +142,11 @@ fn compare_values(left: &Value, right: &Value) -> Ordering {
 impl Cdp {
     /// Runs `work` on a snapshot that has a column for each of these properties. Those that no definition keeps are read
     /// from the log, once: cost grows with the store.
-    pub(super) fn read_with_columns<T>(&self, paths: &[Path], work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn read_with_columns<T>(
+        &self,
+        paths: &[Path],
+        work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.read(|snapshot| {
             let missing = snapshot.memory.missing_columns(paths);
             if missing.is_empty() {
@@ -231,7 +251,8 @@ fn page_of(snapshot: &Snapshot<'_>, mut people: Vec<Person<'_>>, query: &Query, 
         Some(names) => names.clone(),
         None => DEFAULT_COLUMNS.map(str::to_owned).to_vec(),
     };
-    let columns: Vec<PeopleColumn> = names.iter().map(|name| PeopleColumn::resolve(snapshot, name)).collect::<Result<_>>()?;
+    let columns: Vec<PeopleColumn> =
+        names.iter().map(|name| PeopleColumn::resolve(snapshot, name)).collect::<Result<_>>()?;
     if let Some(order_by) = &query.order_by {
         let (name, descending) = match order_by.strip_prefix('-') {
             Some(name) => (name, true),
@@ -252,7 +273,8 @@ fn page_of(snapshot: &Snapshot<'_>, mut people: Vec<Person<'_>>, query: &Query, 
     if let Some(after) = &query.after {
         let place = people.iter().position(|person| person.profile_id() == *after);
         let Some(place) = place else {
-            return Err(Error::invalid("the cursor `after` does not belong to this table").with_hint("pass the `next` of the page before, with the same arguments"));
+            return Err(Error::invalid("the cursor `after` does not belong to this table")
+                .with_hint("pass the `next` of the page before, with the same arguments"));
         };
         people.drain(..=place);
     }

@@ -109,7 +109,8 @@ impl NodeRules for Snapshot<'_> {
 
     fn message_id(&self, sequence: u64) -> Result<String> {
         let key = self.facts.message_key(sequence)?;
-        key.map(|(_, message_id, _)| message_id).ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
+        key.map(|(_, message_id, _)| message_id)
+            .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
     fn first_sequence(&self, node: u32) -> Option<u64> {
@@ -156,9 +157,7 @@ impl<'a> Person<'a> {
                 }));
             }
         }
-        let in_order = |pair: &[TimelineEvent<'_>]| {
-            matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence))
-        };
+        let in_order = |pair: &[TimelineEvent<'_>]| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence));
         // One node of the last commit is sorted already; several, or one with additions, are merged here.
         if !sorted || !timeline.windows(2).all(in_order) {
             timeline.sort_unstable_by_key(|event| (event.occurred_at, event.sequence));
@@ -212,9 +211,12 @@ impl<'a> Person<'a> {
     pub(super) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
         let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
         let all = self.timeline.iter().map(|event| event.occurred_at).chain(others);
-        all.filter(|occurred_at| *occurred_at <= at).fold((None, None), |(first, last): (Option<Timestamp>, _), time| {
-            (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
-        })
+        all.filter(|occurred_at| *occurred_at <= at).fold(
+            (None, None),
+            |(first, last): (Option<Timestamp>, _), time| {
+                (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
+            },
+        )
     }
 
     /// The first node: the one named earliest, then by priority, then by value.
@@ -323,7 +325,12 @@ impl<'a> Person<'a> {
             };
             let about_channel = write.channel.is_none() || write.channel.as_deref() == channel;
             if about_purpose && about_channel {
-                choices.push(Choice { node, occurred_at: write.occurred_at, sequence: write.sequence, granted: write.granted });
+                choices.push(Choice {
+                    node,
+                    occurred_at: write.occurred_at,
+                    sequence: write.sequence,
+                    granted: write.granted,
+                });
             }
         }
         let joined_at = |left: u32, right: u32| self.snapshot.partition.joined_at(left, right);
@@ -420,9 +427,9 @@ impl ProfileView for Person<'_> {
     }
 
     fn is_known(&self, at: Timestamp) -> bool {
-        self.nodes_named_by(at).into_iter().any(|node| {
-            matches!(NodeRules::identifier_type(self.snapshot, node).role, Role::Person | Role::Contact)
-        })
+        self.nodes_named_by(at)
+            .into_iter()
+            .any(|node| matches!(NodeRules::identifier_type(self.snapshot, node).role, Role::Person | Role::Contact))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::snapshot::Snapshot;
 use super::observe;
+use super::snapshot::Snapshot;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Link, Partition};
@@ -111,8 +111,9 @@ impl State {
             let own = rest.partition_point(|link| link.sequence <= message.sequence);
             let (now, later) = rest.split_at(own);
             rest = later;
-            let payload = Value::parse(message.payload.as_bytes())
-                .map_err(|_| Error::new(ErrorKind::Corrupt, "a message of the log is not readable").with_hint("run verify()"))?;
+            let payload = Value::parse(message.payload.as_bytes()).map_err(|_| {
+                Error::new(ErrorKind::Corrupt, "a message of the log is not readable").with_hint("run verify()")
+            })?;
             let named = now.iter().map(|link| link.other).collect();
             if let Some(fields) = payload.as_object() {
                 overlay.observe(&self.memory, observe(&message, fields, named));

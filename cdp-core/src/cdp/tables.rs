@@ -22,7 +22,14 @@ impl Cdp {
     ///
     /// `events` has every message: `source, message_id, type, event, profile_id, occurred_at, recorded_at, seq` and
     /// `properties, traits, context` as JSON text.
-    pub fn table(&self, name: &str, columns: Option<&[String]>, filter: Option<&Value>, as_of: Option<AsOf>, limit: Option<usize>) -> Result<Frame> {
+    pub fn table(
+        &self,
+        name: &str,
+        columns: Option<&[String]>,
+        filter: Option<&Value>,
+        as_of: Option<AsOf>,
+        limit: Option<usize>,
+    ) -> Result<Frame> {
         if !TABLES.contains(&name) {
             let hint = match nearest(name, TABLES.into_iter()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -67,7 +74,9 @@ impl Cdp {
             match name {
                 "profiles" => {
                     let ids = person.ids(at);
-                    let last = |kind: &str| ids.get(kind).and_then(|values| values.last()).map_or(Value::Null, |value| Value::from(*value));
+                    let last = |kind: &str| {
+                        ids.get(kind).and_then(|values| values.last()).map_or(Value::Null, |value| Value::from(*value))
+                    };
                     let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
                     let (first, latest) = person.seen(at);
                     let messages = person.messages().into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
@@ -99,13 +108,25 @@ impl Cdp {
                     for predictor in snapshot.catalog.predictors() {
                         let Some((prediction, method)) = person.predicted(&predictor.name, at)? else { continue };
                         let cohort = prediction.cohort.map_or(Value::Null, Value::Text);
-                        rows.push([id.clone(), Value::from(predictor.name.as_str()), cohort, Value::float(prediction.score), Value::from(method)]);
+                        rows.push([
+                            id.clone(),
+                            Value::from(predictor.name.as_str()),
+                            cohort,
+                            Value::float(prediction.score),
+                            Value::from(method),
+                        ]);
                     }
                 }
                 _ => {
                     for (purpose, consent) in self.consents_of(&person, at)? {
                         let field = |field: &str| consent.get(field).cloned().unwrap_or_default();
-                        rows.push([id.clone(), Value::Text(purpose), field("status"), field("effective"), field("since")]);
+                        rows.push([
+                            id.clone(),
+                            Value::Text(purpose),
+                            field("status"),
+                            field("effective"),
+                            field("since"),
+                        ]);
                     }
                 }
             }
@@ -140,9 +161,21 @@ fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> 
 }
 
 /// Messages as a frame, with the profile of their nodes if that is known.
-pub(super) fn events_frame(snapshot: &Snapshot<'_>, messages: &[StoredMessage], profile_of: Option<&[Option<String>]>) -> Frame {
-    let payloads: Vec<Value> = messages.iter().map(|message| Value::parse(message.payload.as_bytes()).unwrap_or_default()).collect();
-    let part = |name: &str| Cells::Text(payloads.iter().map(|payload| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json)).collect());
+pub(super) fn events_frame(
+    snapshot: &Snapshot<'_>,
+    messages: &[StoredMessage],
+    profile_of: Option<&[Option<String>]>,
+) -> Frame {
+    let payloads: Vec<Value> =
+        messages.iter().map(|message| Value::parse(message.payload.as_bytes()).unwrap_or_default()).collect();
+    let part = |name: &str| {
+        Cells::Text(
+            payloads
+                .iter()
+                .map(|payload| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json))
+                .collect(),
+        )
+    };
     let text = |value: &dyn Fn(&StoredMessage) -> Option<String>| Cells::Text(messages.iter().map(value).collect());
     let mut columns = vec![
         ("source", text(&|message| Some(snapshot.memory.name(message.source).to_owned()))),
@@ -184,16 +217,25 @@ impl Rows {
     fn into_frame(self) -> Frame {
         let columns = self.names.iter().zip(self.columns).map(|(name, values)| {
             let cells = match *name {
-                "first_seen" | "last_seen" | "since" => {
-                    Cells::Timestamp(values.iter().map(|value| value.as_text().and_then(|text| Timestamp::parse(text).ok())).collect())
-                }
-                "score" => Cells::Float64(values.iter().map(|value| value.as_number().map(crate::records::Number::to_f64)).collect()),
+                "first_seen" | "last_seen" | "since" => Cells::Timestamp(
+                    values.iter().map(|value| value.as_text().and_then(|text| Timestamp::parse(text).ok())).collect(),
+                ),
+                "score" => Cells::Float64(
+                    values.iter().map(|value| value.as_number().map(crate::records::Number::to_f64)).collect(),
+                ),
                 "effective" => Cells::Bool(values.iter().map(Value::as_bool).collect()),
-                "n_messages" => Cells::Int64(values.iter().map(|value| value.as_number().and_then(crate::records::Number::as_i64)).collect()),
-                _ => Cells::Text(values.into_iter().map(|value| match value {
-                    Value::Text(text) => Some(text),
-                    _ => None,
-                }).collect()),
+                "n_messages" => Cells::Int64(
+                    values.iter().map(|value| value.as_number().and_then(crate::records::Number::as_i64)).collect(),
+                ),
+                _ => Cells::Text(
+                    values
+                        .into_iter()
+                        .map(|value| match value {
+                            Value::Text(text) => Some(text),
+                            _ => None,
+                        })
+                        .collect(),
+                ),
             };
             Column { name: (*name).to_owned(), cells }
         });

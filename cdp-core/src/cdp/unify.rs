@@ -38,7 +38,10 @@ impl Identifier {
         match value {
             Value::Text(text) => Ok(Identifier::new(identifier_type, text)),
             Value::Number(number) => Ok(Identifier::new(identifier_type, number.to_string())),
-            other => Err(Error::invalid(format!("the value of `{identifier_type}` must be text, not {}", other.kind())).with_hint(hint)),
+            other => {
+                Err(Error::invalid(format!("the value of `{identifier_type}` must be text, not {}", other.kind()))
+                    .with_hint(hint))
+            }
         }
     }
 }
@@ -50,7 +53,9 @@ impl Snapshot<'_> {
         if identifier_type == "profile_id" {
             return Ok(self.find_profile_id(value));
         }
-        if self.catalog.identity().identifier(identifier_type).is_none() && self.memory.name_id(identifier_type).is_none() {
+        if self.catalog.identity().identifier(identifier_type).is_none()
+            && self.memory.name_id(identifier_type).is_none()
+        {
             let declared: Vec<&str> =
                 self.catalog.identity().identifiers.iter().map(|declared| declared.name.as_str()).collect();
             return Err(Error::invalid(format!("the identifier type `{identifier_type}` is not declared"))
@@ -78,9 +83,10 @@ impl Cdp {
     fn profile_value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
         let snapshot = person.snapshot;
         let first_node = person.first_node();
-        let ids = person.ids(at).into_iter().map(|(kind, values)| {
-            (kind.to_owned(), Value::List(values.into_iter().map(Value::from).collect()))
-        });
+        let ids = person
+            .ids(at)
+            .into_iter()
+            .map(|(kind, values)| (kind.to_owned(), Value::List(values.into_iter().map(Value::from).collect())));
         let mut merged: Vec<u32> = person.nodes.iter().copied().filter(|node| *node != first_node).collect();
         merged.sort_by_cached_key(|node| {
             let (time, priority, kind, value) = snapshot.node_order(*node);
@@ -98,7 +104,10 @@ impl Cdp {
             ("consents".to_owned(), Value::Object(self.consents_of(person, at)?)),
             ("first_seen".to_owned(), time(first_seen)),
             ("last_seen".to_owned(), time(last_seen)),
-            ("merged_from".to_owned(), Value::List(merged.into_iter().map(|node| Value::Text(snapshot.node_hash(node))).collect())),
+            (
+                "merged_from".to_owned(),
+                Value::List(merged.into_iter().map(|node| Value::Text(snapshot.node_hash(node))).collect()),
+            ),
         ])))
     }
 
@@ -151,12 +160,24 @@ impl Cdp {
         Ok(consents)
     }
 
-    pub(super) fn allows(&self, status: ConsentStatus, policy: Option<&ConsentPolicyDefinition>, purpose: &str) -> bool {
+    pub(super) fn allows(
+        &self,
+        status: ConsentStatus,
+        policy: Option<&ConsentPolicyDefinition>,
+        purpose: &str,
+    ) -> bool {
         privacy::effective(status, policy, purpose, self.inner.strict_consent)
     }
 
     /// The events of one person in event-time order: `message_id, source, type, event, occurred_at, recorded_at, properties`.
-    pub fn events(&self, identifier: &Value, event: Option<&str>, after: Option<usize>, limit: Option<usize>, as_of: Option<AsOf>) -> Result<Frame> {
+    pub fn events(
+        &self,
+        identifier: &Value,
+        event: Option<&str>,
+        after: Option<usize>,
+        limit: Option<usize>,
+        as_of: Option<AsOf>,
+    ) -> Result<Frame> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
         self.read(|snapshot| {
@@ -174,7 +195,9 @@ impl Cdp {
                     }
                 }
             }
-            rows.sort_by(|left, right| (left.occurred_at, &left.message_id).cmp(&(right.occurred_at, &right.message_id)));
+            rows.sort_by(|left, right| {
+                (left.occurred_at, &left.message_id).cmp(&(right.occurred_at, &right.message_id))
+            });
             let from = after.unwrap_or(0).min(rows.len());
             let to = limit.map_or(rows.len(), |limit| from.saturating_add(limit).min(rows.len()));
             let more = to < rows.len();
@@ -213,7 +236,8 @@ impl Cdp {
             };
             let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
             let linked = profile.contains(&to);
-            let path = if linked { evidence_path(snapshot.partition.links_around(from), &profile, from, to) } else { None };
+            let path =
+                if linked { evidence_path(snapshot.partition.links_around(from), &profile, from, to) } else { None };
             let mut steps = Vec::new();
             for step in path.into_iter().flatten() {
                 let message = snapshot.facts.message(step.link.sequence)?;
@@ -259,7 +283,8 @@ impl Cdp {
                 *refused.entry(violation.reason).or_default() += 1;
             }
             for (identifier_type, count) in snapshot.facts.blocked_counts()? {
-                *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() += count;
+                *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() +=
+                    count;
             }
             let counts = |counts: Vec<(String, i64)>| {
                 Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
@@ -279,10 +304,14 @@ impl Cdp {
     /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
     pub fn profiles(&self, query: &super::segment::Query) -> Result<Frame> {
         let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
-        self.people_frame(query, |person, at| match &rule {
-            Some(rule) => evaluate(rule, person, at),
-            None => Ok(true),
-        }, rule.as_ref())
+        self.people_frame(
+            query,
+            |person, at| match &rule {
+                Some(rule) => evaluate(rule, person, at),
+                None => Ok(true),
+            },
+            rule.as_ref(),
+        )
     }
 
     /// One row for each person with the named features, or all.
@@ -292,7 +321,12 @@ impl Cdp {
             None => self.state().catalog.features().map(|feature| feature.name.clone()).collect(),
         };
         let columns = names.iter().map(|name| format!("features.{name}")).collect();
-        self.profiles(&super::segment::Query { columns: Some(columns), as_of, filter, ..super::segment::Query::default() })
+        self.profiles(&super::segment::Query {
+            columns: Some(columns),
+            as_of,
+            filter,
+            ..super::segment::Query::default()
+        })
     }
 }
 

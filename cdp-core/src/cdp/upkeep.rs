@@ -227,14 +227,18 @@ impl Cdp {
         }
         let to = to.unwrap_or_else(|| self.now());
         if to > self.now() {
-            return Err(Error::invalid("advance cannot go beyond the present of the system clock").with_hint("open the store with clock=... for a clock that moves by advance"));
+            return Err(Error::invalid("advance cannot go beyond the present of the system clock")
+                .with_hint("open the store with clock=... for a clock that moves by advance"));
         }
         self.write(|writing| {
             let before = writing.meta.change_sequence;
             writing.derive()?;
             writing.advance_to(to)?;
             Ok(Value::Object(Object::from([
-                ("advanced_to".to_owned(), writing.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string()))),
+                (
+                    "advanced_to".to_owned(),
+                    writing.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string())),
+                ),
                 ("changes".to_owned(), Value::integer(writing.meta.change_sequence - before)),
             ])))
         })
@@ -259,7 +263,12 @@ impl Cdp {
 
     /// The flips of memberships after a cursor, in order: `change, audience, profile_id, type, occurred_at, late,
     /// merged_into, recorded_at`. Pass the frame's `next` as `after` to go on; at least once, never out of order.
-    pub fn audience_changes(&self, audience: Option<&str>, after: Option<i64>, limit: Option<usize>) -> Result<crate::records::Frame> {
+    pub fn audience_changes(
+        &self,
+        audience: Option<&str>,
+        after: Option<i64>,
+        limit: Option<usize>,
+    ) -> Result<crate::records::Frame> {
         use crate::records::{Cells, Frame};
         self.read(|snapshot| {
             if let Some(name) = audience {
@@ -267,7 +276,8 @@ impl Cdp {
             }
             let limit = limit.unwrap_or(usize::MAX);
             let changes = snapshot.facts.changes(audience, after.unwrap_or(0), limit)?;
-            let text = |value: &dyn Fn(&StoredChange) -> Option<String>| Cells::Text(changes.iter().map(value).collect());
+            let text =
+                |value: &dyn Fn(&StoredChange) -> Option<String>| Cells::Text(changes.iter().map(value).collect());
             let mut frame = Frame::new(vec![
                 ("change", Cells::Int64(changes.iter().map(|change| Some(change.change)).collect())),
                 ("audience", text(&|change| Some(change.audience.clone()))),

@@ -11,9 +11,7 @@ use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
-use crate::store::{
-    Facts, LinkRule, MemoryView, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id,
-};
+use crate::store::{Facts, LinkRule, MemoryView, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -220,7 +218,8 @@ impl<'w> Writing<'w> {
         let reidentified: BTreeSet<u32> = {
             let view = self.memory.view(&self.state.memory);
             let committed = self.state.memory.view();
-            let first = |view: &MemoryView<'_>, node: u32| view.facts(node).filter_map(|facts| facts.first_identified).min();
+            let first =
+                |view: &MemoryView<'_>, node: u32| view.facts(node).filter_map(|facts| facts.first_identified).min();
             let is_new = |node: &u32| first(&view, *node) != first(&committed, *node);
             self.memory.touched().into_iter().filter(is_new).collect()
         };

@@ -103,7 +103,9 @@ impl Catalog {
         let error = Error::not_found(format!("no {word} named `{name}` is defined"));
         match super::nearest(name, names.iter().copied()) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-            None if names.is_empty() => error.with_hint(format!("define one: define({{\"kind\": \"{word}\", \"name\": ..., ...}})")),
+            None if names.is_empty() => {
+                error.with_hint(format!("define one: define({{\"kind\": \"{word}\", \"name\": ..., ...}})"))
+            }
             None => error.with_hint(format!("there are: {}", names.join(", "))),
         }
     }

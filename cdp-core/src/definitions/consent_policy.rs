@@ -34,7 +34,9 @@ pub(crate) const DEFAULT_PURPOSES: [(&str, UnknownConsent); 7] = [
 impl ConsentPolicyDefinition {
     /// What unknown means for a purpose: by this policy, else by the defaults, else deny.
     pub fn unknown(policy: Option<&ConsentPolicyDefinition>, purpose: &str) -> UnknownConsent {
-        let defined = policy.and_then(|policy| policy.purposes.iter().find(|(name, _)| name == purpose)).map(|(_, unknown)| *unknown);
+        let defined = policy
+            .and_then(|policy| policy.purposes.iter().find(|(name, _)| name == purpose))
+            .map(|(_, unknown)| *unknown);
         let default = || DEFAULT_PURPOSES.iter().find(|(name, _)| *name == purpose).map(|(_, unknown)| *unknown);
         defined.or_else(default).unwrap_or(UnknownConsent::Deny)
     }
@@ -47,9 +49,8 @@ impl ConsentPolicyDefinition {
 
 fn read_purpose(node: Node<'_>) -> Option<UnknownConsent> {
     let mut fields = node.fields()?;
-    let unknown = fields.required("unknown", |node| {
-        node.word(&[("allow", UnknownConsent::Allow), ("deny", UnknownConsent::Deny)])
-    });
+    let unknown = fields
+        .required("unknown", |node| node.word(&[("allow", UnknownConsent::Allow), ("deny", UnknownConsent::Deny)]));
     fields.finish();
     unknown
 }

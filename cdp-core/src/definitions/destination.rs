@@ -23,6 +23,12 @@ impl DestinationDefinition {
         let purpose = fields.required("purpose", |node| node.text());
         let channel = fields.optional("channel", |node| node.text());
         let columns = fields.optional("columns", |node| node.entries(|_, column| column.text()));
-        Some(DestinationDefinition { name, audience: audience?, purpose: purpose?, channel, columns: columns.unwrap_or_default() })
+        Some(DestinationDefinition {
+            name,
+            audience: audience?,
+            purpose: purpose?,
+            channel,
+            columns: columns.unwrap_or_default(),
+        })
     }
 }

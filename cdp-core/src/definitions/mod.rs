@@ -134,7 +134,8 @@ pub const MAX_DEFINITION_NODES: usize = 256;
 impl Definition {
     /// Reads one definition from JSON text.
     pub fn parse(text: &str) -> Result<Definition> {
-        let value = Value::parse(text.as_bytes()).map_err(|fault| Error::invalid(format!("the definition is {fault}")))?;
+        let value =
+            Value::parse(text.as_bytes()).map_err(|fault| Error::invalid(format!("the definition is {fault}")))?;
         Definition::from_value(&value)
     }
 

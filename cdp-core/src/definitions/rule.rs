@@ -7,9 +7,7 @@
 mod behavior;
 mod comparison;
 
-pub use behavior::{
-    EventSelection, EventTest, LifecycleTest, Measure, PropertyFilter, SequenceStep, SequenceTest,
-};
+pub use behavior::{EventSelection, EventTest, LifecycleTest, Measure, PropertyFilter, SequenceStep, SequenceTest};
 pub use comparison::{Comparison, Operand, Operator, SearchPattern, Version};
 
 use comparison::Place;
@@ -154,8 +152,25 @@ impl ConsentStatus {
 
 // The fields that say which node or leaf an object is.
 const HEADS: [&str; 19] = [
-    "all", "any", "not", "at_least", "trait", "feature", "event", "sequence", "stopped", "restarted", "regularly",
-    "audience", "cohort", "identity", "consent", "current", "list", "top", "bucket",
+    "all",
+    "any",
+    "not",
+    "at_least",
+    "trait",
+    "feature",
+    "event",
+    "sequence",
+    "stopped",
+    "restarted",
+    "regularly",
+    "audience",
+    "cohort",
+    "identity",
+    "consent",
+    "current",
+    "list",
+    "top",
+    "bucket",
 ];
 
 impl Rule {
@@ -217,12 +232,16 @@ impl Rule {
             [head] => *head,
             [] => {
                 let near = fields.names().find_map(|name| nearest(name, HEADS.into_iter()));
-                let hint = near.map_or_else(|| format!("one of {}", HEADS.join(", ")), |near| format!("did you mean `{near}`?"));
+                let hint = near
+                    .map_or_else(|| format!("one of {}", HEADS.join(", ")), |near| format!("did you mean `{near}`?"));
                 node.fault(format!("not a rule: no field says what it tests; {hint}"));
                 return None;
             }
             several => {
-                node.fault(format!("{} cannot stand in one object; join them with `all` or `any`", several.join(" and ")));
+                node.fault(format!(
+                    "{} cannot stand in one object; join them with `all` or `any`",
+                    several.join(" and ")
+                ));
                 return None;
             }
         };
@@ -241,7 +260,8 @@ impl Rule {
     pub(crate) fn refuse_current(&self, node: Node<'_>) {
         for (pointer, leaf) in self.leaves(node.pointer()) {
             if matches!(leaf.test, Test::Current { .. }) {
-                node.faults.add(&pointer, "`current` reads the message of a decision; only the rules of a policy have one");
+                node.faults
+                    .add(&pointer, "`current` reads the message of a decision; only the rules of a policy have one");
             }
         }
     }

@@ -15,7 +15,8 @@ use crate::records::{MessageType, Path, Value};
 use super::reader::{Fields, Node};
 
 pub use expression::{
-    Arithmetic, Condition, ConditionOp, Conversion, Expression, FieldExpression, Otherwise, Pattern, TimeForm, TimeFormat,
+    Arithmetic, Condition, ConditionOp, Conversion, Expression, FieldExpression, Otherwise, Pattern, TimeForm,
+    TimeFormat,
 };
 pub use gate::{Expectation, Gate, GateType, Severity};
 pub use settings::{CsvSettings, Delimiter, Encoding, Format, TextSettings};
@@ -167,7 +168,8 @@ impl SourceDefinition {
             _ => node.path().map(Records::At),
         });
         let each = fields.optional("each", |node| node.path());
-        let null = fields.optional("null", |node| node.word(&[("keep", NullTrait::Keep), ("delete", NullTrait::Delete)]));
+        let null =
+            fields.optional("null", |node| node.word(&[("keep", NullTrait::Keep), ("delete", NullTrait::Delete)]));
         let skew = fields.optional("skew", |node| node.boolean());
         let gates = fields.optional("gates", |node| node.list(gate::read_gate)).unwrap_or_default();
         let present: BTreeSet<&str> = fields.names().collect();

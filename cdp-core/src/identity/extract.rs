@@ -215,13 +215,17 @@ mod tests {
 
     #[test]
     fn traits_of_a_track_identify_nobody_but_context_traits_do() {
-        let found = kept(r#"{"type":"track","userId":"u1","traits":{"email":"a@e.com"},"context":{"traits":{"email":"q@e.com"}},"properties":{"email":"z@e.com"}}"#);
+        let found = kept(
+            r#"{"type":"track","userId":"u1","traits":{"email":"a@e.com"},"context":{"traits":{"email":"q@e.com"}},"properties":{"email":"z@e.com"}}"#,
+        );
         assert_eq!(found, ["user_id:u1", "email:q@e.com"]);
     }
 
     #[test]
     fn undeclared_external_ids_are_kept_as_the_weakest() {
-        let found = kept(r#"{"type":"track","userId":"u1","context":{"externalIds":[{"id":"123","type":"shopify_id","collection":"users","encoding":"none"}]}}"#);
+        let found = kept(
+            r#"{"type":"track","userId":"u1","context":{"externalIds":[{"id":"123","type":"shopify_id","collection":"users","encoding":"none"}]}}"#,
+        );
         assert_eq!(found, ["user_id:u1", "shopify_id:123"]);
     }
 

@@ -72,8 +72,24 @@ mod tests {
     #[test]
     fn placeholders_never_identify_anybody() {
         let placeholders = [
-            "null", "undefined", "anonymous", "guest", "0", "-1", "00000000-0000-0000-0000-000000000000", "[object Object]",
-            "NaN", "None", "true", "'null'", "\"undefined\"", " ", "", "GUEST", "\t", "---",
+            "null",
+            "undefined",
+            "anonymous",
+            "guest",
+            "0",
+            "-1",
+            "00000000-0000-0000-0000-000000000000",
+            "[object Object]",
+            "NaN",
+            "None",
+            "true",
+            "'null'",
+            "\"undefined\"",
+            " ",
+            "",
+            "GUEST",
+            "\t",
+            "---",
         ];
         for placeholder in placeholders {
             assert_eq!(normalized("user_id", placeholder), None, "{placeholder:?}");
@@ -94,7 +110,8 @@ mod tests {
 
     #[test]
     fn normalizing_twice_is_normalizing_once() {
-        for (kind, raw) in [("email", " A@B.c "), ("phone", "(00) 49-171-1"), ("phone", "0049 171"), ("user_id", " x ")] {
+        for (kind, raw) in [("email", " A@B.c "), ("phone", "(00) 49-171-1"), ("phone", "0049 171"), ("user_id", " x ")]
+        {
             let once = normalized(kind, raw).unwrap();
             assert_eq!(normalized(kind, &once).as_deref(), Some(once.as_str()));
         }

@@ -134,7 +134,8 @@ impl Labels {
                     None => true,
                     Some(window) => {
                         let first_live_at = self.first_live_at.get(node).copied().unwrap_or(link.occurred_at);
-                        first_live_at > link.occurred_at.plus_millis(-window.millis()) && first_live_at <= link.occurred_at
+                        first_live_at > link.occurred_at.plus_millis(-window.millis())
+                            && first_live_at <= link.occurred_at
                     }
                 };
                 if counts {
@@ -500,13 +501,11 @@ fn latest(hub: &Hub, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u
     for (neighbour, (at, sequence)) in &hub.live {
         let later = match found {
             None => true,
-            Some((last, (last_at, last_sequence))) => {
-                match compare(*at, *sequence, last_at, last_sequence, rules)? {
-                    Ordering::Greater => true,
-                    Ordering::Equal => *neighbour > last,
-                    Ordering::Less => false,
-                }
-            }
+            Some((last, (last_at, last_sequence))) => match compare(*at, *sequence, last_at, last_sequence, rules)? {
+                Ordering::Greater => true,
+                Ordering::Equal => *neighbour > last,
+                Ordering::Less => false,
+            },
         };
         if later {
             found = Some((*neighbour, (*at, *sequence)));
@@ -518,7 +517,8 @@ fn latest(hub: &Hub, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u
 /// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
 /// message joins one identifier after the other to its node, so the other side is `other` and what it brought along.
 fn merges_of(link: &Link, labels_before: (&[u32], &[u32]), rules: &dyn NodeRules) -> u64 {
-    let existed = |nodes: &[u32]| nodes.iter().any(|node| rules.first_sequence(*node).is_some_and(|first| first < link.sequence));
+    let existed =
+        |nodes: &[u32]| nodes.iter().any(|node| rules.first_sequence(*node).is_some_and(|first| first < link.sequence));
     u64::from(existed(labels_before.0) && existed(labels_before.1))
 }
 

@@ -66,11 +66,13 @@ impl<'r> CsvRows<'r> {
     /// The next record that is not a blank line.
     fn next_record(&mut self) -> Result<Option<Record>> {
         loop {
-            let Some(record) = read_record(&mut self.input, self.settings.delimiter, self.max_row_bytes).map_err(io_error)?
+            let Some(record) =
+                read_record(&mut self.input, self.settings.delimiter, self.max_row_bytes).map_err(io_error)?
             else {
                 return Ok(None);
             };
-            let blank = !record.oversized && record.delimiters.is_empty() && record.raw.iter().all(u8::is_ascii_whitespace);
+            let blank =
+                !record.oversized && record.delimiters.is_empty() && record.raw.iter().all(u8::is_ascii_whitespace);
             if !blank {
                 return Ok(Some(record));
             }
@@ -322,8 +324,8 @@ fn decode(bytes: &[u8], cells: &mut [Bounds], encoding: Encoding) -> String {
 /// The WHATWG table; bytes it leaves undefined stand for the control character of the same number.
 fn windows_1252(byte: u8) -> char {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
-        '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     let high = byte.checked_sub(0x80).and_then(|index| HIGH.get(usize::from(index)));
     high.copied().unwrap_or_else(|| char::from(byte))

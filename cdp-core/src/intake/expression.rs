@@ -5,8 +5,8 @@
 //! without copying them.
 
 use crate::definitions::{
-    Arithmetic, Condition, ConditionOp, Conversion, Expression, FieldExpression, NullTrait, Otherwise, SourceDefinition,
-    TimeFormat,
+    Arithmetic, Condition, ConditionOp, Conversion, Expression, FieldExpression, NullTrait, Otherwise,
+    SourceDefinition, TimeFormat,
 };
 use crate::records::{Number, Object, Path, Reject, RejectReason, Timestamp, Value};
 
@@ -142,7 +142,11 @@ impl<'a> Scope<'a> {
                     };
                     let within = combined.filter(|number| number.is_within_limit());
                     total = Some(within.ok_or_else(|| {
-                        Reject::at(RejectReason::BadNumber, name_of(operand), "the result is further from zero than 1e20")
+                        Reject::at(
+                            RejectReason::BadNumber,
+                            name_of(operand),
+                            "the result is further from zero than 1e20",
+                        )
                     })?);
                 }
                 Ok(total)
@@ -187,7 +191,8 @@ impl<'a> Scope<'a> {
             Value::Null => Ok(Value::Null),
             other => {
                 let field = path.map_or("", Path::as_str);
-                Err(Reject::at(RejectReason::BadValue, field, format!("expected an object, found {}", other.kind())).into())
+                Err(Reject::at(RejectReason::BadValue, field, format!("expected an object, found {}", other.kind()))
+                    .into())
             }
         }
     }
@@ -213,7 +218,12 @@ impl<'a> Scope<'a> {
     /// What is done to a field before it is converted.
     fn prepare(&self, field: &FieldExpression) -> Evaluated<Found<'a>> {
         let found = self.find(&field.path);
-        if !field.trim && field.strip_prefix.is_none() && field.extract.is_none() && field.split.is_none() && field.map.is_none() {
+        if !field.trim
+            && field.strip_prefix.is_none()
+            && field.extract.is_none()
+            && field.split.is_none()
+            && field.map.is_none()
+        {
             return Ok(found);
         }
         let found = match found {
@@ -222,7 +232,8 @@ impl<'a> Scope<'a> {
                 Some(text) => match &field.split {
                     None => Found::Text(text),
                     Some(between) => {
-                        let items = text.split(between.as_str()).map(|item| if field.trim { item.trim() } else { item });
+                        let items =
+                            text.split(between.as_str()).map(|item| if field.trim { item.trim() } else { item });
                         Found::Owned(Value::List(items.filter(|item| !item.is_empty()).map(Value::from).collect()))
                     }
                 },
@@ -232,7 +243,8 @@ impl<'a> Scope<'a> {
         match (field.map.is_some(), found) {
             (false, found) => Ok(found),
             (true, Found::Owned(Value::List(items))) if field.split.is_some() => {
-                let mapped: Result<Vec<Value>, Stop> = items.into_iter().map(|item| self.translate(item, field)).collect();
+                let mapped: Result<Vec<Value>, Stop> =
+                    items.into_iter().map(|item| self.translate(item, field)).collect();
                 Ok(Found::Owned(Value::List(mapped?)))
             }
             (true, Found::Null) => Ok(Found::Null),
@@ -284,7 +296,9 @@ impl<'a> Scope<'a> {
             },
             Conversion::Boolean => match as_boolean(found) {
                 Some(truth) => Ok(Value::Bool(truth)),
-                None => Err(Reject::at(RejectReason::BadValue, name, "expected true or false, yes or no, 1 or 0").into()),
+                None => {
+                    Err(Reject::at(RejectReason::BadValue, name, "expected true or false, yes or no, 1 or 0").into())
+                }
             },
             Conversion::Timestamp(format) => {
                 let time = read_time(found, format).map_err(|fault| bad_time(name, fault))?;

@@ -127,7 +127,10 @@ impl GateTally {
             let passed = i128::from(self.rows - missed.min(&self.rows));
             if passed * 1_000_000_000 < mostly.nanos() * i128::from(self.rows) {
                 let what = describe(gate);
-                warnings.push(format!("`{}` misses the gate {what} in {missed} of {} rows; mostly {mostly}", gate.path, self.rows));
+                warnings.push(format!(
+                    "`{}` misses the gate {what} in {missed} of {} rows; mostly {mostly}",
+                    gate.path, self.rows
+                ));
             }
         }
         warnings
@@ -153,11 +156,23 @@ mod tests {
         };
         let cases = [
             (r#"{"expect":"in_set","field":"v","values":["a",2]}"#, ["\"a\"", "2", "\"2.0\"", "null"], ["\"b\"", "3"]),
-            (r#"{"expect":"match_regex","field":"v","regex":"^a+$"}"#, ["\"a\"", "\"aa\"", "null", "null"], ["\"b\"", "[]"]),
+            (
+                r#"{"expect":"match_regex","field":"v","regex":"^a+$"}"#,
+                ["\"a\"", "\"aa\"", "null", "null"],
+                ["\"b\"", "[]"],
+            ),
             (r#"{"expect":"between","field":"v","min":0,"max":2}"#, ["0", "\"2.0\"", "1.5", "null"], ["\"x\"", "2.1"]),
-            (r#"{"expect":"length_between","field":"v","max":2}"#, ["\"ä€\"", "\"\"", "[1]", "null"], ["\"abc\"", "{}"]),
+            (
+                r#"{"expect":"length_between","field":"v","max":2}"#,
+                ["\"ä€\"", "\"\"", "[1]", "null"],
+                ["\"abc\"", "{}"],
+            ),
             (r#"{"expect":"type","field":"v","type":"integer"}"#, ["1", "\"2.0\"", "-3", "null"], ["1.5", "\"x\""]),
-            (r#"{"expect":"type","field":"v","type":"timestamp"}"#, ["\"2024-01-01\"", "null", "null", "null"], ["1", "\"x\""]),
+            (
+                r#"{"expect":"type","field":"v","type":"timestamp"}"#,
+                ["\"2024-01-01\"", "null", "null", "null"],
+                ["1", "\"x\""],
+            ),
         ];
         for (definition, passing, failing) in cases {
             for value in passing {
@@ -177,12 +192,14 @@ mod tests {
         let mapper = Mapper::new(&source);
         let mut tally = GateTally::default();
         for row in [r#"{"u":"1","v":1}"#, r#"{"u":"2","v":1}"#, r#"{"u":"3","v":1}"#, r#"{"u":"4"}"#] {
-            let outcome = mapper.map(&Row::from_value(1, Value::parse(row.as_bytes()).unwrap()), Timestamp::from_millis(0));
+            let outcome =
+                mapper.map(&Row::from_value(1, Value::parse(row.as_bytes()).unwrap()), Timestamp::from_millis(0));
             assert!(outcome.messages.is_ok());
             tally.note(&outcome);
         }
         assert_eq!(tally.warnings(&source), Vec::<String>::new());
-        let missing = mapper.map(&Row::from_value(5, Value::parse(br#"{"u":"5"}"#).unwrap()), Timestamp::from_millis(0));
+        let missing =
+            mapper.map(&Row::from_value(5, Value::parse(br#"{"u":"5"}"#).unwrap()), Timestamp::from_millis(0));
         tally.note(&missing);
         assert_eq!(tally.warnings(&source).len(), 1);
     }

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn the_content_of_a_message_does_not_depend_on_its_times_or_layout() {
-        let first = hash(r#"{"type":"track","event":"E","userId":"7","properties":{"n":1.50},"timestamp":"2024-01-01"}"#);
+        let first =
+            hash(r#"{"type":"track","event":"E","userId":"7","properties":{"n":1.50},"timestamp":"2024-01-01"}"#);
         let again = hash(
             r#"{"properties":{"n":15e-1},"sent_at":"2024-01-02","receivedAt":1,"event":"E","user_id":7,"type":"track"}"#,
         );

@@ -393,8 +393,11 @@ mod tests {
 
     #[test]
     fn the_records_of_a_document_are_found_by_path() {
-        let options =
-            ReadOptions { records: Some(Records::At(Path::parse("data.items").unwrap())), batches: false, ..ReadOptions::default() };
+        let options = ReadOptions {
+            records: Some(Records::At(Path::parse("data.items").unwrap())),
+            batches: false,
+            ..ReadOptions::default()
+        };
         let read = |text: &str, format| describe(&all_rows(text.as_bytes(), format, options.clone()));
         let text = r#"{"x":[{"items":[9]}],"data":{"items":"no"},"y":1}"#;
         assert_eq!(read(text, Format::Json), ["1 unreadable: there is no list of records at this path"]);
@@ -448,7 +451,9 @@ mod tests {
             all_rows(&bytes, Format::Ndjson, ReadOptions::default());
             match name.split('_').next() {
                 // Numbers beyond 1e20 are JSON and no fact: they are refused by name.
-                Some("y") if BEYOND_1E20.contains(&name.as_str()) => assert_eq!(parsed, Err(JsonFault::BadNumber), "{name}"),
+                Some("y") if BEYOND_1E20.contains(&name.as_str()) => {
+                    assert_eq!(parsed, Err(JsonFault::BadNumber), "{name}")
+                }
                 Some("y") => assert!(parsed.is_ok(), "{name}"),
                 Some("n") => assert!(parsed.is_err(), "{name}"),
                 _ => continue,

@@ -360,7 +360,9 @@ mod tests {
     fn an_invoice_line_becomes_an_exact_event() {
         let outcomes = map_csv(
             SHOP,
-            &format!("{HEADER}536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6.0,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"),
+            &format!(
+                "{HEADER}536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6.0,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
+            ),
         );
         // 6.0 * 2.55 = 15.3, and the customer 17850.0 is the integer 17850.
         let expected = concat!(
@@ -378,7 +380,8 @@ mod tests {
 
     #[test]
     fn a_refund_is_negative_and_an_empty_description_is_left_out() {
-        let outcomes = map_csv(SHOP, &format!("{HEADER}C536379,D,,-1.0,2010-12-01 09:41:00,27.5,14527.0,United Kingdom\n"));
+        let outcomes =
+            map_csv(SHOP, &format!("{HEADER}C536379,D,,-1.0,2010-12-01 09:41:00,27.5,14527.0,United Kingdom\n"));
         let message = &outcomes[0].messages.as_ref().unwrap()[0];
         assert_eq!(message.event.as_deref(), Some("Order Refunded"));
         let properties = Value::Object(message.object("properties").unwrap().clone()).to_json();
@@ -431,9 +434,12 @@ mod tests {
     #[test]
     fn equal_rows_without_message_id_are_one_event() {
         let definition = r#"{"kind":"source","name":"s","ids":{"email":"mail"}}"#;
-        let outcomes = map_csv(&definition.replace("\"s\"", "\"s\",\"format\":\"csv\""), "mail,n\na@x,1\na@x,1\na@x,2\n");
-        let ids: Vec<&str> =
-            outcomes.iter().map(|outcome| outcome.messages.as_ref().unwrap()[0].message_id.as_deref().unwrap()).collect();
+        let outcomes =
+            map_csv(&definition.replace("\"s\"", "\"s\",\"format\":\"csv\""), "mail,n\na@x,1\na@x,1\na@x,2\n");
+        let ids: Vec<&str> = outcomes
+            .iter()
+            .map(|outcome| outcome.messages.as_ref().unwrap()[0].message_id.as_deref().unwrap())
+            .collect();
         assert_eq!(ids[0], ids[1]);
         assert_ne!(ids[0], ids[2]);
         assert_eq!(ids[0].len(), 32);
@@ -444,7 +450,8 @@ mod tests {
     #[test]
     fn the_type_follows_from_what_is_mapped() {
         let of = |fields: &str| {
-            let outcome = map_json(&format!(r#"{{"kind":"source","name":"s",{fields}}}"#), r#"{"id":"u","g":7,"e":"E"}"#);
+            let outcome =
+                map_json(&format!(r#"{{"kind":"source","name":"s",{fields}}}"#), r#"{"id":"u","g":7,"e":"E"}"#);
             outcome.messages.map(|messages| messages[0].kind.as_str()).map_err(|reject| reject.reason.as_str())
         };
         assert_eq!(of(r#""ids":{"user_id":"id"}"#), Ok("identify"));
@@ -497,7 +504,8 @@ mod tests {
 
     #[test]
     fn nulls_are_left_out_unless_they_delete_a_trait() {
-        let definition = r#"{"kind":"source","name":"s","event":{"const":"E"},"traits":{"a":"a"},"properties":{"b":"b"}}"#;
+        let definition =
+            r#"{"kind":"source","name":"s","event":{"const":"E"},"traits":{"a":"a"},"properties":{"b":"b"}}"#;
         let row = r#"{"a":null,"b":null}"#;
         assert!(!fields(&map_json(definition, row))[0].contains("traits"));
         let deletes = map_json(&definition.replace(r#""s","#, r#""s","null":"delete","#), row);
@@ -524,7 +532,8 @@ mod tests {
 
     #[test]
     fn a_row_without_a_message_counts_as_ignored() {
-        let definition = r#"{"kind":"source","name":"s","when":{"field":"a","op":"eq","value":1},"ids":{"user_id":"u"}}"#;
+        let definition =
+            r#"{"kind":"source","name":"s","when":{"field":"a","op":"eq","value":1},"ids":{"user_id":"u"}}"#;
         let outcome = map_json(definition, r#"{"a":2,"u":"u1"}"#);
         assert_eq!((outcome.messages.unwrap().len(), outcome.ignored), (0, 1));
     }
@@ -590,7 +599,11 @@ mod tests {
                 Ok(messages) => {
                     mapped += messages.len();
                     let revenue = messages[0].object("properties").unwrap()["revenue"].as_number().unwrap();
-                    let sum = if messages[0].event.as_deref() == Some("Order Refunded") { &mut refunded } else { &mut purchased };
+                    let sum = if messages[0].event.as_deref() == Some("Order Refunded") {
+                        &mut refunded
+                    } else {
+                        &mut purchased
+                    };
                     *sum = sum.checked_add(revenue).unwrap();
                 }
                 Err(reject) if reject.reason == RejectReason::Gate => gated += 1,

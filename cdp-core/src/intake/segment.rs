@@ -89,7 +89,9 @@ pub(super) fn read_row(row: &Row, max_bytes: usize) -> RowOutcome {
         Err(reject) => Err(reject.clone()),
         Ok(values) => match values.to_value() {
             Value::Object(fields) => read_message(fields, max_bytes),
-            other => Err(Reject::new(RejectReason::BadValue, format!("expected a message object, found {}", other.kind()))),
+            other => {
+                Err(Reject::new(RejectReason::BadValue, format!("expected a message object, found {}", other.kind())))
+            }
         },
     };
     match read {
@@ -213,7 +215,8 @@ fn measure(fields: &Object) -> (usize, usize) {
             Value::Number(_) => (34, 0),
             Value::Text(text) => (text.len() * 6 + 3, 0),
             Value::List(items) => {
-                let (bytes, levels) = items.iter().map(of).fold((0, 0), |(bytes, levels), (b, l)| (bytes + b, levels.max(l)));
+                let (bytes, levels) =
+                    items.iter().map(of).fold((0, 0), |(bytes, levels), (b, l)| (bytes + b, levels.max(l)));
                 (bytes + 3, levels + 1)
             }
             Value::Object(object) => measure(object),
@@ -252,9 +255,10 @@ fn read_type(fields: &Object) -> Result<MessageType, Reject> {
         None | Some(Value::Null) => {
             Err(Reject::at(RejectReason::MissingField, "type", format!("a message needs `type`: one of {}", allowed())))
         }
-        Some(value) => value.as_text().and_then(MessageType::parse).ok_or_else(|| {
-            Reject::at(RejectReason::BadValue, "type", format!("expected one of {}", allowed()))
-        }),
+        Some(value) => value
+            .as_text()
+            .and_then(MessageType::parse)
+            .ok_or_else(|| Reject::at(RejectReason::BadValue, "type", format!("expected one of {}", allowed()))),
     }
 }
 
@@ -325,10 +329,24 @@ mod tests {
 
     #[test]
     fn both_casings_are_one_message_and_nothing_is_dropped() {
-        let expected = r#"{"anonymousId":"a","event":"E","extra":{"user_id":1},"messageId":"7","type":"track","userId":"42"}"#;
-        assert_eq!(json(r#"{"type":"track","event":"E","user_id":42,"anonymous_id":"a","message_id":7,"extra":{"user_id":1}}"#), expected);
-        assert_eq!(json(r#"{"type":"track","event":"E","userId":"42","anonymousId":"a","messageId":"7","extra":{"user_id":1}}"#), expected);
-        assert_eq!(json(r#"{"type":"identify","userId":"a","user_id":"b"}"#), r#"{"type":"identify","userId":"a","user_id":"b"}"#);
+        let expected =
+            r#"{"anonymousId":"a","event":"E","extra":{"user_id":1},"messageId":"7","type":"track","userId":"42"}"#;
+        assert_eq!(
+            json(
+                r#"{"type":"track","event":"E","user_id":42,"anonymous_id":"a","message_id":7,"extra":{"user_id":1}}"#
+            ),
+            expected
+        );
+        assert_eq!(
+            json(
+                r#"{"type":"track","event":"E","userId":"42","anonymousId":"a","messageId":"7","extra":{"user_id":1}}"#
+            ),
+            expected
+        );
+        assert_eq!(
+            json(r#"{"type":"identify","userId":"a","user_id":"b"}"#),
+            r#"{"type":"identify","userId":"a","user_id":"b"}"#
+        );
     }
 
     #[test]
@@ -396,11 +414,16 @@ mod tests {
                 let Value::Object(fields) = payload else { continue };
                 match read_message(fields, crate::intake::MAX_MESSAGE_BYTES) {
                     Ok(_) => accepted += 1,
-                    Err(reject) => rejected.push(format!("{}:{}", reject.reason.as_str(), reject.field.unwrap_or_default())),
+                    Err(reject) => {
+                        rejected.push(format!("{}:{}", reject.reason.as_str(), reject.field.unwrap_or_default()))
+                    }
                 }
             }
             println!("{name}: {accepted} accepted, rejected {rejected:?}");
-            assert!(accepted > 40 || name == "other_json_blocks.jsonl", "{name}: {accepted} accepted, rejected {rejected:?}");
+            assert!(
+                accepted > 40 || name == "other_json_blocks.jsonl",
+                "{name}: {accepted} accepted, rejected {rejected:?}"
+            );
         }
     }
 }

@@ -30,8 +30,8 @@ pub fn occurred_at(message: &Message, now: Timestamp, apply_skew: bool) -> Times
         return given;
     }
     let corrected = given.plus_millis(skew_ms);
-    let plausible = corrected.since(received_at) <= FURTHEST_AHEAD_MS
-        && Timestamp::checked_from_millis(corrected.millis()).is_ok();
+    let plausible =
+        corrected.since(received_at) <= FURTHEST_AHEAD_MS && Timestamp::checked_from_millis(corrected.millis()).is_ok();
     if plausible { corrected } else { given }
 }
 
@@ -57,9 +57,17 @@ mod tests {
             // Given without sentAt: as given.
             (r#","timestamp":"2021-10-29T01:44:00Z""#, true, "2021-10-29T01:44:00.000Z"),
             // The device is two hours behind: 01:00 + (00:00 - 22:00 of the day before).
-            (r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T22:00:00Z""#, true, "2021-10-29T03:00:00.000Z"),
+            (
+                r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T22:00:00Z""#,
+                true,
+                "2021-10-29T03:00:00.000Z",
+            ),
             // The same through ingest, where nothing says when it was received.
-            (r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T22:00:00Z""#, false, "2021-10-29T01:00:00.000Z"),
+            (
+                r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T22:00:00Z""#,
+                false,
+                "2021-10-29T01:00:00.000Z",
+            ),
             // The message says when: received 05:00, sent 04:00, so an hour is added.
             (
                 r#","originalTimestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T04:00:00Z","receivedAt":"2021-10-29T05:00:00Z""#,
@@ -73,13 +81,29 @@ mod tests {
                 "2021-10-29T03:00:00.000Z",
             ),
             // Two seconds are the network; 2001 ms are not.
-            (r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T23:59:58Z""#, true, "2021-10-29T01:00:00.000Z"),
-            (r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T23:59:57.999Z""#, true, "2021-10-29T01:00:02.001Z"),
+            (
+                r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T23:59:58Z""#,
+                true,
+                "2021-10-29T01:00:00.000Z",
+            ),
+            (
+                r#","timestamp":"2021-10-29T01:00:00Z","sentAt":"2021-10-29T23:59:57.999Z""#,
+                true,
+                "2021-10-29T01:00:02.001Z",
+            ),
             // sentAt that is no time is ignored (PostHog: "sent_at invalid").
             (r#","timestamp":"2021-10-29T01:44:00Z","sentAt":"invalid""#, true, "2021-10-29T01:44:00.000Z"),
             // Exactly 23 hours after the receipt stands; more falls back to the given time (PostHog: future timestamps).
-            (r#","timestamp":"2021-10-29T23:00:00Z","sentAt":"2021-10-29T00:00:00Z""#, true, "2021-10-30T23:00:00.000Z"),
-            (r#","timestamp":"2021-10-29T23:00:00.001Z","sentAt":"2021-10-29T00:00:00Z""#, true, "2021-10-29T23:00:00.001Z"),
+            (
+                r#","timestamp":"2021-10-29T23:00:00Z","sentAt":"2021-10-29T00:00:00Z""#,
+                true,
+                "2021-10-30T23:00:00.000Z",
+            ),
+            (
+                r#","timestamp":"2021-10-29T23:00:00.001Z","sentAt":"2021-10-29T00:00:00Z""#,
+                true,
+                "2021-10-29T23:00:00.001Z",
+            ),
             // A correction out of the years a fact may lie in.
             (r#","timestamp":"1900-01-01","sentAt":"2021-10-31T00:00:00Z""#, true, "1900-01-01T00:00:00.000Z"),
         ];

@@ -29,9 +29,9 @@ pub(super) fn describe(rows: &[Row]) -> Vec<String> {
 
 /// Test data outside the project: in the folder SHARED, else in `shared` beside the project.
 pub(super) fn shared(path: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SHARED").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared")
-    });
+    let folder = std::env::var_os("SHARED")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"));
     Some(folder.join("data").join(path)).filter(|path| path.exists())
 }
 

@@ -34,14 +34,17 @@ pub(crate) fn choices(kind: MessageType, fields: &Object) -> Vec<(Option<&str>, 
         }
     }
     let consent = fields.get("context").and_then(|context| context.get("consent"));
-    let Some(preferences) = consent.and_then(|consent| consent.get("categoryPreferences")).and_then(Value::as_object) else {
+    let Some(preferences) = consent.and_then(|consent| consent.get("categoryPreferences")).and_then(Value::as_object)
+    else {
         return choices;
     };
     if preferences.is_empty() {
         choices.push((None, None, false));
     }
     // Whatever is not plainly true is a denial.
-    choices.extend(preferences.iter().map(|(purpose, value)| (Some(purpose.as_str()), None, value.as_bool() == Some(true))));
+    choices.extend(
+        preferences.iter().map(|(purpose, value)| (Some(purpose.as_str()), None, value.as_bool() == Some(true))),
+    );
     choices
 }
 
@@ -97,7 +100,12 @@ fn is_later(left: &Choice, right: &Choice, message_id: &dyn Fn(u64) -> Result<St
 }
 
 /// Whether a use is allowed: by the choice, else by what the policy says unknown means.
-pub(crate) fn effective(status: ConsentStatus, policy: Option<&ConsentPolicyDefinition>, purpose: &str, strict: bool) -> bool {
+pub(crate) fn effective(
+    status: ConsentStatus,
+    policy: Option<&ConsentPolicyDefinition>,
+    purpose: &str,
+    strict: bool,
+) -> bool {
     match status {
         ConsentStatus::Granted => true,
         ConsentStatus::Denied | ConsentStatus::Conflict => false,

@@ -174,7 +174,10 @@ impl Receipt {
         .map(|(name, n)| (name.to_owned(), count(n)))
         .collect();
         object.insert("first_rejects".to_owned(), Value::List(rejects.collect()));
-        object.insert("warnings".to_owned(), Value::List(self.warnings.iter().map(|w| Value::from(w.as_str())).collect()));
+        object.insert(
+            "warnings".to_owned(),
+            Value::List(self.warnings.iter().map(|w| Value::from(w.as_str())).collect()),
+        );
         object.insert("message_id".to_owned(), self.message_id.clone().map_or(Value::Null, Value::from));
         object.insert("profile_id".to_owned(), self.profile_id.clone().map_or(Value::Null, Value::from));
         Value::Object(object)

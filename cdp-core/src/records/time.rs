@@ -99,14 +99,20 @@ fn parse_plain(text: &str) -> Option<i64> {
         return None;
     }
     let days = i64::from(date.num_days_from_ce()) - 719_163;
-    Some(((days * 24 + i64::from(hour)) * 60 + i64::from(minute)) * 60_000 + i64::from(second) * 1000 + i64::from(fraction_ms))
+    Some(
+        ((days * 24 + i64::from(hour)) * 60 + i64::from(minute)) * 60_000
+            + i64::from(second) * 1000
+            + i64::from(fraction_ms),
+    )
 }
 
 fn parse_other(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
-    for format in ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M:%S%.f %#z"] {
+    for format in
+        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M:%S%.f %#z"]
+    {
         if let Ok(time) = DateTime::parse_from_str(text, format) {
             return Some(time.timestamp_millis());
         }

@@ -21,18 +21,24 @@ type Named<'c> = (Kind, &'c str);
 pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
     let mut faults = Vec::new();
     for audience in catalog.audiences() {
-        check_leaves(catalog, &audience.rule, "/rule", |fault| faults.push((Kind::Audience, audience.name.clone(), fault)));
+        check_leaves(catalog, &audience.rule, "/rule", |fault| {
+            faults.push((Kind::Audience, audience.name.clone(), fault))
+        });
     }
     for predictor in catalog.predictors() {
         for (index, rule) in predictor_rules(predictor).into_iter().enumerate() {
             let pointer = format!("/rules/{index}/when");
-            check_leaves(catalog, rule, &pointer, |fault| faults.push((Kind::Predictor, predictor.name.clone(), fault)));
+            check_leaves(catalog, rule, &pointer, |fault| {
+                faults.push((Kind::Predictor, predictor.name.clone(), fault))
+            });
         }
     }
     for policy in catalog.policies() {
         for (index, choice) in policy.choose.iter().enumerate() {
             let pointer = format!("/choose/{index}/when");
-            check_leaves(catalog, &choice.when, &pointer, |fault| faults.push((Kind::Policy, policy.name.clone(), fault)));
+            check_leaves(catalog, &choice.when, &pointer, |fault| {
+                faults.push((Kind::Policy, policy.name.clone(), fault))
+            });
         }
     }
     check_order(catalog, &mut faults);
@@ -49,15 +55,17 @@ pub fn check_rule(rule: &Rule, catalog: &Catalog) -> Result<()> {
 fn check_leaves(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl FnMut(Fault)) {
     for (pointer, leaf) in rule.leaves(pointer) {
         match &leaf.test {
-            Test::Audience { name, .. } => note_missing(catalog.audience(name), format!("{pointer}/audience"), &mut note),
+            Test::Audience { name, .. } => {
+                note_missing(catalog.audience(name), format!("{pointer}/audience"), &mut note)
+            }
             Test::Cohort { predictor, .. } => {
                 note_missing(catalog.predictor(predictor), format!("{pointer}/cohort"), &mut note);
             }
             Test::Feature { name, comparison } => {
                 let feature = catalog.feature(name);
-                let is_time = feature.as_ref().is_ok_and(|feature| {
-                    matches!(feature.measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt)
-                });
+                let is_time = feature
+                    .as_ref()
+                    .is_ok_and(|feature| matches!(feature.measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt));
                 if feature.is_ok() && comparison.operator.is_relative() && !is_time {
                     note(relative_fault(comparison.operator, format!("{pointer}/op")));
                 }
@@ -95,7 +103,10 @@ fn check_order(catalog: &Catalog, faults: &mut Vec<(Kind, String, Fault)>) {
     }
     for predictor in catalog.predictors() {
         let rules = predictor_rules(predictor);
-        waiting.insert((Kind::Predictor, &predictor.name), rules.into_iter().flat_map(|rule| parts(catalog, rule)).collect());
+        waiting.insert(
+            (Kind::Predictor, &predictor.name),
+            rules.into_iter().flat_map(|rule| parts(catalog, rule)).collect(),
+        );
     }
     let mut note = |(kind, name): Named<'_>, message: String| {
         let pointer = if kind == Kind::Audience { "/rule" } else { "/rules" };
@@ -128,11 +139,14 @@ fn check_order(catalog: &Catalog, faults: &mut Vec<(Kind, String, Fault)>) {
 
 /// The audiences and predictors that a rule names and that are there.
 fn parts<'c>(catalog: &'c Catalog, rule: &'c Rule) -> impl Iterator<Item = Named<'c>> {
-    rule.leaves("").into_iter().filter_map(|(_, leaf)| match &leaf.test {
-        Test::Audience { name, .. } => Some((Kind::Audience, name.as_str())),
-        Test::Cohort { predictor, .. } => Some((Kind::Predictor, predictor.as_str())),
-        _ => None,
-    }).filter(|(kind, name)| catalog.get(*kind, name).is_some())
+    rule.leaves("")
+        .into_iter()
+        .filter_map(|(_, leaf)| match &leaf.test {
+            Test::Audience { name, .. } => Some((Kind::Audience, name.as_str())),
+            Test::Cohort { predictor, .. } => Some((Kind::Predictor, predictor.as_str())),
+            _ => None,
+        })
+        .filter(|(kind, name)| catalog.get(*kind, name).is_some())
 }
 
 /// The names on the shortest way back to where it starts.

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ProfileView;
 use super::operators::instant;
 use super::timeline::part;
-use super::ProfileView;
 use crate::definitions::{
     Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Kind, LifecycleTest,
     Measure, Operand, Population, PredictorDefinition, Rule, SequenceTest, Test,
@@ -109,7 +109,9 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
                     let feature = catalog.feature(name)?;
                     found.add_feature(feature);
                     found.add_measured(&feature.measure, comparison);
-                    if let (Some(length), Some(time)) = (length_ms(comparison), feature.default.as_ref().and_then(instant)) {
+                    if let (Some(length), Some(time)) =
+                        (length_ms(comparison), feature.default.as_ref().and_then(instant))
+                    {
                         found.absolute.extend([-length, 0, length].map(|offset| time.plus_millis(offset)));
                     }
                 }
@@ -145,7 +147,12 @@ impl Lookbacks {
     ///
     /// Exact to the millisecond: an event at e leaves the window `(t - w, t]` at t = e + w. Cost grows with the events in
     /// reach of the span, times the windows.
-    pub fn change_instants(&self, view: &dyn ProfileView, from: Timestamp, to: Timestamp) -> Result<BTreeSet<Timestamp>> {
+    pub fn change_instants(
+        &self,
+        view: &dyn ProfileView,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<BTreeSet<Timestamp>> {
         let mut instants = self.absolute.clone();
         for offset in &self.event_offsets {
             let reach = part(view.events(), from.plus_millis(-offset).millis(), to.plus_millis(-offset).millis());

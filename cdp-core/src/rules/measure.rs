@@ -94,9 +94,9 @@ fn numeric<'v>(
     for event in events {
         for number in contributions(event, property).filter_map(|value| decimal(&value)) {
             n_values += 1;
-            total = total.checked_add(number).ok_or_else(|| {
-                Error::invalid(format!("the sum of `{property}` does not fit 128 bits"))
-            })?;
+            total = total
+                .checked_add(number)
+                .ok_or_else(|| Error::invalid(format!("the sum of `{property}` does not fit 128 bits")))?;
             least = Some(least.map_or(number, |least| least.min(number)));
             greatest = Some(greatest.map_or(number, |greatest| greatest.max(number)));
             latest = Some(event.occurred_at);

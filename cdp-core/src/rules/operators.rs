@@ -23,7 +23,9 @@ pub fn matches(comparison: &Comparison, value: Option<&Value>, at: Timestamp) ->
         (Ne, Operand::Value(wanted)) => value != wanted,
         (In, Operand::Values(wanted)) => wanted.contains(value),
         (NotIn, Operand::Values(wanted)) => !wanted.contains(value),
-        (EqCi, Operand::Text(wanted)) => value.as_text().is_some_and(|text| text.to_lowercase() == wanted.to_lowercase()),
+        (EqCi, Operand::Text(wanted)) => {
+            value.as_text().is_some_and(|text| text.to_lowercase() == wanted.to_lowercase())
+        }
         (Contains, Operand::Value(wanted)) => contains(value, wanted),
         (NotContains, Operand::Value(wanted)) => !contains(value, wanted),
         (StartsWith, Operand::Text(wanted)) => value.as_text().is_some_and(|text| text.starts_with(wanted.as_str())),

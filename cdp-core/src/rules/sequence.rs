@@ -40,7 +40,10 @@ pub(crate) fn has_happened(test: &SequenceTest, view: &dyn ProfileView, at: Time
         } else {
             let reached = by_key(&events, &ends, &step.same);
             let gap_ms = step.within_previous.map_or(i64::MAX, |length| length.millis());
-            ends = places.into_iter().filter(|place| follows(&events, *place, &reached, &step.same, ended_after_ms, gap_ms)).collect();
+            ends = places
+                .into_iter()
+                .filter(|place| follows(&events, *place, &reached, &step.same, ended_after_ms, gap_ms))
+                .collect();
             ended_after_ms = 0;
         }
         if ends.is_empty() {
@@ -91,7 +94,8 @@ fn follows(
     let group = events.get(place).and_then(|event| key(event, same)).and_then(|key| reached.get(&key));
     let Some(group) = group else { return false };
     let now_ms = time_ms(events, place);
-    let earlier = group.partition_point(|end| *end < place && time_ms(events, *end).saturating_add(ended_after_ms) <= now_ms);
+    let earlier =
+        group.partition_point(|end| *end < place && time_ms(events, *end).saturating_add(ended_after_ms) <= now_ms);
     // The latest end is the nearest; if it is too far away, so are all others.
     let nearest = earlier.checked_sub(1).and_then(|last| group.get(last));
     nearest.is_some_and(|end| now_ms.saturating_sub(time_ms(events, *end).saturating_add(ended_after_ms)) < gap_ms)

@@ -12,7 +12,11 @@ use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
 
 /// The events of a window as seen from `at`.
-pub(crate) fn in_window<'v>(view: &'v dyn ProfileView, window: &FeatureWindow, at: Timestamp) -> &'v [TimelineEvent<'v>] {
+pub(crate) fn in_window<'v>(
+    view: &'v dyn ProfileView,
+    window: &FeatureWindow,
+    at: Timestamp,
+) -> &'v [TimelineEvent<'v>] {
     let (after, until) = match window {
         FeatureWindow::Ever => (i64::MIN, at.millis()),
         FeatureWindow::Within(length) => (at.plus_millis(-length.millis()).millis(), at.millis()),

@@ -51,15 +51,20 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
         }
         Some(ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::Corrupt, "the store file is damaged")
             .with_hint("restore a backup; the file was left as it is"),
-        Some(ErrorCode::NotADatabase) => Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
-            .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet"),
+        Some(ErrorCode::NotADatabase) => {
+            Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
+                .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
+        }
         Some(ErrorCode::DiskFull) => Error::new(ErrorKind::Io, "the disk is full; nothing of this call was kept"),
         Some(ErrorCode::ReadOnly) => Error::new(ErrorKind::Io, "the store file cannot be written")
             .with_hint("check the permissions of the file and of its folder, or open with read_only"),
-        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => {
-            Error::new(ErrorKind::Io, format!("the operating system refused access to the store (SQLite code {extended})"))
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => Error::new(
+            ErrorKind::Io,
+            format!("the operating system refused access to the store (SQLite code {extended})"),
+        ),
+        Some(ErrorCode::OperationInterrupted) => {
+            Error::new(ErrorKind::Interrupted, "the call was interrupted; nothing of its open transaction was kept")
         }
-        Some(ErrorCode::OperationInterrupted) => Error::new(ErrorKind::Interrupted, "the call was interrupted; nothing of its open transaction was kept"),
         _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
     }
 }
@@ -88,15 +93,21 @@ pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Result<Conn
 fn check_path(path: &Path, options: &ConnectOptions) -> Result<()> {
     let io = |what: &str| Error::new(ErrorKind::Io, what.to_owned());
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(io("the path of the store is a folder").with_hint("give the path of a file, such as shop.db")),
+        Ok(metadata) if metadata.is_dir() => {
+            Err(io("the path of the store is a folder").with_hint("give the path of a file, such as shop.db"))
+        }
         Ok(metadata) if !metadata.is_file() => Err(io("the path of the store is not a regular file")),
         Ok(metadata) if metadata.len() == 0 && !options.create => {
-            Err(Error::new(ErrorKind::Incompatible, "the store file is empty").with_hint("open with create to begin a new store in it"))
+            Err(Error::new(ErrorKind::Incompatible, "the store file is empty")
+                .with_hint("open with create to begin a new store in it"))
         }
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.create && !options.read_only => create_private(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && options.create && !options.read_only => {
+            create_private(path)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::new(ErrorKind::Io, "there is no store at this path").with_hint("open with create to begin a new one"))
+            Err(Error::new(ErrorKind::Io, "there is no store at this path")
+                .with_hint("open with create to begin a new one"))
         }
         Err(error) => Err(io(&format!("the path of the store cannot be used: {}", error.kind()))),
     }
@@ -137,8 +148,7 @@ fn refuse_foreign(path: &Path) -> Result<()> {
     probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
     let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
     let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 =
-        probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
+    let tables: i64 = probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
     if tables == 0 && application_id == 0 && version == 0 {
         // Created by another process that has not finished, or killed before its first transaction: an empty store.
         return Ok(());
@@ -162,7 +172,9 @@ fn harden(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(sql_error)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection
-        .execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;")
+        .execute_batch(
+            "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;",
+        )
         .map_err(sql_error)
 }
 
@@ -219,7 +231,9 @@ fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
                 .map_err(sql_error)?;
         }
         connection
-            .execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
+            ))
             .map_err(sql_error)
     })();
     if migrated.is_err() {

@@ -329,12 +329,17 @@ impl Facts<'_> {
     }
 
     pub(crate) fn put_blocked(&self, sequence: u64, identifier_type: u32) -> Result<()> {
-        self.execute("INSERT OR IGNORE INTO blocked (sequence, type) VALUES (?1, ?2)", params![sql_integer(sequence), identifier_type])
+        self.execute(
+            "INSERT OR IGNORE INTO blocked (sequence, type) VALUES (?1, ?2)",
+            params![sql_integer(sequence), identifier_type],
+        )
     }
 
     /// How often a blocked value was named, by identifier type.
     pub(crate) fn blocked_counts(&self) -> Result<Vec<(u32, i64)>> {
-        self.collect("SELECT type, COUNT(*) FROM blocked GROUP BY type ORDER BY type", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.collect("SELECT type, COUNT(*) FROM blocked GROUP BY type ORDER BY type", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
     }
 
     /// Keeps a reject; the same row with the same reason is kept once. Gives whether it was new.
@@ -404,7 +409,9 @@ impl Facts<'_> {
     }
 
     pub(crate) fn checkpoints(&self) -> Result<Vec<(u32, String)>> {
-        self.collect("SELECT source, checkpoint FROM checkpoints ORDER BY source", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.collect("SELECT source, checkpoint FROM checkpoints ORDER BY source", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
     }
 
     /// The latest version of every definition, dropped ones included.
@@ -414,7 +421,9 @@ impl Facts<'_> {
              WHERE version = (SELECT MAX(version) FROM definitions WHERE kind = latest.kind AND name = latest.name)
              ORDER BY kind, name",
             [],
-            |row| Ok(StoredDefinition { kind: row.get(0)?, name: row.get(1)?, version: row.get(2)?, json: row.get(3)? }),
+            |row| {
+                Ok(StoredDefinition { kind: row.get(0)?, name: row.get(1)?, version: row.get(2)?, json: row.get(3)? })
+            },
         )
     }
 
@@ -580,8 +589,7 @@ pub(crate) enum CountedTable {
     Models,
 }
 
-const MESSAGE_COLUMNS: &str =
-    "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, content_hash, payload FROM messages";
+const MESSAGE_COLUMNS: &str = "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, content_hash, payload FROM messages";
 
 fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredMessage> {
     let code: i64 = row.get(3)?;

@@ -66,8 +66,14 @@ pub(crate) struct NodeFacts {
 impl NodeFacts {
     fn add(&mut self, other: NodeFacts) {
         let was_sorted_to = self.events.last().map(|entry| (entry.occurred_at, entry.sequence));
-        let in_order = other.events.windows(2).all(|pair| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence)))
-            && other.events.first().is_none_or(|first| was_sorted_to.is_none_or(|last| last <= (first.occurred_at, first.sequence)));
+        let in_order = other
+            .events
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence)))
+            && other
+                .events
+                .first()
+                .is_none_or(|first| was_sorted_to.is_none_or(|last| last <= (first.occurred_at, first.sequence)));
         self.events.extend(other.events);
         if !in_order {
             self.events.sort_unstable_by_key(|entry| (entry.occurred_at, entry.sequence));
@@ -193,11 +199,7 @@ impl Memory {
 
     /// An overlay for a transaction that starts from this state.
     pub(crate) fn overlay(&self) -> Overlay {
-        Overlay {
-            columns: Columns::with_paths_of(&self.columns),
-            sequence: self.sequence,
-            ..Overlay::default()
-        }
+        Overlay { columns: Columns::with_paths_of(&self.columns), sequence: self.sequence, ..Overlay::default() }
     }
 
     /// Takes in what a committed transaction has added.
@@ -274,7 +276,8 @@ impl Overlay {
 
     /// Adds a message that the log has accepted.
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
-        let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } = observation;
+        let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } =
+            observation;
         self.sequence = self.sequence.max(sequence);
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(occurred_at));
         let row = base.columns.n_rows + self.columns.n_rows;

@@ -120,7 +120,8 @@ impl Store {
     ) -> Result<T> {
         self.check_process()?;
         if self.read_only {
-            return Err(Error::invalid("the store was opened read_only and cannot be changed").with_hint("open it without read_only"));
+            return Err(Error::invalid("the store was opened read_only and cannot be changed")
+                .with_hint("open it without read_only"));
         }
         let mut guard = lock(&self.writer);
         let connection = guard.as_mut().ok_or_else(closed)?;
@@ -171,7 +172,8 @@ impl Store {
     pub(crate) fn backup(&self, target: &Path) -> Result<()> {
         self.check_process()?;
         if target.exists() {
-            return Err(Error::new(ErrorKind::Conflict, "the target of the backup exists already").with_hint("give the path of a file that does not exist"));
+            return Err(Error::new(ErrorKind::Conflict, "the target of the backup exists already")
+                .with_hint("give the path of a file that does not exist"));
         }
         let target_options = ConnectOptions {
             path: Some(target.to_owned()),
@@ -207,4 +209,3 @@ impl Drop for Rollback<'_> {
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again")
 }
-

@@ -6,8 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     #[expect(clippy::disallowed_methods, reason = "this is the one place that draws random bytes")]
-    getrandom::fill(&mut bytes)
-        .map_err(|_| Error::new(ErrorKind::Io, "the operating system gave no random bytes"))?;
+    getrandom::fill(&mut bytes).map_err(|_| Error::new(ErrorKind::Io, "the operating system gave no random bytes"))?;
     Ok(bytes)
 }
 

@@ -227,7 +227,13 @@ impl fmt::Debug for SearchPattern {
 impl SearchPattern {
     /// Compiles a pattern of bounded size; `None` if it is no regular expression or too large.
     pub fn compile(text: &str) -> Option<SearchPattern> {
-        RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).nest_limit(50).build().ok().map(SearchPattern)
+        RegexBuilder::new(text)
+            .size_limit(1 << 20)
+            .dfa_size_limit(1 << 20)
+            .nest_limit(50)
+            .build()
+            .ok()
+            .map(SearchPattern)
     }
 
     /// The pattern as it was written.
@@ -268,7 +274,9 @@ impl Version {
         let text = text.strip_prefix('v').unwrap_or(text);
         let text = text.split_once('+').map_or(text, |(version, _)| version);
         let (core, pre_release) = match text.split_once('-') {
-            Some((core, pre_release)) => (core, pre_release.split('.').map(PreRelease::parse).collect::<Option<Vec<_>>>()?),
+            Some((core, pre_release)) => {
+                (core, pre_release.split('.').map(PreRelease::parse).collect::<Option<Vec<_>>>()?)
+            }
             None => (text, Vec::new()),
         };
         let mut numbers = [0; 3];
@@ -333,9 +341,9 @@ impl Place {
             Place::Number if !operator.is_numeric() => {
                 Some(format!("`{word}` does not fit a number; use eq, ne, in, not_in, lt, lte, gt, gte or between"))
             }
-            Place::Where | Place::Measure(_) if operator.is_relative() => {
-                Some(format!("`{word}` looks from the instant of the question and does not fit the property of an event; use `within` or before and after"))
-            }
+            Place::Where | Place::Measure(_) if operator.is_relative() => Some(format!(
+                "`{word}` looks from the instant of the question and does not fit the property of an event; use `within` or before and after"
+            )),
             _ => None,
         }
     }
@@ -379,7 +387,9 @@ impl Comparison {
     /// Reads the short form `{"gte": 2}`: one operator over a number.
     pub(crate) fn read_short(node: Node<'_>, place: Place) -> Option<Comparison> {
         let read = node.entries(|word, value| {
-            let found = OPERATORS.iter().find(|(known, operator)| *known == word && operator.is_numeric() && !is_alone(*operator));
+            let found = OPERATORS
+                .iter()
+                .find(|(known, operator)| *known == word && operator.is_numeric() && !is_alone(*operator));
             let Some((_, operator)) = found else {
                 value.fault("unknown operator; allowed: eq, ne, in, not_in, lt, lte, gt, gte, between");
                 return None;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use chrono::format::{Item, Parsed, StrftimeItems};
 use chrono::DateTime;
+use chrono::format::{Item, Parsed, StrftimeItems};
 use chrono_tz::Tz;
 use regex::Regex;
 
@@ -434,7 +434,9 @@ fn read_time_form(node: Node<'_>) -> Option<TimeForm> {
         strptime => {
             let items = StrftimeItems::new(strptime).parse_to_owned().ok().filter(|items| names_a_day(items));
             if items.is_none() {
-                node.fault("expected rfc3339, epoch_s, epoch_ms or a strptime format that names a day, such as %Y-%m-%d");
+                node.fault(
+                    "expected rfc3339, epoch_s, epoch_ms or a strptime format that names a day, such as %Y-%m-%d",
+                );
             }
             items.map(TimeForm::Strptime)
         }
@@ -452,7 +454,19 @@ fn names_a_day(items: &[Item<'static>]) -> bool {
 }
 
 const OPS: [&str; 14] = [
-    "eq", "ne", "in", "not_in", "starts_with", "ends_with", "contains", "exists", "not_exists", "gt", "gte", "lt", "lte",
+    "eq",
+    "ne",
+    "in",
+    "not_in",
+    "starts_with",
+    "ends_with",
+    "contains",
+    "exists",
+    "not_exists",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
     "regex",
 ];
 

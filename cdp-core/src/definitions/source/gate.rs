@@ -94,9 +94,8 @@ pub(super) fn read_gate(node: Node<'_>) -> Option<Gate> {
     let words = WORDS.map(|word| (word, word));
     let expect = fields.required("expect", |node| node.word(&words));
     let path = fields.required("field", |node| node.path());
-    let severity = fields.optional("severity", |node| {
-        node.word(&[("quarantine", Severity::Quarantine), ("warn", Severity::Warn)])
-    });
+    let severity = fields
+        .optional("severity", |node| node.word(&[("quarantine", Severity::Quarantine), ("warn", Severity::Warn)]));
     let mostly = fields.optional("mostly", |node| {
         let share = node.number()?;
         let sound = share > Number::ZERO && share <= Number::from_i64(1);

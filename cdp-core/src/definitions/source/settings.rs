@@ -104,7 +104,9 @@ pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
     let default = CsvSettings::default();
     let delimiter = fields.optional("delimiter", |node| match node.value.as_text().map(str::as_bytes) {
         Some(b"whitespace") => Some(Delimiter::Whitespace),
-        Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Some(Delimiter::Character(*byte)),
+        Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => {
+            Some(Delimiter::Character(*byte))
+        }
         _ => {
             node.fault("expected one ASCII character, or the word whitespace");
             None

@@ -190,23 +190,32 @@ proptest! {
 /// Tries every way to lay the steps over the events, straight from the definition.
 fn naive_sequence(test: &SequenceTest, facts: &[Recorded], now: Timestamp) -> bool {
     let after = test.within.map_or(i64::MIN, |within| now.millis() - within.millis());
-    let mut order: Vec<usize> = (0..facts.len()).filter(|n| facts[*n].at > after && facts[*n].at <= now.millis()).collect();
+    let mut order: Vec<usize> =
+        (0..facts.len()).filter(|n| facts[*n].at > after && facts[*n].at <= now.millis()).collect();
     order.sort_by_key(|n| (facts[*n].at, &facts[*n].message_id));
     let selects = |selection: &EventSelection, place: usize| {
         selection.events.is_empty() || selection.events.contains(&facts[order[place]].event)
     };
     let same = |step: usize, left: usize, right: usize| {
-        test.steps[step].same.iter().all(|path| path.find(&facts[order[left]].properties) == path.find(&facts[order[right]].properties))
+        test.steps[step]
+            .same
+            .iter()
+            .all(|path| path.find(&facts[order[left]].properties) == path.find(&facts[order[right]].properties))
     };
     let time = |place: usize| facts[order[place]].at;
     // Each state: the next step, the place of the last event, when the last step ended.
-    let mut open: Vec<(usize, usize, i64)> =
-        (0..order.len()).filter(|place| selects(&test.steps[0].selection, *place)).map(|place| (1, place, time(place))).collect();
+    let mut open: Vec<(usize, usize, i64)> = (0..order.len())
+        .filter(|place| selects(&test.steps[0].selection, *place))
+        .map(|place| (1, place, time(place)))
+        .collect();
     while let Some((index, last, ended)) = open.pop() {
         let Some(step) = test.steps.get(index) else { return true };
         let limit = step.within_previous.map_or(i64::MAX, |within| ended + within.millis());
         let later = |place: &usize| {
-            selects(&step.selection, *place) && same(index, last, *place) && time(*place) >= ended && time(*place) < limit
+            selects(&step.selection, *place)
+                && same(index, last, *place)
+                && time(*place) >= ended
+                && time(*place) < limit
         };
         let mut following = (last + 1..order.len()).filter(later);
         if !step.absent {

@@ -43,11 +43,19 @@ fn faults(text: &str) -> Vec<(String, String)> {
 fn every_vector_holds() {
     let vectors = json(include_str!("../../../../tests/vectors/rule_vectors.json"));
     let profile = vectors.get("profile").unwrap();
-    let facts: Vec<Recorded> = profile.get("events").unwrap().as_list().unwrap().iter().enumerate().map(|(n, event)| {
-        let time = Timestamp::parse(event.get("timestamp").unwrap().as_text().unwrap()).unwrap();
-        let name = event.get("event").unwrap().as_text().unwrap();
-        recorded(time.millis(), name, &format!("m{n}"), &event.get("properties").unwrap().to_json())
-    }).collect();
+    let facts: Vec<Recorded> = profile
+        .get("events")
+        .unwrap()
+        .as_list()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(n, event)| {
+            let time = Timestamp::parse(event.get("timestamp").unwrap().as_text().unwrap()).unwrap();
+            let name = event.get("event").unwrap().as_text().unwrap();
+            recorded(time.millis(), name, &format!("m{n}"), &event.get("properties").unwrap().to_json())
+        })
+        .collect();
     let now = Timestamp::parse(profile.get("now").unwrap().as_text().unwrap()).unwrap();
     let catalog = Catalog::default();
     let mut view = MemoryProfile::new(&catalog, &facts);
@@ -113,14 +121,23 @@ fn a_date_splits_past_and_future_without_a_gap() {
 #[test]
 fn absence_satisfies_what_denies_and_nothing_else() {
     let true_when_absent = [
-        r#""op": "ne", "value": "a""#, r#""op": "not_in", "value": ["a"]"#, r#""op": "not_contains", "value": "a""#,
-        r#""op": "not_regex", "value": "a""#, r#""op": "none_of", "value": ["a"]"#, r#""op": "not_exists""#,
+        r#""op": "ne", "value": "a""#,
+        r#""op": "not_in", "value": ["a"]"#,
+        r#""op": "not_contains", "value": "a""#,
+        r#""op": "not_regex", "value": "a""#,
+        r#""op": "none_of", "value": ["a"]"#,
+        r#""op": "not_exists""#,
         r#""op": "is_empty""#,
     ];
     let false_when_absent = [
-        r#""op": "eq", "value": "a""#, r#""op": "in", "value": ["a"]"#, r#""op": "lt", "value": 1"#,
-        r#""op": "exists""#, r#""op": "is_false""#, r#""op": "all", "value": ["a"]"#,
-        r#""op": "before", "value": "2024-01-01""#, r#""op": "before_last", "value": "1d""#,
+        r#""op": "eq", "value": "a""#,
+        r#""op": "in", "value": ["a"]"#,
+        r#""op": "lt", "value": 1"#,
+        r#""op": "exists""#,
+        r#""op": "is_false""#,
+        r#""op": "all", "value": ["a"]"#,
+        r#""op": "before", "value": "2024-01-01""#,
+        r#""op": "before_last", "value": "1d""#,
     ];
     for test in true_when_absent {
         assert!(holds_for_trait(test, "null"), "{test}");
@@ -147,10 +164,24 @@ fn only_order_operators_convert_text() {
 #[test]
 fn versions_compare_by_precedence() {
     // The order of Semantic Versioning 2.0.0, section 11.
-    let ordered = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2", "1.10"];
+    let ordered = [
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+        "1.2",
+        "1.10",
+    ];
     for (n, older) in ordered.iter().enumerate() {
         for newer in &ordered[n + 1..] {
-            assert!(holds_for_trait(&format!(r#""op": "semver_lt", "value": "{newer}""#), &format!("\"{older}\"")), "{older} {newer}");
+            assert!(
+                holds_for_trait(&format!(r#""op": "semver_lt", "value": "{newer}""#), &format!("\"{older}\"")),
+                "{older} {newer}"
+            );
             assert!(!holds_for_trait(&format!(r#""op": "semver_gte", "value": "{newer}""#), &format!("\"{older}\"")));
         }
     }
@@ -160,8 +191,14 @@ fn versions_compare_by_precedence() {
 
 #[test]
 fn a_path_through_a_list_asks_for_one_item() {
-    let facts = [recorded(1, "Order", "m", r#"{"products": [{"sku": "a", "price": 5}, {"sku": "b"}, {"sku": "b", "price": "2.5"}]}"#)];
-    let filtered = |test: &str| holds(&format!(r#"{{"event": "Order", "where": [{{"property": {test}}}]}}"#), &facts, 1);
+    let facts = [recorded(
+        1,
+        "Order",
+        "m",
+        r#"{"products": [{"sku": "a", "price": 5}, {"sku": "b"}, {"sku": "b", "price": "2.5"}]}"#,
+    )];
+    let filtered =
+        |test: &str| holds(&format!(r#"{{"event": "Order", "where": [{{"property": {test}}}]}}"#), &facts, 1);
     assert!(filtered(r#""products.*.sku", "op": "eq", "value": "b""#));
     assert!(!filtered(r#""products.*.sku", "op": "ne", "value": "b""#));
     assert!(filtered(r#""products.*.sku", "op": "ne", "value": "c""#));
@@ -175,7 +212,10 @@ fn a_path_through_a_list_asks_for_one_item() {
 #[test]
 fn numbers_are_exact_and_text_that_is_no_number_contributes_nothing() {
     let facts: Vec<Recorded> = ["0.1", "\"0.2\"", "\"many\"", "null", "0.000000002"]
-        .iter().enumerate().map(|(n, v)| recorded(n as i64, "A", "m", &format!(r#"{{"v": {v}}}"#))).collect();
+        .iter()
+        .enumerate()
+        .map(|(n, v)| recorded(n as i64, "A", "m", &format!(r#"{{"v": {v}}}"#)))
+        .collect();
     assert_eq!(feature(r#""agg": "sum", "property": "v""#, &facts, 9), "0.300000002");
     // 0.300000002 / 3 = 0.1000000006..., to nine places 0.100000001.
     assert_eq!(feature(r#""agg": "avg", "property": "v""#, &facts, 9), "0.100000001");
@@ -201,8 +241,11 @@ fn of_nothing_a_count_is_zero_and_the_rest_is_the_default() {
 #[test]
 fn first_and_last_break_ties_by_message_id_whatever_arrived_first() {
     let mut facts = vec![
-        recorded(5, "A", "m2", r#"{"v": "two"}"#), recorded(5, "A", "m1", r#"{"v": "one"}"#),
-        recorded(5, "A", "m3", r#"{"v": "three"}"#), recorded(5, "A", "m4", "{}"), recorded(5, "A", "m0", r#"{"v": null}"#),
+        recorded(5, "A", "m2", r#"{"v": "two"}"#),
+        recorded(5, "A", "m1", r#"{"v": "one"}"#),
+        recorded(5, "A", "m3", r#"{"v": "three"}"#),
+        recorded(5, "A", "m4", "{}"),
+        recorded(5, "A", "m0", r#"{"v": null}"#),
     ];
     for _ in 0..facts.len() {
         facts.rotate_left(1);
@@ -221,7 +264,12 @@ fn a_value_lives_for_its_ttl_after_the_latest_event_that_contributed() {
 
 #[test]
 fn days_are_utc() {
-    let facts = [recorded(-1, "A", "a", "{}"), recorded(0, "A", "b", "{}"), recorded(DAY - 1, "A", "c", "{}"), recorded(DAY, "A", "d", "{}")];
+    let facts = [
+        recorded(-1, "A", "a", "{}"),
+        recorded(0, "A", "b", "{}"),
+        recorded(DAY - 1, "A", "c", "{}"),
+        recorded(DAY, "A", "d", "{}"),
+    ];
     assert_eq!(feature(r#""agg": "distinct_days""#, &facts, DAY), "3");
 }
 
@@ -240,7 +288,8 @@ fn a_sequence_is_found_behind_a_wrong_first_guess() {
 
 #[test]
 fn what_did_not_happen_is_known_when_its_time_is_over() {
-    let abandoned = r#"{"sequence": [{"event": "Cart"}, {"not": {"event": "Order"}, "within_previous": "50ms", "same": ["id"]}]}"#;
+    let abandoned =
+        r#"{"sequence": [{"event": "Cart"}, {"not": {"event": "Order"}, "within_previous": "50ms", "same": ["id"]}]}"#;
     let cart = recorded(100, "Cart", "a", r#"{"id": 1}"#);
     assert_eq!([149, 150].map(|t| holds(abandoned, std::slice::from_ref(&cart), t)), [false, true]);
     let ordered = |at, id: i64| vec![cart.clone(), recorded(at, "Order", "b", &format!(r#"{{"id": {id}}}"#))];
@@ -256,7 +305,10 @@ fn what_did_not_happen_is_known_when_its_time_is_over() {
 fn habits_end_begin_again_and_hold() {
     let facts = [recorded(0, "A", "a", "{}"), recorded(100, "A", "b", "{}")];
     let stopped = r#"{"stopped": {"event": "A", "active": "50ms", "silent": "20ms"}}"#;
-    assert_eq!([19, 20, 49, 50, 119, 120, 149, 150].map(|t| holds(stopped, &facts, t)), [false, true, true, false, false, true, true, false]);
+    assert_eq!(
+        [19, 20, 49, 50, 119, 120, 149, 150].map(|t| holds(stopped, &facts, t)),
+        [false, true, true, false, false, true, true, false]
+    );
     let restarted = r#"{"restarted": {"event": "A", "silent": "60ms", "within": "10ms"}}"#;
     assert_eq!([59, 99, 100, 109, 110].map(|t| holds(restarted, &facts, t)), [false, false, true, true, false]);
     let regularly = r#"{"regularly": {"event": "A", "period": "50ms", "min_periods": 2, "of": 3}}"#;
@@ -278,12 +330,19 @@ fn leaves_about_the_person_ask_the_view() {
     let holds = |text: &str, t| evaluate(&rule(text), &profile, at(t)).unwrap();
     assert!(holds(r#"{"audience": "buyers"}"#, 100) && !holds(r#"{"audience": "buyers", "in": false}"#, 100));
     assert!(!holds(r#"{"audience": "known_buyers"}"#, 104) && holds(r#"{"audience": "known_buyers"}"#, 105));
-    assert!(holds(r#"{"feature": "orders", "op": "eq", "value": 1}"#, 109) && !holds(r#"{"feature": "orders", "op": "eq", "value": 1}"#, 110));
+    assert!(
+        holds(r#"{"feature": "orders", "op": "eq", "value": 1}"#, 109)
+            && !holds(r#"{"feature": "orders", "op": "eq", "value": 1}"#, 110)
+    );
     assert!(holds(r#"{"identity": "anonymous"}"#, 104) && holds(r#"{"identity": "known"}"#, 105));
-    assert!(holds(r#"{"identity": "has", "type": "email"}"#, 105) && !holds(r#"{"identity": "has", "type": "phone"}"#, 105));
+    assert!(
+        holds(r#"{"identity": "has", "type": "email"}"#, 105) && !holds(r#"{"identity": "has", "type": "phone"}"#, 105)
+    );
     assert!(holds(r#"{"cohort": "interest", "is": "outdoor", "score": {"gte": 0.75}}"#, 105));
     assert!(!holds(r#"{"cohort": "interest", "is": "home"}"#, 105));
-    assert!(holds(r#"{"consent": "marketing", "status": "unknown"}"#, 105) && !holds(r#"{"consent": "marketing"}"#, 105));
+    assert!(
+        holds(r#"{"consent": "marketing", "status": "unknown"}"#, 105) && !holds(r#"{"consent": "marketing"}"#, 105)
+    );
     assert!(holds(r#"{"current": "properties.amount", "op": "gte", "value": 100}"#, 105));
     assert!(holds(r#"{"at_least": {"n": 2, "of": [{"event": "Order"}, {"event": "X"}, {"identity": "known"}]}}"#, 105));
     assert!(holds(r#"{"at_least": {"n": 0, "of": []}}"#, 105));
@@ -331,10 +390,27 @@ fn every_fault_of_a_broken_rule_is_reported_at_its_place() {
     );
     let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
     let expected = [
-        "/all/0/op", "/all/1/value", "/all/2/value", "/all/3/within", "/all/3/count", "/all/4/where/0/op",
-        "/all/5", "/all/5/value", "/all/6/agg", "/all/7/sequence/0", "/all/7/sequence/0",
-        "/all/7/sequence/1/within_previus", "/all/8/stopped", "/all/9", "/all/10", "/all/11/top", "/all/12/at_least/n",
-        "/all/12/at_least/of/0/any", "/all/13/value", "/all/14/type", "/all/15/between_ago",
+        "/all/0/op",
+        "/all/1/value",
+        "/all/2/value",
+        "/all/3/within",
+        "/all/3/count",
+        "/all/4/where/0/op",
+        "/all/5",
+        "/all/5/value",
+        "/all/6/agg",
+        "/all/7/sequence/0",
+        "/all/7/sequence/0",
+        "/all/7/sequence/1/within_previus",
+        "/all/8/stopped",
+        "/all/9",
+        "/all/10",
+        "/all/11/top",
+        "/all/12/at_least/n",
+        "/all/12/at_least/of/0/any",
+        "/all/13/value",
+        "/all/14/type",
+        "/all/15/between_ago",
         "/all/16/at_least",
     ];
     assert_eq!(pointers, expected, "{found:#?}");
@@ -352,7 +428,8 @@ fn definitions_are_checked_with_their_rules() {
     assert_eq!(pointers(r#"{"kind": "feature", "name": "f", "agg": "count", "property": "x"}"#), ["/property"]);
     let audience = r#"{"kind": "audience", "name": "a", "population": "people", "rule": {"not": {"current": "x", "op": "exists"}}}"#;
     assert_eq!(pointers(audience), ["/rule/not", "/population"]);
-    let policy = r#"{"kind": "policy", "name": "p", "purpose": "x", "choose": [{"when": {"current": "x", "op": "near"}}]}"#;
+    let policy =
+        r#"{"kind": "policy", "name": "p", "purpose": "x", "choose": [{"when": {"current": "x", "op": "near"}}]}"#;
     assert_eq!(pointers(policy), ["/choose/0/when/op", "/choose/0", "/"]);
 }
 
@@ -374,11 +451,13 @@ fn a_rule_lists_what_it_reads_and_when_it_matters_again() {
         r#"{"kind": "feature", "name": "spend", "agg": "sum", "property": "products.*.price", "within": "3s", "ttl": "2s", "where": [{"property": "currency", "op": "eq", "value": "EUR"}]}"#,
         r#"{"kind": "audience", "name": "inner", "population": "known", "rule": {"stopped": {"event": "A", "active": "9s", "silent": "8s"}}}"#,
     ]);
-    let rule = rule(r#"{"any": [
+    let rule = rule(
+        r#"{"any": [
         {"audience": "inner"}, {"feature": "spend", "op": "gt", "value": 1}, {"trait": "birthday", "op": "within_next", "value": "4s"},
         {"trait": "plan", "op": "exists"}, {"event": "A", "between_ago": ["7s", "5s"], "where": [{"property": "color", "op": "exists"}]},
         {"sequence": [{"event": "A"}, {"not": {"event": "B"}, "within_previous": "10s", "same": ["cart_id"]}, {"not": {"event": "C"}, "within_previous": "20s"}]}
-    ]}"#);
+    ]}"#,
+    );
     let found = super::lookbacks(&rule, &catalog).unwrap();
     let seconds: Vec<i64> = found.event_offsets.iter().map(|offset| offset / 1000).collect();
     assert_eq!(seconds, [0, 2, 3, 5, 7, 8, 9, 10, 30]);
@@ -404,10 +483,15 @@ fn names_and_circles_are_checked_together() {
         r#"{"kind": "audience", "name": "above", "rule": {"any": [{"audience": "a"}, {"feature": "total_spend", "op": "within_last", "value": "1d"}]}}"#,
         r#"{"kind": "policy", "name": "p", "purpose": "x", "choose": [{"when": {"cohort": "gone", "is": "x"}, "then": 1}], "otherwise": 0}"#,
     ]);
-    let found: Vec<String> =
-        super::check(&catalog).into_iter().map(|(_, name, fault)| format!("{name} {} {}", fault.pointer, fault.message)).collect();
+    let found: Vec<String> = super::check(&catalog)
+        .into_iter()
+        .map(|(_, name, fault)| format!("{name} {} {}", fault.pointer, fault.message))
+        .collect();
     assert_eq!(found.len(), 6, "{found:#?}");
-    assert_eq!(found[0], "a /rule/all/1/feature no feature named `total_spent` is defined; did you mean `total_spend`?");
+    assert_eq!(
+        found[0],
+        "a /rule/all/1/feature no feature named `total_spent` is defined; did you mean `total_spend`?"
+    );
     assert!(found[1].starts_with("above /rule/any/1/op"));
     assert!(found[2].starts_with("p /choose/0/when/cohort"));
     assert_eq!(found[3], "a /rule the audience refers to itself: a -> b -> a");
