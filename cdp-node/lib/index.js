@@ -203,12 +203,12 @@ function input(data) {
   throw new CdpError({ kind: 'invalid', message: `cannot ingest a ${typeof data}`, hint: 'give a path, a Buffer, an object, an array or a Readable' })
 }
 
-// A row that cannot be stored becomes a line that the core rejects, so that it is only its own fault.
+// The line of a row that cannot be stored says why, so that it is only its own fault.
 function line(row) {
   try {
     return encode(row)
   } catch (error) {
-    if (error instanceof CdpError) return 'null'
+    if (error instanceof CdpError) return `!${JSON.stringify(error.faults[0])}`
     throw error
   }
 }

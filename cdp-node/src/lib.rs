@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cdp_core::records::{JsonFault, Value};
 use cdp_core::wire::{self, Access, Data, VERBS};
-use cdp_core::{Cdp, Error, ErrorKind, Result};
+use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
 use napi::bindgen_prelude::{AsyncTask, Buffer, External};
 use napi::{Env, Task};
 use napi_derive::napi;
@@ -27,7 +27,7 @@ pub struct Watch {
 enum Input {
     Path(PathBuf),
     Bytes(Buffer),
-    /// One JSON text per line, so that one bad row is only its own fault.
+    /// One JSON text per line, or `!` and the fault of a row that cannot be stored, so that it is only its own.
     Lines(String),
 }
 
@@ -65,7 +65,7 @@ impl Job {
         let data = match input {
             Input::Path(path) => Data::Path(path.clone()),
             Input::Bytes(bytes) => Data::Bytes(bytes),
-            Input::Lines(lines) => Data::Values(Box::new(lines.lines().map(parse))),
+            Input::Lines(lines) => Data::Values(Box::new(lines.lines().map(row))),
         };
         let receipt = wire::ingest(&self.cdp, data, &options, Some(&mut progress))?;
         self.watch.rows.store(receipt.rows, Ordering::Release);
@@ -173,7 +173,6 @@ pub fn stop(cdp: &External<Cdp>, watch: &External<Arc<Watch>>) {
 
 /// How many rows the watched call has done.
 #[napi]
-#[expect(clippy::cast_precision_loss, reason = "a count of rows stays far below 2^53")]
 pub fn rows_done(watch: &External<Arc<Watch>>) -> f64 {
     watch.rows.load(Ordering::Acquire) as f64
 }
@@ -196,6 +195,13 @@ fn job(cdp: &External<Cdp>, work: Work, watch: Option<&External<Arc<Watch>>>) ->
 
 fn ingest(cdp: &External<Cdp>, input: Input, options: String, watch: &External<Arc<Watch>>) -> Job {
     job(cdp, Work::Ingest { input, options }, Some(watch))
+}
+
+fn row(line: &str) -> Result<Value> {
+    let Some(fault) = line.strip_prefix('!') else { return parse(line) };
+    let fault = parse(fault)?;
+    let text = |key: &str| fault.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+    Err(Error::from_faults("the value", vec![Fault { pointer: text("pointer"), message: text("message") }]))
 }
 
 fn parse(json: &str) -> Result<Value> {

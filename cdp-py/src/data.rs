@@ -132,13 +132,12 @@ impl Rows {
             };
             let row = row.map_err(values::Refusal::from).and_then(|row| values::from_python(&row));
             // A row that cannot be stored is that row's fault; an exception of the iterable ends the call.
-            let row = row.or_else(|refusal| match refusal.into_error() {
-                Ok(error) => Err(error),
-                Err(raised) => {
+            let row = row.map_err(|refusal| {
+                refusal.into_error().unwrap_or_else(|raised| {
                     self.ended = true;
                     self.raised.put(raised);
-                    Err(Error::new(ErrorKind::Interrupted, "the iterable raised an exception"))
-                }
+                    Error::new(ErrorKind::Interrupted, "the iterable raised an exception")
+                })
             });
             self.pulled.push_back(row);
         }

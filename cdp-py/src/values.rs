@@ -8,7 +8,7 @@ use cdp_core::{Error, Fault};
 use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple, PyType};
 
 /// Why an object is not a [`Value`]: it cannot be stored (with the JSON pointer to it), or its own code raised.
 pub(crate) enum Refusal {
@@ -82,34 +82,13 @@ fn walk(object: &Bound<'_, PyAny>, depth: usize) -> Walked {
     }
 }
 
-// Types that JSON does not know, the common ones first.
+// Types that JSON does not know.
 fn walk_other(object: &Bound<'_, PyAny>, depth: usize) -> Walked {
+    static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static UNSTORABLE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = object.py();
-    let class = object.get_type();
-    let class_name = class.name()?.to_string();
-    let types = Types::get(py)?;
-    if class_name == "NaTType" || class_name == "NAType" {
-        return Ok(Value::Null);
-    }
-    if object.is_instance(types.datetime.bind(py))? {
-        let naive = object.getattr("tzinfo")?.is_none();
-        let fields = PyDict::new(py);
-        fields.set_item("tzinfo", types.utc.bind(py))?;
-        // A naive time is UTC, whatever zone this machine is in.
-        let utc = if naive { object.call_method("replace", (), Some(&fields))? } else { object.call_method1("astimezone", (types.utc.bind(py),))? };
-        return Ok(Value::Text(utc.call_method1("isoformat", ("T", "milliseconds"))?.extract::<String>()?.replace("+00:00", "Z")));
-    }
-    if object.is_instance(types.date.bind(py))? {
-        return Ok(Value::Text(format!("{}T00:00:00.000Z", object.call_method0("isoformat")?.extract::<String>()?)));
-    }
-    if object.is_instance(types.decimal.bind(py))? {
+    if object.is_instance(decimal(py)?)? {
         return Ok(Value::Number(Number::parse(object.str()?.to_str()?).map_err(number_fault)?));
-    }
-    if object.is_instance(types.uuid.bind(py))? {
-        return Ok(Value::Text(object.str()?.to_string()));
-    }
-    if object.is_instance(types.enumeration.bind(py))? {
-        return walk(&object.getattr("value")?, depth);
     }
     if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
         let mut list = items(object.try_iter()?.collect::<PyResult<Vec<_>>>()?.into_iter(), depth)?;
@@ -119,44 +98,16 @@ fn walk_other(object: &Bound<'_, PyAny>, depth: usize) -> Walked {
         }
         return Ok(list);
     }
-    if object.is_instance_of::<PyBytes>() || object.is_instance_of::<PyByteArray>() || class_name == "memoryview" {
-        return Err(Refusal::new("bytes cannot be stored; decode them to text"));
+    match PLAIN.import(py, "cdp._values", "plain")?.call1((object,)) {
+        Ok(plain) => walk(&plain, depth),
+        Err(raised) if raised.is_instance(py, UNSTORABLE.import(py, "cdp._values", "Unstorable")?) => Err(Refusal::new(raised.value(py).to_string())),
+        Err(raised) => Err(raised.into()),
     }
-    if object.hasattr("dtype")? {
-        return walk_numpy(object, depth);
-    }
-    if let Ok(object) = object.cast::<PyMapping>() {
-        let mut fields = Fields::new(depth)?;
-        for pair in object.items()? {
-            let (key, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
-            fields.add(&key, &value)?;
-        }
-        return Ok(Value::Object(fields.object));
-    }
-    if object.hasattr("__index__")? {
-        return walk(&object.call_method0("__index__")?, depth);
-    }
-    if object.hasattr("__float__")? {
-        return walk(&object.call_method0("__float__")?, depth);
-    }
-    Err(Refusal::new(format!("a value of type {class_name} cannot be stored; give text, a number, a time, a list or a dict")))
 }
 
-// NumPy scalars and arrays and pandas Series, known by their dtype so that neither library is ever imported.
-fn walk_numpy(object: &Bound<'_, PyAny>, depth: usize) -> Walked {
-    let kind: String = object.getattr("dtype")?.getattr("kind")?.extract()?;
-    let is_array = object.getattr_opt("ndim")?.map_or(Ok(0), |n| n.extract::<usize>())? > 0;
-    match kind.as_str() {
-        // `item()` of a nanosecond time would be an integer, so reduce it to milliseconds first.
-        "M" if object.hasattr("astype")? => walk(&object.call_method1("astype", ("datetime64[ms]",))?.call_method0("tolist")?, depth),
-        // The decimal text of a float32 is the number that was meant; as a float64 it would grow digits.
-        "f" if !is_array => match Number::parse(object.str()?.to_str()?) {
-            Ok(number) => Ok(Value::Number(number)),
-            Err(fault) => Err(number_fault(fault)),
-        },
-        "V" | "S" | "c" | "m" => Err(Refusal::new(format!("a value of NumPy kind {kind} cannot be stored"))),
-        _ => walk(&object.call_method0("tolist")?, depth),
-    }
+fn decimal(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    DECIMAL.import(py, "decimal", "Decimal")
 }
 
 struct Fields {
@@ -215,35 +166,6 @@ fn number_fault(fault: NumberFault) -> Refusal {
     })
 }
 
-struct Types {
-    datetime: Py<PyType>,
-    date: Py<PyType>,
-    utc: Py<PyAny>,
-    decimal: Py<PyType>,
-    uuid: Py<PyType>,
-    enumeration: Py<PyType>,
-    from_milliseconds: Py<PyAny>,
-}
-
-impl Types {
-    fn get(py: Python<'_>) -> PyResult<&'static Types> {
-        static TYPES: PyOnceLock<Types> = PyOnceLock::new();
-        TYPES.get_or_try_init(py, || {
-            let class = |module: &str, name: &str| -> PyResult<Py<PyType>> { Ok(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind()) };
-            let utc = py.import("datetime")?.getattr("timezone")?.getattr("utc")?.unbind();
-            Ok(Types {
-                datetime: class("datetime", "datetime")?,
-                date: class("datetime", "date")?,
-                utc,
-                decimal: class("decimal", "Decimal")?,
-                uuid: class("uuid", "UUID")?,
-                enumeration: class("enum", "Enum")?,
-                from_milliseconds: py.import("cdp._results")?.getattr("from_milliseconds")?.unbind(),
-            })
-        })
-    }
-}
-
 /// The value as Python sees it: whole numbers as `int`, others as the nearest `float`.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
@@ -282,10 +204,11 @@ fn number_to_python(py: Python<'_>, number: Number) -> PyResult<Bound<'_, PyAny>
 
 /// The exact decimal as `decimal.Decimal`.
 pub(crate) fn number_to_decimal(py: Python<'_>, number: Number) -> PyResult<Bound<'_, PyAny>> {
-    Types::get(py)?.decimal.bind(py).call1((number.to_string(),))
+    decimal(py)?.call1((number.to_string(),))
 }
 
 /// An instant as a `datetime` in UTC.
 pub(crate) fn millis_to_python(py: Python<'_>, millis: i64) -> PyResult<Bound<'_, PyAny>> {
-    Types::get(py)?.from_milliseconds.bind(py).call1((millis,))
+    static FROM_MILLISECONDS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FROM_MILLISECONDS.import(py, "cdp._values", "from_milliseconds")?.call1((millis,))
 }

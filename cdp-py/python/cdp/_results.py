@@ -6,7 +6,6 @@ Must never import pandas, polars or pyarrow before the caller asks for one of th
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
-from datetime import datetime, timedelta, timezone
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,14 +17,8 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # How many rows a notebook shows of a table.
 _ROWS_SHOWN = 10
-
-
-def from_milliseconds(millis: int) -> datetime:
-    """The instant this many milliseconds after 1970, in UTC; exact, also before 1970."""
-    return _EPOCH + timedelta(milliseconds=millis)
 
 
 class Record:
