@@ -122,7 +122,7 @@ export interface OpenOptions {
   /** A time makes a clock that stands still and moves by `advance()` only. */
   clock?: Time
   /** Makes profile ids reproducible. */
-  idSeed?: string | number
+  idSeed?: string
   key?: string
   limits?: Record<string, number>
   strictConsent?: boolean
@@ -132,7 +132,7 @@ export interface OpenOptions {
 
 /** What every `...Async` verb takes besides its own options. */
 export interface AsyncOptions {
-  /** Aborting interrupts the store's running long calls; this one rejects with the signal's reason. */
+  /** Aborting interrupts the call, which rejects with the signal's reason. */
   signal?: AbortSignal
 }
 export interface AsOfOption {
@@ -156,7 +156,7 @@ export interface IngestOptions {
   source?: string
   format?: 'json' | 'ndjson' | 'csv' | 'form' | 'text'
   firstRow?: number
-  checkpoint?: unknown
+  checkpoint?: string
   atomic?: boolean
   batchRows?: number
 }

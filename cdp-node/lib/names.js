@@ -21,12 +21,12 @@ const IDENTIFIER_PARAMETERS = new Set(['identifier', 'a', 'b'])
 /** Fields of results whose content is keyed or written by the user: names of traits, columns, audiences, rules. */
 const OWN_NAMES = new Set([
   'ids', 'traits', 'features', 'properties', 'context', 'integrations', 'audiences', 'cohorts', 'consents', 'scores', 'labels',
-  'rows', 'columns', 'choice', 'rule', 'leaf', 'when', 'then', 'otherwise', 'where', 'value', 'values', 'actual', 'expected',
-  'definition', 'definitions', 'parameters', 'raw', 'checkpoint',
+  'identifiers', 'refused_links', 'profile_sizes', 'from', 'to', 'rows', 'columns', 'choice', 'rule', 'when', 'then', 'otherwise',
+  'where', 'value', 'values', 'found', 'current', 'definition', 'definitions', 'parameters', 'raw',
 ])
 
 /** Verbs whose whole answer is the user's own. */
-const VERBATIM = new Set(['definitions', 'schema', 'features', 'resolve', 'compile', 'draft_source', 'consents', 'tables', 'version', 'fingerprint'])
+const VERBATIM = new Set(['definitions', 'schema', 'features', 'resolve', 'rebuild', 'compile', 'draft_source', 'consents'])
 
 /** Arguments by position; all others stand in the last argument, the options. */
 const POSITIONAL = {

@@ -20,6 +20,8 @@ use napi_derive::napi;
 #[derive(Default)]
 pub struct Watch {
     stopped: AtomicBool,
+    /// Whether a verb is at work, which only the store can interrupt; an ingest asks `stopped` itself.
+    in_verb: AtomicBool,
     rows: AtomicU64,
 }
 
@@ -50,7 +52,12 @@ impl Job {
                 return Err(Error::new(ErrorKind::Interrupted, "the call was aborted before it began"));
             }
             match &self.work {
-                Work::Verb { name, request } => Ok(wire::call_json(&self.cdp, name, request)),
+                Work::Verb { name, request } => {
+                    self.watch.in_verb.store(true, Ordering::Release);
+                    let answer = wire::call_json(&self.cdp, name, request);
+                    self.watch.in_verb.store(false, Ordering::Release);
+                    Ok(answer)
+                }
                 Work::Ingest { input, options } => self.ingest(input, options),
             }
         })
@@ -164,11 +171,13 @@ pub fn watch() -> External<Arc<Watch>> {
     External::new(Arc::default())
 }
 
-/// Tells the watched call to stop; a verb that already runs is interrupted through its store.
+/// Tells the watched call to stop. A verb that waits for the pool never begins, one at work is interrupted.
 #[napi]
 pub fn stop(cdp: &External<Cdp>, watch: &External<Arc<Watch>>) {
     watch.stopped.store(true, Ordering::Release);
-    cdp.interrupt();
+    if watch.in_verb.load(Ordering::Acquire) {
+        cdp.interrupt();
+    }
 }
 
 /// How many rows the watched call has done.

@@ -80,6 +80,7 @@ test('a person is found by any casing of a preset identifier, and traits keep th
 
 test('an error has its code, hint and pointer', async () => {
   const db = store()
+  db.define({ kind: 'audience', name: 'french', rule: { trait: 'country', op: 'eq', value: 'France' } })
   const missing = error => error instanceof CdpError && error.code === 'not_found' && error.hint !== null
   assert.throws(() => db.members('no_such'), missing)
   await assert.rejects(db.membersAsync('no_such'), missing)

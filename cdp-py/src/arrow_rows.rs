@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::ffi_stream::{RecordBatchStreamReader, FFI_ArrowArrayStream};
+use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::types as t;
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
@@ -46,7 +46,8 @@ fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<RecordBatchStreamReader> {
 
 #[expect(unsafe_code, reason = "the Arrow C data interface passes two pointers")]
 fn array(capsules: &Bound<'_, PyTuple>) -> PyResult<RecordBatch> {
-    let schema = capsules.get_item(0)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
+    let schema =
+        capsules.get_item(0)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
     let array = capsules.get_item(1)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
     // SAFETY: by the PyCapsule protocol capsules of these names point to a valid schema and array that belong together
     // and live as long as the capsules; the schema is borrowed, the array is moved out and a released one left behind.
@@ -85,7 +86,10 @@ fn rows(batch: &RecordBatch) -> VecDeque<Result<Value>> {
     let row = |row| {
         let mut object = Object::new();
         for (field, column) in schema.fields().iter().zip(batch.columns()) {
-            object.insert(field.name().clone(), cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?);
+            object.insert(
+                field.name().clone(),
+                cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?,
+            );
         }
         Ok(Value::Object(object))
     };
@@ -156,8 +160,12 @@ fn cell(array: &dyn Array, row: usize) -> Cell {
         D::List(_) => list(array.as_list::<i32>().value(row).as_ref()),
         D::LargeList(_) => list(array.as_list::<i64>().value(row).as_ref()),
         D::FixedSizeList(..) => list(array.as_fixed_size_list().value(row).as_ref()),
-        D::Interval(IntervalUnit::MonthDayNano) | D::Duration(_) => Err("a duration cannot be stored; convert it to a number".to_owned()),
-        D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => Err("bytes cannot be stored; decode them to text".to_owned()),
+        D::Interval(IntervalUnit::MonthDayNano) | D::Duration(_) => {
+            Err("a duration cannot be stored; convert it to a number".to_owned())
+        }
+        D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
+            Err("bytes cannot be stored; decode them to text".to_owned())
+        }
         other => Err(format!("a value of Arrow type {other} cannot be stored; convert it to text or a number")),
     }
 }
@@ -167,10 +175,13 @@ fn list(items: &dyn Array) -> Cell {
 }
 
 fn number(parsed: std::result::Result<Number, NumberFault>) -> Cell {
-    parsed.map(Value::Number).map_err(|_| "a number that is not finite or lies further from zero than 1e20 cannot be stored".to_owned())
+    parsed
+        .map(Value::Number)
+        .map_err(|_| "a number that is not finite or lies further from zero than 1e20 cannot be stored".to_owned())
 }
 
 fn instant(millis: i128) -> Cell {
     let time = i64::try_from(millis).ok().and_then(|millis| Timestamp::checked_from_millis(millis).ok());
-    time.map(|time| Value::Text(time.to_string())).ok_or_else(|| "a time outside the years 1900 to 2200 cannot be stored".to_owned())
+    time.map(|time| Value::Text(time.to_string()))
+        .ok_or_else(|| "a time outside the years 1900 to 2200 cannot be stored".to_owned())
 }

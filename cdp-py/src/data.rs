@@ -66,12 +66,18 @@ impl Input {
             return Ok(Input::Arrow(rows));
         }
         if data.hasattr("read")? {
-            return Ok(Input::Reader(FileObject { file: data.clone().unbind(), buffer: VecDeque::new(), raised: raised.clone() }));
+            return Ok(Input::Reader(FileObject {
+                file: data.clone().unbind(),
+                buffer: VecDeque::new(),
+                raised: raised.clone(),
+            }));
         }
         let iterator = if data.is_instance_of::<PyDict>() { PyList::new(py, [data])?.try_iter() } else { data.try_iter() };
         let Ok(iterator) = iterator else {
             let error = Error::invalid(format!("cannot ingest a value of type {}", data.get_type().name()?));
-            return Err(to_exception(error.with_hint("give a path, bytes, a file object, a DataFrame or Arrow stream, or dicts")));
+            return Err(to_exception(
+                error.with_hint("give a path, bytes, a file object, a DataFrame or Arrow stream, or dicts"),
+            ));
         };
         Ok(Input::Rows(Rows { iterator: iterator.unbind(), pulled: VecDeque::new(), ended: false, raised: raised.clone() }))
     }

@@ -55,7 +55,13 @@ impl Store {
     /// Takes data in any of its forms and returns the receipt as a dict.
     ///
     /// `progress(rows, stage)` is called now and then; returning False interrupts.
-    fn ingest<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, options: &Bound<'py, PyDict>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn ingest<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let cdp = self.cdp()?;
         let options = value(options.as_any())?;
         let raised = Raised::default();
@@ -63,7 +69,9 @@ impl Store {
         let mut report = |rows: u64, stage: &str| {
             Python::attach(|py| {
                 let go_on = py.check_signals().and_then(|()| match &progress {
-                    Some(progress) => progress.call1(py, (rows, stage)).map(|answer| !matches!(answer.extract::<bool>(py), Ok(false))),
+                    Some(progress) => {
+                        progress.call1(py, (rows, stage)).map(|answer| !matches!(answer.extract::<bool>(py), Ok(false)))
+                    }
                     None => Ok(true),
                 });
                 go_on.unwrap_or_else(|error| raised.put(error))
@@ -101,7 +109,8 @@ impl Store {
         if self.pid == std::process::id() {
             return Ok(&self.cdp);
         }
-        let error = Error::new(ErrorKind::Closed, "this store was opened before the process forked and cannot be used in the child");
+        let error =
+            Error::new(ErrorKind::Closed, "this store was opened before the process forked and cannot be used in the child");
         Err(to_exception(error.with_hint("open the store again in the child process")))
     }
 
@@ -144,8 +153,26 @@ impl Drop for Store {
 // A thread costs tens of microseconds, too much for a point read.
 fn is_long(verb: &str) -> bool {
     const POINT_VERBS: [&str; 20] = [
-        "identify", "track", "page", "screen", "group", "alias", "profile", "features", "decide", "predict", "resolve", "consent", "consents",
-        "definitions", "schema", "tables", "models", "explain_member", "version", "close",
+        "identify",
+        "track",
+        "page",
+        "screen",
+        "group",
+        "alias",
+        "profile",
+        "features",
+        "decide",
+        "predict",
+        "resolve",
+        "consent",
+        "consents",
+        "definitions",
+        "schema",
+        "tables",
+        "models",
+        "explain_member",
+        "version",
+        "close",
     ];
     !POINT_VERBS.contains(&verb)
 }

@@ -100,7 +100,9 @@ fn walk_other(object: &Bound<'_, PyAny>, depth: usize) -> Walked {
     }
     match PLAIN.import(py, "cdp._values", "plain")?.call1((object,)) {
         Ok(plain) => walk(&plain, depth),
-        Err(raised) if raised.is_instance(py, UNSTORABLE.import(py, "cdp._values", "Unstorable")?) => Err(Refusal::new(raised.value(py).to_string())),
+        Err(raised) if raised.is_instance(py, UNSTORABLE.import(py, "cdp._values", "Unstorable")?) => {
+            Err(Refusal::new(raised.value(py).to_string()))
+        }
         Err(raised) => Err(raised.into()),
     }
 }

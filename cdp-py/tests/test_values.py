@@ -3,6 +3,7 @@
 import collections
 import datetime as dt
 import enum
+import itertools
 import types
 import uuid
 from decimal import Decimal
@@ -23,9 +24,14 @@ class Level(enum.IntEnum):
     HIGH = 3
 
 
+people = itertools.count()
+
+
 def round_trip(db: cdp.Cdp, value: object) -> object:
-    db.identify(user_id="u1", traits={"seen": [value]})
-    return db.profile(user_id="u1").traits["seen"][0]
+    # Another person each time: the clock stands still, so two writes of one trait would be in no order.
+    user_id = f"p{next(people)}"
+    db.identify(user_id=user_id, traits={"seen": [value]})
+    return db.profile(user_id=user_id).traits["seen"][0]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ class Record:
     def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Any]]]:
         return type(self), (self._fields,)
 
+    def __repr__(self) -> str:
+        # Names only: a representation ends up in logs, and values may be personal.
+        return f"{type(self).__name__}({', '.join(self._fields)})"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain dict, with the names of the documentation."""
         return dict(self._fields)
@@ -113,7 +117,7 @@ class Profile(Record):
     merged_from: list[str]
 
     def __repr__(self) -> str:
-        # Names of things only: a representation ends up in logs, and traits are personal.
+        # Names of things only, as for every record: traits are personal.
         return f"Profile({self.id}, {len(self.traits)} traits, {len(self.features)} features, audiences={self.audiences})"
 
 
@@ -127,6 +131,9 @@ class Prediction(Record):
     method: str
     model_version: int | None
 
+    def __repr__(self) -> str:
+        return f"Prediction(cohort={self.cohort!r}, score={self.score!r})"
+
 
 class Decision(Record):
     """What a policy chose for one person, and why."""
@@ -137,6 +144,9 @@ class Decision(Record):
     known: bool
     reasons: list[Any]
     evaluated: list[Any]
+
+    def __repr__(self) -> str:
+        return f"Decision(choice={self.choice!r}, matched={self.matched!r}, known={self.known})"
 
 
 class ModelReport(Record):

@@ -47,7 +47,7 @@ def open(
     create: bool | None = None,
     durability: str | None = None,
     clock: Time | None = None,
-    id_seed: str | int | None = None,
+    id_seed: str | None = None,
     key: str | None = None,
     limits: Mapping[str, int] | None = None,
     strict_consent: bool | None = None,
@@ -277,7 +277,7 @@ class Cdp:
 
     def ingest(
         self, data: Any, *, source: str | None = None, format: str | None = None, first_row: int | None = None,
-        checkpoint: Any = None, atomic: bool | None = None, batch_rows: int | None = None, progress: Progress = False,
+        checkpoint: str | None = None, atomic: bool | None = None, batch_rows: int | None = None, progress: Progress = False,
     ) -> Receipt:  # fmt: skip
         """Takes in many rows or messages. A wrong row never raises: it is kept as a reject with its reason.
 
