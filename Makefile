@@ -15,7 +15,7 @@ node: cdp-node/node_modules
 	cd cdp-node && npm test
 
 check-types: $(VENV)/ready cdp-node/node_modules
-	cd cdp-py && $(abspath $(PY)) -m mypy
+	cd cdp-py && $(abspath $(PY)) -m mypy && $(abspath $(PY)) -m mypy.stubtest cdp._native
 	cd cdp-node && npm run check-types
 
 $(VENV)/ready:

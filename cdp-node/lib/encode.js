@@ -52,8 +52,11 @@ function writeObject(value, depth) {
 
 function writeList(list, depth) {
   const items = []
-  for (let index = 0; index < list.length; index++) {
-    items.push(below(String(index), () => write(list[index], depth + 1)) ?? 'null')
+  try {
+    // By index, because a hole is null as well.
+    while (items.length < list.length) items.push(write(list[items.length], depth + 1) ?? 'null')
+  } catch (error) {
+    throw placed(error, String(items.length))
   }
   return `[${items.join(',')}]`
 }
@@ -62,8 +65,12 @@ function writeFields(entries, depth) {
   const fields = []
   for (const [key, value] of entries) {
     if (typeof key !== 'string') refuse(`a key must be text, not ${key === null ? 'null' : `a ${typeof key}`}`)
-    const text = below(key, () => write(value, depth + 1))
-    if (text !== undefined) fields.push(`${JSON.stringify(key)}:${text}`)
+    try {
+      const text = write(value, depth + 1)
+      if (text !== undefined) fields.push(`${JSON.stringify(key)}:${text}`)
+    } catch (error) {
+      throw placed(error, key)
+    }
   }
   return `{${fields.join(',')}}`
 }
@@ -72,16 +79,12 @@ function refuse(message) {
   throw new CdpError({ kind: 'invalid', message, pointer: '', faults: [{ pointer: '', message }] })
 }
 
-// Names the place of a refusal on its way up.
-function below(key, work) {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof CdpError) || error.pointer === null) throw error
-    const pointer = `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}${error.pointer}`
-    const [{ message }] = error.faults
-    throw new CdpError({ kind: error.code, message, pointer, faults: [{ pointer, message }] })
-  }
+// A refusal with its place one step longer, on its way up.
+function placed(error, key) {
+  if (!(error instanceof CdpError) || error.pointer === null) return error
+  const pointer = `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}${error.pointer}`
+  const [{ message }] = error.faults
+  return new CdpError({ kind: error.code, message, pointer, faults: [{ pointer, message }] })
 }
 
 module.exports = { encode }

@@ -33,6 +33,11 @@ test('every method is declared for TypeScript, and nothing else is', () => {
   assert.deepEqual([...names].sort(), methods().filter(name => name !== 'constructor').sort())
 })
 
+test('the version is the workspace\'s', () => {
+  const workspace = fs.readFileSync(path.join(__dirname, '..', '..', 'Cargo.toml'), 'utf8')
+  assert.equal(require('embedded-cdp/package.json').version, /^version = "(.+)"$/m.exec(workspace)[1])
+})
+
 test('named import from an ES module works', async () => {
   const module = await import('embedded-cdp')
   assert.equal(module.open, open)

@@ -3,23 +3,24 @@
 //! A missing value and a float NaN are null, as DataFrames mean them; times are RFC 3339 text in UTC. Must never guess:
 //! a column type without a plain meaning is an error that names the column. The only room with `unsafe`.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::types as t;
 use arrow_array::{Array, RecordBatch, StructArray};
-use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
+use arrow_schema::{ArrowError, DataType, IntervalUnit, Schema, TimeUnit};
 use cdp_core::records::{Number, NumberFault, Object, Timestamp, Value};
-use cdp_core::{Error, Result};
+use cdp_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
 
 /// The rows of an Arrow producer.
 pub(crate) struct ArrowRows {
     batches: Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>,
-    rows: VecDeque<Result<Value>>,
+    batch: RecordBatch,
+    row: usize,
 }
 
 impl ArrowRows {
@@ -32,7 +33,7 @@ impl ArrowRows {
         } else {
             return Ok(None);
         };
-        Ok(Some(ArrowRows { batches, rows: VecDeque::new() }))
+        Ok(Some(ArrowRows { batches, batch: RecordBatch::new_empty(Arc::new(Schema::empty())), row: 0 }))
     }
 }
 
@@ -71,29 +72,25 @@ impl Iterator for ArrowRows {
     type Item = Result<Value>;
 
     fn next(&mut self) -> Option<Result<Value>> {
-        while self.rows.is_empty() {
+        // Row by row: a DataFrame may be one batch of millions, and as values it would need many times its memory.
+        while self.row >= self.batch.num_rows() {
             match self.batches.next()? {
-                Ok(batch) => self.rows = rows(&batch),
-                Err(error) => return Some(Err(Error::new(cdp_core::ErrorKind::Io, unreadable(&error).message()))),
+                Ok(batch) => (self.batch, self.row) = (batch, 0),
+                Err(error) => return Some(Err(Error::new(ErrorKind::Io, unreadable(&error).message()))),
             }
         }
-        self.rows.pop_front()
+        self.row += 1;
+        Some(row(&self.batch, self.row - 1))
     }
 }
 
-fn rows(batch: &RecordBatch) -> VecDeque<Result<Value>> {
-    let schema = batch.schema();
-    let row = |row| {
-        let mut object = Object::new();
-        for (field, column) in schema.fields().iter().zip(batch.columns()) {
-            object.insert(
-                field.name().clone(),
-                cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?,
-            );
-        }
-        Ok(Value::Object(object))
-    };
-    (0..batch.num_rows()).map(row).collect()
+fn row(batch: &RecordBatch, row: usize) -> Result<Value> {
+    let mut object = Object::new();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let value = cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?;
+        object.insert(field.name().clone(), value);
+    }
+    Ok(Value::Object(object))
 }
 
 type Cell = std::result::Result<Value, String>;

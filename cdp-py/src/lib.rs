@@ -26,6 +26,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let verbs = VERBS.iter().map(|verb| {
             let access = if matches!(verb.access, Access::Read) { "read" } else { "write" };
             Ok((verb.name, access, PyTuple::new(py, verb.parameters)?))

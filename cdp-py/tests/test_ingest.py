@@ -194,3 +194,15 @@ def test_an_arrow_column_without_meaning_rejects_its_rows_by_name(db: cdp.Cdp) -
     for array in [pa.array([b"x"]), pa.array([dt.timedelta(1)]), pa.array([float("inf")]), pa.array([dt.time(1)])]:
         receipt = db.ingest(pa.table({"type": ["track"], "event": ["e"], "userId": ["u"], "odd": array}))
         assert (receipt.accepted, receipt.rejected) == (0, 1)
+
+
+def test_arrow_memory_is_given_back(db: cdp.Cdp) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.Table.from_pylist(MESSAGES)
+    db.ingest(table)
+    held = pa.total_allocated_bytes()
+    for _ in range(50):
+        db.ingest(table)
+        db.table("events", limit=1).to_arrow()
+
+    assert pa.total_allocated_bytes() <= held

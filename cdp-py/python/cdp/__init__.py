@@ -8,6 +8,7 @@
     'France'
 """
 
+from ._native import __version__
 from ._errors import (
     BusyError,
     CallInterruptedError,
@@ -50,5 +51,6 @@ __all__ = [
     "Profile",
     "Receipt",
     "Record",
+    "__version__",
     "open",
 ]

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, final
 
+__all__ = ["Frame", "Store", "VERBS", "__version__"]
+
+__version__: str
 VERBS: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 @final
