@@ -15,7 +15,7 @@ function encode(value) {
 function write(value, depth) {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value)
+      return quote(value)
     case 'number':
       if (!Number.isFinite(value)) refuse('a number that is not finite cannot be stored; use null where it is missing')
       return String(value)
@@ -35,6 +35,8 @@ function write(value, depth) {
 function writeObject(value, depth) {
   if (depth >= MAX_DEPTH) refuse(`nested deeper than ${MAX_DEPTH} levels`)
   if (Array.isArray(value)) return writeList(value, depth)
+  // The common case first: the tests below cost more than writing a small object.
+  if (Object.getPrototypeOf(value) === Object.prototype && typeof value.toJSON !== 'function') return writeFields(Object.entries(value), depth)
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) refuse('an invalid Date cannot be stored')
     return `"${value.toISOString()}"`
@@ -67,12 +69,17 @@ function writeFields(entries, depth) {
     if (typeof key !== 'string') refuse(`a key must be text, not ${key === null ? 'null' : `a ${typeof key}`}`)
     try {
       const text = write(value, depth + 1)
-      if (text !== undefined) fields.push(`${JSON.stringify(key)}:${text}`)
+      if (text !== undefined) fields.push(`${quote(key)}:${text}`)
     } catch (error) {
       throw placed(error, key)
     }
   }
   return `{${fields.join(',')}}`
+}
+
+// Most text has nothing to escape, and a test is cheaper than a call of JSON.stringify.
+function quote(text) {
+  return /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 function refuse(message) {

@@ -166,10 +166,12 @@ export interface IngestAsyncOptions extends IngestOptions, AsyncOptions {
 }
 
 export interface ConsentOptions {
+  purpose: string
   status: string
-  purpose?: string
+  /** Without one, the choice is about every channel. */
   channel?: string
-  [parameter: string]: unknown
+  timestamp?: Time
+  messageId?: string
 }
 export interface ExportOptions {
   audience?: string
@@ -178,7 +180,7 @@ export interface ExportOptions {
   format?: string
   purpose?: string
   channel?: string
-  columns?: string[] | Record<string, string>
+  columns?: string[]
 }
 type MembersOptions = TableOptions
 type ProfilesOptions = TableOptions & { where?: Rule }
@@ -247,6 +249,9 @@ export class Cdp {
   /** Drives rejected rows again, after their source definition was mended. */
   redrive(options?: { source?: string; reason?: string }): Receipt
   redriveAsync(options?: { source?: string; reason?: string } & AsyncOptions): Promise<Receipt>
+  /** How far each source was read: the checkpoint that came with its last data. */
+  checkpoints(): Record<string, string>
+  checkpointsAsync(options?: AsyncOptions): Promise<Record<string, string>>
   /** Moves the store's time forward, to now by default, and records the audience changes that fell due. */
   advance(to?: Time): unknown
   advanceAsync(to?: Time, options?: AsyncOptions): Promise<unknown>
@@ -316,10 +321,10 @@ export class Cdp {
   train(predictor: string): Record<string, unknown>
   trainAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
   /** The cohort or propensity of a person, or of a text. */
-  predict(predictor: string, options: PredictOptions): Prediction
-  predict(predictor: string, identifier: Identifier | null, options?: PredictOptions): Prediction
-  predictAsync(predictor: string, options: PredictOptions & AsyncOptions): Promise<Prediction>
-  predictAsync(predictor: string, identifier: Identifier | null, options?: PredictOptions & AsyncOptions): Promise<Prediction>
+  predict(predictor: string, options: PredictOptions): Prediction | null
+  predict(predictor: string, identifier: Identifier | null, options?: PredictOptions): Prediction | null
+  predictAsync(predictor: string, options: PredictOptions & AsyncOptions): Promise<Prediction | null>
+  predictAsync(predictor: string, identifier: Identifier | null, options?: PredictOptions & AsyncOptions): Promise<Prediction | null>
   /** The people of a cohort, highest score first. */
   cohortMembers<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions): Frame<Row>
   cohortMembersAsync<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions & AsyncOptions): Promise<Frame<Row>>
@@ -349,9 +354,9 @@ export class Cdp {
 
   // Governing
 
-  /** Records a choice of a person about a purpose, a channel, or both. */
-  consent(identifier: Identifier, options: ConsentOptions): unknown
-  consentAsync(identifier: Identifier, options: ConsentOptions & AsyncOptions): Promise<unknown>
+  /** Records a choice of a person about a purpose, for one channel or for all. */
+  consent(identifier: Identifier, options: ConsentOptions): Receipt
+  consentAsync(identifier: Identifier, options: ConsentOptions & AsyncOptions): Promise<Receipt>
   /** The consent state of a person at an instant. */
   consents(identifier: Identifier, options?: AsOfOption): unknown
   consentsAsync(identifier: Identifier, options?: AsOfOption & AsyncOptions): Promise<unknown>
@@ -364,6 +369,9 @@ export class Cdp {
   /** Checks the file and that every derived thing equals what the facts give. */
   verify(): unknown
   verifyAsync(options?: AsyncOptions): Promise<unknown>
+  /** Copies the store to a new file that only its owner can read, while others go on reading and writing. */
+  backup(path: string): void
+  backupAsync(path: string, options?: AsyncOptions): Promise<void>
   /** Counts and sizes of the store. */
   stats(format?: string): unknown
   statsAsync(format?: string, options?: AsyncOptions): Promise<unknown>

@@ -26,7 +26,7 @@ const OWN_NAMES = new Set([
 ])
 
 /** Verbs whose whole answer is the user's own. */
-const VERBATIM = new Set(['definitions', 'schema', 'features', 'resolve', 'rebuild', 'compile', 'draft_source', 'consents'])
+const VERBATIM = new Set(['definitions', 'schema', 'features', 'resolve', 'rebuild', 'checkpoints', 'compile', 'draft_source', 'consents'])
 
 /** Arguments by position; all others stand in the last argument, the options. */
 const POSITIONAL = {
@@ -57,6 +57,7 @@ const POSITIONAL = {
   consents: ['identifier'],
   fingerprint: ['as_of'],
   stats: ['format'],
+  backup: ['path'],
 }
 
 /** Verbs whose one argument is a Segment message. */

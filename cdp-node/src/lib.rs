@@ -76,7 +76,7 @@ impl Job {
         };
         let receipt = wire::ingest(&self.cdp, data, &options, Some(&mut progress))?;
         self.watch.rows.store(receipt.rows, Ordering::Release);
-        Ok(ok(receipt.to_value()))
+        Ok(wire::envelope(Ok(receipt.to_value())))
     }
 }
 
@@ -189,7 +189,7 @@ pub fn rows_done(watch: &External<Arc<Watch>>) -> f64 {
 /// Closes the store; closing twice is fine.
 #[napi]
 pub fn close(cdp: &External<Cdp>) -> String {
-    guarded(|| cdp.close().map(|()| ok(Value::Null)))
+    guarded(|| cdp.close().map(|()| wire::envelope(Ok(Value::Null))))
 }
 
 /// Whether the store was closed.
@@ -225,27 +225,5 @@ fn parse(json: &str) -> Result<Value> {
 
 fn guarded(work: impl FnOnce() -> Result<String>) -> String {
     let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("the library panicked")));
-    answer.unwrap_or_else(|error| envelope("error", error_value(&error)))
-}
-
-fn ok(value: Value) -> String {
-    envelope("ok", value)
-}
-
-fn envelope(key: &str, value: Value) -> String {
-    Value::object([(key, value)]).to_json()
-}
-
-fn error_value(error: &Error) -> Value {
-    let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
-    let faults = error.faults().iter().map(|fault| {
-        Value::object([("pointer", Value::from(fault.pointer.as_str())), ("message", Value::from(fault.message.as_str()))])
-    });
-    Value::object([
-        ("kind", Value::from(error.kind().as_str())),
-        ("message", Value::from(error.message())),
-        ("hint", optional(error.hint())),
-        ("pointer", optional(error.pointer())),
-        ("faults", Value::List(faults.collect())),
-    ])
+    answer.unwrap_or_else(|error| wire::envelope(Err(error)))
 }

@@ -16,8 +16,8 @@ async function shop(): Promise<void> {
   const page: Frame<Member> = db.members<Member>('high_value_30d', { columns: ['email'], orderBy: '-features.total_spend', limit: 10 })
   db.members('high_value_30d', { after: page.next ?? undefined })
   for await (const member of db.iterateMembers<Member>('high_value_30d')) member.email.length
-  db.predict('interest_cohort', { text: 'trail running' }).modelVersion?.toFixed()
-  db.predict('interest_cohort', { userId: 'u1' }, { topK: 3 }).scores.hiking?.toFixed()
+  db.predict('interest_cohort', { text: 'trail running' })?.modelVersion?.toFixed()
+  db.predict('interest_cohort', { userId: 'u1' }, { topK: 3 })?.scores.hiking?.toFixed()
   const { choice } = db.decide<{ experience: string }>('checkout', { userId: 'u1' }, { event: 'Order Completed', properties: { amount: 120 } })
   choice.experience.length
   db.consent({ userId: 'u1' }, { purpose: 'marketing', channel: 'email', status: 'granted' })

@@ -29,7 +29,7 @@ test('what can be stored is kept', () => {
     [new Date('2011-12-10T02:30:00+02:30'), '2011-12-10T00:00:00.000Z'],
     [new Map([['a_b', new Set([1, 2])]]), { a_b: [1, 2] }],
     [{ gone: undefined, camelCase: 1 }, { camelCase: 1 }],
-    [[1, , 2], [1, null, 2]], // eslint-disable-line no-sparse-arrays
+    [[1, , 2], [1, null, 2]],
     [{ toJSON: () => 'mine' }, 'mine'],
     [Object(5), 5],
   ]) {

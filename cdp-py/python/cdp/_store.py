@@ -33,7 +33,6 @@ Definition: TypeAlias = Mapping[str, Any]
 Progress: TypeAlias = bool | Callable[[int, str], object]
 """True shows a line on stderr; a callable gets the rows done and the stage, and returning False interrupts."""
 
-_PARAMETERS = {name: parameters for name, _, parameters in _native.VERBS}
 # Segment's own fields of a message; every other keyword of a collecting verb is an identifier type.
 _SEGMENT_IDS = ("user_id", "anonymous_id", "group_id", "previous_id")
 # Ten updates a second are what an eye can follow.
@@ -322,6 +321,11 @@ class Cdp:
         """Drives rejected rows again, after their source definition was mended; those accepted leave the rejects."""
         return Receipt(self._call("redrive", source=source, reason=reason))
 
+    def checkpoints(self) -> dict[str, str]:
+        """How far each source was read: the checkpoint that came with its last data."""
+        answer: dict[str, str] = self._call("checkpoints")
+        return answer
+
     def advance(self, to: Time | None = None) -> Any:
         """Moves the store's time forward (to now by default) and records the audience changes that fell due."""
         return self._call("advance", to=to)
@@ -454,15 +458,16 @@ class Cdp:
 
     def predict(
         self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, top_k: int | None = None, **ids: Any
-    ) -> Prediction:
-        """The cohort or propensity of a person, or of a text, with its scores between 0 and 1.
+    ) -> Prediction | None:
+        """The cohort or propensity of a person, or of a text, with its scores between 0 and 1; None if nobody matches.
 
         Example:
             >>> db.predict("interest_cohort", text="trail running, alpine huts").cohort
         """
         if text is None or identifier is not None or ids:
             identifier = _identifier("predict", identifier, ids)
-        return Prediction(self._call("predict", predictor=predictor, identifier=identifier, text=text, top_k=top_k))
+        found = self._call("predict", predictor=predictor, identifier=identifier, text=text, top_k=top_k)
+        return None if found is None else Prediction(found)
 
     def cohort_members(self, predictor: str, cohort: str, *, limit: int | None = None, after: str | None = None) -> Frame:
         """The people of a cohort, highest score first."""
@@ -490,7 +495,7 @@ class Cdp:
 
     def export(
         self, audience: str | None = None, *, destination: str | None = None, path: str | os.PathLike[str] | None = None,
-        format: str | None = None, purpose: str | None = None, channel: str | None = None, columns: Any = None,
+        format: str | None = None, purpose: str | None = None, channel: str | None = None, columns: list[str] | None = None,
     ) -> Any:  # fmt: skip
         """Writes the members of an audience, or a destination's, to a file; only those whose consent allows the purpose.
 
@@ -523,18 +528,26 @@ class Cdp:
 
     # Governing
 
-    def consent(self, identifier: Identifier | None = None, *, status: str, **fields: Any) -> Any:
-        """Records a choice of a person about a purpose, a channel, or both.
+    def consent(
+        self, identifier: Identifier | None = None, *, purpose: str, status: str, channel: str | None = None,
+        timestamp: Time | None = None, message_id: str | None = None, **ids: Any,
+    ) -> Receipt:  # fmt: skip
+        """Records a choice of a person about a purpose, for one channel or for all.
 
         Args:
-            status: what the person chose, such as `granted` or `denied`.
-            fields: `purpose`, `channel` and the other parameters of the verb; any other keyword is the identifier.
+            status: what the person chose: `granted` or `denied`.
+            timestamp: when the choice was made; the clock's now if left out.
+            message_id: makes a repeated call count once.
 
         Example:
             >>> db.consent(user_id="u1", purpose="marketing", channel="email", status="granted")
         """
-        known = {name: fields.pop(name) for name in list(fields) if name in _PARAMETERS["consent"]}
-        return self._call("consent", identifier=_identifier("consent", identifier, fields), status=status, **known)
+        return Receipt(
+            self._call(
+                "consent", identifier=_identifier("consent", identifier, ids), purpose=purpose, channel=channel, status=status,
+                timestamp=timestamp, message_id=message_id,
+            )
+        )  # fmt: skip
 
     def consents(self, identifier: Identifier | None = None, *, as_of: AsOf | None = None, **ids: Any) -> Any:
         """The consent state of a person at an instant."""
@@ -553,6 +566,10 @@ class Cdp:
     def stats(self, format: str | None = None) -> Any:
         """Counts and sizes of the store."""
         return self._call("stats", format=format)
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copies the store to a new file that only its owner can read, while others go on reading and writing."""
+        self._call("backup", path=os.fspath(path))
 
     def version(self) -> Any:
         """The version of the core and of the file format."""
