@@ -62,7 +62,7 @@ def test_members_are_a_frame_with_the_columns_asked_for(shop: cdp.Cdp) -> None:
     everybody = shop.profiles(columns=columns, order_by="-features.total_spend")
     assert everybody.columns == columns
     assert everybody["user_id"] == ["u1", "u2"]
-    with pytest.raises(cdp.InvalidError) as caught:
+    with pytest.raises(cdp.CdpError) as caught:
         shop.members("high_value", columns=["features.total_spent"])
     assert "total_spend" in str(caught.value)
 
