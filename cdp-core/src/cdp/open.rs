@@ -176,10 +176,11 @@ impl Cdp {
         }
         let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, inner| inner.strong_count() > 0);
-        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade) {
-            if !inner.store.is_closed() && inner.store.process_id() == std::process::id() {
-                return shared(inner, &options);
-            }
+        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade)
+            && !inner.store.is_closed()
+            && inner.store.process_id() == std::process::id()
+        {
+            return shared(inner, &options);
         }
         let cdp = open_new(&options)?;
         if let Some(key) = canonical(path) {
