@@ -37,5 +37,7 @@ pub fn json(text: &str) -> Value {
 
 /// The source of the UCI Online Retail file, as the contract writes it.
 pub const SHOP_CSV: &str = include_str!("../../examples/online_retail/definitions/shop_csv.json");
+/// What the retail file is known to give.
+pub const SHOP_EXPECTED: &str = include_str!("../../examples/online_retail/expected.json");
 /// The features and the audience of the retail figures.
 pub const SHOP_DEFINITIONS: &str = include_str!("../../examples/online_retail/definitions/measures.json");
