@@ -22,13 +22,13 @@ test('the retail file gives its known figures and fingerprint', { skip }, async 
   const receipt = await db.ingestAsync(file, { source: 'shop_csv' })
 
   assert.deepStrictEqual([receipt.rows, receipt.accepted, receipt.rejected], [expected.rows, expected.accepted, expected.rejected])
-  const { rows } = db.featureTable({ names: ['gross_revenue', 'orders'] })
+  const { rows } = db.featureTable(['gross_revenue', 'orders'])
   assert.strictEqual(rows.length, expected.profiles)
   assert.strictEqual(rows.reduce((sum, row) => sum + row['features.orders'], 0), expected.orders)
   // Thousandths are integers that a double adds exactly.
   const thousandths = rows.reduce((sum, row) => sum + Math.round(row['features.gross_revenue'] * 1000), 0)
   assert.strictEqual(thousandths, Math.round(Number(expected.gross_revenue) * 1000))
-  const customer = db.profile({ user_id: '14646' })
+  const customer = db.profile({ userId: '14646' })
   assert.strictEqual(String(customer.features.gross_revenue), expected.customer_14646_gross_revenue)
   for (const [asOf, members] of Object.entries(expected.high_value_30d)) {
     assert.strictEqual(db.members('high_value_30d', { asOf }).rows.length, members)

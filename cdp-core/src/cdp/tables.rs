@@ -1,5 +1,7 @@
 //! The store as tables, for those who bring their own engine.
 
+use std::sync::Arc;
+
 use super::snapshot::Snapshot;
 use super::{AsOf, Cdp};
 use crate::definitions::{Rule, nearest};
@@ -136,65 +138,84 @@ impl Cdp {
 }
 
 fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
-    let mut profile_of: Vec<Option<String>> = vec![None; snapshot.memory.n_nodes() as usize];
+    let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];
     for person in snapshot.people(at)? {
         if let Some(rule) = rule
             && !evaluate(rule, &person, at)?
         {
             continue;
         }
-        let id = person.profile_id();
+        let id: Arc<str> = Arc::from(person.profile_id());
         for node in &person.nodes {
             if let Some(place) = profile_of.get_mut(*node as usize) {
                 *place = Some(id.clone());
             }
         }
     }
-    let mut messages = Vec::new();
+    let mut table = EventsTable { profile_ids: Some(Vec::new()), ..EventsTable::default() };
     snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
-        if message.occurred_at <= at && profile_of.get(message.node as usize).is_some_and(Option::is_some) {
-            messages.push(message);
+        let profile_id = profile_of.get(message.node as usize).and_then(Option::as_ref);
+        if let Some(profile_id) = profile_id.filter(|_| message.occurred_at <= at) {
+            table.push(snapshot, message, Some(profile_id));
         }
         Ok(())
     })?;
-    Ok(events_frame(snapshot, &messages, Some(&profile_of)))
+    Ok(table.into_frame())
 }
 
-/// Messages as a frame, with the profile of their nodes if that is known.
-pub(super) fn events_frame(
-    snapshot: &Snapshot<'_>,
-    messages: &[StoredMessage],
-    profile_of: Option<&[Option<String>]>,
-) -> Frame {
-    let payloads: Vec<Value> =
-        messages.iter().map(|message| Value::parse(message.payload.as_bytes()).unwrap_or_default()).collect();
-    let part = |name: &str| {
-        Cells::Text(
-            payloads
-                .iter()
-                .map(|payload| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json))
-                .collect(),
-        )
-    };
-    let text = |value: &dyn Fn(&StoredMessage) -> Option<String>| Cells::Text(messages.iter().map(value).collect());
-    let mut columns = vec![
-        ("source", text(&|message| Some(snapshot.memory.name(message.source).to_owned()))),
-        ("message_id", text(&|message| Some(message.message_id.clone()))),
-        ("type", text(&|message| Some(message.kind.as_str().to_owned()))),
-        ("event", text(&|message| message.event.map(|event| snapshot.memory.name(event).to_owned()))),
-    ];
-    if let Some(profile_of) = profile_of {
-        columns.push(("profile_id", text(&|message| profile_of.get(message.node as usize).cloned().flatten())));
+/// Messages as columns. A message is taken apart as it comes, so that only what the table shows stays in memory.
+#[derive(Default)]
+pub(super) struct EventsTable {
+    sources: Vec<Option<String>>,
+    message_ids: Vec<Option<String>>,
+    types: Vec<Option<String>>,
+    events: Vec<Option<String>>,
+    profile_ids: Option<Vec<Option<String>>>,
+    occurred_at: Vec<Option<Timestamp>>,
+    recorded_at: Vec<Option<Timestamp>>,
+    sequences: Vec<Option<i64>>,
+    properties: Vec<Option<String>>,
+    traits: Vec<Option<String>>,
+    contexts: Vec<Option<String>>,
+}
+
+impl EventsTable {
+    pub(super) fn push(&mut self, snapshot: &Snapshot<'_>, message: StoredMessage, profile_id: Option<&str>) {
+        let payload = Value::parse(message.payload.as_bytes()).unwrap_or_default();
+        let part = |name: &str| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json);
+        self.sources.push(Some(snapshot.memory.name(message.source).to_owned()));
+        self.message_ids.push(Some(message.message_id));
+        self.types.push(Some(message.kind.as_str().to_owned()));
+        self.events.push(message.event.map(|event| snapshot.memory.name(event).to_owned()));
+        if let Some(profile_ids) = &mut self.profile_ids {
+            profile_ids.push(profile_id.map(str::to_owned));
+        }
+        self.occurred_at.push(Some(message.occurred_at));
+        self.recorded_at.push(Some(message.recorded_at));
+        self.sequences.push(i64::try_from(message.sequence).ok());
+        self.properties.push(part("properties"));
+        self.traits.push(part("traits"));
+        self.contexts.push(part("context"));
     }
-    columns.extend([
-        ("occurred_at", Cells::Timestamp(messages.iter().map(|message| Some(message.occurred_at)).collect())),
-        ("recorded_at", Cells::Timestamp(messages.iter().map(|message| Some(message.recorded_at)).collect())),
-        ("seq", Cells::Int64(messages.iter().map(|message| i64::try_from(message.sequence).ok()).collect())),
-        ("properties", part("properties")),
-        ("traits", part("traits")),
-        ("context", part("context")),
-    ]);
-    Frame::new(columns)
+
+    pub(super) fn into_frame(self) -> Frame {
+        let mut columns = vec![
+            ("source", Cells::Text(self.sources)),
+            ("message_id", Cells::Text(self.message_ids)),
+            ("type", Cells::Text(self.types)),
+            ("event", Cells::Text(self.events)),
+        ];
+        columns.extend(self.profile_ids.map(|ids| ("profile_id", Cells::Text(ids))));
+        columns.extend([
+            ("occurred_at", Cells::Timestamp(self.occurred_at)),
+            ("recorded_at", Cells::Timestamp(self.recorded_at)),
+            ("seq", Cells::Int64(self.sequences)),
+            ("properties", Cells::Text(self.properties)),
+            ("traits", Cells::Text(self.traits)),
+            ("context", Cells::Text(self.contexts)),
+        ]);
+        Frame::new(columns)
+    }
 }
 
 /// A table that grows by rows.

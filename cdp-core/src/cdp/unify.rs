@@ -201,8 +201,11 @@ impl Cdp {
             let from = after.unwrap_or(0).min(rows.len());
             let to = limit.map_or(rows.len(), |limit| from.saturating_add(limit).min(rows.len()));
             let more = to < rows.len();
-            let rows = rows.get(from..to).unwrap_or_default();
-            let mut frame = super::tables::events_frame(snapshot, rows, None);
+            let mut table = super::tables::EventsTable::default();
+            for message in rows.drain(from..to) {
+                table.push(snapshot, message, None);
+            }
+            let mut frame = table.into_frame();
             frame.next = more.then(|| to.to_string());
             Ok(frame)
         })
