@@ -248,22 +248,17 @@ fn message(id: &str, sent: &Sent, without_ids: bool) -> Value {
     let mut fields =
         vec![format!("\"messageId\": \"{id}\""), format!("\"timestamp\": \"{}\"", slot(i64::from(sent.hour)))];
     if !without_ids {
-        fields.extend(sent.user.map(|user| format!("\"userId\": \"{}\"", name(user))));
-        fields.extend(sent.device.map(|device| format!("\"anonymousId\": \"{}\"", name(device))));
+        fields.extend(sent.user.map(|user| format!("\"userId\": \"u{user}\"")));
+        fields.extend(sent.device.map(|device| format!("\"anonymousId\": \"a{device}\"")));
     }
     fields.push(match sent.kind {
         Kind::Identify => "\"type\": \"identify\", \"traits\": {}".to_owned(),
         Kind::Track => {
             format!("\"type\": \"track\", \"event\": \"Bought\", \"properties\": {{\"amount\": {}}}", sent.amount)
         }
-        Kind::Alias => format!("\"type\": \"alias\", \"previousId\": \"{}\"", name(previous(sent))),
+        Kind::Alias => format!("\"type\": \"alias\", \"previousId\": \"u{}\"", previous(sent)),
     });
     json(&format!("{{{}}}", fields.join(", ")))
-}
-
-// A zero alone would be a placeholder.
-fn name(value: u8) -> String {
-    format!("n{value}")
 }
 
 struct Machine {
