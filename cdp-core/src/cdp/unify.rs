@@ -321,7 +321,9 @@ impl Cdp {
     pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
         let names: Vec<String> = match names {
             Some(names) => names.to_vec(),
-            None => self.state().catalog.features().map(|feature| feature.name.clone()).collect(),
+            None => {
+                self.read(|snapshot| Ok(snapshot.catalog.features().map(|feature| feature.name.clone()).collect()))?
+            }
         };
         let columns = names.iter().map(|name| format!("features.{name}")).collect();
         self.profiles(&super::segment::Query {

@@ -3,6 +3,7 @@
 //! A foreign, newer or damaged file is an error and its bytes stay as they were; nothing is ever deleted.
 
 use std::fs::OpenOptions as FileOptions;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,10 +52,7 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
         }
         Some(ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::Corrupt, "the store file is damaged")
             .with_hint("restore a backup; the file was left as it is"),
-        Some(ErrorCode::NotADatabase) => {
-            Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
-                .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
-        }
+        Some(ErrorCode::NotADatabase) => not_a_database(),
         Some(ErrorCode::DiskFull) => Error::new(ErrorKind::Io, "the disk is full; nothing of this call was kept"),
         Some(ErrorCode::ReadOnly) => Error::new(ErrorKind::Io, "the store file cannot be written")
             .with_hint("check the permissions of the file and of its folder, or open with read_only"),
@@ -67,6 +65,11 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
         }
         _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
     }
+}
+
+fn not_a_database() -> Error {
+    Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
+        .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
 }
 
 /// Opens the file, checks that it is ours, brings it to the present schema.
@@ -139,17 +142,31 @@ fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
     opened.map_err(sql_error)
 }
 
-/// Looks at the header through a read-only connection, so that a file we refuse keeps its bytes.
+/// Refuses a file that is not ours or newer. The header is read as bytes, so that a file we refuse keeps its own and
+/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it.
 fn refuse_foreign(path: &Path) -> Result<()> {
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
-        return Ok(());
+    let header = match read_header(path)? {
+        Some(header) => header,
+        None => return Ok(()),
+    };
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(not_a_database());
     }
-    let probe = open_sqlite(Some(path), true)?;
-    probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
-    let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
-    let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
-    if tables == 0 && application_id == 0 && version == 0 {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let has_wal = std::fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0);
+    let (application_id, version, is_empty) = if has_wal {
+        probe(path)?
+    } else {
+        let number = |at: usize| {
+            header.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).map(|bytes| i32::from_be_bytes(*bytes))
+        };
+        let (version, application_id) = (i64::from(number(60).unwrap_or(0)), i64::from(number(68).unwrap_or(0)));
+        // The schema cookie is 0 as long as no table was ever made.
+        let is_empty = application_id == 0 && version == 0 && number(40) == Some(0);
+        (application_id, version, is_empty)
+    };
+    if is_empty {
         // Created by another process that has not finished, or killed before its first transaction: an empty store.
         return Ok(());
     }
@@ -165,6 +182,27 @@ fn refuse_foreign(path: &Path) -> Result<()> {
         .with_hint("the file was left unchanged; use a newer version of the library"));
     }
     Ok(())
+}
+
+/// The first 100 bytes; `None` for an empty file.
+fn read_header(path: &Path) -> Result<Option<Vec<u8>>> {
+    let io = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("the store file cannot be read: {}", error.kind()))
+            .with_hint("check the permissions of the file and of its folder")
+    };
+    let mut header = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(100).read_to_end(&mut header).map_err(io)?;
+    Ok(if header.is_empty() { None } else { Some(header) })
+}
+
+/// (application id, user version, whether it is empty), as a read transaction sees them.
+fn probe(path: &Path) -> Result<(i64, i64, bool)> {
+    let probe = open_sqlite(Some(path), true)?;
+    probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
+    let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
+    let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
+    Ok((application_id, version, tables == 0 && application_id == 0 && version == 0))
 }
 
 fn harden(connection: &Connection) -> Result<()> {
@@ -227,7 +265,7 @@ fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
                 None => random_bytes::<32>()?,
             };
             connection
-                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1)", [salt.as_slice()])
+                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0)", [salt.as_slice()])
                 .map_err(sql_error)?;
         }
         connection
