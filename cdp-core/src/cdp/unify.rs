@@ -237,7 +237,7 @@ impl Cdp {
             let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
             let linked = profile.contains(&to);
             let path =
-                if linked { evidence_path(snapshot.partition.links_around(from), &profile, from, to) } else { None };
+                if linked { evidence_path(&snapshot.partition.links_around(from), &profile, from, to) } else { None };
             let mut steps = Vec::new();
             for step in path.into_iter().flatten() {
                 let message = snapshot.facts.message(step.link.sequence)?;

@@ -65,6 +65,8 @@ struct Labels {
     members: HashMap<u32, Vec<u32>>,
     first_live_at: HashMap<u32, Timestamp>,
     violations: BTreeSet<Violation>,
+    // (sequence, pair) of each refused link: it is evidence, but joins nobody
+    refused: BTreeSet<(u64, (u32, u32))>,
     last_at: Option<Timestamp>,
 }
 
@@ -95,6 +97,7 @@ impl Labels {
         }
         if let Some(reason) = self.refusal(link, left, right, rules)? {
             self.violations.insert(Violation { reason, pair: link.pair() });
+            self.refused.insert((link.sequence, link.pair()));
             return Ok(None);
         }
         self.live(link);
@@ -219,6 +222,11 @@ impl Component {
         self.labels = labels;
         Ok(())
     }
+
+    /// The links that join their nodes.
+    fn live_links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| !self.labels.refused.contains(&(link.sequence, link.pair())))
+    }
 }
 
 /// How many neighbours of a class one value may link: by neighbour type, or for all types not named.
@@ -298,17 +306,12 @@ impl PartitionOverlay {
         let mut to_replay = BTreeSet::new();
         for link in links {
             // An alias is exempt from limits.
-            let verdict = if link.alias { HubVerdict::Passed } else { self.pass_hubs(base, link, rules)? };
-            let displaced = match verdict {
-                HubVerdict::Refused => continue,
-                HubVerdict::Passed => None,
-                HubVerdict::Displaces(gone) => Some(gone),
-            };
-            let id = self.join_components(base, link, rules, &mut to_replay)?;
-            if let Some(gone) = displaced {
-                for (hub, neighbour) in gone {
-                    self.remove_pair(base, id, hub, neighbour, &mut to_replay);
-                }
+            let verdict = if link.alias { HubVerdict::default() } else { self.pass_hubs(base, link, rules)? };
+            if !verdict.is_refused {
+                self.join_components(base, link, rules, &mut to_replay)?;
+            }
+            for (hub, neighbour) in verdict.displaced {
+                self.remove_pair(base, hub, neighbour, &mut to_replay);
             }
         }
         for node in reidentified {
@@ -349,7 +352,7 @@ impl PartitionOverlay {
         link: &Link,
         rules: &dyn NodeRules,
         to_replay: &mut BTreeSet<u32>,
-    ) -> Result<u32> {
+    ) -> Result<()> {
         let ids: BTreeSet<u32> =
             [link.node, link.other].iter().filter_map(|node| self.component_id(base, *node)).collect();
         let mut components: Vec<(u32, Component)> =
@@ -372,6 +375,7 @@ impl PartitionOverlay {
             component.labels.members.extend(absorbed.labels.members);
             component.labels.first_live_at.extend(absorbed.labels.first_live_at);
             component.labels.violations.extend(absorbed.labels.violations);
+            component.labels.refused.extend(absorbed.labels.refused);
             component.labels.last_at = component.labels.last_at.max(absorbed.labels.last_at);
         }
         for node in [link.node, link.other] {
@@ -392,58 +396,62 @@ impl PartitionOverlay {
             to_replay.insert(id);
         }
         self.components.insert(id, Some(Arc::new(component)));
-        Ok(id)
+        Ok(())
     }
 
-    /// Counts a neighbour against the hub guards of both ends.
+    fn take_hub(&mut self, base: &Partition, key: &(u32, String)) -> Hub {
+        let hub = self.hubs.remove(key).or_else(|| base.hubs.get(key).cloned()).unwrap_or_default();
+        Arc::try_unwrap(hub).unwrap_or_else(|shared| (*shared).clone())
+    }
+
+    /// Counts a neighbour against the hub guards of both ends. Each end judges for itself, whatever the other says, so
+    /// that no order of arrival matters.
     fn pass_hubs(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules) -> Result<HubVerdict> {
         let (node_type, other_type) = (rules.identifier_type(link.node), rules.identifier_type(link.other));
         let ends = [(link.node, &node_type, link.other, &other_type), (link.other, &other_type, link.node, &node_type)];
-        let mut changes = Vec::new();
-        let mut displaced = Vec::new();
+        let mut verdict = HubVerdict::default();
         for (value, value_type, neighbour, neighbour_type) in ends {
             let Some((class, limit)) = hub_limits(value_type, &neighbour_type.name) else { continue };
             let key = (value, class);
-            let hub = self.hubs.get(&key).or_else(|| base.hubs.get(&key)).cloned().unwrap_or_default();
-            let mut hub = Arc::try_unwrap(hub).unwrap_or_else(|shared| (*shared).clone());
-            let known = hub.live.get(&neighbour).copied();
-            let earlier = match known {
-                Some((at, sequence)) => {
-                    compare(link.occurred_at, link.sequence, at, sequence, rules)? == Ordering::Less
-                }
-                None => true,
+            let mut hub = self.take_hub(base, &key);
+            let violation = |loser: u32| Violation {
+                reason: format!("link_limit_exceeded:{}", value_type.name),
+                pair: (value.min(loser), value.max(loser)),
             };
-            if known.is_none() && hub.live.len() >= limit as usize {
-                let Some(last) = latest(&hub, rules)? else { continue };
-                let violation = |loser: u32| Violation {
-                    reason: format!("link_limit_exceeded:{}", value_type.name),
-                    pair: (value.min(loser), value.max(loser)),
-                };
-                if compare(link.occurred_at, link.sequence, last.1.0, last.1.1, rules)? == Ordering::Greater {
+            let order = |at: Timestamp, sequence| compare(link.occurred_at, link.sequence, at, sequence, rules);
+            let known = hub.live.get(&neighbour).copied();
+            let is_full = known.is_none() && hub.live.len() >= limit as usize;
+            let last = if is_full { latest(&hub, rules)? } else { None };
+            match (last, known) {
+                (Some((_, (at, sequence))), _) if order(at, sequence)? == Ordering::Greater => {
                     hub.violations.insert(violation(neighbour));
-                    self.hubs.insert(key, Arc::new(hub));
-                    return Ok(HubVerdict::Refused);
+                    verdict.is_refused = true;
                 }
-                hub.live.remove(&last.0);
-                hub.violations.remove(&violation(neighbour));
-                hub.violations.insert(violation(last.0));
-                displaced.push((value, last.0));
+                (Some((loser, _)), _) => {
+                    hub.live.remove(&loser);
+                    hub.violations.remove(&violation(neighbour));
+                    hub.violations.insert(violation(loser));
+                    verdict.displaced.push((value, loser));
+                    hub.live.insert(neighbour, (link.occurred_at, link.sequence));
+                }
+                (None, Some((at, sequence))) if order(at, sequence)? != Ordering::Less => {}
+                (None, _) => {
+                    hub.live.insert(neighbour, (link.occurred_at, link.sequence));
+                }
             }
-            if earlier {
-                hub.live.insert(neighbour, (link.occurred_at, link.sequence));
-                changes.push((key, hub));
-            }
-        }
-        for (key, hub) in changes {
             self.hubs.insert(key, Arc::new(hub));
         }
-        Ok(if displaced.is_empty() { HubVerdict::Passed } else { HubVerdict::Displaces(displaced) })
+        Ok(verdict)
     }
 
-    /// Takes the links of a pair out of a component, which may fall apart.
-    fn remove_pair(&mut self, base: &Partition, id: u32, hub: u32, neighbour: u32, to_replay: &mut BTreeSet<u32>) {
-        let mut component = self.take_component(base, id);
+    /// Takes the links of a pair out of their component, which may fall apart.
+    fn remove_pair(&mut self, base: &Partition, hub: u32, neighbour: u32, to_replay: &mut BTreeSet<u32>) {
         let pair = (hub.min(neighbour), hub.max(neighbour));
+        let Some(id) = self.component_id(base, hub) else { return };
+        if !self.component(base, id).is_some_and(|component| component.links.iter().any(|link| link.pair() == pair)) {
+            return;
+        }
+        let mut component = self.take_component(base, id);
         component.links.retain(|link| link.pair() != pair);
         to_replay.remove(&id);
         self.changed.extend(component.nodes.iter().copied());
@@ -490,10 +498,12 @@ impl PartitionOverlay {
     }
 }
 
-enum HubVerdict {
-    Passed,
-    Refused,
-    Displaces(Vec<(u32, u32)>),
+/// What the hub guards say of a link.
+#[derive(Default)]
+struct HubVerdict {
+    is_refused: bool,
+    // (value, neighbour) of pairs that no longer count
+    displaced: Vec<(u32, u32)>,
 }
 
 fn latest(hub: &Hub, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
@@ -598,11 +608,8 @@ impl<'a> PartitionView<'a> {
     pub(crate) fn joined_at(&self, left: u32, right: u32) -> Option<Timestamp> {
         let component = self.component(left)?;
         let root = component.labels.root(left);
-        let mut links: Vec<&Link> = component
-            .links
-            .iter()
-            .filter(|link| component.labels.root(link.node) == root && component.labels.root(link.other) == root)
-            .collect();
+        let mut links: Vec<&Link> =
+            component.live_links().filter(|link| component.labels.root(link.node) == root).collect();
         links.sort_by_key(|link| (link.occurred_at, link.sequence));
         let mut parent = HashMap::new();
         for link in links {
@@ -615,9 +622,9 @@ impl<'a> PartitionView<'a> {
         None
     }
 
-    /// The links of evidence among the nodes that evidence joins with this one.
-    pub(crate) fn links_around(&self, node: u32) -> &'a [Link] {
-        self.component(node).map_or(&[], |component| component.links.as_slice())
+    /// The links that hold among the nodes that evidence joins with this one.
+    pub(crate) fn links_around(&self, node: u32) -> Vec<Link> {
+        self.component(node).map_or_else(Vec::new, |component| component.live_links().copied().collect())
     }
 
     /// Every refused link, in the order of reason and pair; one for each pair.
