@@ -20,7 +20,7 @@ mod upkeep;
 mod write;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use collect::{Data, IngestOptions, Progress};
@@ -55,6 +55,14 @@ use crate::store::Store;
 #[derive(Clone)]
 pub struct Cdp {
     inner: Arc<Inner>,
+    // Shared by the clones of one open; a second open of the same path has its own.
+    handle: Arc<Handle>,
+}
+
+/// One open of a store. The store closes with the last of them.
+#[derive(Default)]
+struct Handle {
+    closed: AtomicBool,
 }
 
 struct Inner {
@@ -63,6 +71,8 @@ struct Inner {
     clock: Clock,
     strict_consent: bool,
     interrupted: AtomicBool,
+    open_handles: AtomicUsize,
+    max_message_bytes: usize,
 }
 
 impl std::fmt::Debug for Cdp {
@@ -129,6 +139,7 @@ impl Cdp {
 
     /// Runs `work` on one snapshot: the file's first, then RAM at that sequence.
     fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
         let mut work = Some(work);
         loop {
             let answer = self.inner.store.read(|facts| {
@@ -152,6 +163,7 @@ impl Cdp {
 
     /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
     fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
         let work = |facts: crate::store::Facts<'_>| {
             let meta = facts.meta()?;
             let standing = self.state().standing(&meta);
@@ -168,20 +180,42 @@ impl Cdp {
         self.inner.store.write(work, || self.state_mut(), fold)
     }
 
-    /// Closes the store. Calls on any clone of the handle fail from then on; closing twice is fine.
+    fn of(inner: Arc<Inner>) -> Cdp {
+        inner.open_handles.fetch_add(1, Ordering::AcqRel);
+        Cdp { inner, handle: Arc::default() }
+    }
+
+    /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. The store closes with
+    /// the last handle of this process.
     pub fn close(&self) -> Result<()> {
+        if self.handle.closed.swap(true, Ordering::AcqRel) || self.inner.open_handles.fetch_sub(1, Ordering::AcqRel) > 1
+        {
+            return Ok(());
+        }
         self.inner.store.close()
     }
 
-    /// Whether the store was closed.
+    /// Whether the handle was closed.
     pub fn is_closed(&self) -> bool {
-        self.inner.store.is_closed()
+        self.handle.closed.load(Ordering::Acquire)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again"));
+        }
+        Ok(())
     }
 
     /// Asks the long call that runs now to stop at its next opportunity; what it had committed stays.
     pub fn interrupt(&self) {
         self.inner.interrupted.store(true, Ordering::Relaxed);
         self.inner.store.interrupt();
+    }
+
+    /// A request to stop that came before a call began was not meant for it.
+    fn forget_interrupt(&self) {
+        self.inner.interrupted.store(false, Ordering::Relaxed);
     }
 
     fn check_interrupt(&self) -> Result<()> {
@@ -194,6 +228,7 @@ impl Cdp {
 
     /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
     pub fn backup(&self, path: &Path) -> Result<()> {
+        self.check_open()?;
         self.inner.store.backup(path)
     }
 }

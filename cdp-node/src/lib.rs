@@ -1,1 +1,246 @@
-//! placeholder
+//! The core's verbs for Node: JSON text in, JSON text out, and one task for everything that leaves the event loop.
+//!
+//! Private to `lib/index.js`, which is the public face. Answers, errors included, are the core's envelope
+//! (`{"ok": ...}` or `{"error": ...}`). Must never hold a rule, never let a panic reach Node, and never make JavaScript
+//! objects out of bulk data: a path or a buffer goes to the core as it is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use cdp_core::records::{JsonFault, Value};
+use cdp_core::wire::{self, Access, Data, VERBS};
+use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
+use napi::bindgen_prelude::{AsyncTask, Buffer, External};
+use napi::{Env, Task};
+use napi_derive::napi;
+
+/// What JavaScript and a running call tell each other: stop, and how far it is.
+#[derive(Default)]
+pub struct Watch {
+    stopped: AtomicBool,
+    /// Whether a verb is at work, which only the store can interrupt; an ingest asks `stopped` itself.
+    in_verb: AtomicBool,
+    rows: AtomicU64,
+}
+
+/// Data as it crosses the border.
+enum Input {
+    Path(PathBuf),
+    Bytes(Buffer),
+    /// One JSON text per line, or `!` and the fault of a row that cannot be stored, so that it is only its own.
+    Lines(String),
+}
+
+enum Work {
+    Verb { name: String, request: String },
+    Ingest { input: Input, options: String },
+}
+
+/// One call, for the event loop's thread or for the pool.
+pub struct Job {
+    cdp: Cdp,
+    work: Work,
+    watch: Arc<Watch>,
+}
+
+impl Job {
+    fn run(&self) -> String {
+        guarded(|| {
+            if self.watch.stopped.load(Ordering::Acquire) {
+                return Err(Error::new(ErrorKind::Interrupted, "the call was aborted before it began"));
+            }
+            match &self.work {
+                Work::Verb { name, request } => {
+                    self.watch.in_verb.store(true, Ordering::Release);
+                    let answer = wire::call_json(&self.cdp, name, request);
+                    self.watch.in_verb.store(false, Ordering::Release);
+                    Ok(answer)
+                }
+                Work::Ingest { input, options } => self.ingest(input, options),
+            }
+        })
+    }
+
+    fn ingest(&self, input: &Input, options: &str) -> Result<String> {
+        let options = parse(options)?;
+        let mut progress = |rows: u64, _stage: &str| {
+            self.watch.rows.store(rows, Ordering::Release);
+            !self.watch.stopped.load(Ordering::Acquire)
+        };
+        let data = match input {
+            Input::Path(path) => Data::Path(path.clone()),
+            Input::Bytes(bytes) => Data::Bytes(bytes),
+            Input::Lines(lines) => Data::Values(Box::new(lines.lines().map(row))),
+        };
+        let receipt = wire::ingest(&self.cdp, data, &options, Some(&mut progress))?;
+        self.watch.rows.store(receipt.rows, Ordering::Release);
+        Ok(wire::envelope(Ok(receipt.to_value())))
+    }
+}
+
+impl Task for Job {
+    type Output = String;
+    type JsValue = String;
+
+    fn compute(&mut self) -> napi::Result<String> {
+        Ok(self.run())
+    }
+
+    fn resolve(&mut self, _env: Env, output: String) -> napi::Result<String> {
+        Ok(output)
+    }
+}
+
+/// The verb table as JSON: `[{name, access, parameters}]`.
+#[napi]
+pub fn verbs() -> String {
+    let verb = |verb: &wire::Verb| {
+        Value::object([
+            ("name", Value::from(verb.name)),
+            ("access", Value::from(if matches!(verb.access, Access::Read) { "read" } else { "write" })),
+            ("parameters", Value::List(verb.parameters.iter().map(|name| Value::from(*name)).collect())),
+        ])
+    };
+    Value::List(VERBS.iter().map(verb).collect()).to_json()
+}
+
+/// Opens a store. The message of a failure is the error envelope.
+#[napi]
+pub fn open(request: String) -> napi::Result<External<Cdp>> {
+    let mut opened = None;
+    let answer = guarded(|| {
+        opened = Some(wire::open(&parse(&request)?)?);
+        Ok(String::new())
+    });
+    opened.map(External::new).ok_or_else(|| napi::Error::from_reason(answer))
+}
+
+/// Runs one verb on this thread.
+#[napi]
+pub fn call(cdp: &External<Cdp>, verb: String, request: String) -> String {
+    job(cdp, Work::Verb { name: verb, request }, None).run()
+}
+
+/// Runs one verb on the pool.
+#[napi]
+pub fn call_async(cdp: &External<Cdp>, verb: String, request: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
+    AsyncTask::new(job(cdp, Work::Verb { name: verb, request }, Some(watch)))
+}
+
+/// Takes in a file on this thread.
+#[napi]
+pub fn ingest_path(cdp: &External<Cdp>, path: String, options: String, watch: &External<Arc<Watch>>) -> String {
+    ingest(cdp, Input::Path(path.into()), options, watch).run()
+}
+
+/// Takes in a file on the pool.
+#[napi]
+pub fn ingest_path_async(
+    cdp: &External<Cdp>,
+    path: String,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
+    AsyncTask::new(ingest(cdp, Input::Path(path.into()), options, watch))
+}
+
+/// Takes in the bytes of a file on this thread.
+#[napi]
+pub fn ingest_bytes(cdp: &External<Cdp>, bytes: Buffer, options: String, watch: &External<Arc<Watch>>) -> String {
+    ingest(cdp, Input::Bytes(bytes), options, watch).run()
+}
+
+/// Takes in the bytes of a file on the pool.
+#[napi]
+pub fn ingest_bytes_async(
+    cdp: &External<Cdp>,
+    bytes: Buffer,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
+    AsyncTask::new(ingest(cdp, Input::Bytes(bytes), options, watch))
+}
+
+/// Takes in rows, one JSON text per line, on this thread.
+#[napi]
+pub fn ingest_lines(cdp: &External<Cdp>, lines: String, options: String, watch: &External<Arc<Watch>>) -> String {
+    ingest(cdp, Input::Lines(lines), options, watch).run()
+}
+
+/// Takes in rows, one JSON text per line, on the pool.
+#[napi]
+pub fn ingest_lines_async(
+    cdp: &External<Cdp>,
+    lines: String,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
+    AsyncTask::new(ingest(cdp, Input::Lines(lines), options, watch))
+}
+
+/// Something to watch a call with.
+#[napi]
+pub fn watch() -> External<Arc<Watch>> {
+    External::new(Arc::default())
+}
+
+/// Tells the watched call to stop. A verb that waits for the pool never begins, one at work is interrupted.
+#[napi]
+pub fn stop(cdp: &External<Cdp>, watch: &External<Arc<Watch>>) {
+    watch.stopped.store(true, Ordering::Release);
+    if watch.in_verb.load(Ordering::Acquire) {
+        cdp.interrupt();
+    }
+}
+
+/// How many rows the watched call has done.
+#[napi]
+pub fn rows_done(watch: &External<Arc<Watch>>) -> f64 {
+    watch.rows.load(Ordering::Acquire) as f64
+}
+
+/// Closes the store; closing twice is fine.
+#[napi]
+pub fn close(cdp: &External<Cdp>) -> String {
+    guarded(|| cdp.close().map(|()| wire::envelope(Ok(Value::Null))))
+}
+
+/// Whether the store was closed.
+#[napi]
+pub fn is_closed(cdp: &External<Cdp>) -> bool {
+    cdp.is_closed()
+}
+
+fn job(cdp: &External<Cdp>, work: Work, watch: Option<&External<Arc<Watch>>>) -> Job {
+    Job { cdp: Cdp::clone(cdp), work, watch: watch.map(|watch| Arc::clone(watch)).unwrap_or_default() }
+}
+
+fn ingest(cdp: &External<Cdp>, input: Input, options: String, watch: &External<Arc<Watch>>) -> Job {
+    job(cdp, Work::Ingest { input, options }, Some(watch))
+}
+
+fn row(line: &str) -> Result<Value> {
+    let Some(fault) = line.strip_prefix('!') else { return parse(line) };
+    let fault = parse(fault)?;
+    let text = |key: &str| fault.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+    Err(Error::from_faults("the value", vec![Fault { pointer: text("pointer"), message: text("message") }]))
+}
+
+fn parse(json: &str) -> Result<Value> {
+    Value::parse(json.as_bytes()).map_err(|fault| {
+        Error::invalid(match fault {
+            // The wrapper wrote this text, so only half of a surrogate pair can make it unreadable.
+            JsonFault::Unreadable { .. } => {
+                "text with half of a surrogate pair is not Unicode and cannot be stored".to_owned()
+            }
+            fault => fault.to_string(),
+        })
+    })
+}
+
+fn guarded(work: impl FnOnce() -> Result<String>) -> String {
+    let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("the library panicked")));
+    answer.unwrap_or_else(|error| wire::envelope(Err(error)))
+}

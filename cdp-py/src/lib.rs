@@ -1,1 +1,36 @@
-//! placeholder
+//! `cdp._native`: the core's verbs, tables and errors for Python, and nothing more.
+//!
+//! The typed face that people use is the package in `python/cdp`. Every rule lives in the core.
+
+use pyo3::prelude::*;
+
+mod arrow_rows;
+mod data;
+mod frame;
+mod store;
+mod values;
+
+/// The embedded customer data platform, compiled.
+#[pymodule]
+mod _native {
+    use cdp_core::wire::{Access, VERBS};
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use super::frame::Frame;
+    #[pymodule_export]
+    use super::store::Store;
+
+    /// `VERBS`: the verb table as tuples of name, `read` or `write`, and the names of the parameters.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        let verbs = VERBS.iter().map(|verb| {
+            let access = if matches!(verb.access, Access::Read) { "read" } else { "write" };
+            Ok((verb.name, access, PyTuple::new(py, verb.parameters)?))
+        });
+        module.add("VERBS", PyTuple::new(py, verbs.collect::<PyResult<Vec<_>>>()?)?)
+    }
+}

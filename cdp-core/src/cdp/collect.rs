@@ -144,7 +144,7 @@ impl Cdp {
         let Value::Object(fields) = message else {
             return Err(Error::invalid(format!("a message must be an object, not {}", message.kind())));
         };
-        let read = intake::read_message(fields.clone(), intake::MAX_MESSAGE_BYTES).map_err(invalid_message)?;
+        let read = intake::read_message(fields.clone(), self.inner.max_message_bytes).map_err(invalid_message)?;
         let warnings = read.warnings;
         let mut message = read.message;
         if message.message_id.is_none() {
@@ -195,6 +195,8 @@ impl Cdp {
             None => None,
         };
         let mapper = definition.as_ref().map_or_else(Mapper::segment, Mapper::new);
+        let mapper = mapper.with_max_message_bytes(self.inner.max_message_bytes);
+        self.forget_interrupt();
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
@@ -287,6 +289,7 @@ impl Cdp {
     pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
         let mut receipt = Receipt::default();
         let mut after = 0;
+        self.forget_interrupt();
         loop {
             self.check_interrupt()?;
             let (part, last) = self.write(|writing| writing.redrive_batch(source, reason, after))?;
@@ -346,6 +349,12 @@ fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -
                 let values = match value {
                     Ok(value) if options.batches => intake::segment::open_batch(value),
                     Ok(value) => vec![value],
+                    Err(error) if error.kind() == ErrorKind::Invalid => {
+                        // One value that cannot be stored is a reject of its own; anything else ends the reading.
+                        number += 1;
+                        let reject = Reject::new(RejectReason::BadValue, error.message());
+                        return vec![Ok(Row::broken(number - 1, reject, error.message().as_bytes().to_vec()))];
+                    }
                     Err(error) => return vec![Err(error)],
                 };
                 let rows: Vec<Result<Row>> = values
@@ -498,6 +507,7 @@ impl Writing<'_> {
             let name = self.snapshot().memory.name(stored.source).to_owned();
             let definition = catalog.source(&name).ok();
             let mapper = definition.map_or_else(Mapper::segment, Mapper::new);
+            let mapper = mapper.with_max_message_bytes(self.cdp.inner.max_message_bytes);
             let number = stored.row.unwrap_or(1);
             let Ok(value) = Value::parse(&stored.raw) else {
                 // What could not be read before cannot be read now.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct OpenOptions {
     pub busy_timeout_ms: u64,
     /// Unknown consent denies every purpose, whatever the policy says.
     pub strict_consent: bool,
+    /// The largest message, as canonical JSON; 32 KiB by default.
+    pub max_message_bytes: usize,
     /// Open an own handle even if the process has the file open already; for tests of several writers.
     pub unshared: bool,
 }
@@ -49,6 +51,7 @@ impl OpenOptions {
             id_seed: None,
             busy_timeout_ms: 30_000,
             strict_consent: false,
+            max_message_bytes: crate::intake::MAX_MESSAGE_BYTES,
             unshared: false,
         }
     }
@@ -108,6 +111,7 @@ impl OpenOptions {
                     options.busy_timeout_ms = millis.ok_or_else(|| wrong("a number of milliseconds"))?;
                 }
                 "strict_consent" => options.strict_consent = truth()?,
+                "limits" => options.max_message_bytes = read_limits(value)?.unwrap_or(options.max_message_bytes),
                 "key" => {
                     return Err(Error::invalid("open: `key` is refused: encryption is not available yet")
                         .with_hint("leave `key` out; the file is private to its owner (mode 0600)"));
@@ -122,6 +126,7 @@ impl OpenOptions {
                         "id_seed",
                         "busy_timeout_ms",
                         "strict_consent",
+                        "limits",
                     ];
                     let error = Error::invalid(format!("open: unknown option `{name}`"));
                     return Err(match crate::definitions::nearest(name, known.into_iter()) {
@@ -133,6 +138,22 @@ impl OpenOptions {
         }
         Ok(options)
     }
+}
+
+/// `{"message_bytes": n}`: from 1 KiB to 16 MiB.
+fn read_limits(limits: &Value) -> Result<Option<usize>> {
+    let wrong = || {
+        Error::invalid("open: `limits` takes `message_bytes`, from 1024 to 16777216")
+            .with_hint("such as limits={\"message_bytes\": 65536}")
+    };
+    let object = limits.as_object().ok_or_else(wrong)?;
+    if object.keys().any(|name| name != "message_bytes") {
+        return Err(wrong());
+    }
+    let Some(bytes) = object.get("message_bytes") else { return Ok(None) };
+    let bytes =
+        bytes.as_number().and_then(crate::records::Number::as_i64).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.filter(|bytes| (1024..=16 * 1024 * 1024).contains(bytes)).map(Some).ok_or_else(wrong)
 }
 
 type Registry = Mutex<HashMap<PathBuf, Weak<Inner>>>;
@@ -155,11 +176,11 @@ impl Cdp {
         }
         let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, inner| inner.strong_count() > 0);
-        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade) {
-            let cdp = Cdp { inner };
-            if !cdp.is_closed() && cdp.inner.store.process_id() == std::process::id() {
-                return shared(cdp, &options);
-            }
+        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade)
+            && !inner.store.is_closed()
+            && inner.store.process_id() == std::process::id()
+        {
+            return shared(inner, &options);
         }
         let cdp = open_new(&options)?;
         if let Some(key) = canonical(path) {
@@ -178,10 +199,10 @@ fn canonical(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
-fn shared(cdp: Cdp, options: &OpenOptions) -> Result<Cdp> {
-    let same_access = cdp.inner.store.is_read_only() == options.read_only;
+fn shared(inner: Arc<Inner>, options: &OpenOptions) -> Result<Cdp> {
+    let same_access = inner.store.is_read_only() == options.read_only;
     if same_access && options.clock.is_none() {
-        return Ok(cdp);
+        return Ok(Cdp::of(inner));
     }
     Err(Error::new(ErrorKind::Conflict, "the store is open already in this process with other options")
         .with_hint("close it first, or open it with the same read_only and without clock"))
@@ -203,13 +224,13 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));
     }
     let clock = options.clock.map_or(Clock::System, Clock::manual);
-    Ok(Cdp {
-        inner: Arc::new(Inner {
-            store,
-            state: RwLock::new(state),
-            clock,
-            strict_consent: options.strict_consent,
-            interrupted: AtomicBool::new(false),
-        }),
-    })
+    Ok(Cdp::of(Arc::new(Inner {
+        store,
+        state: RwLock::new(state),
+        clock,
+        strict_consent: options.strict_consent,
+        interrupted: AtomicBool::new(false),
+        open_handles: AtomicUsize::new(0),
+        max_message_bytes: options.max_message_bytes,
+    })))
 }

@@ -272,7 +272,7 @@ impl<'a> Person<'a> {
 
     /// The last writer by (event time, message id) wins; a null is a tombstone.
     fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&'a Value>> {
-        let mut winner: Option<(Timestamp, u64, &Value)> = None;
+        let mut winner: Option<(Timestamp, u64, &'a Value)> = None;
         for (_, facts) in self.facts() {
             for write in &facts.traits {
                 if write.occurred_at > at || write.name.as_ref() != name {
@@ -282,7 +282,7 @@ impl<'a> Person<'a> {
                     None => true,
                     Some((time, _, _)) if time != write.occurred_at => write.occurred_at > time,
                     // Equal values need no message id to tell which one wins.
-                    Some((_, _, value)) if *value == write.value => false,
+                    Some((_, _, value)) if *value == *write.value => false,
                     Some((_, sequence, _)) => {
                         ProfileView::message_id(self, write.sequence)? > ProfileView::message_id(self, sequence)?
                     }

@@ -31,7 +31,7 @@ pub(crate) struct TraitWrite {
     pub(crate) occurred_at: Timestamp,
     pub(crate) sequence: u64,
     pub(crate) name: Arc<str>,
-    pub(crate) value: Value,
+    pub(crate) value: Arc<Value>,
 }
 
 /// A choice about the use of personal data. Without purpose: every purpose that is known is denied.
@@ -162,6 +162,9 @@ pub(crate) struct Observation<'m> {
     pub(crate) identifies: bool,
 }
 
+/// How many of a node's last trait writes are looked at for one of the same name.
+const REMEMBERED_TRAITS: usize = 32;
+
 /// The committed state.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -291,6 +294,7 @@ impl Overlay {
                 facts.first_identified = earliest(facts.first_identified, Some((occurred_at, sequence)));
             }
         }
+        let committed = base.facts.get(node as usize);
         let facts = self.facts.entry(node).or_default();
         facts.first_named_at = earliest(facts.first_named_at, Some(occurred_at));
         facts.first_sequence = earliest(facts.first_sequence, Some(sequence));
@@ -302,7 +306,15 @@ impl Overlay {
             None => facts.others.push((occurred_at, sequence)),
         }
         for (name, value) in traits {
-            facts.traits.push(TraitWrite { occurred_at, sequence, name: Arc::from(name), value: value.clone() });
+            // A source that repeats a trait on every row costs no copy of its name and value.
+            let before =
+                facts.traits.iter().rev().chain(committed.into_iter().flat_map(|facts| facts.traits.iter().rev()));
+            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| write.name.as_ref() == name) {
+                Some(write) if *write.value == *value => (write.name.clone(), write.value.clone()),
+                Some(write) => (write.name.clone(), Arc::new(value.clone())),
+                None => (Arc::from(name), Arc::new(value.clone())),
+            };
+            facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
         }
         for (purpose, channel, granted) in consents {
             let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));

@@ -1,0 +1,388 @@
+/**
+ * An embedded customer data platform over one SQLite file: collect, unify, aggregate, segment, predict, decide, export.
+ *
+ * Every verb is there twice: `track()` works on the calling thread, `trackAsync()` on the pool. Options and fields of
+ * results are camelCase; what is yours (traits, properties, features, names of columns and audiences, definitions) keeps
+ * the names you gave it. Times are RFC 3339 text in UTC.
+ */
+
+/** RFC 3339 text, milliseconds since 1970, or a Date. */
+export type Time = string | number | Date
+/** An instant to ask for. */
+export type AsOf = Time | { valid?: Time; known?: Time }
+/** One identifier: `{ userId: '14646' }`, `{ email: ... }`, any declared type, or `{ profileId: ... }`. */
+export type Identifier = Record<string, string | number>
+/** A rule, as in the definition of an audience. */
+export type Rule = Record<string, unknown>
+/** One definition: `{ kind: 'feature', name: 'orders', ... }`, in snake_case. */
+export interface Definition {
+  kind: string
+  name: string
+  [field: string]: unknown
+}
+/** A Segment message, in either casing. */
+export type Message = Record<string, unknown>
+
+/** What a caller can do about an error. */
+export type ErrorCode =
+  | 'invalid' | 'not_found' | 'closed' | 'conflict' | 'erased' | 'consent_missing'
+  | 'busy' | 'incompatible' | 'corrupt' | 'io' | 'interrupted' | 'internal'
+
+/** The one error of the product. Its message names fields and definitions, never a value that belongs to a person. */
+export class CdpError extends Error {
+  readonly code: ErrorCode
+  /** The next step, where there is one. */
+  readonly hint: string | null
+  /** The JSON pointer of the first fault of a document. */
+  readonly pointer: string | null
+  /** Every fault of a document. */
+  readonly faults: ReadonlyArray<{ pointer: string; message: string }>
+}
+
+/** What became of the data of one call: accepted + duplicates + suppressed + rejected + ignored = messages. */
+export interface Receipt {
+  rows: number
+  messages: number
+  accepted: number
+  duplicates: number
+  conflicting: number
+  suppressed: number
+  rejected: number
+  ignored: number
+  merges: number
+  newProfiles: number
+  firstRejects: Array<{ row: number | null; reason: string; field: string | null; detail: string }>
+  warnings: string[]
+  messageId: string | null
+  profileId: string | null
+}
+
+export interface Profile<Traits = Record<string, unknown>, Features = Record<string, unknown>> {
+  id: string
+  /** Values by identifier type. */
+  ids: Record<string, string[]>
+  traits: Traits
+  features: Features
+  audiences: string[]
+  cohorts: Record<string, unknown>
+  consents: Record<string, unknown>
+  firstSeen: string | null
+  lastSeen: string | null
+  mergedFrom: string[]
+}
+
+/** A page of a table; its columns keep the names you asked for. */
+export interface Frame<Row = Record<string, unknown>> {
+  rows: Row[]
+  /** Pass as `after` to get the next page; null on the last one. */
+  next: string | null
+  [about: string]: unknown
+}
+
+export interface Defined {
+  kind: string
+  name: string
+  version: number
+  status: string
+  warnings: string[]
+}
+
+export interface Prediction {
+  cohort: string | null
+  score: number | null
+  scores: Record<string, number>
+  method: string
+  modelVersion: number | null
+}
+
+export interface Decision<Choice = Record<string, unknown>> {
+  choice: Choice
+  matched: unknown
+  known: boolean
+  reasons: unknown[]
+  evaluated: unknown[]
+}
+
+export interface Exported {
+  rows: number
+  withheld: { consentUnknown: number; consentDenied: number; noIdentifier: number }
+  [field: string]: unknown
+}
+
+export interface Link {
+  linked: boolean
+  path: Array<{ from: unknown; to: unknown; messageId: string; source: string; rule: string; class: string; occurredAt: string }>
+}
+
+export interface OpenOptions {
+  readOnly?: boolean
+  /** False fails instead of creating the file. */
+  create?: boolean
+  durability?: 'full' | 'relaxed'
+  /** A time makes a clock that stands still and moves by `advance()` only. */
+  clock?: Time
+  /** Makes profile ids reproducible. */
+  idSeed?: string
+  key?: string
+  limits?: Record<string, number>
+  strictConsent?: boolean
+  /** How long a write waits for another process; 1000 by default, because a sync call blocks the event loop. */
+  busyTimeoutMs?: number
+}
+
+/** What every `...Async` verb takes besides its own options. */
+export interface AsyncOptions {
+  /** Aborting interrupts the call, which rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+export interface AsOfOption {
+  asOf?: AsOf
+}
+export interface PageOptions {
+  /** Rows per page; without it, all. */
+  limit?: number
+  after?: string
+}
+export interface TableOptions extends PageOptions, AsOfOption {
+  /** `column`, or `-column` for descending. */
+  orderBy?: string
+  columns?: string[]
+}
+
+/** A path, the bytes of a file, one message or row, or many. A wrong row never throws: it is kept as a reject. */
+export type Data = string | URL | ArrayBufferView | ArrayBuffer | Iterable<object> | object
+export interface IngestOptions {
+  /** The source definition that maps the rows; without one, rows are Segment messages. */
+  source?: string
+  format?: 'json' | 'ndjson' | 'csv' | 'form' | 'text'
+  firstRow?: number
+  checkpoint?: string
+  atomic?: boolean
+  batchRows?: number
+}
+export interface IngestAsyncOptions extends IngestOptions, AsyncOptions {
+  /** Called a few times a second; returning false interrupts. */
+  onProgress?: (rows: number) => unknown
+}
+
+export interface ConsentOptions {
+  purpose: string
+  status: string
+  /** Without one, the choice is about every channel. */
+  channel?: string
+  timestamp?: Time
+  messageId?: string
+}
+export interface ExportOptions {
+  audience?: string
+  destination?: string
+  path?: string
+  format?: string
+  purpose?: string
+  channel?: string
+  columns?: string[]
+}
+type MembersOptions = TableOptions
+type ProfilesOptions = TableOptions & { where?: Rule }
+type EventsOptions = PageOptions & AsOfOption & { event?: string }
+type RejectsOptions = PageOptions & { source?: string; reason?: string }
+type FeatureTableOptions = AsOfOption & { where?: Rule }
+type TableReadOptions = AsOfOption & { columns?: string[]; where?: Rule; limit?: number }
+type PredictOptions = { text?: string; topK?: number }
+type Definitions = Definition | Definition[] | string | URL
+type DefineOptions = { dryRun?: boolean }
+
+/** An open store. Keep it on the thread that opened it; another thread opens the same path for itself. */
+export class Cdp {
+  private constructor()
+  /** Whether the store was closed. */
+  readonly closed: boolean
+  /** Closes the store; closing twice is fine, any other verb then throws with code `closed`. */
+  close(): void
+  closeAsync(): Promise<void>
+  [Symbol.dispose](): void
+  [Symbol.asyncDispose](): Promise<void>
+  /** Runs a verb by its name in the table, with its parameters in snake_case, and returns the answer unchanged. */
+  call(verb: string, request?: Record<string, unknown>): unknown
+
+  // Defining
+
+  /** Stores definitions (objects, a .json file or a folder of them) in one transaction; every fault is reported at once. */
+  define(definitions: Definitions, options?: DefineOptions): Defined[]
+  defineAsync(definitions: Definitions, options?: DefineOptions & AsyncOptions): Promise<Defined[]>
+  /** All definitions as they stand, in snake_case. */
+  definitions(): Definition[]
+  definitionsAsync(options?: AsyncOptions): Promise<Definition[]>
+  /** Removes a definition and what was derived from it; facts stay. */
+  dropDefinition(kind: string, name: string): unknown
+  dropDefinitionAsync(kind: string, name: string, options?: AsyncOptions): Promise<unknown>
+  /** What the store has seen: events with their properties, and traits. */
+  schema(): unknown
+  schemaAsync(options?: AsyncOptions): Promise<unknown>
+
+  // Collecting
+
+  /** Records who somebody is: `{ userId, traits, timestamp, messageId }`. Throws on a bad message. */
+  identify(message: Message): Receipt
+  identifyAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  /** Records something a person did: `{ userId, event, properties }`. */
+  track(message: Message): Receipt
+  trackAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  page(message: Message): Receipt
+  pageAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  screen(message: Message): Receipt
+  screenAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  /** Records that a person belongs to an account: `{ userId, groupId, traits }`. */
+  group(message: Message): Receipt
+  groupAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  /** Records that two identifiers are one person: `{ previousId, userId }`. */
+  alias(message: Message): Receipt
+  aliasAsync(message: Message, options?: AsyncOptions): Promise<Receipt>
+  /** Takes in many rows or messages. */
+  ingest(data: Data, options?: IngestOptions): Receipt
+  /** Also takes a Readable or other async iterable, which is gathered first; give a path for large files. */
+  ingestAsync(data: Data | AsyncIterable<unknown>, options?: IngestAsyncOptions): Promise<Receipt>
+  /** Rows that were not accepted, with reason, field, detail and the raw row, oldest first. */
+  rejects(options?: RejectsOptions): Frame
+  rejectsAsync(options?: RejectsOptions & AsyncOptions): Promise<Frame>
+  iterateRejects(options?: RejectsOptions & AsyncOptions): AsyncGenerator<Record<string, unknown>, void, undefined>
+  /** Drives rejected rows again, after their source definition was mended. */
+  redrive(options?: { source?: string; reason?: string }): Receipt
+  redriveAsync(options?: { source?: string; reason?: string } & AsyncOptions): Promise<Receipt>
+  /** How far each source was read: the checkpoint that came with its last data. */
+  checkpoints(): Record<string, string>
+  checkpointsAsync(options?: AsyncOptions): Promise<Record<string, string>>
+  /** Moves the store's time forward, to now by default, and records the audience changes that fell due. */
+  advance(to?: Time): unknown
+  advanceAsync(to?: Time, options?: AsyncOptions): Promise<unknown>
+
+  // Unifying
+
+  /** The person behind one identifier, or null. */
+  profile<Traits = Record<string, unknown>, Features = Record<string, unknown>>(
+    identifier: Identifier, options?: AsOfOption
+  ): Profile<Traits, Features> | null
+  profileAsync<Traits = Record<string, unknown>, Features = Record<string, unknown>>(
+    identifier: Identifier, options?: AsOfOption & AsyncOptions
+  ): Promise<Profile<Traits, Features> | null>
+  /** Everybody, or those for whom the rule `where` holds. */
+  profiles<Row = Record<string, unknown>>(options?: ProfilesOptions): Frame<Row>
+  profilesAsync<Row = Record<string, unknown>>(options?: ProfilesOptions & AsyncOptions): Promise<Frame<Row>>
+  iterateProfiles<Row = Record<string, unknown>>(options?: ProfilesOptions & AsyncOptions): AsyncGenerator<Row, void, undefined>
+  /** The events of one person in order of time. */
+  events<Row = Record<string, unknown>>(identifier: Identifier, options?: EventsOptions): Frame<Row>
+  eventsAsync<Row = Record<string, unknown>>(identifier: Identifier, options?: EventsOptions & AsyncOptions): Promise<Frame<Row>>
+  iterateEvents<Row = Record<string, unknown>>(identifier: Identifier, options?: EventsOptions & AsyncOptions): AsyncGenerator<Row, void, undefined>
+  /** Where each profile id that was ever handed out leads now. */
+  resolve(profileIds: string[]): unknown
+  resolveAsync(profileIds: string[], options?: AsyncOptions): Promise<unknown>
+  /** Why two identifiers are one person. */
+  explainLink(a: Identifier, b: Identifier): Link
+  explainLinkAsync(a: Identifier, b: Identifier, options?: AsyncOptions): Promise<Link>
+  /** How identity resolution stands: sizes of profiles, refused links and why. */
+  identityReport(): unknown
+  identityReportAsync(options?: AsyncOptions): Promise<unknown>
+
+  // Aggregating
+
+  /** Feature values of one person at an instant, all or those of `names`. */
+  features<Features = Record<string, unknown>>(identifier: Identifier, names?: string[], options?: AsOfOption): Features | null
+  featuresAsync<Features = Record<string, unknown>>(
+    identifier: Identifier, names?: string[], options?: AsOfOption & AsyncOptions
+  ): Promise<Features | null>
+  /** Feature values of everybody, one row per profile. */
+  featureTable<Row = Record<string, unknown>>(names?: string[], options?: FeatureTableOptions): Frame<Row>
+  featureTableAsync<Row = Record<string, unknown>>(names?: string[], options?: FeatureTableOptions & AsyncOptions): Promise<Frame<Row>>
+
+  // Segmenting
+
+  /** The members of an audience at an instant. */
+  members<Row = Record<string, unknown>>(audience: string, options?: MembersOptions): Frame<Row>
+  membersAsync<Row = Record<string, unknown>>(audience: string, options?: MembersOptions & AsyncOptions): Promise<Frame<Row>>
+  /** Pulls the members page by page; `limit` is the size of a page. */
+  iterateMembers<Row = Record<string, unknown>>(audience: string, options?: MembersOptions & AsyncOptions): AsyncGenerator<Row, void, undefined>
+  /** How many people a rule would hold, without storing it. */
+  preview(rule: Rule, options?: AsOfOption): unknown
+  previewAsync(rule: Rule, options?: AsOfOption & AsyncOptions): Promise<unknown>
+  /** Why a person is or is not in an audience. */
+  explainMember(audience: string, identifier: Identifier, options?: AsOfOption): unknown
+  explainMemberAsync(audience: string, identifier: Identifier, options?: AsOfOption & AsyncOptions): Promise<unknown>
+  /** Who entered and left, in order; `next` continues it. */
+  audienceChanges(audience?: string | null, options?: PageOptions): Frame
+  audienceChangesAsync(audience?: string | null, options?: PageOptions & AsyncOptions): Promise<Frame>
+  iterateAudienceChanges(audience?: string | null, options?: PageOptions & AsyncOptions): AsyncGenerator<Record<string, unknown>, void, undefined>
+  /** Computes memberships anew from the facts. */
+  rebuild(audience?: string): unknown
+  rebuildAsync(audience?: string, options?: AsyncOptions): Promise<unknown>
+
+  // Predicting
+
+  /** Trains a predictor on the facts known now and stores the model as a new version. */
+  train(predictor: string): Record<string, unknown>
+  trainAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
+  /** The cohort or propensity of a person, or of a text. */
+  predict(predictor: string, options: PredictOptions): Prediction | null
+  predict(predictor: string, identifier: Identifier | null, options?: PredictOptions): Prediction | null
+  predictAsync(predictor: string, options: PredictOptions & AsyncOptions): Promise<Prediction | null>
+  predictAsync(predictor: string, identifier: Identifier | null, options?: PredictOptions & AsyncOptions): Promise<Prediction | null>
+  /** The people of a cohort, highest score first. */
+  cohortMembers<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions): Frame<Row>
+  cohortMembersAsync<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions & AsyncOptions): Promise<Frame<Row>>
+  iterateCohortMembers<Row = Record<string, unknown>>(
+    predictor: string, cohort: string, options?: PageOptions & AsyncOptions
+  ): AsyncGenerator<Row, void, undefined>
+  /** The trained models, newest last. */
+  models(predictor?: string): unknown
+  modelsAsync(predictor?: string, options?: AsyncOptions): Promise<unknown>
+
+  // Activating
+
+  /** What a policy chooses for a person, optionally as if `event` had just happened. Nothing is stored. */
+  decide<Choice = Record<string, unknown>>(policy: string, identifier: Identifier, event?: Message | null, options?: AsOfOption): Decision<Choice>
+  decideAsync<Choice = Record<string, unknown>>(
+    policy: string, identifier: Identifier, event?: Message | null, options?: AsOfOption & AsyncOptions
+  ): Promise<Decision<Choice>>
+  /** Writes the members of an audience to a file; only those whose consent allows the purpose. */
+  export(options: ExportOptions): Exported
+  exportAsync(options: ExportOptions & AsyncOptions): Promise<Exported>
+  /** The tables that `table` reads, with their columns. */
+  tables(): unknown
+  tablesAsync(options?: AsyncOptions): Promise<unknown>
+  /** A whole table: `events`, `profiles`, `memberships`, ... */
+  table<Row = Record<string, unknown>>(name: string, options?: TableReadOptions): Frame<Row>
+  tableAsync<Row = Record<string, unknown>>(name: string, options?: TableReadOptions & AsyncOptions): Promise<Frame<Row>>
+
+  // Governing
+
+  /** Records a choice of a person about a purpose, for one channel or for all. */
+  consent(identifier: Identifier, options: ConsentOptions): Receipt
+  consentAsync(identifier: Identifier, options: ConsentOptions & AsyncOptions): Promise<Receipt>
+  /** The consent state of a person at an instant. */
+  consents(identifier: Identifier, options?: AsOfOption): unknown
+  consentsAsync(identifier: Identifier, options?: AsOfOption & AsyncOptions): Promise<unknown>
+
+  // Looking after the store
+
+  /** A hash of everything that holds at an instant. */
+  fingerprint(asOf?: AsOf): unknown
+  fingerprintAsync(asOf?: AsOf, options?: AsyncOptions): Promise<unknown>
+  /** Checks the file and that every derived thing equals what the facts give. */
+  verify(): unknown
+  verifyAsync(options?: AsyncOptions): Promise<unknown>
+  /** Copies the store to a new file that only its owner can read, while others go on reading and writing. */
+  backup(path: string): void
+  backupAsync(path: string, options?: AsyncOptions): Promise<void>
+  /** Counts and sizes of the store. */
+  stats(format?: string): unknown
+  statsAsync(format?: string, options?: AsyncOptions): Promise<unknown>
+  /** The version of the core and of the file format. */
+  version(): unknown
+  versionAsync(options?: AsyncOptions): Promise<unknown>
+}
+
+/** Opens a store, creating the file if it is not there; without a path, a store in memory. */
+export function open(path?: string | URL | null, options?: OpenOptions): Cdp
+export function open(options: OpenOptions): Cdp
+
+/** The verb table of the core: snake_case names and parameters. */
+export const VERBS: ReadonlyArray<{ name: string; access: 'read' | 'write'; parameters: string[] }>

@@ -1,0 +1,258 @@
+// The public face for Node: `open` and one method per verb of the core's table, sync and `...Async`.
+// Methods are made from that table, so a new verb of the core needs no code here. Every rule lives in the core; this
+// file must never judge a value itself.
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+
+const { encode } = require('./encode')
+const { CdpError } = require('./error')
+const names = require('./names')
+
+const native = load()
+const VERBS = JSON.parse(native.verbs())
+// A sync write blocks the event loop, so it gives up on another process's lock after this long.
+const BUSY_TIMEOUT_MS = 1000
+const PAGE_ROWS = 1000
+const MS_BETWEEN_UPDATES = 100
+
+/** Opens a store; without a path, a store in memory. */
+function open(file, options = {}) {
+  if (file !== null && typeof file === 'object' && !(file instanceof URL)) return open(undefined, file)
+  const request = { busy_timeout_ms: BUSY_TIMEOUT_MS, ...names.snakeOptions(options) }
+  if (file !== undefined && file !== null) request.path = file instanceof URL ? require('node:url').fileURLToPath(file) : file
+  const text = encode(request)
+  try {
+    return new Cdp(native.open(text))
+  } catch (error) {
+    return answer(error.message)
+  }
+}
+
+class Cdp {
+  #handle
+
+  constructor(handle) {
+    this.#handle = handle
+  }
+
+  /** Whether the store was closed. */
+  get closed() {
+    return native.isClosed(this.#handle)
+  }
+
+  /** Closes the store; closing twice is fine. */
+  close() {
+    answer(native.close(this.#handle))
+  }
+
+  async closeAsync() {
+    this.close()
+  }
+
+  ingest(data, options = {}) {
+    const { kind, value } = input(data)
+    const { request } = split(options)
+    return names.resultOut('ingest', answer(native[`ingest${kind}`](this.#handle, value, encode(request), native.watch())))
+  }
+
+  async ingestAsync(data, options = {}) {
+    const { kind, value } = input(await gathered(data))
+    const { request, signal, onProgress } = split(options)
+    const text = encode(request)
+    return this.#watched('ingest', signal, onProgress, watch => native[`ingest${kind}Async`](this.#handle, value, text, watch))
+  }
+
+  /** Runs a verb by its name in the table, for tools; `request` has the parameters in snake_case. */
+  call(verb, request = {}) {
+    return answer(native.call(this.#handle, verb, encode(request)))
+  }
+
+  _sync(verb, args) {
+    const { request } = requestOf(verb, args)
+    return names.resultOut(verb.name, answer(native.call(this.#handle, verb.name, encode(request))))
+  }
+
+  async _async(verb, args) {
+    const { request, signal, onProgress } = requestOf(verb, args)
+    const text = encode(request)
+    return this.#watched(verb.name, signal, onProgress, watch => native.callAsync(this.#handle, verb.name, text, watch))
+  }
+
+  async #watched(verb, signal, onProgress, start) {
+    signal?.throwIfAborted()
+    const watch = native.watch()
+    const stop = () => native.stop(this.#handle, watch)
+    let failure
+    const tell = () => {
+      try {
+        if (onProgress(native.rowsDone(watch)) === false) stop()
+      } catch (error) {
+        failure ??= error
+        stop()
+      }
+    }
+    const timer = onProgress && setInterval(tell, MS_BETWEEN_UPDATES)
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      const result = answer(await start(watch))
+      if (onProgress) tell()
+      return names.resultOut(verb, result)
+    } catch (error) {
+      if (failure !== undefined) throw failure
+      // As with fetch: an aborted call rejects with the signal's own reason.
+      if (signal?.aborted && error.code === 'interrupted') throw signal.reason
+      throw error
+    } finally {
+      clearInterval(timer)
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  async *_pages(verb, args) {
+    const { options, rest } = takeOptions(verb, args)
+    let after = options.after
+    do {
+      const page = await this._async(verb, [...rest, { limit: PAGE_ROWS, ...options, after }])
+      yield* page.rows
+      after = page.next
+    } while (after !== null)
+  }
+}
+
+for (const verb of VERBS) {
+  const name = names.camel(verb.name)
+  if (name in Cdp.prototype) continue
+  define(name, function (...args) {
+    return this._sync(verb, args)
+  })
+  define(`${name}Async`, function (...args) {
+    return this._async(verb, args)
+  })
+  if (verb.parameters.includes('limit') && verb.parameters.includes('after')) {
+    define(`iterate${name[0].toUpperCase()}${name.slice(1)}`, function (...args) {
+      return this._pages(verb, args)
+    })
+  }
+}
+
+if (Symbol.dispose) define(Symbol.dispose, Cdp.prototype.close)
+if (Symbol.asyncDispose) define(Symbol.asyncDispose, Cdp.prototype.closeAsync)
+
+function define(name, value) {
+  Object.defineProperty(Cdp.prototype, name, { value, writable: true, configurable: true })
+}
+
+// The request of a call, and what stays on this side of the border.
+function requestOf(verb, args) {
+  if (names.MESSAGES.has(verb.name)) {
+    const [message, options] = args
+    // Segment messages pass as they are; the core knows both casings.
+    return { ...split(options ?? {}), request: message ?? {} }
+  }
+  const { options, rest, positional } = takeOptions(verb, args)
+  const { request, signal, onProgress } = split(options)
+  positional.forEach((name, index) => {
+    if (rest[index] !== undefined) request[name] = rest[index]
+  })
+  for (const name of names.IDENTIFIER_PARAMETERS) {
+    if (name in request) request[name] = names.identifierIn(request[name])
+  }
+  if (verb.name === 'define') request.definitions = readDefinitions(request.definitions)
+  return { request, signal, onProgress }
+}
+
+function takeOptions(verb, args) {
+  let positional = names.POSITIONAL[verb.name] ?? []
+  // `predict('interest_cohort', { text })`: an object of nothing but options is no identifier.
+  const at = positional.indexOf('identifier')
+  if (at >= 0 && args.length === at + 1 && isOptions(verb, args[at])) positional = positional.slice(0, at)
+  if (args.length > positional.length + 1) {
+    throw new CdpError({ kind: 'invalid', message: `${names.camel(verb.name)} takes ${positional.length} argument(s) and options` })
+  }
+  const options = args[positional.length] ?? {}
+  if (typeof options !== 'object') {
+    throw new CdpError({ kind: 'invalid', message: `the options of ${names.camel(verb.name)} must be an object` })
+  }
+  return { options, rest: Array.from(positional, (_, index) => args[index]), positional }
+}
+
+function isOptions(verb, argument) {
+  const keys = argument !== null && typeof argument === 'object' ? Object.keys(argument) : []
+  return keys.length > 0 && keys.every(key => verb.parameters.includes(names.snake(key)) || key === 'signal')
+}
+
+function split({ signal, onProgress, ...options }) {
+  return { request: names.snakeOptions(options), signal, onProgress }
+}
+
+// A path, bytes, or rows as lines of JSON.
+function input(data) {
+  if (typeof data === 'string') return { kind: 'Path', value: data }
+  if (data instanceof URL) return { kind: 'Path', value: require('node:url').fileURLToPath(data) }
+  if (ArrayBuffer.isView(data)) return { kind: 'Bytes', value: Buffer.from(data.buffer, data.byteOffset, data.byteLength) }
+  if (data instanceof ArrayBuffer) return { kind: 'Bytes', value: Buffer.from(data) }
+  if (data !== null && typeof data === 'object') {
+    if (typeof data[Symbol.asyncIterator] === 'function') {
+      throw new CdpError({ kind: 'invalid', message: 'a stream is read asynchronously', hint: 'use ingestAsync' })
+    }
+    const rows = typeof data[Symbol.iterator] === 'function' && !(data instanceof Map) ? data : [data]
+    return { kind: 'Lines', value: Array.from(rows, line).join('\n') }
+  }
+  throw new CdpError({ kind: 'invalid', message: `cannot ingest a ${typeof data}`, hint: 'give a path, a Buffer, an object, an array or a Readable' })
+}
+
+// The line of a row that cannot be stored says why, so that it is only its own fault.
+function line(row) {
+  try {
+    return encode(row)
+  } catch (error) {
+    if (error instanceof CdpError) return `!${JSON.stringify(error.faults[0])}`
+    throw error
+  }
+}
+
+// A stream is gathered first: fed piece by piece it could wait for a pool thread that waits for it.
+async function gathered(data) {
+  if (data === null || typeof data !== 'object' || typeof data[Symbol.asyncIterator] !== 'function') return data
+  const chunks = []
+  for await (const chunk of data) chunks.push(chunk)
+  if (chunks.every(chunk => typeof chunk === 'string' || ArrayBuffer.isView(chunk))) {
+    return Buffer.concat(chunks.map(chunk => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
+  }
+  return chunks
+}
+
+// Definitions as they are, or from a .json file or a folder of them.
+function readDefinitions(definitions) {
+  if (typeof definitions !== 'string' && !(definitions instanceof URL)) return definitions
+  const found = fs.statSync(definitions, { throwIfNoEntry: false })
+  if (!found) throw new CdpError({ kind: 'not_found', message: `no such file or folder: ${definitions}`, hint: 'give an object, an array, a .json file or a folder' })
+  const files = found.isDirectory()
+    ? fs.readdirSync(definitions, { recursive: true }).filter(file => file.endsWith('.json')).sort().map(file => path.join(String(definitions), file))
+    : [definitions]
+  if (files.length === 0) throw new CdpError({ kind: 'not_found', message: `no .json file in the folder ${definitions}` })
+  return files.flatMap(file => {
+    try {
+      return JSON.parse(fs.readFileSync(file, 'utf8'))
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+      throw new CdpError({ kind: 'invalid', message: `not valid JSON: ${file}: ${error.message}` })
+    }
+  })
+}
+
+function answer(text) {
+  const { ok, error } = JSON.parse(text)
+  if (error !== undefined) throw new CdpError(error)
+  return ok
+}
+
+function load() {
+  const addon = path.join(__dirname, '..', `cdp.${process.platform}-${process.arch}.node`)
+  if (!fs.existsSync(addon)) throw new Error(`no addon for ${process.platform}-${process.arch}; build it with \`npm run build\``)
+  return require(addon)
+}
+
+module.exports = { open, Cdp, CdpError, VERBS }

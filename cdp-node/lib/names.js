@@ -1,0 +1,91 @@
+// Which names change their case at the border, and which are the user's own and never do. The whole rule is here:
+//
+//   in    options, and an identifier's type if it is one of IDENTIFIERS: camelCase -> snake_case;
+//         definitions, rules, Segment messages, data rows, column names and every other value pass as they are
+//   out   fields of results: snake_case -> camelCase, at any depth, except what lies below one of OWN_NAMES or a
+//         field `by_...`, and except the verbs in VERBATIM
+'use strict'
+
+/** Identifier types of the preset, which JavaScript people write in camelCase. */
+const IDENTIFIERS = {
+  userId: 'user_id',
+  anonymousId: 'anonymous_id',
+  groupId: 'group_id',
+  previousId: 'previous_id',
+  profileId: 'profile_id',
+}
+
+/** Parameters that hold one identifier. */
+const IDENTIFIER_PARAMETERS = new Set(['identifier', 'a', 'b'])
+
+/** Fields of results whose content is keyed or written by the user: names of traits, columns, audiences, rules. */
+const OWN_NAMES = new Set([
+  'ids', 'traits', 'features', 'properties', 'context', 'integrations', 'audiences', 'cohorts', 'consents', 'scores', 'labels',
+  'identifiers', 'refused_links', 'profile_sizes', 'from', 'to', 'rows', 'sample', 'columns', 'choice', 'rule', 'when', 'then', 'otherwise',
+  'where', 'value', 'values', 'found', 'current', 'definition', 'definitions', 'parameters', 'raw',
+])
+
+/** Verbs whose whole answer is the user's own. */
+const VERBATIM = new Set(['definitions', 'schema', 'features', 'resolve', 'rebuild', 'checkpoints', 'compile', 'draft_source', 'consents'])
+
+/** Arguments by position; all others stand in the last argument, the options. */
+const POSITIONAL = {
+  define: ['definitions'],
+  drop_definition: ['kind', 'name'],
+  advance: ['to'],
+  profile: ['identifier'],
+  events: ['identifier'],
+  resolve: ['profile_ids'],
+  explain_link: ['a', 'b'],
+  merge: ['a', 'b'],
+  unlink: ['a', 'b'],
+  separate: ['a', 'b'],
+  features: ['identifier', 'names'],
+  feature_table: ['names'],
+  members: ['audience'],
+  preview: ['rule'],
+  explain_member: ['audience', 'identifier'],
+  audience_changes: ['audience'],
+  rebuild: ['audience'],
+  train: ['predictor'],
+  predict: ['predictor', 'identifier'],
+  cohort_members: ['predictor', 'cohort'],
+  models: ['predictor'],
+  decide: ['policy', 'identifier', 'event'],
+  table: ['name'],
+  consent: ['identifier'],
+  consents: ['identifier'],
+  fingerprint: ['as_of'],
+  stats: ['format'],
+  backup: ['path'],
+}
+
+/** Verbs whose one argument is a Segment message. */
+const MESSAGES = new Set(['identify', 'track', 'page', 'screen', 'group', 'alias'])
+
+const snake = name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+const camel = name => name.replace(/(?<=[^_])_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
+
+function snakeOptions(options) {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [snake(name), value]))
+}
+
+function identifierIn(identifier) {
+  if (identifier === null || typeof identifier !== 'object') return identifier
+  return Object.fromEntries(Object.entries(identifier).map(([type, value]) => [IDENTIFIERS[type] ?? type, value]))
+}
+
+const isOwn = name => OWN_NAMES.has(name) || name.startsWith('by_')
+
+function camelResult(value) {
+  if (Array.isArray(value)) return value.map(camelResult)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [camel(name), isOwn(name) ? field : camelResult(field)]))
+}
+
+/** The answer of a verb with its own field names in camelCase. */
+function resultOut(verb, value) {
+  return VERBATIM.has(verb) ? value : camelResult(value)
+}
+
+module.exports = { IDENTIFIER_PARAMETERS, MESSAGES, POSITIONAL, camel, identifierIn, resultOut, snake, snakeOptions }
