@@ -1,5 +1,7 @@
 //! What the tests of all rooms share: where the shared data lies, and JSON without ceremony.
 
+pub mod history;
+
 use std::path::{Path, PathBuf};
 
 use cdp_core::records::Value;

@@ -3,10 +3,12 @@
 //! Takes a rule and a profile; leaves flips. A flip is found by evaluating the rule at every instant at which its
 //! outcome could change, so the instants are exact to the millisecond. It never schedules anything.
 
-use crate::definitions::{AudienceDefinition, Catalog, Population};
+use std::collections::BTreeSet;
+
+use crate::definitions::{AudienceDefinition, Population};
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::rules::{ProfileView, change_instants, evaluate};
+use crate::rules::{ProfileView, evaluate};
 
 /// A membership that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +38,31 @@ pub(crate) struct Said {
     pub(crate) reconsider: bool,
 }
 
-/// The flips of one profile from what was said last up to `to`.
+/// The flips of one profile from what was said last up to `to`. `instants`: those at which its membership can change.
 pub(crate) fn flips(
-    audience: &AudienceDefinition,
-    catalog: &Catalog,
-    profile: &dyn ProfileView,
     said: Said,
+    instants: &BTreeSet<Timestamp>,
     to: Timestamp,
+    is_member_at: &dyn Fn(Timestamp) -> Result<bool>,
 ) -> Result<Vec<Flip>> {
     let mut flips = Vec::new();
     let mut member = said.member;
     if let Some(since) = said.since
         && said.reconsider
     {
-        let now_member = is_member(audience, profile, since)?;
+        let now_member = is_member_at(since)?;
         if now_member != member {
             flips.push(Flip { entered: now_member, occurred_at: since, late: true });
             member = now_member;
         }
     }
-    // Before the first fact nothing was said: the time of interest begins at the beginning.
-    let from = said.since.unwrap_or(Timestamp::from_millis(i64::MIN));
-    for instant in change_instants(&audience.rule, catalog, profile, from, to)? {
-        let now_member = is_member(audience, profile, instant)?;
+    // The end is asked about in any case, should an instant be missing.
+    for instant in instants.iter().copied().chain([to]) {
+        let now_member = is_member_at(instant)?;
         if now_member != member {
             flips.push(Flip { entered: now_member, occurred_at: instant, late: false });
             member = now_member;
         }
-    }
-    // A rule that holds for somebody without any event (an absence) has no instant of its own.
-    let at_the_end = is_member(audience, profile, to)?;
-    if at_the_end != member {
-        flips.push(Flip { entered: at_the_end, occurred_at: to, late: false });
     }
     Ok(flips)
 }

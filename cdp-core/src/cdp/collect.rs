@@ -191,7 +191,7 @@ impl Cdp {
         mut progress: Option<Progress<'_>>,
     ) -> Result<Receipt> {
         let definition = match &options.source {
-            Some(name) => Some(self.state().catalog.source(name)?.clone()),
+            Some(name) => Some(self.read(|snapshot| snapshot.catalog.source(name).cloned())?),
             None => None,
         };
         let mapper = definition.as_ref().map_or_else(Mapper::segment, Mapper::new);

@@ -52,8 +52,7 @@ impl Cdp {
     pub fn define(&self, definitions: &[Value], dry_run: bool) -> Result<Vec<DefineResult>> {
         let definitions = parse_definitions(definitions)?;
         if dry_run {
-            let catalog = self.state().catalog.clone();
-            return plan(&catalog, &definitions).map(|(results, _)| results);
+            return self.read(|snapshot| plan(snapshot.catalog, &definitions).map(|(results, _)| results));
         }
         self.write(|writing| writing.define(definitions))
     }

@@ -1,6 +1,7 @@
 //! One moment of the store: facts, timelines, partition and definitions that agree with each other, and the people in it.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{LoadedModel, State};
@@ -13,7 +14,7 @@ use crate::predict::Prediction;
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, Properties, PropertyColumns, TimelineEvent, evaluate};
-use crate::store::{ConsentWrite, Facts, MemoryView, hex};
+use crate::store::{ConsentWrite, Facts, MemoryView, TraitWrite, hex};
 
 /// Everything that a read needs, at one sequence of the log.
 #[derive(Clone, Copy)]
@@ -109,7 +110,7 @@ impl NodeRules for Snapshot<'_> {
 
     fn message_id(&self, sequence: u64) -> Result<String> {
         let key = self.facts.message_key(sequence)?;
-        key.map(|(_, message_id, _)| message_id)
+        key.map(|(source, message_id, _)| format!("{message_id}\0{}", self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
@@ -121,8 +122,16 @@ impl NodeRules for Snapshot<'_> {
         self.committed_sequence
     }
 
-    fn first_identified(&self, node: u32) -> Option<(Timestamp, u64)> {
-        self.memory.facts(node).filter_map(|facts| facts.first_identified).min()
+    fn first_identified(&self, node: u32) -> Option<(Timestamp, Vec<u64>)> {
+        let identified = || self.memory.facts(node).filter_map(|facts| facts.first_identified.as_ref());
+        let at = identified().map(|(at, _)| *at).min()?;
+        Some((at, identified().filter(|(of, _)| *of == at).flat_map(|(_, sequences)| sequences.clone()).collect()))
+    }
+
+    fn rank(&self, node: u32) -> (u32, String, String) {
+        let (identifier_type, value) = self.memory.node(node);
+        let priority = declared_type(self.catalog.identity(), identifier_type).priority;
+        (priority, identifier_type.to_owned(), value.to_owned())
     }
 }
 
@@ -272,27 +281,29 @@ impl<'a> Person<'a> {
 
     /// The last writer by (event time, message id) wins; a null is a tombstone.
     fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&'a Value>> {
-        let mut winner: Option<(Timestamp, u64, &'a Value)> = None;
+        let mut latest: Vec<&TraitWrite> = Vec::new();
         for (_, facts) in self.facts() {
-            for write in &facts.traits {
-                if write.occurred_at > at || write.name.as_ref() != name {
-                    continue;
+            for write in facts.traits.iter().filter(|write| write.occurred_at <= at && write.name.as_ref() == name) {
+                match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
+                    Some(Ordering::Less) => continue,
+                    Some(Ordering::Greater) => latest.clear(),
+                    Some(Ordering::Equal) | None => {}
                 }
-                let wins = match winner {
-                    None => true,
-                    Some((time, _, _)) if time != write.occurred_at => write.occurred_at > time,
-                    // Equal values need no message id to tell which one wins.
-                    Some((_, _, value)) if *value == *write.value => false,
-                    Some((_, sequence, _)) => {
-                        ProfileView::message_id(self, write.sequence)? > ProfileView::message_id(self, sequence)?
-                    }
-                };
-                if wins {
-                    winner = Some((write.occurred_at, write.sequence, &write.value));
+                latest.push(write);
+            }
+        }
+        let mut winner = latest.first().copied();
+        // Message ids are looked up only where writes of one millisecond disagree.
+        if !latest.windows(2).all(|pair| matches!(pair, [left, right] if left.value == right.value)) {
+            let mut greatest = String::new();
+            for write in latest {
+                let message_id = ProfileView::message_id(self, write.sequence)?;
+                if message_id >= greatest {
+                    (greatest, winner) = (message_id, Some(write));
                 }
             }
         }
-        Ok(winner.map(|(_, _, value)| value).filter(|value| !value.is_null()))
+        Ok(winner.map(|write| &*write.value).filter(|value| !value.is_null()))
     }
 
     /// The purposes that a choice of this person names by `at`.
@@ -333,7 +344,7 @@ impl<'a> Person<'a> {
                 });
             }
         }
-        let joined_at = |left: u32, right: u32| self.snapshot.partition.joined_at(left, right);
+        let joined_at = |left: u32, right: u32| self.snapshot.partition.joined_at(left, right, self.snapshot);
         privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
     }
 

@@ -1,5 +1,6 @@
 //! RAM as the last committed state, across rooms: definitions, timelines, partition, memberships, models.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,23 +61,10 @@ impl State {
     }
 
     pub(super) fn standing(&self, meta: &Meta) -> Standing {
-        let order = |meta: &Meta| {
-            [
-                i64::try_from(meta.log_sequence).unwrap_or(i64::MAX),
-                meta.definitions,
-                meta.erasure_epoch,
-                meta.change_sequence,
-                meta.model_sequence,
-                meta.recorded_at.millis(),
-                meta.advanced_to.map_or(i64::MIN, Timestamp::millis),
-            ]
-        };
-        if self.meta == *meta {
-            Standing::Level
-        } else if order(&self.meta).iter().zip(order(meta)).any(|(mine, theirs)| *mine > theirs) {
-            Standing::Ahead
-        } else {
-            Standing::Behind
+        match self.meta.revision.cmp(&meta.revision) {
+            Ordering::Equal => Standing::Level,
+            Ordering::Greater => Standing::Ahead,
+            Ordering::Less => Standing::Behind,
         }
     }
 
@@ -120,17 +108,19 @@ impl State {
             }
             Ok(())
         })?;
-        self.memory.fold(overlay);
         let evidence: Vec<Link> = links.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
         {
-            let snapshot = Snapshot::of_state(facts, self);
-            let reidentified = evidence.iter().flat_map(|link| [link.node, link.other]).collect();
-            partition.add(&self.partition, &evidence, &reidentified, &snapshot)?;
+            let snapshot = Snapshot { memory: overlay.view(&self.memory), ..Snapshot::of_state(facts, self) };
+            partition.add(&self.partition, &evidence, &overlay.reidentified(&self.memory), &snapshot)?;
         }
+        let outbox_moved = self.meta.change_sequence != meta.change_sequence || after == 0;
+        let memberships = if outbox_moved { Some(load_memberships(facts)?) } else { None };
+        // Nothing can fail from here on, so an error above leaves RAM as it was.
+        self.memory.fold(overlay);
         self.partition.fold(partition);
-        if self.meta.change_sequence != meta.change_sequence || after == 0 {
-            self.memberships = load_memberships(facts)?;
+        if let Some(memberships) = memberships {
+            self.memberships = memberships;
         }
         self.meta = meta.clone();
         Ok(())

@@ -236,8 +236,10 @@ impl Cdp {
             };
             let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
             let linked = profile.contains(&to);
-            let path =
-                if linked { evidence_path(&snapshot.partition.links_around(from), &profile, from, to) } else { None };
+            let path = match linked {
+                true => evidence_path(&snapshot.partition.live_links_around(from, snapshot)?, &profile, from, to),
+                false => None,
+            };
             let mut steps = Vec::new();
             for step in path.into_iter().flatten() {
                 let message = snapshot.facts.message(step.link.sequence)?;
@@ -318,7 +320,9 @@ impl Cdp {
     pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
         let names: Vec<String> = match names {
             Some(names) => names.to_vec(),
-            None => self.state().catalog.features().map(|feature| feature.name.clone()).collect(),
+            None => {
+                self.read(|snapshot| Ok(snapshot.catalog.features().map(|feature| feature.name.clone()).collect()))?
+            }
         };
         let columns = names.iter().map(|name| format!("features.{name}")).collect();
         self.profiles(&super::segment::Query {

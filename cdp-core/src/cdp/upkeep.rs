@@ -11,7 +11,7 @@ use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::lookbacks;
+use crate::rules::{Lookbacks, lookbacks};
 use crate::store::{ChangeType, StoredChange};
 
 /// What upkeep found for one profile and audience.
@@ -50,21 +50,29 @@ impl Writing<'_> {
         let catalog = self.catalog.clone();
         let mut memberships = self.take_memberships();
         let mut found = Vec::new();
+        // Facts that lay in the future when they came are due when `to` passes them.
+        let mut due = BTreeSet::new();
+        if let Some(since) = since
+            && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
+        {
+            due.extend(self.snapshot().memory.nodes_with_messages(since.day(), to.day()));
+        }
         for audience in catalog.audiences() {
             let members = memberships.entry(audience.name.clone()).or_default();
             let snapshot = self.snapshot();
-            let sliding = match since {
-                Some(since) if since < to => sliding_nodes(&snapshot, audience, since, to)?,
-                _ => BTreeSet::new(),
-            };
+            let lookbacks = lookbacks(&audience.rule, snapshot.catalog)?;
+            let mut nodes: BTreeSet<u32> = touched.union(&due).copied().collect();
+            if let Some(since) = since.filter(|since| *since < to) {
+                nodes.extend(sliding_nodes(&snapshot, &lookbacks, since, to));
+            }
+            let upkeep = Upkeep { snapshot: &snapshot, audience, lookbacks, members, since, to };
             let mut seen = BTreeSet::new();
-            for node in touched.union(&sliding) {
-                let nodes = snapshot.partition.nodes_of(*node);
-                if !seen.insert(nodes.first().copied()) {
-                    continue;
+            for node in nodes {
+                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                if seen.insert(nodes.first().copied()) {
+                    let reconsider = nodes.iter().any(|node| touched.contains(node));
+                    found.extend(upkeep.evaluate(nodes, reconsider)?);
                 }
-                let reconsider = nodes.iter().any(|node| touched.contains(node));
-                found.extend(evaluate_profile(&snapshot, audience, members, nodes, since, to, reconsider)?);
             }
         }
         found.sort_by(|left, right| {
@@ -138,8 +146,12 @@ impl Writing<'_> {
         let mut found = Vec::new();
         {
             let snapshot = self.snapshot();
+            let mut gone: BTreeSet<u32> = members.keys().copied().collect();
             for person in snapshot.people(at)? {
                 let node = person.first_node();
+                for member in &person.nodes {
+                    gone.remove(member);
+                }
                 let was_member = members.contains_key(&node);
                 let now_member = is_member(audience, &person, at)?;
                 let mut merged = person.nodes.clone();
@@ -149,6 +161,11 @@ impl Writing<'_> {
                     let flips = if was_member == now_member { Vec::new() } else { vec![flip] };
                     found.push(Found { audience: name.to_owned(), node, merged, flips, is_member: now_member });
                 }
+            }
+            // Nodes that are nobody any more, since the identity definition changed.
+            for node in gone {
+                let flips = vec![Flip { entered: false, occurred_at: at, late: false }];
+                found.push(Found { audience: name.to_owned(), node, merged: Vec::new(), flips, is_member: false });
             }
         }
         let changed = found.len() as u64;
@@ -172,50 +189,67 @@ impl Writing<'_> {
 
 /// The nodes for whom the rule's outcome may change in `(since, to]` although nothing happened: a window slides over an
 /// event of theirs, or a date in a trait comes due.
-fn sliding_nodes(
-    snapshot: &Snapshot<'_>,
-    audience: &AudienceDefinition,
-    since: Timestamp,
-    to: Timestamp,
-) -> Result<BTreeSet<u32>> {
-    let lookbacks = lookbacks(&audience.rule, snapshot.catalog)?;
+fn sliding_nodes(snapshot: &Snapshot<'_>, lookbacks: &Lookbacks, since: Timestamp, to: Timestamp) -> BTreeSet<u32> {
     let mut nodes = BTreeSet::new();
     for offset in &lookbacks.event_offsets {
         // An event at e matters at e + offset; days are coarse, the exact instants are found per profile.
         let (from_day, to_day) = (since.plus_millis(-offset).day(), to.plus_millis(-offset).day());
-        nodes.extend(snapshot.memory.nodes_with_events(from_day, to_day));
+        nodes.extend(snapshot.memory.nodes_with_messages(from_day, to_day));
     }
     let a_date_is_due = lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
     if a_date_is_due || !lookbacks.trait_offsets.is_empty() {
         nodes.extend(0..snapshot.memory.n_nodes());
     }
-    Ok(nodes)
+    nodes
 }
 
-fn evaluate_profile(
-    snapshot: &Snapshot<'_>,
-    audience: &AudienceDefinition,
-    members: &BTreeMap<u32, Timestamp>,
-    nodes: Vec<u32>,
+/// One audience on its way from `since` to `to`.
+struct Upkeep<'u> {
+    snapshot: &'u Snapshot<'u>,
+    audience: &'u AudienceDefinition,
+    lookbacks: Lookbacks,
+    members: &'u BTreeMap<u32, Timestamp>,
     since: Option<Timestamp>,
     to: Timestamp,
-    reconsider: bool,
-) -> Result<Option<Found>> {
-    let person = Person::new(snapshot, nodes);
-    let node = person.first_node();
-    let merged: Vec<u32> =
-        person.nodes.iter().copied().filter(|other| *other != node && members.contains_key(other)).collect();
-    let was_member = members.contains_key(&node);
-    if !person.exists_at(to) {
-        return Ok(None);
+}
+
+impl Upkeep<'_> {
+    /// What became of the profile that has these nodes at `to`.
+    fn evaluate(&self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
+        let person = Person::new(self.snapshot, nodes);
+        let node = person.first_node();
+        let merged: Vec<u32> =
+            person.nodes.iter().copied().filter(|other| *other != node && self.members.contains_key(other)).collect();
+        let was_member = self.members.contains_key(&node);
+        // Before the first fact nothing was said: the time of interest begins at the beginning.
+        let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));
+        // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
+        let mut joins = self.snapshot.partition.joins_around(node, from, self.to);
+        joins.insert(from);
+        let mut parts: BTreeMap<Timestamp, Person<'_>> = BTreeMap::new();
+        let mut instants = joins.clone();
+        instants.remove(&from);
+        let starts: Vec<Timestamp> = joins.into_iter().collect();
+        for (index, start) in starts.iter().enumerate() {
+            let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
+            let nodes = self.snapshot.partition.nodes_of_at(node, *start, self.snapshot)?;
+            let part = Person::new(self.snapshot, nodes);
+            instants.extend(self.lookbacks.change_instants(&part, *start, end)?);
+            instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
+            parts.insert(*start, part);
+        }
+        let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {
+            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part, at)?),
+            None => Ok(false),
+        };
+        let said = Said { member: was_member, since: self.since, reconsider };
+        let flips = flips(said, &instants, self.to, &is_member_at)?;
+        if flips.is_empty() && merged.is_empty() {
+            return Ok(None);
+        }
+        let is_member = flips.last().map_or(was_member, |flip| flip.entered);
+        Ok(Some(Found { audience: self.audience.name.clone(), node, merged, flips, is_member }))
     }
-    let said = Said { member: was_member, since, reconsider };
-    let flips = flips(audience, snapshot.catalog, &person, said, to)?;
-    if flips.is_empty() && merged.is_empty() {
-        return Ok(None);
-    }
-    let is_member = flips.last().map_or(was_member, |flip| flip.entered);
-    Ok(Some(Found { audience: audience.name.clone(), node, merged, flips, is_member }))
 }
 
 impl Cdp {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
-use crate::store::{Facts, LinkRule, MemoryView, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
+use crate::store::{Facts, LinkRule, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -78,6 +78,7 @@ impl<'w> Writing<'w> {
         let now = cdp.now();
         // Known time never decreases, whatever the clock does.
         meta.recorded_at = meta.recorded_at.max(now);
+        meta.revision += 1;
         Writing {
             cdp,
             facts,
@@ -215,14 +216,7 @@ impl<'w> Writing<'w> {
     /// Applies the links of the transaction to the partition.
     fn unify(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
-        let reidentified: BTreeSet<u32> = {
-            let view = self.memory.view(&self.state.memory);
-            let committed = self.state.memory.view();
-            let first =
-                |view: &MemoryView<'_>, node: u32| view.facts(node).filter_map(|facts| facts.first_identified).min();
-            let is_new = |node: &u32| first(&view, *node) != first(&committed, *node);
-            self.memory.touched().into_iter().filter(is_new).collect()
-        };
+        let reidentified = self.memory.reidentified(&self.state.memory);
         let mut partition = std::mem::take(&mut self.partition);
         partition.add(&self.state.partition, &links, &reidentified, &self.snapshot())?;
         self.partition = partition;
@@ -298,7 +292,7 @@ impl<'w> Writing<'w> {
 
     /// Adds to a receipt what is known at the end of the transaction.
     pub(super) fn complete(&self, receipt: &mut Receipt) {
-        receipt.merges += self.partition.merges;
+        receipt.merges += self.partition.merges();
         receipt.new_profiles += self.new_profiles;
     }
 }

@@ -39,14 +39,16 @@ pub(crate) struct Violation {
 pub(crate) trait NodeRules {
     /// The declared type of a node's identifier.
     fn identifier_type(&self, node: u32) -> IdentifierType;
-    /// The message id of a message, to break ties of event time.
+    /// What breaks ties of event time between messages: the message id, then the source.
     fn message_id(&self, sequence: u64) -> Result<String>;
+    /// What breaks ties within a message: (priority, type, value), never the node's number.
+    fn rank(&self, node: u32) -> (u32, String, String);
     /// The least sequence of a message of this node.
     fn first_sequence(&self, node: u32) -> Option<u64>;
     /// The last sequence of the last commit: what came before this transaction.
     fn committed_sequence(&self) -> u64;
-    /// When an identify message first named this node: (event time, sequence).
-    fn first_identified(&self, node: u32) -> Option<(Timestamp, u64)>;
+    /// When an identify message first named this node, and the sequences of all that did so at that instant.
+    fn first_identified(&self, node: u32) -> Option<(Timestamp, Vec<u64>)>;
 }
 
 /// Nodes that evidence joins.
@@ -65,9 +67,9 @@ struct Labels {
     members: HashMap<u32, Vec<u32>>,
     first_live_at: HashMap<u32, Timestamp>,
     violations: BTreeSet<Violation>,
-    // (sequence, pair) of each refused link: it is evidence, but joins nobody
-    refused: BTreeSet<(u64, (u32, u32))>,
     last_at: Option<Timestamp>,
+    // when two profiles became one
+    joins: Vec<Timestamp>,
 }
 
 impl Labels {
@@ -97,10 +99,10 @@ impl Labels {
         }
         if let Some(reason) = self.refusal(link, left, right, rules)? {
             self.violations.insert(Violation { reason, pair: link.pair() });
-            self.refused.insert((link.sequence, link.pair()));
             return Ok(None);
         }
         self.live(link);
+        self.joins.push(link.occurred_at);
         let left_members = self.members.remove(&left).unwrap_or_else(|| vec![left]);
         let right_members = self.members.remove(&right).unwrap_or_else(|| vec![right]);
         let (kept, mut members, moved) = if left_members.len() >= right_members.len() {
@@ -166,8 +168,13 @@ impl Labels {
             if rules.identifier_type(node).role != Role::Person {
                 return Ok(false);
             }
-            let Some((identified_at, sequence)) = rules.first_identified(node) else { return Ok(false) };
-            if compare(identified_at, sequence, link.occurred_at, link.sequence, rules)? == Ordering::Greater {
+            let Some((identified_at, sequences)) = rules.first_identified(node) else { return Ok(false) };
+            let mut is_identified = false;
+            for sequence in sequences {
+                let order = compare(identified_at, sequence, link.occurred_at, link.sequence, rules)?;
+                is_identified |= order != Ordering::Greater;
+            }
+            if !is_identified {
                 return Ok(false);
             }
         }
@@ -183,31 +190,23 @@ fn compare(left_at: Timestamp, left: u64, right_at: Timestamp, right: u64, rules
     })
 }
 
-/// Sorts links by (event time, message id, node, other), reading message ids only where event times are equal.
+/// Sorts links by (event time, message id, rank of the other end), reading message ids only where event times are equal.
 fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()> {
-    links.sort_by_key(|link| (link.occurred_at, link.sequence, link.node, link.other));
-    let mut ties: HashMap<u64, String> = HashMap::new();
-    for pair in links.windows(2) {
-        if let [left, right] = pair
-            && left.occurred_at == right.occurred_at
-            && left.sequence != right.sequence
-        {
-            for sequence in [left.sequence, right.sequence] {
-                if let std::collections::hash_map::Entry::Vacant(entry) = ties.entry(sequence) {
-                    entry.insert(rules.message_id(sequence)?);
-                }
-            }
+    links.sort_by_key(|link| (link.occurred_at, link.sequence));
+    for tied in links.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
+        if tied.len() < 2 {
+            continue;
         }
-    }
-    if !ties.is_empty() {
-        let message_id = |link: &Link| ties.get(&link.sequence).map_or("", String::as_str);
-        links.sort_by(|left, right| {
-            let key = |link: &Link| (link.occurred_at, link.sequence, link.node, link.other);
-            left.occurred_at
-                .cmp(&right.occurred_at)
-                .then_with(|| message_id(left).cmp(message_id(right)))
-                .then_with(|| key(left).cmp(&key(right)))
-        });
+        let of_one_message = tied.windows(2).all(|pair| matches!(pair, [a, b] if a.sequence == b.sequence));
+        let mut keyed = Vec::with_capacity(tied.len());
+        for link in tied.iter() {
+            let message_id = if of_one_message { String::new() } else { rules.message_id(link.sequence)? };
+            keyed.push(((message_id, rules.rank(link.other)), *link));
+        }
+        keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (place, (_, link)) in tied.iter_mut().zip(keyed) {
+            *place = link;
+        }
     }
     Ok(())
 }
@@ -221,11 +220,6 @@ impl Component {
         }
         self.labels = labels;
         Ok(())
-    }
-
-    /// The links that join their nodes.
-    fn live_links(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(|link| !self.labels.refused.contains(&(link.sequence, link.pair())))
     }
 }
 
@@ -243,12 +237,73 @@ struct Hub {
     violations: BTreeSet<Violation>,
 }
 
+impl Hub {
+    /// Counts a link from the value of this hub. Gives the neighbour that it displaces.
+    fn count(
+        &mut self,
+        value: u32,
+        neighbour: u32,
+        limit: u32,
+        link: &Link,
+        rules: &dyn NodeRules,
+    ) -> Result<Option<u32>> {
+        let found = (link.occurred_at, link.sequence);
+        if let Some((at, sequence)) = self.live.get(&neighbour).copied() {
+            if compare(found.0, found.1, at, sequence, rules)? == Ordering::Less {
+                self.live.insert(neighbour, found);
+            }
+            return Ok(None);
+        }
+        let violation = |loser: u32| Violation {
+            reason: format!("link_limit_exceeded:{}", rules.identifier_type(value).name),
+            pair: (value.min(loser), value.max(loser)),
+        };
+        let mut displaced = None;
+        if self.live.len() >= limit as usize
+            && let Some(last) = self.latest(rules)?
+        {
+            if later((neighbour, found), last, rules)? {
+                self.violations.insert(violation(neighbour));
+                return Ok(None);
+            }
+            self.live.remove(&last.0);
+            self.violations.insert(violation(last.0));
+            displaced = Some(last.0);
+        }
+        self.violations.remove(&violation(neighbour));
+        self.live.insert(neighbour, found);
+        Ok(displaced)
+    }
+
+    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
+        let mut found = None;
+        for (neighbour, first) in &self.live {
+            let this = (*neighbour, *first);
+            if match found {
+                None => true,
+                Some(last) => later(this, last, rules)?,
+            } {
+                found = Some(this);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether one neighbour was linked later than another, by (event time, message id, rank).
+fn later(left: (u32, (Timestamp, u64)), right: (u32, (Timestamp, u64)), rules: &dyn NodeRules) -> Result<bool> {
+    let order = compare(left.1.0, left.1.1, right.1.0, right.1.1, rules)?;
+    Ok(order.then_with(|| rules.rank(left.0).cmp(&rules.rank(right.0))) == Ordering::Greater)
+}
+
 /// The partition of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
     component_of: HashMap<u32, u32>,
     components: HashMap<u32, Arc<Component>>,
     hubs: HashMap<(u32, String), Arc<Hub>>,
+    // links of pairs that a hub guard keeps out, until an earlier link of the pair lets them in
+    parked: HashMap<(u32, u32), Vec<Link>>,
     next_component: u32,
 }
 
@@ -258,9 +313,10 @@ pub(crate) struct PartitionOverlay {
     component_of: HashMap<u32, u32>,
     components: HashMap<u32, Option<Arc<Component>>>,
     hubs: HashMap<(u32, String), Arc<Hub>>,
+    parked: HashMap<(u32, u32), Vec<Link>>,
     next_component: u32,
-    /// Profiles that existed before and were joined into another.
-    pub(crate) merges: u64,
+    // component -> profiles that existed before and were joined into another
+    merges: BTreeMap<u32, u64>,
     /// Nodes whose profile has changed.
     pub(crate) changed: BTreeSet<u32>,
 }
@@ -285,6 +341,8 @@ impl Partition {
             }
         }
         self.hubs.extend(overlay.hubs);
+        self.parked.extend(overlay.parked);
+        self.parked.retain(|_, links| !links.is_empty());
         self.next_component = overlay.next_component;
     }
 
@@ -306,13 +364,20 @@ impl PartitionOverlay {
         let mut to_replay = BTreeSet::new();
         for link in links {
             // An alias is exempt from limits.
-            let verdict = if link.alias { HubVerdict::default() } else { self.pass_hubs(base, link, rules)? };
-            if !verdict.is_refused {
-                self.join_components(base, link, rules, &mut to_replay)?;
+            let displaced = if link.alias { Vec::new() } else { self.count_at_hubs(base, link, rules)? };
+            for pair in displaced {
+                self.park(base, pair, &mut to_replay);
             }
-            for (hub, neighbour) in verdict.displaced {
-                self.remove_pair(base, hub, neighbour, &mut to_replay);
+            if !link.alias && !self.passes_hubs(base, link, rules) {
+                self.parked_of(base, link.pair()).push(*link);
+                continue;
             }
+            if !link.alias {
+                for parked in std::mem::take(self.parked_of(base, link.pair())) {
+                    self.join_components(base, &parked, rules, &mut to_replay)?;
+                }
+            }
+            self.join_components(base, link, rules, &mut to_replay)?;
         }
         for node in reidentified {
             let Some(id) = self.component_id(base, *node) else { continue };
@@ -375,8 +440,11 @@ impl PartitionOverlay {
             component.labels.members.extend(absorbed.labels.members);
             component.labels.first_live_at.extend(absorbed.labels.first_live_at);
             component.labels.violations.extend(absorbed.labels.violations);
-            component.labels.refused.extend(absorbed.labels.refused);
             component.labels.last_at = component.labels.last_at.max(absorbed.labels.last_at);
+            component.labels.joins.extend(absorbed.labels.joins);
+            if let Some(merges) = self.merges.remove(&absorbed_id) {
+                *self.merges.entry(id).or_default() += merges;
+            }
         }
         for node in [link.node, link.other] {
             if self.component_id(base, node) != Some(id) {
@@ -390,7 +458,7 @@ impl PartitionOverlay {
             if let Some(kept) = component.labels.apply(link, rules)? {
                 self.changed.extend(component.labels.members(kept));
                 let [left, right] = &sides;
-                self.merges += merges_of(link, (left, right), rules);
+                *self.merges.entry(id).or_default() += merges_of(link, (left, right), rules);
             }
         } else {
             to_replay.insert(id);
@@ -399,61 +467,47 @@ impl PartitionOverlay {
         Ok(())
     }
 
-    fn take_hub(&mut self, base: &Partition, key: &(u32, String)) -> Hub {
-        let hub = self.hubs.remove(key).or_else(|| base.hubs.get(key).cloned()).unwrap_or_default();
-        Arc::try_unwrap(hub).unwrap_or_else(|shared| (*shared).clone())
-    }
-
-    /// Counts a neighbour against the hub guards of both ends. Each end judges for itself, whatever the other says, so
-    /// that no order of arrival matters.
-    fn pass_hubs(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules) -> Result<HubVerdict> {
-        let (node_type, other_type) = (rules.identifier_type(link.node), rules.identifier_type(link.other));
-        let ends = [(link.node, &node_type, link.other, &other_type), (link.other, &other_type, link.node, &node_type)];
-        let mut verdict = HubVerdict::default();
-        for (value, value_type, neighbour, neighbour_type) in ends {
-            let Some((class, limit)) = hub_limits(value_type, &neighbour_type.name) else { continue };
-            let key = (value, class);
-            let mut hub = self.take_hub(base, &key);
-            let violation = |loser: u32| Violation {
-                reason: format!("link_limit_exceeded:{}", value_type.name),
-                pair: (value.min(loser), value.max(loser)),
-            };
-            let order = |at: Timestamp, sequence| compare(link.occurred_at, link.sequence, at, sequence, rules);
-            let known = hub.live.get(&neighbour).copied();
-            let is_full = known.is_none() && hub.live.len() >= limit as usize;
-            let last = if is_full { latest(&hub, rules)? } else { None };
-            match (last, known) {
-                (Some((_, (at, sequence))), _) if order(at, sequence)? == Ordering::Greater => {
-                    hub.violations.insert(violation(neighbour));
-                    verdict.is_refused = true;
-                }
-                (Some((loser, _)), _) => {
-                    hub.live.remove(&loser);
-                    hub.violations.remove(&violation(neighbour));
-                    hub.violations.insert(violation(loser));
-                    verdict.displaced.push((value, loser));
-                    hub.live.insert(neighbour, (link.occurred_at, link.sequence));
-                }
-                (None, Some((at, sequence))) if order(at, sequence)? != Ordering::Less => {}
-                (None, _) => {
-                    hub.live.insert(neighbour, (link.occurred_at, link.sequence));
-                }
+    /// Counts a link at the hub guards of both ends, each for itself. Gives the pairs that it displaces.
+    fn count_at_hubs(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules) -> Result<Vec<(u32, u32)>> {
+        let mut displaced = Vec::new();
+        for (value, neighbour) in [(link.node, link.other), (link.other, link.node)] {
+            let Some((key, limit)) = hub_of(value, neighbour, rules) else { continue };
+            if !self.hubs.contains_key(&key) {
+                self.hubs.insert(key.clone(), base.hubs.get(&key).cloned().unwrap_or_default());
             }
-            self.hubs.insert(key, Arc::new(hub));
+            let Some(hub) = self.hubs.get_mut(&key) else { continue };
+            let gone = Arc::make_mut(hub).count(value, neighbour, limit, link, rules)?;
+            displaced.extend(gone.map(|gone| (value.min(gone), value.max(gone))));
         }
-        Ok(verdict)
+        Ok(displaced)
     }
 
-    /// Takes the links of a pair out of their component, which may fall apart.
-    fn remove_pair(&mut self, base: &Partition, hub: u32, neighbour: u32, to_replay: &mut BTreeSet<u32>) {
-        let pair = (hub.min(neighbour), hub.max(neighbour));
-        let Some(id) = self.component_id(base, hub) else { return };
-        if !self.component(base, id).is_some_and(|component| component.links.iter().any(|link| link.pair() == pair)) {
+    /// Whether each end counts the other among its live neighbours.
+    fn passes_hubs(&self, base: &Partition, link: &Link, rules: &dyn NodeRules) -> bool {
+        [(link.node, link.other), (link.other, link.node)].into_iter().all(|(value, neighbour)| {
+            let Some((key, _)) = hub_of(value, neighbour, rules) else { return true };
+            let hub = self.hubs.get(&key).or_else(|| base.hubs.get(&key));
+            hub.is_some_and(|hub| hub.live.contains_key(&neighbour))
+        })
+    }
+
+    fn parked_of(&mut self, base: &Partition, pair: (u32, u32)) -> &mut Vec<Link> {
+        self.parked.entry(pair).or_insert_with(|| base.parked.get(&pair).cloned().unwrap_or_default())
+    }
+
+    /// Takes the links of a pair out of its component, which may fall apart; aliases stay.
+    fn park(&mut self, base: &Partition, pair: (u32, u32), to_replay: &mut BTreeSet<u32>) {
+        let Some(id) = self.component_id(base, pair.0) else { return };
+        let is_parked = |link: &Link| !link.alias && link.pair() == pair;
+        if !self.component(base, id).is_some_and(|component| component.links.iter().any(is_parked)) {
             return;
         }
         let mut component = self.take_component(base, id);
-        component.links.retain(|link| link.pair() != pair);
+        let (parked, links) = component.links.into_iter().partition(is_parked);
+        component.links = links;
+        self.parked_of(base, pair).extend::<Vec<Link>>(parked);
         to_replay.remove(&id);
+        self.merges.remove(&id);
         self.changed.extend(component.nodes.iter().copied());
         let mut parts: BTreeMap<u32, Component> = BTreeMap::new();
         let roots = connected(&component.nodes, &component.links);
@@ -479,17 +533,24 @@ impl PartitionOverlay {
         component.replay(rules)?;
         // Profiles of the last commit that stand together now and did not then.
         let before = PartitionView { base, overlay: None };
+        let mut merges = 0;
         for members in component.labels.members.values() {
             let profiles_before: BTreeSet<u32> = members
                 .iter()
                 .filter(|node| rules.first_sequence(**node).is_some_and(|first| first <= rules.committed_sequence()))
                 .map(|node| before.profile_of(*node))
                 .collect();
-            self.merges += (profiles_before.len() as u64).saturating_sub(1);
+            merges += (profiles_before.len() as u64).saturating_sub(1);
         }
+        self.merges.insert(id, merges);
         self.changed.extend(component.nodes.iter().copied());
         self.components.insert(id, Some(Arc::new(component)));
         Ok(())
+    }
+
+    /// Profiles that existed before and were joined into another.
+    pub(crate) fn merges(&self) -> u64 {
+        self.merges.values().sum()
     }
 
     /// The partition with these changes.
@@ -498,30 +559,10 @@ impl PartitionOverlay {
     }
 }
 
-/// What the hub guards say of a link.
-#[derive(Default)]
-struct HubVerdict {
-    is_refused: bool,
-    // (value, neighbour) of pairs that no longer count
-    displaced: Vec<(u32, u32)>,
-}
-
-fn latest(hub: &Hub, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
-    let mut found: Option<(u32, (Timestamp, u64))> = None;
-    for (neighbour, (at, sequence)) in &hub.live {
-        let later = match found {
-            None => true,
-            Some((last, (last_at, last_sequence))) => match compare(*at, *sequence, last_at, last_sequence, rules)? {
-                Ordering::Greater => true,
-                Ordering::Equal => *neighbour > last,
-                Ordering::Less => false,
-            },
-        };
-        if later {
-            found = Some((*neighbour, (*at, *sequence)));
-        }
-    }
-    Ok(found)
+/// The hub of a value that counts a neighbour, and how many it lets live; `None` if the neighbour's type is not guarded.
+fn hub_of(value: u32, neighbour: u32, rules: &dyn NodeRules) -> Option<((u32, String), u32)> {
+    let (class, limit) = hub_limits(&rules.identifier_type(value), &rules.identifier_type(neighbour).name)?;
+    Some(((value, class), limit))
 }
 
 /// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
@@ -587,7 +628,7 @@ impl<'a> PartitionView<'a> {
     /// The nodes of the profile that a node belonged to at a past event time.
     pub(crate) fn nodes_of_at(&self, node: u32, at: Timestamp, rules: &dyn NodeRules) -> Result<Vec<u32>> {
         let Some(component) = self.component(node) else { return Ok(vec![node]) };
-        if component.labels.last_at.is_none_or(|last_at| last_at <= at) {
+        if component.labels.joins.iter().all(|joined_at| *joined_at <= at) {
             return Ok(self.nodes_of(node));
         }
         let mut past = Component {
@@ -604,27 +645,44 @@ impl<'a> PartitionView<'a> {
         Ok(nodes)
     }
 
-    /// When two nodes of one profile became joined: the event time of the link that connected them.
-    pub(crate) fn joined_at(&self, left: u32, right: u32) -> Option<Timestamp> {
-        let component = self.component(left)?;
-        let root = component.labels.root(left);
-        let mut links: Vec<&Link> =
-            component.live_links().filter(|link| component.labels.root(link.node) == root).collect();
-        links.sort_by_key(|link| (link.occurred_at, link.sequence));
-        let mut parent = HashMap::new();
-        for link in links {
-            let (a, b) = (root_in(&parent, link.node), root_in(&parent, link.other));
-            parent.insert(a.max(b), a.min(b));
-            if root_in(&parent, left) == root_in(&parent, right) {
-                return Some(link.occurred_at);
-            }
-        }
-        None
+    /// When profiles joined among the nodes that evidence joins with this one, in `(from, to]`.
+    pub(crate) fn joins_around(&self, node: u32, from: Timestamp, to: Timestamp) -> BTreeSet<Timestamp> {
+        let joins = self.component(node).map_or(&[][..], |component| component.labels.joins.as_slice());
+        joins.iter().copied().filter(|joined_at| *joined_at > from && *joined_at <= to).collect()
     }
 
-    /// The links that hold among the nodes that evidence joins with this one.
-    pub(crate) fn links_around(&self, node: u32) -> Vec<Link> {
-        self.component(node).map_or_else(Vec::new, |component| component.live_links().copied().collect())
+    /// When two nodes became one profile: the event time of the link that joined what they belonged to.
+    pub(crate) fn joined_at(&self, left: u32, right: u32, rules: &dyn NodeRules) -> Result<Option<Timestamp>> {
+        let mut links = self.links_around(left).to_vec();
+        sort_links(&mut links, rules)?;
+        let mut labels = Labels::default();
+        for link in &links {
+            labels.apply(link, rules)?;
+            if labels.root(left) == labels.root(right) {
+                return Ok(Some(link.occurred_at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The links that hold among the nodes that evidence joins with this one; a refused link explains nothing.
+    pub(crate) fn live_links_around(&self, node: u32, rules: &dyn NodeRules) -> Result<Vec<Link>> {
+        let mut links = self.links_around(node).to_vec();
+        sort_links(&mut links, rules)?;
+        let mut labels = Labels::default();
+        let mut live = Vec::with_capacity(links.len());
+        for link in links {
+            labels.apply(&link, rules)?;
+            if labels.root(link.node) == labels.root(link.other) {
+                live.push(link);
+            }
+        }
+        Ok(live)
+    }
+
+    /// The links of evidence among the nodes that evidence joins with this one.
+    fn links_around(&self, node: u32) -> &'a [Link] {
+        self.component(node).map_or(&[], |component| component.links.as_slice())
     }
 
     /// Every refused link, in the order of reason and pair; one for each pair.

@@ -55,7 +55,7 @@ pub(crate) fn choices(kind: MessageType, fields: &Object) -> Vec<(Option<&str>, 
 pub(crate) fn resolve(
     choices: &[Choice],
     message_id: &dyn Fn(u64) -> Result<String>,
-    joined_at: &dyn Fn(u32, u32) -> Option<Timestamp>,
+    joined_at: &dyn Fn(u32, u32) -> Result<Option<Timestamp>>,
 ) -> Result<ConsentState> {
     let mut latest_by_node: Vec<&Choice> = Vec::new();
     for choice in choices {
@@ -80,10 +80,10 @@ pub(crate) fn resolve(
         }
     }
     let Some(latest) = latest else { return Ok(ConsentState { status: ConsentStatus::Unknown, since: None }) };
-    let in_conflict = latest_by_node.iter().any(|choice| {
-        choice.granted != latest.granted
-            && joined_at(choice.node, latest.node).is_none_or(|joined| latest.occurred_at < joined)
-    });
+    let mut in_conflict = false;
+    for choice in latest_by_node.iter().filter(|choice| choice.granted != latest.granted) {
+        in_conflict |= joined_at(choice.node, latest.node)?.is_none_or(|joined| latest.occurred_at < joined);
+    }
     let status = match (in_conflict, latest.granted) {
         (true, _) => ConsentStatus::Conflict,
         (false, true) => ConsentStatus::Granted,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn status(choices: &[Choice], joined: Option<i64>) -> ConsentStatus {
-        let joined_at = |_: u32, _: u32| joined.map(Timestamp::from_millis);
+        let joined_at = |_: u32, _: u32| Ok(joined.map(Timestamp::from_millis));
         resolve(choices, &|sequence| Ok(sequence.to_string()), &joined_at).unwrap().status
     }
 

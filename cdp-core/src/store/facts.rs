@@ -11,6 +11,8 @@ use crate::records::{MessageType, Timestamp};
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
+    /// Counts write transactions: RAM that stands at the same number is up to date.
+    pub(crate) revision: i64,
     pub(crate) log_sequence: u64,
     pub(crate) definitions: i64,
     pub(crate) erasure_epoch: i64,
@@ -159,8 +161,8 @@ impl Facts<'_> {
     pub(crate) fn meta(&self) -> Result<Meta> {
         self.0
             .prepare_cached(
-                "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt
-                 FROM meta WHERE id = 1",
+                "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
+                   revision FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -173,6 +175,7 @@ impl Facts<'_> {
                         advanced_to: row.get::<_, Option<i64>>(5)?.map(time),
                         recorded_at: time(row.get(6)?),
                         salt: row.get(7)?,
+                        revision: row.get(8)?,
                     })
                 })
             })
@@ -183,7 +186,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
-                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7 WHERE id = 1",
+                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -194,6 +197,7 @@ impl Facts<'_> {
                     meta.model_sequence,
                     meta.advanced_to.map(Timestamp::millis),
                     meta.recorded_at.millis(),
+                    meta.revision,
                 ])
             })
             .map(|_| ())

@@ -59,8 +59,8 @@ pub(crate) struct NodeFacts {
     pub(crate) first_named_at: Option<Timestamp>,
     /// The least sequence of a message of its own.
     pub(crate) first_sequence: Option<u64>,
-    /// When an identify message first named the node: (event time, sequence).
-    pub(crate) first_identified: Option<(Timestamp, u64)>,
+    /// When an identify message first named the node, and the sequences of all that did so at that instant.
+    pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
 }
 
 impl NodeFacts {
@@ -83,7 +83,17 @@ impl NodeFacts {
         self.consents.extend(other.consents);
         self.first_named_at = earliest(self.first_named_at, other.first_named_at);
         self.first_sequence = earliest(self.first_sequence, other.first_sequence);
-        self.first_identified = earliest(self.first_identified, other.first_identified);
+        if let Some((at, sequences)) = other.first_identified {
+            self.identify(at, sequences);
+        }
+    }
+
+    fn identify(&mut self, at: Timestamp, sequences: Vec<u64>) {
+        match &mut self.first_identified {
+            Some((first, _)) if *first < at => {}
+            Some((first, tied)) if *first == at => tied.extend(sequences),
+            first => *first = Some((at, sequences)),
+        }
     }
 
     /// Whether a message belongs to the node.
@@ -176,7 +186,7 @@ pub(crate) struct Memory {
     node_ids: HashMap<NodeKey, u32>,
     facts: Vec<NodeFacts>,
     columns: Columns,
-    // Fences: which nodes have an event on a UTC day, to find the profiles for whom a window slides.
+    // Fences: which nodes have a message on a UTC day, to find the profiles for whom a window slides or a fact comes due.
     days: BTreeMap<i64, HashSet<u32>>,
     greatest_occurred_at: Option<Timestamp>,
 }
@@ -219,8 +229,10 @@ impl Memory {
             self.facts.push(NodeFacts::default());
         }
         for (node, added) in overlay.facts {
-            for event in &added.events {
-                self.days.entry(event.occurred_at.day()).or_default().insert(node);
+            let events = added.events.iter().map(|event| event.occurred_at);
+            let others = added.others.iter().map(|(occurred_at, _)| *occurred_at);
+            for occurred_at in events.chain(others).chain(added.first_named_at) {
+                self.days.entry(occurred_at.day()).or_default().insert(node);
             }
             if let Some(facts) = self.facts.get_mut(node as usize) {
                 facts.add(added);
@@ -291,7 +303,7 @@ impl Overlay {
             let facts = self.facts.entry(other).or_default();
             facts.first_named_at = earliest(facts.first_named_at, Some(occurred_at));
             if identifies {
-                facts.first_identified = earliest(facts.first_identified, Some((occurred_at, sequence)));
+                facts.identify(occurred_at, vec![sequence]);
             }
         }
         let committed = base.facts.get(node as usize);
@@ -299,7 +311,7 @@ impl Overlay {
         facts.first_named_at = earliest(facts.first_named_at, Some(occurred_at));
         facts.first_sequence = earliest(facts.first_sequence, Some(sequence));
         if identifies {
-            facts.first_identified = earliest(facts.first_identified, Some((occurred_at, sequence)));
+            facts.identify(occurred_at, vec![sequence]);
         }
         match event {
             Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
@@ -325,6 +337,16 @@ impl Overlay {
     /// The nodes that got a message, or were named by one, in the order of their numbers.
     pub(crate) fn touched(&self) -> BTreeSet<u32> {
         self.facts.keys().copied().collect()
+    }
+
+    /// The nodes that an identify message of this transaction names at the first instant that one ever did.
+    pub(crate) fn reidentified(&self, base: &Memory) -> BTreeSet<u32> {
+        let first = |facts: Option<&NodeFacts>| facts?.first_identified.as_ref().map(|(at, _)| *at);
+        let is_new = |node: u32, added: &NodeFacts| {
+            let before = first(base.facts.get(node as usize));
+            first(Some(added)).is_some_and(|at| before.is_none_or(|before| at <= before))
+        };
+        self.facts.iter().filter(|(node, added)| is_new(**node, added)).map(|(node, _)| *node).collect()
     }
 
     /// The state with these additions.
@@ -414,8 +436,8 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// The nodes that have a committed event on a UTC day in `[from_day, to_day]`.
-    pub(crate) fn nodes_with_events(&self, from_day: i64, to_day: i64) -> impl Iterator<Item = u32> + use<'a> {
+    /// The nodes that have a committed message on a UTC day in `[from_day, to_day]`.
+    pub(crate) fn nodes_with_messages(&self, from_day: i64, to_day: i64) -> impl Iterator<Item = u32> + use<'a> {
         self.base.days.range(from_day..=to_day).flat_map(|(_, nodes)| nodes.iter().copied())
     }
 

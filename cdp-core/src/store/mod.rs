@@ -24,7 +24,9 @@ pub(crate) use facts::{
     ChangeType, CountedTable, Facts, LinkRule, Meta, StoredChange, StoredDefinition, StoredLink, StoredMessage,
     StoredModel, StoredReject,
 };
-pub(crate) use memory::{ConsentWrite, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay};
+pub(crate) use memory::{
+    ConsentWrite, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay, TraitWrite,
+};
 pub(crate) use random::{hex, random_message_id};
 
 use connection::{connect, connect_reader, sql_error};
@@ -183,9 +185,9 @@ impl Store {
             busy_timeout: self.busy_timeout,
             salt: None,
         };
-        let mut copy = connect(&target_options)?;
         let guard = lock(&self.writer);
         let source = guard.as_ref().ok_or_else(closed)?;
+        let mut copy = connect(&target_options)?;
         let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
         backup.run_to_completion(1024, Duration::ZERO, None).map_err(sql_error)
     }

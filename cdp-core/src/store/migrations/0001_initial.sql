@@ -10,7 +10,8 @@ CREATE TABLE meta (
   model_sequence INTEGER NOT NULL,      -- counts changes of models
   advanced_to INTEGER,                  -- audiences are current up to this instant; NULL before the first fact
   recorded_at INTEGER NOT NULL,         -- the last recorded_at: it never decreases
-  salt BLOB NOT NULL                    -- the key of profile ids
+  salt BLOB NOT NULL,                   -- the key of profile ids
+  revision INTEGER NOT NULL             -- counts write transactions, also those that only keep a name or a checkpoint
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.

@@ -1,0 +1,366 @@
+//! The laws of DESIGN section 2, on small random histories in which everything collides.
+
+use cdp_core::cdp::{AsOf, Data, IngestOptions};
+use cdp_core::records::{Cells, Timestamp, Value};
+use cdp_core::{Cdp, Durability, OpenOptions};
+use cdp_tests::history::{
+    AUDIENCES, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, define, faults, ingest, members, messages,
+    people, slot, texts,
+};
+use cdp_tests::json;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+/// Runs each law on `CDP_CASES` histories, or on few enough for every run.
+fn cases(few: u32) -> ProptestConfig {
+    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let says = prop_oneof![
+        3 => Just(Says::Identify),
+        4 => Just(Says::Track),
+        1 => Just(Says::Page),
+        2 => Just(Says::Alias),
+        1 => Just(Says::Consent),
+    ];
+    let maybe = |n: u8| proptest::option::weighted(0.6, 0..n);
+    (says, maybe(4), maybe(4), maybe(3), 0..SLOTS as u8, 0..9u8, 0..5u8)
+        .prop_map(|(says, user, device, email, slot, value, id)| Fact { says, user, device, email, slot, value, id })
+}
+
+fn history(longest: usize) -> impl Strategy<Value = Vec<Fact>> {
+    proptest::collection::vec(fact(), 1..longest)
+}
+
+/// How one store gets its messages.
+#[derive(Clone, Debug)]
+struct Way {
+    order: Vec<prop::sample::Index>,
+    batch: Vec<u8>,
+    reopen: bool,
+    define_after: usize,
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    (
+        proptest::collection::vec(any::<prop::sample::Index>(), 0..30),
+        proptest::collection::vec(1..5u8, 1..5),
+        any::<bool>(),
+        0..20usize,
+    )
+        .prop_map(|(order, batch, reopen, define_after)| Way { order, batch, reopen, define_after })
+}
+
+impl Way {
+    /// All messages, some of them several times, in another order.
+    fn deliveries(&self, messages: &[Value]) -> Vec<Value> {
+        let mut rest: Vec<Value> = messages.to_vec();
+        let mut deliveries: Vec<Value> = Vec::new();
+        for (turn, index) in self.order.iter().enumerate() {
+            if turn % 3 == 2 && !deliveries.is_empty() {
+                let again: Value = deliveries[index.index(deliveries.len())].clone();
+                deliveries.push(again);
+            } else if !rest.is_empty() {
+                deliveries.push(rest.remove(index.index(rest.len())));
+            }
+        }
+        deliveries.extend(rest);
+        deliveries
+    }
+}
+
+fn in_memory(clock: Timestamp) -> Cdp {
+    Cdp::open(OpenOptions::in_memory().with_clock(clock).with_id_seed("laws")).unwrap()
+}
+
+fn open(path: &std::path::Path, clock: Timestamp) -> Cdp {
+    let mut options = OpenOptions::file(path).with_clock(clock).with_id_seed("laws");
+    // The laws are about content; power cuts have tests of their own.
+    options.durability = Durability::Relaxed;
+    options.unshared = true;
+    Cdp::open(options).unwrap()
+}
+
+fn check_sound(db: &Cdp) -> Result<(), TestCaseError> {
+    prop_assert_eq!(faults(db).unwrap(), Vec::<String>::new());
+    Ok(())
+}
+
+/// The instants worth asking at: around every fact and every slide of a window.
+fn candidates(history: &[Fact]) -> Vec<Timestamp> {
+    let mut instants: Vec<i64> = Vec::new();
+    for fact in history {
+        for offset in std::iter::once(0).chain(WINDOWS) {
+            let exact = START_MS + (i64::from(fact.slot) + offset) * HOUR_MS;
+            instants.extend([exact - 1, exact, exact + 1]);
+        }
+    }
+    instants.sort_unstable();
+    instants.dedup();
+    instants.into_iter().map(Timestamp::from_millis).collect()
+}
+
+fn late() -> Timestamp {
+    slot(SLOTS + 100)
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn the_same_facts_give_the_same_answers_in_any_order_batching_and_number(
+        history in history(14), way in way(), identity in 0..IDENTITIES.len(), clock in 0..(SLOTS + 4),
+    ) {
+        let messages = messages(&history);
+        let plain = in_memory(slot(clock));
+        define(&plain, identity).unwrap();
+        ingest(&plain, &messages).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        let mut other = open(&path, slot(clock));
+        let deliveries = way.deliveries(&messages);
+        let (mut rest, mut turn, mut defined) = (deliveries.as_slice(), 0, false);
+        while !rest.is_empty() {
+            if turn >= way.define_after && !defined {
+                define(&other, identity).unwrap();
+                defined = true;
+            }
+            let size = usize::from(way.batch[turn % way.batch.len()]).min(rest.len());
+            let (batch, after) = rest.split_at(size);
+            ingest(&other, batch).unwrap();
+            rest = after;
+            turn += 1;
+            if way.reopen && turn % 3 == 0 {
+                other.close().unwrap();
+                other = open(&path, slot(clock));
+            }
+        }
+        if !defined {
+            define(&other, identity).unwrap();
+        }
+
+        for slots in 0..SLOTS + 5 {
+            prop_assert_eq!(people(&other, slot(slots)).unwrap(), people(&plain, slot(slots)).unwrap(), "slot {}", slots);
+        }
+        prop_assert_eq!(other.fingerprint(None).unwrap(), plain.fingerprint(None).unwrap());
+        check_sound(&plain)?;
+        check_sound(&other)?;
+        for db in [&plain, &other] {
+            db.advance(Some(slot(SLOTS + 3))).unwrap();
+            check_sound(db)?;
+        }
+    }
+
+    #[test]
+    fn a_second_handle_sees_what_the_first_one_wrote(
+        history in history(14), turns in proptest::collection::vec(0..4u8, 14), identity in 0..IDENTITIES.len(),
+    ) {
+        let messages = messages(&history);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shared.db");
+        let handles = [open(&path, late()), open(&path, late())];
+        define(&handles[0], identity).unwrap();
+        for (message, turn) in messages.iter().zip(&turns) {
+            handles[usize::from(turn % 2)].send(message).unwrap();
+            if *turn >= 2 {
+                check_sound(&handles[usize::from(1 - turn % 2)])?;
+            }
+        }
+        let alone = in_memory(late());
+        define(&alone, identity).unwrap();
+        ingest(&alone, &messages).unwrap();
+        for db in &handles {
+            prop_assert_eq!(people(db, late()).unwrap(), people(&alone, late()).unwrap());
+            prop_assert_eq!(db.fingerprint(None).unwrap(), alone.fingerprint(None).unwrap());
+            check_sound(db)?;
+        }
+    }
+
+    #[test]
+    fn every_message_counts_once_however_often_and_in_whatever_batches_it_comes(
+        history in history(14), starts in proptest::collection::vec((any::<prop::sample::Index>(), 1..8usize, 1..5u8), 1..8),
+    ) {
+        let mut messages = messages(&history);
+        messages.push(json(r#"{"type": "track", "event": "Nobody did this"}"#));
+        let db = in_memory(late());
+        let mut accepted = 0;
+        let mut seen = std::collections::BTreeSet::new();
+        for (turn, (start, length, times)) in starts.iter().enumerate() {
+            let start = start.index(messages.len());
+            let batch = &messages[start..(start + length).min(messages.len())];
+            for time in 0..*times {
+                let options = IngestOptions::default().with_checkpoint(format!("{turn}.{time}"));
+                let values = batch.to_vec().into_iter().map(Ok);
+                let receipt = db.ingest(Data::Values(Box::new(values)), &options, None).unwrap();
+                prop_assert_eq!(receipt.rows, batch.len() as u64);
+                let sum = receipt.accepted + receipt.duplicates + receipt.suppressed + receipt.rejected + receipt.ignored;
+                prop_assert_eq!(sum, receipt.messages);
+                accepted += receipt.accepted;
+                seen.extend(start..start + batch.len());
+                let checkpoints = db.checkpoints().unwrap();
+                prop_assert_eq!(checkpoints.get("default"), Some(&Value::Text(format!("{turn}.{time}"))));
+            }
+        }
+        let bad = messages.len() - 1;
+        prop_assert_eq!(accepted, seen.iter().filter(|index| **index != bad).count() as u64);
+        let rejects = db.rejects(None, None, None, None).unwrap();
+        prop_assert_eq!(rejects.n_rows(), usize::from(seen.contains(&bad)));
+        prop_assert!(texts(&rejects, "reason").iter().all(|reason| reason == "no_identifier"));
+        check_sound(&db)?;
+    }
+
+    #[test]
+    fn a_message_that_comes_last_leaves_what_it_leaves_when_it_comes_first(
+        history in history(10), one in any::<prop::sample::Index>(), identity in 0..IDENTITIES.len(),
+    ) {
+        let messages = messages(&history);
+        let one = one.index(messages.len());
+        let with = in_memory(late());
+        define(&with, identity).unwrap();
+        ingest(&with, &messages).unwrap();
+        let mut others = messages.clone();
+        let message = others.remove(one);
+        for place in [0, others.len() / 2, others.len()] {
+            let db = in_memory(late());
+            define(&db, identity).unwrap();
+            for (index, other) in others.iter().enumerate() {
+                if index == place {
+                    db.send(&message).unwrap();
+                }
+                db.send(other).unwrap();
+            }
+            db.send(&message).unwrap();
+            prop_assert_eq!(people(&db, late()).unwrap(), people(&with, late()).unwrap());
+            prop_assert_eq!(db.fingerprint(None).unwrap(), with.fingerprint(None).unwrap());
+            check_sound(&db)?;
+        }
+    }
+
+    #[test]
+    fn a_read_of_the_past_is_what_a_store_of_that_time_says(
+        history in history(14), identity in 0..IDENTITIES.len(), time in 0..SLOTS,
+    ) {
+        let messages = messages(&history);
+        let whole = in_memory(late());
+        define(&whole, identity).unwrap();
+        ingest(&whole, &messages).unwrap();
+        let past = in_memory(late());
+        define(&past, identity).unwrap();
+        let by_then: Vec<Value> = messages.iter().zip(&history)
+            .filter(|(_, fact)| i64::from(fact.slot) <= time).map(|(message, _)| message.clone()).collect();
+        ingest(&past, &by_then).unwrap();
+        for instant in [slot(time), slot(time).plus_millis(HOUR_MS - 1)] {
+            prop_assert_eq!(people(&whole, instant).unwrap(), people(&past, instant).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_outbox_has_exactly_the_instants_at_which_members_change(
+        history in history(10), identity in 0..IDENTITIES.len(), clock in -1..SLOTS,
+    ) {
+        let messages = messages(&history);
+        let db = in_memory(slot(clock));
+        define(&db, identity).unwrap();
+        ingest(&db, &messages).unwrap();
+        let end = slot(SLOTS + 5);
+        db.advance(Some(end)).unwrap();
+        check_sound(&db)?;
+        let everybody = texts(&db.profiles(&cdp_tests::history::at(end)).unwrap(), "profile_id");
+        let instants = candidates(&history);
+        for audience in AUDIENCES {
+            let by_instant: Vec<(Timestamp, Vec<String>)> =
+                instants.iter().map(|instant| (*instant, members(&db, audience, *instant).unwrap())).collect();
+            let changes = db.audience_changes(Some(audience), None, None).unwrap();
+            let Some(Cells::Timestamp(times)) = changes.column("occurred_at") else { panic!("a column of times") };
+            let (ids, types) = (texts(&changes, "profile_id"), texts(&changes, "type"));
+            for person in &everybody {
+                let mut expected = Vec::new();
+                let mut member = false;
+                for (instant, ids) in &by_instant {
+                    if ids.contains(person) != member {
+                        member = !member;
+                        expected.push((*instant, member));
+                    }
+                }
+                let said: Vec<(Timestamp, bool)> = (0..ids.len())
+                    .filter(|row| ids[*row] == *person)
+                    .map(|row| (times[row].unwrap(), types[row] == "Audience Entered"))
+                    .collect();
+                prop_assert_eq!(said, expected, "audience {}", audience);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_leaves_its_window_at_the_millisecond_and_nothing_is_rebuilt() {
+    let db = in_memory(slot(0));
+    db.define(&[json(r#"{"kind": "audience", "name": "recent", "rule": {"event": "Bought", "within": "2h"}}"#)], false)
+        .unwrap();
+    db.send(&json(r#"{"type": "track", "event": "Bought", "userId": "u", "timestamp": "2024-01-01T00:00:00Z"}"#))
+        .unwrap();
+    let leaves = slot(2);
+    let changes = db.stats(None).unwrap().get("audience_changes").cloned();
+    for (at, expected) in [(slot(0).plus_millis(-1), 0), (slot(0), 1), (leaves.plus_millis(-1), 1), (leaves, 0)] {
+        assert_eq!(members(&db, "recent", at).unwrap().len(), expected, "{at}");
+    }
+    assert_eq!(db.stats(None).unwrap().get("audience_changes").cloned(), changes);
+
+    db.advance(Some(leaves.plus_millis(-1))).unwrap();
+    assert_eq!(db.audience_changes(None, None, None).unwrap().n_rows(), 1);
+    db.advance(Some(leaves)).unwrap();
+    let changes = db.audience_changes(None, None, None).unwrap();
+    assert_eq!(changes.column("occurred_at").unwrap().value(1), Value::Text(leaves.to_string()));
+    assert_eq!(texts(&changes, "type"), ["Audience Entered", "Audience Exited"]);
+}
+
+fn amount() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (-1_000_000i64..1_000_000).prop_map(|n| n.to_string()),
+        (-1_000_000_000_000i64..1_000_000_000_000, 1..10u32).prop_map(|(n, places)| {
+            let scale = 10i64.pow(places);
+            format!(
+                "{}{}.{:0width$}",
+                if n < 0 { "-" } else { "" },
+                n.abs() / scale,
+                n.abs() % scale,
+                width = places as usize
+            )
+        }),
+        (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|n| format!(
+            "\"{}.{:09}\"",
+            n / 1_000_000_000,
+            (n % 1_000_000_000).abs()
+        )),
+        any::<f64>().prop_filter("in range", |x| x.is_finite() && x.abs() < 1e15).prop_map(|x| format!("{x:?}")),
+        Just("99999999999999999999".to_owned()),
+        Just("-1e20".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn numbers_do_not_depend_on_the_order_in_which_they_come(
+        amounts in proptest::collection::vec(amount(), 1..12), keys in proptest::collection::vec(any::<u32>(), 12),
+    ) {
+        let messages: Vec<Value> = amounts.iter().enumerate().map(|(index, amount)| json(&format!(
+            "{{\"type\": \"track\", \"event\": \"Bought\", \"userId\": \"u1\", \"messageId\": \"{index}\", \
+              \"timestamp\": \"2024-01-01T00:00:00Z\", \"properties\": {{\"amount\": {amount}}}}}"
+        ))).collect();
+        let mut shuffled: Vec<(u32, Value)> = keys.into_iter().zip(messages.iter().cloned()).collect();
+        shuffled.sort_by_key(|(key, _)| *key);
+        let features = |messages: &[Value]| {
+            let db = in_memory(late());
+            define(&db, 0).unwrap();
+            ingest(&db, messages).unwrap();
+            db.features(&json(r#"{"user_id": "u1"}"#), None, Some(AsOf::at(late()))).unwrap().unwrap().to_json()
+        };
+        let shuffled: Vec<Value> = shuffled.into_iter().map(|(_, message)| message).collect();
+        prop_assert_eq!(features(&messages), features(&shuffled));
+    }
+}
