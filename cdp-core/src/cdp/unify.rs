@@ -239,8 +239,10 @@ impl Cdp {
             };
             let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
             let linked = profile.contains(&to);
-            let path =
-                if linked { evidence_path(snapshot.partition.links_around(from), &profile, from, to) } else { None };
+            let path = match linked {
+                true => evidence_path(&snapshot.partition.live_links_around(from, snapshot)?, &profile, from, to),
+                false => None,
+            };
             let mut steps = Vec::new();
             for step in path.into_iter().flatten() {
                 let message = snapshot.facts.message(step.link.sequence)?;

@@ -244,7 +244,11 @@ pub fn parse_definitions(values: &[Value]) -> Result<Vec<Definition>> {
     for (index, value) in values.iter().enumerate() {
         let (definition, found) = Definition::read(value);
         faults.extend(found.into_iter().map(|fault| Fault {
-            pointer: if values.len() == 1 { fault.pointer } else { format!("/{index}{}", fault.pointer) },
+            pointer: match fault.pointer.as_str() {
+                _ if values.len() == 1 => fault.pointer,
+                "/" => format!("/{index}"),
+                within => format!("/{index}{within}"),
+            },
             message: fault.message,
         }));
         definitions.extend(definition);

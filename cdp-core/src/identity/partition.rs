@@ -665,8 +665,23 @@ impl<'a> PartitionView<'a> {
         Ok(None)
     }
 
+    /// The links that hold among the nodes that evidence joins with this one; a refused link explains nothing.
+    pub(crate) fn live_links_around(&self, node: u32, rules: &dyn NodeRules) -> Result<Vec<Link>> {
+        let mut links = self.links_around(node).to_vec();
+        sort_links(&mut links, rules)?;
+        let mut labels = Labels::default();
+        let mut live = Vec::with_capacity(links.len());
+        for link in links {
+            labels.apply(&link, rules)?;
+            if labels.root(link.node) == labels.root(link.other) {
+                live.push(link);
+            }
+        }
+        Ok(live)
+    }
+
     /// The links of evidence among the nodes that evidence joins with this one.
-    pub(crate) fn links_around(&self, node: u32) -> &'a [Link] {
+    fn links_around(&self, node: u32) -> &'a [Link] {
         self.component(node).map_or(&[], |component| component.links.as_slice())
     }
 
