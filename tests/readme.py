@@ -23,6 +23,15 @@ edition = "2024"
 cdp-core = {{ path = "{root}/cdp-core" }}
 
 [workspace]
+
+# The profile of the repository, so that its build folder serves and nothing is compiled twice.
+[profile.dev]
+opt-level = 1
+debug = "line-tables-only"
+
+[profile.dev.package."*"]
+opt-level = 2
+debug = false
 """
 
 
@@ -41,12 +50,9 @@ def run(language: str, program: str, folder: Path) -> str:
         (folder / "src").mkdir()
         (folder / "src/main.rs").write_text(program)
         (folder / "Cargo.toml").write_text(CRATE.format(root=ROOT))
-        # The versions that the repository was tested with, and its build folder: nothing is compiled twice.
+        # The versions that the repository was tested with.
         (folder / "Cargo.lock").write_bytes((ROOT / "Cargo.lock").read_bytes())
         command = ["cargo", "run", "--quiet"]
-        profile = ["--config", "profile.dev.opt-level=1", "--config", "profile.dev.debug='line-tables-only'"]
-        profile += ["--config", "profile.dev.package.'*'.opt-level=2", "--config", "profile.dev.package.'*'.debug=false"]
-        command += profile
         os.environ.setdefault("CARGO_TARGET_DIR", str(ROOT / "target"))
     finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if finished.returncode != 0:
