@@ -137,7 +137,12 @@ pub fn ingest_path(cdp: &External<Cdp>, path: String, options: String, watch: &E
 
 /// Takes in a file on the pool.
 #[napi]
-pub fn ingest_path_async(cdp: &External<Cdp>, path: String, options: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
+pub fn ingest_path_async(
+    cdp: &External<Cdp>,
+    path: String,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
     AsyncTask::new(ingest(cdp, Input::Path(path.into()), options, watch))
 }
 
@@ -149,7 +154,12 @@ pub fn ingest_bytes(cdp: &External<Cdp>, bytes: Buffer, options: String, watch: 
 
 /// Takes in the bytes of a file on the pool.
 #[napi]
-pub fn ingest_bytes_async(cdp: &External<Cdp>, bytes: Buffer, options: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
+pub fn ingest_bytes_async(
+    cdp: &External<Cdp>,
+    bytes: Buffer,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
     AsyncTask::new(ingest(cdp, Input::Bytes(bytes), options, watch))
 }
 
@@ -161,7 +171,12 @@ pub fn ingest_lines(cdp: &External<Cdp>, lines: String, options: String, watch: 
 
 /// Takes in rows, one JSON text per line, on the pool.
 #[napi]
-pub fn ingest_lines_async(cdp: &External<Cdp>, lines: String, options: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
+pub fn ingest_lines_async(
+    cdp: &External<Cdp>,
+    lines: String,
+    options: String,
+    watch: &External<Arc<Watch>>,
+) -> AsyncTask<Job> {
     AsyncTask::new(ingest(cdp, Input::Lines(lines), options, watch))
 }
 
@@ -217,7 +232,9 @@ fn parse(json: &str) -> Result<Value> {
     Value::parse(json.as_bytes()).map_err(|fault| {
         Error::invalid(match fault {
             // The wrapper wrote this text, so only half of a surrogate pair can make it unreadable.
-            JsonFault::Unreadable { .. } => "text with half of a surrogate pair is not Unicode and cannot be stored".to_owned(),
+            JsonFault::Unreadable { .. } => {
+                "text with half of a surrogate pair is not Unicode and cannot be stored".to_owned()
+            }
             fault => fault.to_string(),
         })
     })

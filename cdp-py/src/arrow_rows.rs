@@ -47,15 +47,21 @@ fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<RecordBatchStreamReader> {
 
 #[expect(unsafe_code, reason = "the Arrow C data interface passes two pointers")]
 fn array(capsules: &Bound<'_, PyTuple>) -> PyResult<RecordBatch> {
-    let schema =
-        capsules.get_item(0)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_schema"))?.cast::<FFI_ArrowSchema>();
-    let array = capsules.get_item(1)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
+    let schema = capsules
+        .get_item(0)?
+        .cast_into::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_schema"))?
+        .cast::<FFI_ArrowSchema>();
+    let array =
+        capsules.get_item(1)?.cast_into::<PyCapsule>()?.pointer_checked(Some(c"arrow_array"))?.cast::<FFI_ArrowArray>();
     // SAFETY: by the PyCapsule protocol capsules of these names point to a valid schema and array that belong together
     // and live as long as the capsules; the schema is borrowed, the array is moved out and a released one left behind.
     let data = unsafe { from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), schema.as_ref()) }.map_err(from_arrow)?;
     match data.data_type() {
         DataType::Struct(_) => Ok(RecordBatch::from(StructArray::from(data))),
-        _ => Err(crate::store::to_exception(Error::invalid("a single Arrow array has no columns; give a table or record batch"))),
+        _ => Err(crate::store::to_exception(Error::invalid(
+            "a single Arrow array has no columns; give a table or record batch",
+        ))),
     }
 }
 
@@ -87,7 +93,8 @@ impl Iterator for ArrowRows {
 fn row(batch: &RecordBatch, row: usize) -> Result<Value> {
     let mut object = Object::new();
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        let value = cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?;
+        let value =
+            cell(column.as_ref(), row).map_err(|what| Error::invalid(format!("column `{}`: {what}", field.name())))?;
         object.insert(field.name().clone(), value);
     }
     Ok(Value::Object(object))

@@ -72,14 +72,20 @@ impl Input {
                 raised: raised.clone(),
             }));
         }
-        let iterator = if data.is_instance_of::<PyDict>() { PyList::new(py, [data])?.try_iter() } else { data.try_iter() };
+        let iterator =
+            if data.is_instance_of::<PyDict>() { PyList::new(py, [data])?.try_iter() } else { data.try_iter() };
         let Ok(iterator) = iterator else {
             let error = Error::invalid(format!("cannot ingest a value of type {}", data.get_type().name()?));
             return Err(to_exception(
                 error.with_hint("give a path, bytes, a file object, a DataFrame or Arrow stream, or dicts"),
             ));
         };
-        Ok(Input::Rows(Rows { iterator: iterator.unbind(), pulled: VecDeque::new(), ended: false, raised: raised.clone() }))
+        Ok(Input::Rows(Rows {
+            iterator: iterator.unbind(),
+            pulled: VecDeque::new(),
+            ended: false,
+            raised: raised.clone(),
+        }))
     }
 
     /// The form that the core reads; bytes are borrowed, never copied.
@@ -106,7 +112,11 @@ impl Read for FileObject {
         if self.buffer.is_empty() {
             let chunk = Python::attach(|py| -> PyResult<Vec<u8>> {
                 let chunk = self.file.bind(py).call_method1("read", (BYTES_AT_ONCE,))?;
-                if let Ok(text) = chunk.cast::<PyString>() { Ok(text.to_str()?.as_bytes().to_vec()) } else { chunk.extract() }
+                if let Ok(text) = chunk.cast::<PyString>() {
+                    Ok(text.to_str()?.as_bytes().to_vec())
+                } else {
+                    chunk.extract()
+                }
             });
             match chunk {
                 Ok(chunk) => self.buffer = chunk.into(),

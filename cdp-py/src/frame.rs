@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator,
-    RecordBatchOptions, StringArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray, RecordBatch,
+    RecordBatchIterator, RecordBatchOptions, StringArray,
 };
 use arrow_schema::{ArrowError, Field, Schema};
 use cdp_core::Error;
@@ -95,8 +95,8 @@ impl Frame {
         // The protocol lets a producer ignore the wish and leaves the cast to the consumer.
         let _ = requested_schema;
         let stream = enter(py, || {
-            let batch =
-                batch(&self.table, self.exact).map_err(|error| Error::internal(format!("cannot lay out the table: {error}")))?;
+            let batch = batch(&self.table, self.exact)
+                .map_err(|error| Error::internal(format!("cannot lay out the table: {error}")))?;
             let schema = batch.schema();
             Ok(FFI_ArrowArrayStream::new(Box::new(RecordBatchIterator::new([Ok(batch)], schema))))
         })?;

@@ -109,8 +109,10 @@ impl Store {
         if self.pid == std::process::id() {
             return Ok(&self.cdp);
         }
-        let error =
-            Error::new(ErrorKind::Closed, "this store was opened before the process forked and cannot be used in the child");
+        let error = Error::new(
+            ErrorKind::Closed,
+            "this store was opened before the process forked and cannot be used in the child",
+        );
         Err(to_exception(error.with_hint("open the store again in the child process")))
     }
 
@@ -125,7 +127,9 @@ impl Store {
                 loop {
                     match wait.recv_timeout(SIGNALS_EVERY) {
                         Ok(response) => return response,
-                        Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the call ended without an answer")),
+                        Err(RecvTimeoutError::Disconnected) => {
+                            return Err(Error::internal("the call ended without an answer"));
+                        }
                         Err(RecvTimeoutError::Timeout) => {
                             if let Err(error) = Python::attach(|py| py.check_signals()) {
                                 raised = Some(error);
@@ -201,7 +205,8 @@ pub(crate) fn to_exception(error: Error) -> PyErr {
     Python::attach(|py| {
         let build = || {
             let faults = error.faults().iter().map(|fault| (fault.pointer.as_str(), fault.message.as_str()));
-            let parts = (error.kind().as_str(), error.message(), error.hint(), error.pointer(), PyTuple::new(py, faults)?);
+            let parts =
+                (error.kind().as_str(), error.message(), error.hint(), error.pointer(), PyTuple::new(py, faults)?);
             py.import("cdp._errors")?.getattr("from_parts")?.call1(parts)
         };
         build().map_or_else(|raised| raised, PyErr::from_value)

@@ -33,7 +33,9 @@ impl Refusal {
     /// The error of the core that says the same, unless Python code raised.
     pub(crate) fn into_error(self) -> Result<Error, PyErr> {
         match self {
-            Refusal::Fault { pointer, message } => Ok(Error::from_faults("the value", vec![Fault { pointer, message }])),
+            Refusal::Fault { pointer, message } => {
+                Ok(Error::from_faults("the value", vec![Fault { pointer, message }]))
+            }
             Refusal::Raised(raised) => Err(raised),
         }
     }
@@ -136,7 +138,8 @@ impl Fields {
 
 fn items<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>, depth: usize) -> Walked {
     check_depth(depth)?;
-    let walked = items.enumerate().map(|(at, item)| walk(&item, depth + 1).map_err(|refusal| refusal.below(&at.to_string())));
+    let walked =
+        items.enumerate().map(|(at, item)| walk(&item, depth + 1).map_err(|refusal| refusal.below(&at.to_string())));
     Ok(Value::List(walked.collect::<Result<_, _>>()?))
 }
 
