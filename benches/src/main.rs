@@ -27,7 +27,6 @@ fn main() -> Outcome<()> {
 }
 
 /// One run of ours, in a process of its own; prints what it did as JSON.
-#[expect(clippy::print_stdout, reason = "the parent process reads it")]
 fn ours(root: &Path, orders: &Path, file: &Path) -> Outcome<()> {
     let clock = Timestamp::parse("1998-07-01T00:00:00Z")?;
     let db = Cdp::open(OpenOptions::file(file).with_clock(clock))?;
@@ -52,7 +51,6 @@ fn cpu_seconds() -> Outcome<f64> {
     Ok(ticks / 100.0)
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's answer")]
 fn compare(root: &Path, orders: &Path, python: &str, peer: &str) -> Outcome<()> {
     let folder = root.join("build/bench");
     std::fs::create_dir_all(&folder)?;

@@ -50,7 +50,10 @@ pub fn thousands(text: &str) -> String {
         }
         out.push(digit);
     }
-    fraction.map_or(out.clone(), |fraction| format!("{out}.{fraction}"))
+    match fraction {
+        Some(fraction) => format!("{out}.{fraction}"),
+        None => out,
+    }
 }
 
 /// Text after a label, broken at blanks so that it fits the width, the following lines as far in as the first.

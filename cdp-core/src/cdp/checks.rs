@@ -51,7 +51,10 @@ impl Cdp {
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
     pub fn fingerprint(&self, as_of: Option<AsOf>) -> Result<String> {
         self.read(|snapshot| {
-            let at = as_of.and_then(|as_of| as_of.valid).or(snapshot.memory.greatest_occurred_at()).unwrap_or_default();
+            let at = as_of
+                .and_then(|as_of| as_of.valid)
+                .or_else(|| snapshot.memory.greatest_occurred_at())
+                .unwrap_or_default();
             let mut facts = SetHash::default();
             snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
                 let source = snapshot.memory.name(message.source);

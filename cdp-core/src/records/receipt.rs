@@ -143,8 +143,8 @@ impl Receipt {
                 self.warnings.push(warning);
             }
         }
-        self.message_id = other.message_id.or(self.message_id.take());
-        self.profile_id = other.profile_id.or(self.profile_id.take());
+        self.message_id = other.message_id.or_else(|| self.message_id.take());
+        self.profile_id = other.profile_id.or_else(|| self.profile_id.take());
     }
 
     /// The receipt as a JSON object, its keys as in the documentation.
