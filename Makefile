@@ -1,22 +1,73 @@
-# The bindings: each target sets up what it needs and runs its tests.
+# Needs Rust, Python 3.11 and Node 20; sets up the rest inside the repository. `make demo` needs Rust only.
+.DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
-PY := $(VENV)/bin/python
+PY := $(abspath $(VENV))/bin/python
 # For tests only: the package itself needs none of them.
 PY_TEST_DEPENDENCIES := maturin pytest numpy pandas polars pyarrow duckdb mypy nbclient ipykernel
+PACKAGES := build/packages
 
-.PHONY: py node check-types
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill bench wheel npm clean
 
-py: $(VENV)/ready
-	cd cdp-py && VIRTUAL_ENV=$(abspath $(VENV)) $(abspath $(VENV))/bin/maturin develop
-	cd cdp-py && $(abspath $(PY)) -m pytest
+help:
+	@echo "make demo    the main job on real orders, in the terminal"
+	@echo "make check   the fast loop: format, clippy, unit tests of the core"
+	@echo "make test    everything that CI runs"
+	@echo "make bench   ingest of real orders against Python's json + sqlite3"
+	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
+	@echo "make clean   removes what was built"
+
+demo:
+	cargo run --quiet --example demo
+
+check:
+	cargo fmt --all --check
+	cargo clippy --quiet --package cdp-core --package cdp-tests --all-targets -- -D warnings
+	cargo test --quiet --package cdp-core --lib
+
+test: rust py node types quickstarts readme consumers kill
+	@echo "test: everything passed"
+
+rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --exclude cdp-py --exclude cdp-node
+	cargo test --package cdp-core --doc
+
+py: $(VENV)/wheel
+	cd cdp-py && $(PY) -m pytest
 
 node: cdp-node/node_modules
 	cd cdp-node && npm test
 
-check-types: $(VENV)/ready cdp-node/node_modules
-	cd cdp-py && $(abspath $(PY)) -m mypy && $(abspath $(PY)) -m mypy.stubtest cdp._native
+types: $(VENV)/wheel cdp-node/node_modules
+	cd cdp-py && $(PY) -m mypy && $(PY) -m mypy.stubtest cdp._native
 	cd cdp-node && npm run check-types
+
+# The Rust one is a cargo test.
+quickstarts: $(VENV)/wheel node
+	$(PY) tests/quickstart.py $(PY) examples/python/quickstart.py
+	$(PY) tests/quickstart.py node examples/node/quickstart.js
+	$(PY) tests/run_notebook.py examples/python/notebook.ipynb
+
+readme: $(VENV)/wheel node
+	$(PY) tests/readme.py
+
+consumers: $(VENV)/wheel node
+	rm -f $(PACKAGES)/*.tgz
+	cd cdp-node && npm pack --silent --pack-destination ../$(PACKAGES)
+	tests/consumers.sh $(PACKAGES) cdp-node/node_modules/.bin/tsc
+
+kill: $(VENV)/wheel
+	@if [ -f tests/kill.py ]; then $(PY) tests/kill.py; else echo "kill: tests/kill.py is not there, skipped"; fi
+
+# The wheel of the dev profile, which shares its dependencies with the Rust tests.
+CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')
+$(VENV)/wheel: $(VENV)/ready $(CORE) Cargo.lock cdp-py/pyproject.toml
+	rm -f $(PACKAGES)/*.whl
+	cd cdp-py && $(PY) -m maturin build --out ../$(PACKAGES)
+	$(PY) -m pip install --quiet --no-index --force-reinstall $(PACKAGES)/*.whl
+	touch $@
 
 $(VENV)/ready:
 	$(PYTHON) -m venv $(VENV)
@@ -26,3 +77,18 @@ $(VENV)/ready:
 cdp-node/node_modules: cdp-node/package-lock.json
 	cd cdp-node && npm ci --no-audit --no-fund
 	touch $@
+
+bench: $(VENV)/ready
+	cargo build --release --package cdp-benches
+	cargo run --release --quiet --package cdp-benches -- $(PY) benches/peer_sqlite3.py
+
+wheel: $(VENV)/ready
+	cd cdp-py && $(PY) -m maturin build --release --out ../$(PACKAGES)
+
+npm: cdp-node/node_modules
+	mkdir -p $(PACKAGES)
+	cd cdp-node && npm run build && npm pack --silent --pack-destination ../$(PACKAGES)
+
+clean:
+	cargo clean
+	rm -rf build $(VENV) cdp-node/node_modules cdp-node/*.node cdp-py/python/cdp/*.so

@@ -1,1 +1,0 @@
-//! Benches as ratios to peers; see the Makefile's `bench` targets.
