@@ -139,8 +139,12 @@ def error_value(error: cdp.CdpError) -> dict[str, Any]:
 
 
 def equal(left: Any, right: Any) -> bool:
-    # As JSON: here True is not 1.
-    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+    # As JSON: 1 is 1.0, and True is neither.
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[name], right[name]) for name in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def differences(expected: Any, actual: Any, place: str) -> list[str]:
