@@ -364,3 +364,157 @@ proptest! {
         prop_assert_eq!(features(&messages), features(&shuffled));
     }
 }
+
+fn track(user: &str, id: &str, rest: &str) -> Value {
+    json(&format!(
+        "{{\"type\": \"track\", \"event\": \"Bought\", \"userId\": \"{user}\", \"messageId\": \"{id}\", \
+          \"timestamp\": \"2024-01-01T00:00:00Z\"{rest}}}"
+    ))
+}
+
+#[test]
+fn a_batch_of_rejects_leaves_another_handle_able_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let handles = [open(&path, late()), open(&path, late())];
+    let source = r#"{"kind": "source", "name": "shop", "format": "json", "ids": {"user_id": "who"}, "event": {"const": "Bought"}}"#;
+    handles[0].define(&[json(source)], false).unwrap();
+    // The other handle has not read since: it must learn of the source by itself.
+    let take = |db: &Cdp, row: &str| {
+        let values = vec![Ok(json(row))].into_iter();
+        db.ingest(Data::Values(Box::new(values)), &IngestOptions::from_source("shop"), None).unwrap()
+    };
+    assert_eq!(take(&handles[1], "{}").rejected, 1);
+    assert_eq!(take(&handles[0], r#"{"who": "u1"}"#).accepted, 1);
+    assert_eq!(take(&handles[1], r#"{"who": "u2"}"#).accepted, 1);
+    for db in &handles {
+        assert_eq!(texts(&db.rejects(None, None, None, None).unwrap(), "source"), ["shop"]);
+        check_sound(db).unwrap();
+    }
+}
+
+#[test]
+fn an_identify_through_another_handle_can_still_refuse_an_alias() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let handles = [open(&path, late()), open(&path, late())];
+    let alias = r#"{"type": "alias", "userId": "new", "previousId": "old", "timestamp": "2024-01-01T05:00:00Z"}"#;
+    handles[0].send(&json(alias)).unwrap();
+    assert_eq!(handles[1].stats(None).unwrap().get("profiles"), Some(&Value::integer(1)));
+    for (user, hour) in [("new", 1), ("old", 2)] {
+        let identify =
+            format!("{{\"type\": \"identify\", \"userId\": \"{user}\", \"timestamp\": \"2024-01-01T0{hour}:00:00Z\"}}");
+        handles[0].send(&json(&identify)).unwrap();
+    }
+    for db in &handles {
+        assert_eq!(db.stats(None).unwrap().get("profiles"), Some(&Value::integer(2)));
+    }
+}
+
+#[test]
+fn of_traits_that_tie_the_greatest_message_id_wins_whatever_lies_between() {
+    let orders = [["1", "3", "2"], ["3", "1", "2"], ["2", "3", "1"], ["1", "2", "3"]];
+    for order in orders {
+        let db = in_memory(late());
+        for id in order {
+            let plan = if id == "2" { "b" } else { "a" };
+            let identify = format!(
+                "{{\"type\": \"identify\", \"userId\": \"u\", \"messageId\": \"{id}\", \"timestamp\": \"2024-01-01T00:00:00Z\", \
+                  \"traits\": {{\"plan\": \"{plan}\"}}}}"
+            );
+            db.send(&json(&identify)).unwrap();
+        }
+        let profile = db.profile(&json(r#"{"user_id": "u"}"#), None).unwrap().unwrap();
+        assert_eq!(profile.get("traits").unwrap().get("plan"), Some(&Value::from("a")), "{order:?}");
+    }
+}
+
+#[test]
+fn two_sources_may_use_one_message_id_and_ties_still_do_not_depend_on_order() {
+    let sources = ["a", "b"].map(|name| json(&format!(
+        "{{\"kind\": \"source\", \"name\": \"{name}\", \"format\": \"json\", \"message_id\": \"id\", \"timestamp\": \"at\", \
+          \"ids\": {{\"user_id\": \"who\"}}, \"traits\": {{\"from\": {{\"const\": \"{name}\"}}}}}}"
+    )));
+    let from = |order: [&str; 2]| {
+        let db = in_memory(late());
+        db.define(&sources, false).unwrap();
+        for source in order {
+            let row = json(r#"{"id": "1", "who": "u", "at": "2024-01-01T00:00:00Z"}"#);
+            let values = vec![Ok(row)].into_iter();
+            let receipt = db.ingest(Data::Values(Box::new(values)), &IngestOptions::from_source(source), None).unwrap();
+            assert_eq!(receipt.accepted, 1);
+        }
+        db.fingerprint(None).unwrap()
+    };
+    assert_eq!(from(["a", "b"]), from(["b", "a"]));
+}
+
+#[test]
+fn one_message_that_joins_two_people_counts_as_one_merge() {
+    let db = in_memory(late());
+    db.send(&track("u", "1", "")).unwrap();
+    let device = r#"{"type": "track", "event": "Seen", "anonymousId": "d", "timestamp": "2024-01-01T00:00:00Z"}"#;
+    db.send(&json(device)).unwrap();
+    let both =
+        track("u", "3", r#", "anonymousId": "d", "context": {"traits": {"email": "e@x.org", "phone": "+4930123456"}}"#);
+    assert_eq!(db.send(&both).unwrap().merges, 1);
+}
+
+#[test]
+fn a_choice_between_a_refused_link_and_the_merge_is_still_in_conflict() {
+    let db = in_memory(late());
+    let consent = |user: &str, granted: bool, hour: i64| {
+        json(&format!(
+            "{{\"type\": \"track\", \"event\": \"Seen\", \"userId\": \"{user}\", \"timestamp\": \"{}\", \
+              \"context\": {{\"consent\": {{\"categoryPreferences\": {{\"marketing\": {granted}}}}}}}}}",
+            slot(hour)
+        ))
+    };
+    // d joins u1; its link to u2 is refused, for a person has one user id; an alias joins them in the end.
+    let seen = |user: &str, hour: i64| {
+        json(&format!(
+            "{{\"type\": \"track\", \"event\": \"Seen\", \"userId\": \"{user}\", \"anonymousId\": \"d\", \"timestamp\": \"{}\"}}",
+            slot(hour)
+        ))
+    };
+    for message in [consent("u1", false, 0), seen("u1", 1), seen("u2", 2), consent("u2", true, 3)] {
+        db.send(&message).unwrap();
+    }
+    let alias =
+        format!("{{\"type\": \"alias\", \"userId\": \"u2\", \"previousId\": \"u1\", \"timestamp\": \"{}\"}}", slot(4));
+    db.send(&json(&alias)).unwrap();
+    let consents = db.consents(&json(r#"{"user_id": "u1"}"#), None).unwrap().unwrap();
+    assert_eq!(consents.get("marketing").unwrap().get("status"), Some(&Value::from("conflict")));
+    db.send(&consent("u1", true, 5)).unwrap();
+    let consents = db.consents(&json(r#"{"user_id": "u1"}"#), None).unwrap().unwrap();
+    assert_eq!(consents.get("marketing").unwrap().get("status"), Some(&Value::from("granted")));
+}
+
+#[test]
+fn links_of_one_message_apply_by_rank_and_not_by_who_was_seen_first() {
+    let identity = r#"{"kind": "identity", "name": "tight", "identifiers": [
+        {"type": "user_id", "role": "person", "priority": 1},
+        {"type": "email", "role": "contact", "priority": 2, "limit": 1, "normalize": "email"},
+        {"type": "anonymous_id", "role": "device", "priority": 9}]}"#;
+    let email = |id: &str, ids: &str, email: &str, hour: i64| {
+        json(&format!(
+            "{{\"type\": \"track\", \"event\": \"Seen\", \"messageId\": \"{id}\", {ids}, \"timestamp\": \"{}\", \
+              \"context\": {{\"traits\": {{\"email\": \"{email}\"}}}}}}",
+            slot(hour)
+        ))
+    };
+    let device = email("1", "\"anonymousId\": \"d\"", "other@x.org", 0);
+    let both = email("2", "\"userId\": \"u\", \"anonymousId\": \"d\"", "own@x.org", 1);
+    let own = email("3", "\"userId\": \"u3\"", "own@x.org", 2);
+    let after = |order: [&Value; 3]| {
+        let db = in_memory(late());
+        db.define(&[json(identity)], false).unwrap();
+        for message in order {
+            db.send(message).unwrap();
+        }
+        check_sound(&db).unwrap();
+        people(&db, late()).unwrap()
+    };
+    assert_eq!(after([&device, &both, &own]), after([&own, &both, &device]));
+    assert_eq!(after([&device, &both, &own]), after([&both, &own, &device]));
+}

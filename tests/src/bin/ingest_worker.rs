@@ -1,0 +1,37 @@
+//! The process that `tests/kill.py` kills: opens a store, checks it, takes in a file in small batches, says where it is.
+#![expect(clippy::print_stdout, reason = "the killer reads what this process says")]
+
+use std::io::Write;
+
+use cdp_core::cdp::{Data, IngestOptions};
+use cdp_core::records::{Timestamp, Value};
+use cdp_core::{Cdp, Error, OpenOptions, Result};
+use cdp_tests::{SHOP_CSV, SHOP_DEFINITIONS, json};
+
+fn say(key: &str, value: &Value) {
+    println!("{}", Value::object([(key, value.clone())]).to_json());
+    // A reader that went away is about to kill this process.
+    let _ = std::io::stdout().flush();
+}
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(store), Some(input), Some(batch_rows)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err(Error::invalid("usage: ingest_worker STORE CSV BATCH_ROWS"));
+    };
+    let batch_rows = batch_rows.parse().map_err(|_| Error::invalid("BATCH_ROWS must be a number"))?;
+    let clock = Timestamp::parse("2012-01-01T00:00:00Z").map_err(|fault| Error::invalid(fault.to_string()))?;
+    let db = Cdp::open(OpenOptions::file(store).with_clock(clock))?;
+    say("ok", db.verify()?.get("ok").unwrap_or(&Value::Null));
+    let mut definitions = json(SHOP_DEFINITIONS).as_list().unwrap_or_default().to_vec();
+    definitions.push(json(SHOP_CSV));
+    db.define(&definitions, false)?;
+    say("begin", db.stats(None)?.get("messages").unwrap_or(&Value::Null));
+    let options = IngestOptions::from_source("shop_csv").with_batch_rows(batch_rows).with_checkpoint("end");
+    db.ingest(Data::Path(input.into()), &options, None)?;
+    say("end", db.stats(None)?.get("messages").unwrap_or(&Value::Null));
+    say("rejects", db.stats(None)?.get("rejects").unwrap_or(&Value::Null));
+    say("ok", db.verify()?.get("ok").unwrap_or(&Value::Null));
+    say("fingerprint", &Value::Text(db.fingerprint(None)?));
+    db.close()
+}
