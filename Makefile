@@ -61,7 +61,7 @@ consumers: $(VENV)/wheel node
 # The small form; `tests/kill.py` without arguments is the long one.
 kill: $(VENV)/wheel node
 	cargo build --package cdp-tests --bin ingest_worker
-	$(PY) tests/kill.py --kills 3 --rows 20000
+	$(PY) tests/kill.py --kills 10 --rows 100000
 
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')
