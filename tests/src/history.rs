@@ -66,7 +66,7 @@ impl Fact {
             format!("\"timestamp\": \"{}\"", slot(i64::from(self.slot))),
         ];
         // Somebody is always named.
-        let device = self.device.or(if self.user.is_none() && self.email.is_none() { Some(0) } else { None });
+        let device = self.device.or_else(|| (self.user.is_none() && self.email.is_none()).then_some(0));
         fields.extend(self.user.map(|user| format!("\"userId\": \"u{user}\"")));
         fields.extend(device.map(|device| format!("\"anonymousId\": \"a{device}\"")));
         let email = self.email.map_or(String::new(), |email| format!("\"traits\": {{\"email\": \"E{email}@x.org\"}}"));
@@ -169,7 +169,7 @@ pub fn define(db: &Cdp, identity: usize) -> Result<()> {
 
 /// Takes in messages as one batch.
 pub fn ingest(db: &Cdp, messages: &[Value]) -> Result<Receipt> {
-    let values = messages.to_vec().into_iter().map(Ok);
+    let values = messages.iter().cloned().map(Ok);
     db.ingest(Data::Values(Box::new(values)), &IngestOptions::default(), None)
 }
 

@@ -193,7 +193,7 @@ proptest! {
             let batch = &messages[start..(start + length).min(messages.len())];
             for time in 0..*times {
                 let options = IngestOptions::default().with_checkpoint(format!("{turn}.{time}"));
-                let values = batch.to_vec().into_iter().map(Ok);
+                let values = batch.iter().cloned().map(Ok);
                 let receipt = db.ingest(Data::Values(Box::new(values)), &options, None).unwrap();
                 prop_assert_eq!(receipt.rows, batch.len() as u64);
                 let sum = receipt.accepted + receipt.duplicates + receipt.suppressed + receipt.rejected + receipt.ignored;
@@ -221,7 +221,7 @@ proptest! {
         let with = in_memory(late());
         define(&with, identity).unwrap();
         ingest(&with, &messages).unwrap();
-        let mut others = messages.clone();
+        let mut others = messages;
         let message = others.remove(one);
         for place in [0, others.len() / 2, others.len()] {
             let db = in_memory(late());

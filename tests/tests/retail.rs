@@ -1,6 +1,13 @@
 //! The UCI Online Retail file: half a million real order lines with their known figures and one fingerprint, whichever
 //! way they come in. The same figures are held by the tests of the Python and Node packages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must say where"
+)]
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -57,7 +64,10 @@ fn the_file_gives_its_known_figures_however_often_it_comes() {
     assert_eq!(Value::Number(sum(&db, "orders")), expected("orders"));
     let frame = db.feature_table(Some(&["orders".to_owned()]), None, None).unwrap();
     let Some(Cells::Int64(orders)) = frame.column("features.orders") else { panic!("a column of integers") };
-    assert_eq!(Value::count(orders.iter().flatten().filter(|orders| **orders > 0).count()), expected("customers_with_orders"));
+    assert_eq!(
+        Value::count(orders.iter().flatten().filter(|orders| **orders > 0).count()),
+        expected("customers_with_orders")
+    );
     let customer = db.profile(&json(r#"{"user_id": "14646"}"#), None).unwrap().unwrap();
     let gross_revenue = customer.get("features").unwrap().get("gross_revenue").unwrap();
     assert_eq!(gross_revenue.to_json(), expected_text("customer_14646_gross_revenue"));
