@@ -58,8 +58,10 @@ consumers: $(VENV)/wheel node
 	cd cdp-node && npm pack --silent --pack-destination ../$(PACKAGES)
 	tests/consumers.sh $(PACKAGES) cdp-node/node_modules/.bin/tsc
 
-kill: $(VENV)/wheel
-	@if [ -f tests/kill.py ]; then $(PY) tests/kill.py; else echo "kill: tests/kill.py is not there, skipped"; fi
+# The small form; `tests/kill.py` without arguments is the long one.
+kill: $(VENV)/wheel node
+	cargo build --package cdp-tests --bin ingest_worker
+	$(PY) tests/kill.py --kills 3 --rows 20000
 
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')
