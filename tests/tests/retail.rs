@@ -1,6 +1,13 @@
 //! The UCI Online Retail file: half a million real order lines with their known figures and one fingerprint, whichever
 //! way they come in. The same figures are held by the tests of the Python and Node packages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must say where"
+)]
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! RAM as the last committed state, across rooms: definitions, timelines, partition, memberships, models.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::observe;
@@ -15,6 +15,60 @@ use crate::store::{Facts, LinkRule, Memory, Meta, NodeKey, StoredLink};
 
 /// Audience -> node -> member since.
 pub(super) type Memberships = BTreeMap<String, BTreeMap<u32, Timestamp>>;
+
+/// What a transaction changes of them: audience -> node -> member since, `None` for no member.
+#[derive(Debug, Default)]
+pub(super) struct MembershipChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
+
+impl MembershipChanges {
+    pub(super) fn set(&mut self, audience: &str, node: u32, since: Option<Timestamp>) {
+        self.0.entry(audience.to_owned()).or_default().insert(node, since);
+    }
+
+    pub(super) fn apply(self, memberships: &mut Memberships) {
+        for (audience, changes) in self.0 {
+            let members = memberships.entry(audience).or_default();
+            for (node, since) in changes {
+                match since {
+                    Some(since) => members.insert(node, since),
+                    None => members.remove(&node),
+                };
+            }
+        }
+    }
+}
+
+/// The members of one audience as a transaction sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Members<'m> {
+    committed: Option<&'m BTreeMap<u32, Timestamp>>,
+    changes: Option<&'m BTreeMap<u32, Option<Timestamp>>>,
+}
+
+impl<'m> Members<'m> {
+    pub(super) fn of(audience: &str, committed: &'m Memberships, changes: &'m MembershipChanges) -> Members<'m> {
+        Members { committed: committed.get(audience), changes: changes.0.get(audience) }
+    }
+
+    /// Since when a node is a member.
+    pub(super) fn since(&self, node: u32) -> Option<Timestamp> {
+        match self.changes.and_then(|changes| changes.get(&node)) {
+            Some(changed) => *changed,
+            None => self.committed.and_then(|members| members.get(&node)).copied(),
+        }
+    }
+
+    pub(super) fn contains(&self, node: u32) -> bool {
+        self.since(node).is_some()
+    }
+
+    /// Every member's node.
+    pub(super) fn nodes(&self) -> BTreeSet<u32> {
+        let committed = self.committed.into_iter().flat_map(|members| members.keys().copied());
+        let changed = self.changes.into_iter().flat_map(|changes| changes.keys().copied());
+        committed.chain(changed).filter(|node| self.contains(*node)).collect()
+    }
+}
 
 /// A trained model and its version.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
-use super::state::Memberships;
+use super::state::Members;
 use super::write::Writing;
 use super::{AsOf, Cdp};
 use crate::audiences::{Flip, Said, flips, is_member};
@@ -48,17 +48,16 @@ impl Writing<'_> {
 
     fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: &BTreeSet<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
-        let mut memberships = self.take_memberships();
         let mut found = Vec::new();
         // Facts that lay in the future when they came are due when `to` passes them.
         let mut due = BTreeSet::new();
         if let Some(since) = since
             && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
         {
-            due.extend(self.snapshot().memory.nodes_with_messages(since.day(), to.day()));
+            due.extend(self.snapshot().memory.nodes_with_messages(since, to));
         }
         for audience in catalog.audiences() {
-            let members = memberships.entry(audience.name.clone()).or_default();
+            let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let snapshot = self.snapshot();
             let lookbacks = lookbacks(&audience.rule, snapshot.catalog)?;
             let mut nodes: BTreeSet<u32> = touched.union(&due).copied().collect();
@@ -80,25 +79,18 @@ impl Writing<'_> {
             (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
         });
         for found in found {
-            self.record(&mut memberships, found, to)?;
+            self.record(found, to)?;
         }
-        self.memberships = Some(memberships);
         Ok(())
     }
 
-    /// The memberships to change; a copy of the committed ones the first time.
-    fn take_memberships(&mut self) -> Memberships {
-        self.memberships.take().unwrap_or_else(|| self.state.memberships.clone())
-    }
-
-    fn record(&mut self, memberships: &mut Memberships, found: Found, to: Timestamp) -> Result<()> {
-        let members = memberships.entry(found.audience.clone()).or_default();
+    fn record(&mut self, found: Found, to: Timestamp) -> Result<()> {
+        let mut since = Members::of(&found.audience, &self.state.memberships, &self.memberships).since(found.node);
         for merged in found.merged {
-            members.remove(&merged);
+            self.memberships.set(&found.audience, merged, None);
             self.facts.delete_membership(&found.audience, merged)?;
             self.put_change(&found.audience, merged, ChangeType::MergedInto, to, false, Some(found.node))?;
         }
-        let mut since = members.get(&found.node).copied();
         for flip in &found.flips {
             let change = if flip.entered { ChangeType::Entered } else { ChangeType::Exited };
             self.put_change(&found.audience, found.node, change, flip.occurred_at, flip.late, None)?;
@@ -106,10 +98,10 @@ impl Writing<'_> {
         }
         if found.is_member {
             let since = since.unwrap_or(to);
-            members.insert(found.node, since);
+            self.memberships.set(&found.audience, found.node, Some(since));
             self.facts.put_membership(&found.audience, found.node, since)
         } else {
-            members.remove(&found.node);
+            self.memberships.set(&found.audience, found.node, None);
             self.facts.delete_membership(&found.audience, found.node)
         }
     }
@@ -136,26 +128,25 @@ impl Writing<'_> {
         })
     }
 
-    /// Sets who is in an audience at `advanced_to` from all facts; flips are marked late, for they correct what was said.
+    /// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
     pub(super) fn rebuild_audience(&mut self, name: &str) -> Result<u64> {
         let Some(at) = self.meta.advanced_to else { return Ok(0) };
         let catalog = self.catalog.clone();
         let audience = catalog.audience(name)?;
-        let mut memberships = self.take_memberships();
-        let members = memberships.entry(name.to_owned()).or_default().clone();
         let mut found = Vec::new();
         {
             let snapshot = self.snapshot();
-            let mut gone: BTreeSet<u32> = members.keys().copied().collect();
+            let members = Members::of(name, &self.state.memberships, &self.memberships);
+            let mut gone = members.nodes();
             for person in snapshot.people(at)? {
                 let node = person.first_node();
                 for member in &person.nodes {
                     gone.remove(member);
                 }
-                let was_member = members.contains_key(&node);
+                let was_member = members.contains(node);
                 let now_member = is_member(audience, &person, at)?;
                 let mut merged = person.nodes.clone();
-                merged.retain(|other| *other != node && members.contains_key(other));
+                merged.retain(|other| *other != node && members.contains(*other));
                 if was_member != now_member || !merged.is_empty() {
                     let flip = Flip { entered: now_member, occurred_at: at, late: false };
                     let flips = if was_member == now_member { Vec::new() } else { vec![flip] };
@@ -170,19 +161,17 @@ impl Writing<'_> {
         }
         let changed = found.len() as u64;
         for found in found {
-            self.record(&mut memberships, found, at)?;
+            self.record(found, at)?;
         }
-        self.memberships = Some(memberships);
         Ok(changed)
     }
 
     /// Forgets the memberships of an audience that is no more.
     pub(super) fn drop_audience(&mut self, name: &str) -> Result<()> {
-        let mut memberships = self.take_memberships();
-        for node in memberships.remove(name).unwrap_or_default().into_keys() {
+        for node in Members::of(name, &self.state.memberships, &self.memberships).nodes() {
+            self.memberships.set(name, node, None);
             self.facts.delete_membership(name, node)?;
         }
-        self.memberships = Some(memberships);
         Ok(())
     }
 }
@@ -192,9 +181,8 @@ impl Writing<'_> {
 fn sliding_nodes(snapshot: &Snapshot<'_>, lookbacks: &Lookbacks, since: Timestamp, to: Timestamp) -> BTreeSet<u32> {
     let mut nodes = BTreeSet::new();
     for offset in &lookbacks.event_offsets {
-        // An event at e matters at e + offset; days are coarse, the exact instants are found per profile.
-        let (from_day, to_day) = (since.plus_millis(-offset).day(), to.plus_millis(-offset).day());
-        nodes.extend(snapshot.memory.nodes_with_messages(from_day, to_day));
+        // An event at e matters at e + offset, which lies in (since, to].
+        nodes.extend(snapshot.memory.nodes_with_messages(since.plus_millis(-offset), to.plus_millis(-offset)));
     }
     let a_date_is_due = lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
     if a_date_is_due || !lookbacks.trait_offsets.is_empty() {
@@ -208,7 +196,7 @@ struct Upkeep<'u> {
     snapshot: &'u Snapshot<'u>,
     audience: &'u AudienceDefinition,
     lookbacks: Lookbacks,
-    members: &'u BTreeMap<u32, Timestamp>,
+    members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
 }
@@ -219,8 +207,8 @@ impl Upkeep<'_> {
         let person = Person::new(self.snapshot, nodes);
         let node = person.first_node();
         let merged: Vec<u32> =
-            person.nodes.iter().copied().filter(|other| *other != node && self.members.contains_key(other)).collect();
-        let was_member = self.members.contains_key(&node);
+            person.nodes.iter().copied().filter(|other| *other != node && self.members.contains(*other)).collect();
+        let was_member = self.members.contains(node);
         // Before the first fact nothing was said: the time of interest begins at the beginning.
         let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));
         // Who the person is changes where profiles join: each part of the time is seen by the person of that time.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::snapshot::Snapshot;
-use super::state::{Memberships, State, link_of};
+use super::state::{MembershipChanges, State, link_of};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::Result;
@@ -23,7 +23,7 @@ pub(super) struct Writing<'w> {
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
     pub(super) partition: PartitionOverlay,
-    pub(super) memberships: Option<Memberships>,
+    pub(super) memberships: MembershipChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
     // Set when RAM must be read anew from the file: definitions have changed what it keeps.
@@ -45,7 +45,7 @@ pub(super) struct Folded {
     catalog: Arc<Catalog>,
     memory: Overlay,
     partition: PartitionOverlay,
-    memberships: Option<Memberships>,
+    memberships: MembershipChanges,
 }
 
 impl Change {
@@ -57,9 +57,7 @@ impl Change {
                 state.catalog = folded.catalog;
                 state.memory.fold(folded.memory);
                 state.partition.fold(folded.partition);
-                if let Some(memberships) = folded.memberships {
-                    state.memberships = memberships;
-                }
+                folded.memberships.apply(&mut state.memberships);
             }
         }
     }
@@ -88,7 +86,7 @@ impl<'w> Writing<'w> {
             now,
             memory: state.memory.overlay(),
             partition: state.partition.overlay(),
-            memberships: None,
+            memberships: MembershipChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             reload: false,
@@ -256,9 +254,7 @@ impl<'w> Writing<'w> {
         };
         self.facts.put_meta(&meta)?;
         state.meta = meta;
-        if let Some(memberships) = memberships {
-            state.memberships = memberships;
-        }
+        memberships.apply(&mut state.memberships);
         Ok(Change::Replace(Box::new(state)))
     }
 

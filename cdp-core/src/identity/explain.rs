@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::partition::Link;
+use super::links::Link;
 
 /// One step of a path of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

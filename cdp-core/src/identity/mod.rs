@@ -6,10 +6,14 @@
 
 mod explain;
 mod extract;
+mod hub;
+mod labels;
+mod links;
 mod normalize;
 mod partition;
 
 pub(crate) use explain::evidence_path;
 pub(crate) use extract::{Identified, identify};
+pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
-pub(crate) use partition::{Link, NodeRules, Partition, PartitionOverlay, PartitionView, declared_type};
+pub(crate) use partition::{Partition, PartitionOverlay, PartitionView};

@@ -4,52 +4,14 @@
 //! greedily in the order of (event time, message id); a link later than all others there is applied at once, otherwise
 //! the component is replayed. Only the limits of one value (the hub guard) decide before that which links count at all.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::definitions::{IdentifierType, IdentityDefinition, Role};
+use super::hub::{Hub, hub_of};
+use super::labels::Labels;
+use super::links::{Link, NodeRules, Violation, sort_links};
 use crate::error::Result;
 use crate::records::Timestamp;
-
-/// A link of evidence between two nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) node: u32,
-    pub(crate) other: u32,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) sequence: u64,
-    pub(crate) alias: bool,
-}
-
-impl Link {
-    fn pair(&self) -> (u32, u32) {
-        (self.node.min(self.other), self.node.max(self.other))
-    }
-}
-
-/// A link that was refused, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Violation {
-    pub(crate) reason: String,
-    pub(crate) pair: (u32, u32),
-}
-
-/// What the partition must know about nodes and messages, answered by whoever holds them.
-pub(crate) trait NodeRules {
-    /// The declared type of a node's identifier.
-    fn identifier_type(&self, node: u32) -> IdentifierType;
-    /// What breaks ties of event time between messages: the message id, then the source.
-    fn message_id(&self, sequence: u64) -> Result<String>;
-    /// What breaks ties within a message: (priority, type, value), never the node's number.
-    fn rank(&self, node: u32) -> (u32, String, String);
-    /// The least sequence of a message of this node.
-    fn first_sequence(&self, node: u32) -> Option<u64>;
-    /// The last sequence of the last commit: what came before this transaction.
-    fn committed_sequence(&self) -> u64;
-    /// When an identify message first named this node, and the sequences of all that did so at that instant.
-    fn first_identified(&self, node: u32) -> Option<(Timestamp, Vec<u64>)>;
-}
 
 /// Nodes that evidence joins.
 #[derive(Clone, Debug, Default)]
@@ -57,158 +19,6 @@ struct Component {
     nodes: Vec<u32>,
     links: Vec<Link>,
     labels: Labels,
-}
-
-/// The result of applying links in order.
-#[derive(Clone, Debug, Default)]
-struct Labels {
-    // node -> the profile's label, one of its nodes; a node without entry is a profile of its own
-    root_of: HashMap<u32, u32>,
-    members: HashMap<u32, Vec<u32>>,
-    first_live_at: HashMap<u32, Timestamp>,
-    violations: BTreeSet<Violation>,
-    last_at: Option<Timestamp>,
-    // when two profiles became one
-    joins: Vec<Timestamp>,
-}
-
-impl Labels {
-    fn root(&self, node: u32) -> u32 {
-        self.root_of.get(&node).copied().unwrap_or(node)
-    }
-
-    fn members(&self, root: u32) -> &[u32] {
-        self.members.get(&root).map_or(&[], Vec::as_slice)
-    }
-
-    /// The nodes of the profile that a node belongs to.
-    fn members_with(&self, node: u32) -> Vec<u32> {
-        match self.members(self.root(node)) {
-            [] => vec![node],
-            members => members.to_vec(),
-        }
-    }
-
-    /// Applies the next link in order. Gives the label of the profile that two became.
-    fn apply(&mut self, link: &Link, rules: &dyn NodeRules) -> Result<Option<u32>> {
-        self.last_at = self.last_at.max(Some(link.occurred_at));
-        let (left, right) = (self.root(link.node), self.root(link.other));
-        if left == right {
-            self.live(link);
-            return Ok(None);
-        }
-        if let Some(reason) = self.refusal(link, left, right, rules)? {
-            self.violations.insert(Violation { reason, pair: link.pair() });
-            return Ok(None);
-        }
-        self.live(link);
-        self.joins.push(link.occurred_at);
-        let left_members = self.members.remove(&left).unwrap_or_else(|| vec![left]);
-        let right_members = self.members.remove(&right).unwrap_or_else(|| vec![right]);
-        let (kept, mut members, moved) = if left_members.len() >= right_members.len() {
-            (left, left_members, right_members)
-        } else {
-            (right, right_members, left_members)
-        };
-        for node in &moved {
-            self.root_of.insert(*node, kept);
-        }
-        members.extend(moved);
-        self.members.insert(kept, members);
-        Ok(Some(kept))
-    }
-
-    fn live(&mut self, link: &Link) {
-        for node in [link.node, link.other] {
-            self.first_live_at.entry(node).or_insert(link.occurred_at);
-        }
-    }
-
-    fn refusal(&self, link: &Link, left: u32, right: u32, rules: &dyn NodeRules) -> Result<Option<String>> {
-        if link.alias {
-            return Ok(self.alias_refusal(link, rules)?.then(|| "merge_refused_identified".to_owned()));
-        }
-        let sides = [self.members_with(left), self.members_with(right)];
-        // By name, so that the reported reason does not depend on the side.
-        let mut limited: BTreeMap<String, (IdentifierType, [u32; 2])> = BTreeMap::new();
-        for (index, nodes) in sides.iter().enumerate() {
-            for node in nodes {
-                let identifier = rules.identifier_type(*node);
-                let Some(limit) = identifier.limit else { continue };
-                let counts = match limit.window {
-                    None => true,
-                    Some(window) => {
-                        let first_live_at = self.first_live_at.get(node).copied().unwrap_or(link.occurred_at);
-                        first_live_at > link.occurred_at.plus_millis(-window.millis())
-                            && first_live_at <= link.occurred_at
-                    }
-                };
-                if counts {
-                    let entry = limited.entry(identifier.name.clone()).or_insert((identifier, [0, 0]));
-                    if let Some(count) = entry.1.get_mut(index) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-        for (name, (identifier, [left_count, right_count])) in limited {
-            let Some(limit) = identifier.limit else { continue };
-            let union = left_count + right_count;
-            if union > limit.n && left_count > 0 && right_count > 0 {
-                let kind = if limit.window.is_some() { "window_limit_exceeded" } else { "limit_exceeded" };
-                return Ok(Some(format!("{kind}:{name}")));
-            }
-        }
-        Ok(None)
-    }
-
-    /// An alias is refused if both its user ids were identified at or before it.
-    fn alias_refusal(&self, link: &Link, rules: &dyn NodeRules) -> Result<bool> {
-        for node in [link.node, link.other] {
-            if rules.identifier_type(node).role != Role::Person {
-                return Ok(false);
-            }
-            let Some((identified_at, sequences)) = rules.first_identified(node) else { return Ok(false) };
-            let mut is_identified = false;
-            for sequence in sequences {
-                let order = compare(identified_at, sequence, link.occurred_at, link.sequence, rules)?;
-                is_identified |= order != Ordering::Greater;
-            }
-            if !is_identified {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// The order of (event time, message id).
-fn compare(left_at: Timestamp, left: u64, right_at: Timestamp, right: u64, rules: &dyn NodeRules) -> Result<Ordering> {
-    Ok(match left_at.cmp(&right_at) {
-        Ordering::Equal if left != right => rules.message_id(left)?.cmp(&rules.message_id(right)?),
-        order => order,
-    })
-}
-
-/// Sorts links by (event time, message id, rank of the other end), reading message ids only where event times are equal.
-fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()> {
-    links.sort_by_key(|link| (link.occurred_at, link.sequence));
-    for tied in links.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
-        if tied.len() < 2 {
-            continue;
-        }
-        let of_one_message = tied.windows(2).all(|pair| matches!(pair, [a, b] if a.sequence == b.sequence));
-        let mut keyed = Vec::with_capacity(tied.len());
-        for link in tied.iter() {
-            let message_id = if of_one_message { String::new() } else { rules.message_id(link.sequence)? };
-            keyed.push(((message_id, rules.rank(link.other)), *link));
-        }
-        keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
-        for (place, (_, link)) in tied.iter_mut().zip(keyed) {
-            *place = link;
-        }
-    }
-    Ok(())
 }
 
 impl Component {
@@ -221,79 +31,6 @@ impl Component {
         self.labels = labels;
         Ok(())
     }
-}
-
-/// How many neighbours of a class one value may link: by neighbour type, or for all types not named.
-fn hub_limits(identifier: &IdentifierType, neighbour_type: &str) -> Option<(String, u32)> {
-    let named = identifier.max_links_from.iter().find(|(name, _)| name == neighbour_type);
-    named.or_else(|| identifier.max_links_from.iter().find(|(name, _)| name == "*")).cloned()
-}
-
-/// The neighbours of one value that its hub guard lets count: the k earliest.
-#[derive(Clone, Debug, Default)]
-struct Hub {
-    // neighbour -> its earliest link
-    live: HashMap<u32, (Timestamp, u64)>,
-    violations: BTreeSet<Violation>,
-}
-
-impl Hub {
-    /// Counts a link from the value of this hub. Gives the neighbour that it displaces.
-    fn count(
-        &mut self,
-        value: u32,
-        neighbour: u32,
-        limit: u32,
-        link: &Link,
-        rules: &dyn NodeRules,
-    ) -> Result<Option<u32>> {
-        let found = (link.occurred_at, link.sequence);
-        if let Some((at, sequence)) = self.live.get(&neighbour).copied() {
-            if compare(found.0, found.1, at, sequence, rules)? == Ordering::Less {
-                self.live.insert(neighbour, found);
-            }
-            return Ok(None);
-        }
-        let violation = |loser: u32| Violation {
-            reason: format!("link_limit_exceeded:{}", rules.identifier_type(value).name),
-            pair: (value.min(loser), value.max(loser)),
-        };
-        let mut displaced = None;
-        if self.live.len() >= limit as usize
-            && let Some(last) = self.latest(rules)?
-        {
-            if later((neighbour, found), last, rules)? {
-                self.violations.insert(violation(neighbour));
-                return Ok(None);
-            }
-            self.live.remove(&last.0);
-            self.violations.insert(violation(last.0));
-            displaced = Some(last.0);
-        }
-        self.violations.remove(&violation(neighbour));
-        self.live.insert(neighbour, found);
-        Ok(displaced)
-    }
-
-    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
-        let mut found = None;
-        for (neighbour, first) in &self.live {
-            let this = (*neighbour, *first);
-            if match found {
-                None => true,
-                Some(last) => later(this, last, rules)?,
-            } {
-                found = Some(this);
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Whether one neighbour was linked later than another, by (event time, message id, rank).
-fn later(left: (u32, (Timestamp, u64)), right: (u32, (Timestamp, u64)), rules: &dyn NodeRules) -> Result<bool> {
-    let order = compare(left.1.0, left.1.1, right.1.0, right.1.1, rules)?;
-    Ok(order.then_with(|| rules.rank(left.0).cmp(&rules.rank(right.0))) == Ordering::Greater)
 }
 
 /// The partition of the last commit.
@@ -559,12 +296,6 @@ impl PartitionOverlay {
     }
 }
 
-/// The hub of a value that counts a neighbour, and how many it lets live; `None` if the neighbour's type is not guarded.
-fn hub_of(value: u32, neighbour: u32, rules: &dyn NodeRules) -> Option<((u32, String), u32)> {
-    let (class, limit) = hub_limits(&rules.identifier_type(value), &rules.identifier_type(neighbour).name)?;
-    Some(((value, class), limit))
-}
-
 /// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
 /// message joins one identifier after the other to its node, so the other side is `other` and what it brought along.
 fn merges_of(link: &Link, labels_before: (&[u32], &[u32]), rules: &dyn NodeRules) -> u64 {
@@ -692,9 +423,4 @@ impl<'a> PartitionView<'a> {
         let hubs = self.base.hubs.values().flat_map(|hub| hub.violations.iter());
         components.chain(hubs).cloned().collect()
     }
-}
-
-/// The type of a node by definition; an undeclared one is an external id.
-pub(crate) fn declared_type(definition: &IdentityDefinition, name: &str) -> IdentifierType {
-    definition.identifier(name).cloned().unwrap_or_else(|| IdentifierType::external(name))
 }

@@ -4,7 +4,8 @@
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::records::{Path, Timestamp, Value};
@@ -186,8 +187,8 @@ pub(crate) struct Memory {
     node_ids: HashMap<NodeKey, u32>,
     facts: Vec<NodeFacts>,
     columns: Columns,
-    // Fences: which nodes have a message on a UTC day, to find the profiles for whom a window slides or a fact comes due.
-    days: BTreeMap<i64, HashSet<u32>>,
+    // When which node has a message, to find the profiles for whom a window slides or a fact comes due.
+    happened: BTreeSet<(Timestamp, u32)>,
     greatest_occurred_at: Option<Timestamp>,
 }
 
@@ -232,7 +233,7 @@ impl Memory {
             let events = added.events.iter().map(|event| event.occurred_at);
             let others = added.others.iter().map(|(occurred_at, _)| *occurred_at);
             for occurred_at in events.chain(others).chain(added.first_named_at) {
-                self.days.entry(occurred_at.day()).or_default().insert(node);
+                self.happened.insert((occurred_at, node));
             }
             if let Some(facts) = self.facts.get_mut(node as usize) {
                 facts.add(added);
@@ -436,9 +437,17 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// The nodes that have a committed message on a UTC day in `[from_day, to_day]`.
-    pub(crate) fn nodes_with_messages(&self, from_day: i64, to_day: i64) -> impl Iterator<Item = u32> + use<'a> {
-        self.base.days.range(from_day..=to_day).flat_map(|(_, nodes)| nodes.iter().copied())
+    /// The nodes that have a committed message in `(after, up_to]`.
+    pub(crate) fn nodes_with_messages(
+        &self,
+        after: Timestamp,
+        up_to: Timestamp,
+    ) -> impl Iterator<Item = u32> + use<'a> {
+        let from = Bound::Excluded((after, u32::MAX));
+        let to = Bound::Included((up_to, u32::MAX));
+        // An empty or inverted range is no fault here: nothing lies between.
+        let range = (after < up_to).then(|| self.base.happened.range((from, to)));
+        range.into_iter().flatten().map(|(_, node)| *node)
     }
 
     /// Those of the paths for which there is no column.
