@@ -16,7 +16,8 @@ pub(super) struct Labels {
     pub(super) members: HashMap<u32, Vec<u32>>,
     pub(super) first_live_at: HashMap<u32, Timestamp>,
     pub(super) violations: BTreeSet<Violation>,
-    pub(super) last_at: Option<Timestamp>,
+    // the last link that was applied: event time, sequence
+    pub(super) last: Option<(Timestamp, u64)>,
     // when two profiles became one
     pub(super) joins: Vec<Timestamp>,
 }
@@ -38,9 +39,15 @@ impl Labels {
         }
     }
 
+    /// Whether a link comes after all that were applied. Links of one message come by the rank of their other ends.
+    pub(super) fn is_next(&self, link: &Link) -> bool {
+        self.last
+            .is_none_or(|(at, sequence)| at < link.occurred_at || (at == link.occurred_at && sequence == link.sequence))
+    }
+
     /// Applies the next link in order. Gives the label of the profile that two became.
     pub(super) fn apply(&mut self, link: &Link, rules: &dyn NodeRules) -> Result<Option<u32>> {
-        self.last_at = self.last_at.max(Some(link.occurred_at));
+        self.last = self.last.max(Some((link.occurred_at, link.sequence)));
         let (left, right) = (self.root(link.node), self.root(link.other));
         if left == right {
             self.live(link);

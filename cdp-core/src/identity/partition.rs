@@ -99,7 +99,11 @@ impl PartitionOverlay {
         rules: &dyn NodeRules,
     ) -> Result<()> {
         let mut to_replay = BTreeSet::new();
-        for link in links {
+        let mut links = links.to_vec();
+        for star in links.chunk_by_mut(|left, right| left.sequence == right.sequence) {
+            star.sort_by_cached_key(|link| rules.rank(link.other));
+        }
+        for link in &links {
             // An alias is exempt from limits.
             let displaced = if link.alias { Vec::new() } else { self.count_at_hubs(base, link, rules)? };
             for pair in displaced {
@@ -165,9 +169,9 @@ impl PartitionOverlay {
             self.next_component += 1;
             (self.next_component, Component::default())
         });
-        let mut replay = to_replay.contains(&id);
+        let mut replay = to_replay.contains(&id) || !component.labels.is_next(link);
         for (absorbed_id, absorbed) in components {
-            replay |= to_replay.remove(&absorbed_id);
+            replay |= to_replay.remove(&absorbed_id) || !absorbed.labels.is_next(link);
             for node in &absorbed.nodes {
                 self.component_of.insert(*node, id);
             }
@@ -177,7 +181,7 @@ impl PartitionOverlay {
             component.labels.members.extend(absorbed.labels.members);
             component.labels.first_live_at.extend(absorbed.labels.first_live_at);
             component.labels.violations.extend(absorbed.labels.violations);
-            component.labels.last_at = component.labels.last_at.max(absorbed.labels.last_at);
+            component.labels.last = component.labels.last.max(absorbed.labels.last);
             component.labels.joins.extend(absorbed.labels.joins);
             if let Some(merges) = self.merges.remove(&absorbed_id) {
                 *self.merges.entry(id).or_default() += merges;
@@ -190,7 +194,7 @@ impl PartitionOverlay {
             }
         }
         component.links.push(*link);
-        if !replay && component.labels.last_at.is_none_or(|last_at| last_at < link.occurred_at) {
+        if !replay {
             let sides = [link.node, link.other].map(|node| component.labels.members_with(node));
             if let Some(kept) = component.labels.apply(link, rules)? {
                 self.changed.extend(component.labels.members(kept));
