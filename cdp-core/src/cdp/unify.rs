@@ -14,12 +14,19 @@ use crate::rules::{ConsentStatus, evaluate};
 use crate::store::LinkRule;
 
 /// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identifier {
     /// The identifier type, or `profile_id`.
     pub identifier_type: String,
     /// The value as the caller wrote it.
     pub value: String,
+}
+
+/// Shows the type, never the value.
+impl std::fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identifier({}: ***)", self.identifier_type)
+    }
 }
 
 impl Identifier {

@@ -5,7 +5,7 @@ use crate::definitions::{IdentifierType, IdentityDefinition, Role};
 use crate::records::{Message, MessageType, Object, Reject, RejectReason, Value};
 
 /// What a message says about identity.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Identified {
     /// The kept identifiers (type, value): the first is the message's node, the others are linked to it.
     pub(crate) kept: Vec<(String, String)>,
@@ -15,6 +15,13 @@ pub(crate) struct Identified {
     pub(crate) alias: Option<(String, String)>,
     /// The accounts that the message names.
     pub(crate) accounts: Vec<(String, String)>,
+}
+
+/// Shows how many identifiers there are, never one of them.
+impl std::fmt::Debug for Identified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} kept, {} blocked", self.kept.len(), self.blocked.len())
+    }
 }
 
 impl Identified {

@@ -1,9 +1,11 @@
 //! A table of results by columns: what `members`, `table` and `cohort_members` return in every language.
 
+use std::fmt;
+
 use super::{Number, Object, Timestamp, Value};
 
 /// One column's values; a missing value is `None`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Cells {
     /// Truth values.
     Bool(Vec<Option<bool>>),
@@ -37,6 +39,13 @@ pub struct Frame {
     pub next: Option<String>,
     /// Facts about the table as a whole (`known`, `anonymous`, ...), by name.
     pub about: Object,
+}
+
+/// Shows how many values there are, never one of them.
+impl fmt::Debug for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cells", self.len())
+    }
 }
 
 impl Cells {

@@ -24,7 +24,7 @@ pub(crate) struct Meta {
 }
 
 /// A message as the log keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct StoredMessage {
     pub(crate) sequence: u64,
     pub(crate) source: u32,
@@ -67,7 +67,7 @@ impl LinkRule {
 }
 
 /// A row of the quarantine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct StoredReject {
     pub(crate) reject_id: i64,
     pub(crate) source: u32,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::records::{Path, Timestamp, Value};
 
 /// An identifier: its type (by name number) and normalized value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct NodeKey {
     pub(crate) identifier_type: u32,
     pub(crate) value: Arc<str>,
@@ -177,7 +177,7 @@ pub(crate) struct Observation<'m> {
 const REMEMBERED_TRAITS: usize = 32;
 
 /// The committed state.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Memory {
     /// The last message that is mirrored.
     pub(crate) sequence: u64,
@@ -193,7 +193,7 @@ pub(crate) struct Memory {
 }
 
 /// What one transaction adds.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Overlay {
     names: Vec<Arc<str>>,
     name_ids: HashMap<Arc<str>, u32>,
