@@ -289,15 +289,14 @@ impl Writing<'_> {
         let catalog = self.catalog.clone();
         let (facts, last) = (self.facts, self.meta.log_sequence);
         facts.visit_messages(0, last, |stored| {
-            let Ok(Value::Object(fields)) = Value::parse(stored.payload.as_bytes()) else { return Ok(()) };
-            let Ok(read) = intake::read_message(fields, usize::MAX) else { return Ok(()) };
+            let Ok(read) = intake::read_message(stored.fields.to_object(), usize::MAX) else { return Ok(()) };
             // A message that the new definition gives no identifier stays where it was.
             let Ok(identified) = identity::identify(catalog.identity(), &read.message) else { return Ok(()) };
             self.relink(&stored, &identified)
         })
     }
 
-    fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified) -> Result<()> {
+    fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified<'_>) -> Result<()> {
         let mut node = None;
         for (identifier_type, value) in &identified.kept {
             let this = self.node(identifier_type, value)?;

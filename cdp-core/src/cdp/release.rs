@@ -268,5 +268,5 @@ fn read_event(event: &Value) -> Result<(String, Value)> {
     let read = intake::read_message(fields, intake::MAX_MESSAGE_BYTES)
         .map_err(|reject| Error::invalid(format!("decide: the event is not a track message: {}", reject.detail)))?;
     let name = read.message.event.unwrap_or_default();
-    Ok((name, Value::Object(read.message.fields)))
+    Ok((name, Value::Object(read.message.fields.to_object())))
 }

@@ -155,10 +155,7 @@ impl Cdp {
             let mut extra = ExtraColumns::new(missing);
             snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
                 if message.event.is_some() {
-                    let payload = Value::parse(message.payload.as_bytes()).unwrap_or_default();
-                    let fields = payload.as_object().cloned().unwrap_or_default();
-                    let observed = super::observe(&message, &fields, Vec::new());
-                    extra.push(observed.properties.as_deref());
+                    extra.push(&super::observe::event_properties(message.kind, &message.fields));
                 }
                 Ok(())
             })?;

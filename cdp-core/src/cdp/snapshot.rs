@@ -63,7 +63,7 @@ impl<'a> Snapshot<'a> {
     /// The node of a normalized or raw identifier.
     pub(super) fn find_node(&self, identifier_type: &str, raw: &str) -> Option<u32> {
         let declared = declared_type(self.catalog.identity(), identifier_type);
-        let value = crate::identity::normalize(&declared, raw)?;
+        let value = crate::identity::normalize(&declared, Cow::Borrowed(raw))?;
         self.memory.node_id(identifier_type, &value)
     }
 
@@ -110,7 +110,7 @@ impl NodeRules for Snapshot<'_> {
 
     fn message_id(&self, sequence: u64) -> Result<String> {
         let key = self.facts.message_key(sequence)?;
-        key.map(|(source, message_id, _)| format!("{message_id}\0{}", self.memory.name(source)))
+        key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 

@@ -10,7 +10,7 @@ use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Link, Partition};
 use crate::predict::CohortModel;
-use crate::records::{Path, Timestamp, Value};
+use crate::records::{Path, Timestamp};
 use crate::store::{Facts, LinkRule, Memory, Meta, NodeKey, StoredLink};
 
 /// Audience -> node -> member since.
@@ -153,13 +153,8 @@ impl State {
             let own = rest.partition_point(|link| link.sequence <= message.sequence);
             let (now, later) = rest.split_at(own);
             rest = later;
-            let payload = Value::parse(message.payload.as_bytes()).map_err(|_| {
-                Error::new(ErrorKind::Corrupt, "a message of the log is not readable").with_hint("run verify()")
-            })?;
             let named = now.iter().map(|link| link.other).collect();
-            if let Some(fields) = payload.as_object() {
-                overlay.observe(&self.memory, observe(&message, fields, named));
-            }
+            overlay.observe(&self.memory, observe(&message, &message.fields, named));
             Ok(())
         })?;
         let evidence: Vec<Link> = links.iter().map(link_of).collect();

@@ -181,8 +181,9 @@ pub(super) struct EventsTable {
 
 impl EventsTable {
     pub(super) fn push(&mut self, snapshot: &Snapshot<'_>, message: StoredMessage, profile_id: Option<&str>) {
-        let payload = Value::parse(message.payload.as_bytes()).unwrap_or_default();
-        let part = |name: &str| payload.get(name).filter(|value| !value.is_null()).map(Value::to_json);
+        let part =
+            |name: &str| message.fields.get(name).filter(|value| !value.is_null()).map(|value| value.text().to_owned());
+        let (properties, traits, context) = (part("properties"), part("traits"), part("context"));
         self.sources.push(Some(snapshot.memory.name(message.source).to_owned()));
         self.message_ids.push(Some(message.message_id));
         self.types.push(Some(message.kind.as_str().to_owned()));
@@ -193,9 +194,9 @@ impl EventsTable {
         self.occurred_at.push(Some(message.occurred_at));
         self.recorded_at.push(Some(message.recorded_at));
         self.sequences.push(i64::try_from(message.sequence).ok());
-        self.properties.push(part("properties"));
-        self.traits.push(part("traits"));
-        self.contexts.push(part("context"));
+        self.properties.push(properties);
+        self.traits.push(traits);
+        self.contexts.push(context);
     }
 
     pub(super) fn into_frame(self) -> Frame {

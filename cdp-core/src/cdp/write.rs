@@ -10,7 +10,7 @@ use crate::definitions::Catalog;
 use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
-use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
+use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{Facts, LinkRule, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
 
 /// A transaction that holds the write lock.
@@ -131,30 +131,31 @@ impl<'w> Writing<'w> {
 
     /// Appends a message unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
     pub(super) fn accept(&mut self, source: &str, mut message: Message, apply_skew: bool) -> Result<Acceptance> {
+        let occurred_at = intake::occurred_at(&message, self.now, apply_skew);
+        let message_id = match message.message_id.take() {
+            Some(message_id) => message_id,
+            None => {
+                let message_id = random_message_id()?;
+                message.fields = Arc::new(message.fields.with_text("messageId", &message_id));
+                message_id
+            }
+        };
         let catalog = self.catalog.clone();
         let identified = match identity::identify(catalog.identity(), &message) {
             Ok(identified) => identified,
             Err(reject) => return Ok(Acceptance::Rejected(reject)),
         };
-        let occurred_at = intake::occurred_at(&message, self.now, apply_skew);
         if Timestamp::checked_from_millis(occurred_at.millis()).is_err() {
             let detail = "the corrected time lies outside the years 1900 to 2200";
             return Ok(Acceptance::Rejected(Reject::at(RejectReason::BadTimestamp, "timestamp", detail)));
         }
-        let message_id = match message.message_id.take() {
-            Some(message_id) => message_id,
-            None => random_message_id()?,
-        };
-        message.fields.insert("messageId".to_owned(), Value::Text(message_id.clone()));
-        let content_hash = intake::content_hash(&message);
         let source_id = self.name(source)?;
         let key_hash = message_key_hash(source, &message_id);
         for candidate in self.facts.message_candidates(key_hash)? {
-            if let Some((of_source, of_id, recorded_hash)) = self.facts.message_key(candidate)?
-                && of_source == source_id
-                && of_id == message_id
-            {
-                return Ok(Acceptance::Duplicate { conflicting: recorded_hash != content_hash });
+            if self.facts.message_key(candidate)? == Some((source_id, message_id.clone())) {
+                let recorded = self.facts.message(candidate)?;
+                let conflicting = intake::content_hash(&recorded.fields) != intake::content_hash(&message.fields);
+                return Ok(Acceptance::Duplicate { conflicting });
             }
         }
         let mut kept = identified.kept.iter();
@@ -165,8 +166,6 @@ impl<'w> Writing<'w> {
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
-        let mut payload = String::new();
-        crate::records::write_json_object(&message.fields, &mut payload);
         let stored = StoredMessage {
             sequence,
             source: source_id,
@@ -176,8 +175,7 @@ impl<'w> Writing<'w> {
             node,
             occurred_at,
             recorded_at: self.meta.recorded_at,
-            content_hash,
-            payload,
+            fields: message.fields.clone(),
         };
         self.facts.put_message(key_hash, &stored)?;
         let mut named = Vec::new();

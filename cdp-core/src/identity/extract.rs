@@ -1,76 +1,88 @@
 //! The identifiers that a message names, and the node it belongs to.
 
+use std::borrow::Cow;
+
 use super::normalize::normalize;
 use crate::definitions::{IdentifierType, IdentityDefinition, Role};
-use crate::records::{Message, MessageType, Object, Reject, RejectReason, Value};
+use crate::records::{Json, Message, MessageType, Reject, RejectReason};
+
+/// An identifier: its type and value, borrowed from the definition and the message where they stand there.
+pub(crate) type FoundIdentifier<'m> = (Cow<'m, str>, Cow<'m, str>);
 
 /// What a message says about identity.
 #[derive(Clone, PartialEq)]
-pub(crate) struct Identified {
+pub(crate) struct Identified<'m> {
     /// The kept identifiers (type, value): the first is the message's node, the others are linked to it.
-    pub(crate) kept: Vec<(String, String)>,
+    pub(crate) kept: Vec<FoundIdentifier<'m>>,
     /// The types of which a value was blocked.
     pub(crate) blocked: Vec<String>,
     /// The identifier that an alias declares to mean the same person as the message's user.
-    pub(crate) alias: Option<(String, String)>,
+    pub(crate) alias: Option<FoundIdentifier<'m>>,
     /// The accounts that the message names.
-    pub(crate) accounts: Vec<(String, String)>,
+    pub(crate) accounts: Vec<FoundIdentifier<'m>>,
 }
 
 /// Shows how many identifiers there are, never one of them.
-impl std::fmt::Debug for Identified {
+impl std::fmt::Debug for Identified<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} kept, {} blocked", self.kept.len(), self.blocked.len())
     }
 }
 
-impl Identified {
+impl Identified<'_> {
     /// Whether the link from the message's node to this identifier is what an alias declares.
     pub(crate) fn is_alias_link(&self, identifier_type: &str, value: &str) -> bool {
         let Some((alias_type, alias)) = &self.alias else { return false };
-        let is_alias = |(of_type, of_value): (&str, &str)| of_type == alias_type && of_value == alias;
-        let node = self.kept.first().map(|(of_type, of_value)| (of_type.as_str(), of_value.as_str()));
+        let is_alias = |of_type: &str, of_value: &str| of_type == alias_type && of_value == alias;
+        let node_is_alias = || self.kept.first().is_some_and(|(of_type, of_value)| is_alias(of_type, of_value));
         // The alias is the other end; or it is the node itself, and the other end is the message's user.
-        is_alias((identifier_type, value)) || (node.is_some_and(is_alias) && identifier_type == "user_id")
+        is_alias(identifier_type, value) || (identifier_type == "user_id" && node_is_alias())
     }
 }
 
 /// Finds the identifiers of a message. A message without a kept identifier is a reject, as is an undeclared type.
-pub(crate) fn identify(definition: &IdentityDefinition, message: &Message) -> Result<Identified, Reject> {
-    let mut found = Found { definition, named: Vec::new(), blocked: Vec::new() };
-    let own_anonymous_id = scalar(message.fields.get("anonymousId"));
-    found.take("user_id", scalar(message.fields.get("userId")));
-    found.take("anonymous_id", own_anonymous_id.clone());
-    found.take("group_id", scalar(message.fields.get("groupId")));
-    let context = message.object("context");
-    found.take("group_id", scalar(context.and_then(|context| context.get("groupId"))));
-    let alias = alias_of(message, own_anonymous_id.as_deref());
+pub(crate) fn identify<'m>(definition: &'m IdentityDefinition, message: &'m Message) -> Result<Identified<'m>, Reject> {
+    let mut found = Found { definition, named: Vec::with_capacity(4), blocked: Vec::new() };
+    let (mut context, mut traits, mut previous_id, mut own_anonymous_id) = (None, None, None, None);
+    for (name, value) in message.fields.members() {
+        match name {
+            "userId" => found.take("user_id", scalar(value)),
+            "anonymousId" => {
+                own_anonymous_id = scalar(value);
+                found.take("anonymous_id", own_anonymous_id.clone());
+            }
+            "groupId" => found.take("group_id", scalar(value)),
+            "previousId" => previous_id = scalar(value),
+            "context" => context = Some(value),
+            "traits" => traits = Some(value),
+            _ => {}
+        }
+    }
+    found.take("group_id", context.and_then(|context| context.get("groupId")).and_then(scalar));
     for (identifier_type, value) in &message.ids {
         if definition.identifier(identifier_type).is_none() {
             return Err(undeclared(identifier_type));
         }
-        found.take(identifier_type, Some(value.clone()));
+        found.take(identifier_type, Some(Cow::Borrowed(value)));
     }
     if message.kind == MessageType::Identify {
-        found.take_from_traits(message.object("traits"));
+        found.take_from_traits(traits);
     }
-    found.take_from_traits(context.and_then(|context| context.get("traits")).and_then(Value::as_object));
+    found.take_from_traits(context.and_then(|context| context.get("traits")));
     found.take_external_ids(context.and_then(|context| context.get("externalIds")));
-    let alias = alias.and_then(|(identifier_type, value)| found.normalized(identifier_type, &value));
-    if let Some((identifier, value)) = &alias {
-        found.keep(identifier.clone(), value.clone());
+    let mut alias = None;
+    if message.kind == MessageType::Alias
+        && let Some(previous) = previous_id
+    {
+        // `previousId` is an anonymous id if it equals the message's own, else a user id.
+        let is_own = own_anonymous_id.as_ref() == Some(&previous);
+        let identifier_type = if is_own { "anonymous_id" } else { "user_id" };
+        if let Some((identifier, value)) = found.normalized(identifier_type, previous) {
+            alias = Some((name_of(&identifier), value.clone()));
+            found.keep(identifier, value);
+        }
     }
-    found.into_identified(alias.map(|(identifier, value)| (identifier.name, value)))
-}
-
-/// `previousId` is an anonymous id if it equals the message's own, else a user id.
-fn alias_of(message: &Message, own_anonymous_id: Option<&str>) -> Option<(&'static str, String)> {
-    if message.kind != MessageType::Alias {
-        return None;
-    }
-    let previous = scalar(message.fields.get("previousId"))?;
-    let identifier_type = if own_anonymous_id == Some(previous.as_str()) { "anonymous_id" } else { "user_id" };
-    Some((identifier_type, previous))
+    found.into_identified(alias)
 }
 
 fn undeclared(identifier_type: &str) -> Reject {
@@ -85,11 +97,18 @@ fn undeclared(identifier_type: &str) -> Reject {
 }
 
 /// Text or a number as identifiers write it; anything else identifies nobody.
-fn scalar(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::Text(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+fn scalar(value: Json<'_>) -> Option<Cow<'_, str>> {
+    match value.kind() {
+        "text" => value.as_text(),
+        "number" => Some(Cow::Borrowed(value.text())),
         _ => None,
+    }
+}
+
+fn name_of<'d>(identifier: &Cow<'d, IdentifierType>) -> Cow<'d, str> {
+    match identifier {
+        Cow::Borrowed(identifier) => Cow::Borrowed(&identifier.name),
+        Cow::Owned(identifier) => Cow::Owned(identifier.name.clone()),
     }
 }
 
@@ -105,97 +124,110 @@ fn camel_case(name: &str) -> String {
     })
 }
 
-struct Found<'d> {
-    definition: &'d IdentityDefinition,
-    named: Vec<(IdentifierType, String)>,
+struct Found<'m> {
+    definition: &'m IdentityDefinition,
+    named: Vec<(Cow<'m, IdentifierType>, Cow<'m, str>)>,
     blocked: Vec<String>,
 }
 
-impl Found<'_> {
-    fn normalized(&mut self, identifier_type: &str, raw: &str) -> Option<(IdentifierType, String)> {
-        let identifier = self.definition.identifier(identifier_type)?.clone();
-        self.normalized_as(identifier, raw)
+impl<'m> Found<'m> {
+    fn normalized(
+        &mut self,
+        identifier_type: &str,
+        raw: Cow<'m, str>,
+    ) -> Option<(Cow<'m, IdentifierType>, Cow<'m, str>)> {
+        let identifier = self.definition.identifier(identifier_type)?;
+        self.normalized_as(Cow::Borrowed(identifier), raw)
     }
 
-    fn normalized_as(&mut self, identifier: IdentifierType, raw: &str) -> Option<(IdentifierType, String)> {
+    fn normalized_as(
+        &mut self,
+        identifier: Cow<'m, IdentifierType>,
+        raw: Cow<'m, str>,
+    ) -> Option<(Cow<'m, IdentifierType>, Cow<'m, str>)> {
         match normalize(&identifier, raw) {
             Some(value) => Some((identifier, value)),
             None => {
                 if !self.blocked.contains(&identifier.name) {
-                    self.blocked.push(identifier.name);
+                    self.blocked.push(identifier.name.clone());
                 }
                 None
             }
         }
     }
 
-    fn keep(&mut self, identifier: IdentifierType, value: String) {
+    fn keep(&mut self, identifier: Cow<'m, IdentifierType>, value: Cow<'m, str>) {
         if !self.named.iter().any(|(kept, kept_value)| kept.name == identifier.name && *kept_value == value) {
             self.named.push((identifier, value));
         }
     }
 
-    fn take(&mut self, identifier_type: &str, raw: Option<String>) {
-        if let Some((identifier, value)) = raw.and_then(|raw| self.normalized(identifier_type, &raw)) {
+    fn take(&mut self, identifier_type: &str, raw: Option<Cow<'m, str>>) {
+        if let Some((identifier, value)) = raw.and_then(|raw| self.normalized(identifier_type, raw)) {
             self.keep(identifier, value);
         }
     }
 
-    fn take_from_traits(&mut self, traits: Option<&Object>) {
-        let Some(traits) = traits else { return };
+    fn take_from_traits(&mut self, traits: Option<Json<'m>>) {
+        let Some(traits) = traits.filter(|traits| traits.kind() == "object") else { return };
         let definition = self.definition;
         for identifier in definition.identifiers.iter().filter(|identifier| identifier.role != Role::Account) {
-            let snake_case = traits.get(&identifier.name);
-            self.take(&identifier.name, scalar(snake_case.or_else(|| traits.get(&camel_case(&identifier.name)))));
+            let value = traits.get(&identifier.name).or_else(|| traits.get(&camel_case(&identifier.name)));
+            self.take(&identifier.name, value.and_then(scalar));
         }
     }
 
-    fn take_external_ids(&mut self, external_ids: Option<&Value>) {
-        for external in external_ids.and_then(Value::as_list).unwrap_or_default() {
-            let identifier_type = external.get("type").and_then(Value::as_text);
-            let (Some(name), Some(raw)) = (identifier_type, scalar(external.get("id"))) else { continue };
-            let mut identifier =
-                self.definition.identifier(name).cloned().unwrap_or_else(|| IdentifierType::external(name));
-            if external.get("collection").and_then(Value::as_text) == Some("accounts") {
-                identifier.role = Role::Account;
+    fn take_external_ids(&mut self, external_ids: Option<Json<'m>>) {
+        for external in external_ids.and_then(Json::items).into_iter().flatten() {
+            let identifier_type = external.get("type").and_then(Json::as_text);
+            let raw = external.get("id").and_then(scalar);
+            let (Some(name), Some(raw)) = (identifier_type, raw) else { continue };
+            let mut identifier = match self.definition.identifier(&name) {
+                Some(identifier) => Cow::Borrowed(identifier),
+                None => Cow::Owned(IdentifierType::external(&name)),
+            };
+            if external.get("collection").and_then(Json::as_text).as_deref() == Some("accounts") {
+                identifier.to_mut().role = Role::Account;
             }
-            if let Some((identifier, value)) = self.normalized_as(identifier, &raw) {
+            if let Some((identifier, value)) = self.normalized_as(identifier, raw) {
                 self.keep(identifier, value);
             }
         }
     }
 
-    fn into_identified(self, alias: Option<(String, String)>) -> Result<Identified, Reject> {
-        let Found { named, blocked, .. } = self;
-        let (accounts, mut people): (Vec<_>, Vec<_>) =
-            named.into_iter().partition(|(identifier, _)| identifier.role == Role::Account);
-        people.sort_by(|(left, left_value), (right, right_value)| {
+    fn into_identified(self, alias: Option<FoundIdentifier<'m>>) -> Result<Identified<'m>, Reject> {
+        let Found { mut named, blocked, .. } = self;
+        named.sort_by(|(left, left_value), (right, right_value)| {
             (left.priority, &left.name, left_value).cmp(&(right.priority, &right.name, right_value))
         });
-        if people.is_empty() {
+        let (mut kept, mut accounts) = (Vec::with_capacity(named.len()), Vec::new());
+        for (identifier, value) in named {
+            let list = if identifier.role == Role::Account { &mut accounts } else { &mut kept };
+            list.push((name_of(&identifier), value));
+        }
+        if kept.is_empty() {
             let detail = match blocked.is_empty() {
                 true => "no identifier; give userId, anonymousId or another declared identifier".to_owned(),
                 false => format!("no usable identifier: the value of {} is a placeholder", blocked.join(", ")),
             };
             return Err(Reject::new(RejectReason::NoIdentifier, detail));
         }
-        let plain = |found: Vec<(IdentifierType, String)>| {
-            found.into_iter().map(|(identifier, value)| (identifier.name, value)).collect::<Vec<_>>()
-        };
-        let kept = plain(people);
         // An alias whose two ids are the same, or whose previous id is blocked, links nothing.
         let alias = alias.filter(|_| kept.len() > 1);
-        Ok(Identified { kept, blocked, alias, accounts: plain(accounts) })
+        Ok(Identified { kept, blocked, alias, accounts })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::records::JsonObject;
 
     fn message(json: &str) -> Message {
-        let Value::Object(fields) = Value::parse(json.as_bytes()).unwrap() else { panic!("an object") };
-        let kind = MessageType::parse(fields.get("type").and_then(Value::as_text).unwrap()).unwrap();
+        let fields = Arc::new(JsonObject::parse(json.as_bytes()).unwrap());
+        let kind = MessageType::parse(&fields.get("type").and_then(Json::as_text).unwrap()).unwrap();
         Message {
             kind,
             message_id: None,
@@ -210,7 +242,8 @@ mod tests {
     }
 
     fn kept(json: &str) -> Vec<String> {
-        let identified = identify(&IdentityDefinition::segment(), &message(json)).unwrap();
+        let (definition, message) = (IdentityDefinition::segment(), message(json));
+        let identified = identify(&definition, &message).unwrap();
         identified.kept.into_iter().map(|(kind, value)| format!("{kind}:{value}")).collect()
     }
 
@@ -239,7 +272,8 @@ mod tests {
     #[test]
     fn an_account_is_no_person() {
         let message = message(r#"{"type":"group","groupId":"g"}"#);
-        let reject = identify(&IdentityDefinition::segment(), &message).unwrap_err();
+        let definition = IdentityDefinition::segment();
+        let reject = identify(&definition, &message).unwrap_err();
         assert_eq!(reject.reason, RejectReason::NoIdentifier);
     }
 }

@@ -26,15 +26,23 @@ const BLOCKED_EXACT: [&str; 5] = ["[object Object]", "NaN", "None", "none", "-1"
 /// Longer values are no identifiers (Adobe's limit).
 const LONGEST_CHARS: usize = 1024;
 
-/// The normalized value; `None` if the value is blocked.
-pub(crate) fn normalize(identifier: &IdentifierType, raw: &str) -> Option<String> {
-    let value: Cow<'_, str> = match identifier.normalize {
-        Normalize::Exact => Cow::Borrowed(raw),
-        Normalize::Email => Cow::Owned(raw.trim().to_lowercase()),
-        Normalize::Phone => Cow::Owned(phone(raw)),
+/// The normalized value; `None` if the value is blocked. What is normal already is not copied.
+pub(crate) fn normalize<'v>(identifier: &IdentifierType, raw: Cow<'v, str>) -> Option<Cow<'v, str>> {
+    let value = match identifier.normalize {
+        Normalize::Exact => return (!is_blocked_for(identifier, &raw)).then_some(raw),
+        Normalize::Email => raw.trim().to_lowercase(),
+        Normalize::Phone => phone(&raw),
     };
-    let blocked = is_blocked(&value) || is_blocked(raw) || identifier.blocked.iter().any(|entry| *entry == value);
-    (!blocked).then(|| value.into_owned())
+    let blocked = is_blocked_for(identifier, &value) || is_blocked(&raw);
+    match (blocked, value == raw) {
+        (true, _) => None,
+        (false, true) => Some(raw),
+        (false, false) => Some(Cow::Owned(value)),
+    }
+}
+
+fn is_blocked_for(identifier: &IdentifierType, value: &str) -> bool {
+    is_blocked(value) || identifier.blocked.iter().any(|entry| entry == value)
 }
 
 /// Digits with a leading plus. Without a region a national number stays as its digits.
@@ -54,7 +62,7 @@ fn is_blocked(value: &str) -> bool {
     let unquoted = value.trim().trim_matches(['\'', '"', '`']).trim();
     unquoted.is_empty()
         || unquoted.bytes().all(|byte| byte == b'0' || byte == b'-')
-        || value.chars().count() > LONGEST_CHARS
+        || (value.len() > LONGEST_CHARS && value.chars().count() > LONGEST_CHARS)
         || BLOCKED_EXACT.contains(&unquoted)
         || BLOCKED_ANY_CASE.iter().any(|blocked| blocked.eq_ignore_ascii_case(unquoted))
 }
@@ -66,7 +74,7 @@ mod tests {
 
     fn normalized(identifier_type: &str, raw: &str) -> Option<String> {
         let preset = IdentityDefinition::segment();
-        normalize(preset.identifier(identifier_type).unwrap(), raw)
+        normalize(preset.identifier(identifier_type).unwrap(), raw.into()).map(Cow::into_owned)
     }
 
     #[test]

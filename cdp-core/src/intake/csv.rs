@@ -455,7 +455,7 @@ mod tests {
             let rows = all_rows(&std::fs::read(&path).unwrap(), Format::Csv, ReadOptions::default());
             let expected = std::fs::read(folder.join("json").join(format!("{name}.json"))).unwrap();
             let expected = Value::parse(&expected).unwrap();
-            let ours = Value::List(rows.into_iter().map(|row| row.values.unwrap().into_value()).collect());
+            let ours = Value::List(rows.into_iter().map(|row| row.values.unwrap().to_value()).collect());
             // The spectrum has empty text where an empty unquoted cell is null here.
             let ours = ours.to_json().replace("null", "\"\"");
             assert_eq!(ours, expected.to_json(), "{name}");

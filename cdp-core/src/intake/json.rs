@@ -418,7 +418,7 @@ mod tests {
             let wrapped = [b"[".as_slice(), &text, b"]"].concat();
             let rows = all_rows(&wrapped, Format::Json, ReadOptions::default());
             if let Ok(Value::List(items)) = Value::parse(&wrapped) {
-                let read: Vec<Value> = rows.into_iter().map(|row| row.values.unwrap().into_value()).collect();
+                let read: Vec<Value> = rows.into_iter().map(|row| row.values.unwrap().to_value()).collect();
                 assert!(read == items, "{}", String::from_utf8_lossy(&wrapped));
             } else {
                 // What is no single value is a reject, or several values one after the other.

@@ -26,7 +26,7 @@ mod testing;
 use crate::records::{Message, Reject};
 
 pub use gates::GateTally;
-pub use hash::{content_hash, fields_hash, reject_hash};
+pub use hash::{content_hash, reject_hash};
 pub use mapping::Mapper;
 pub use readers::{Open, ReadOptions, detect_format, rows};
 pub use row::{Cells, Found, Row, RowValues};

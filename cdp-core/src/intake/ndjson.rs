@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 use crate::definitions::Records;
 use crate::error::Result;
-use crate::records::{JsonFault, Path, Reject, RejectReason, Value};
+use crate::records::{JsonFault, JsonObject, Path, Reject, RejectReason, Value};
 
 use super::readers::{Input, ReadOptions, io_error};
 use super::{Found, Row, RowValues, find_in};
@@ -38,11 +39,11 @@ impl Queue {
         Queue { rows: VecDeque::new(), next_number: options.first_row, options }
     }
 
-    pub(super) fn push(&mut self, values: std::result::Result<Value, Reject>, raw: Option<Vec<u8>>) {
+    pub(super) fn push(&mut self, values: std::result::Result<RowValues, Reject>, raw: Option<Vec<u8>>) {
         let number = self.next_number;
         self.next_number += 1;
         self.rows.push_back(match values {
-            Ok(value) => Row::parsed(number, RowValues::Json(value), raw),
+            Ok(values) => Row::parsed(number, values, raw),
             Err(reject) => Row::broken(number, reject, raw.unwrap_or_default()),
         });
     }
@@ -55,6 +56,13 @@ impl Queue {
             self.push(Err(reject), Some(bytes));
             return Ok(());
         }
+        if self.options.batches
+            && let Some(message) = JsonObject::parse(&bytes)
+            && message.get("batch").is_none()
+        {
+            self.push(Ok(RowValues::Message(Arc::new(message))), Some(bytes));
+            return Ok(());
+        }
         match Value::parse(&bytes) {
             Ok(value) => self.value(value, bytes),
             Err(fault @ JsonFault::Unreadable { .. }) => return Err((reject_of(fault), bytes)),
@@ -65,11 +73,11 @@ impl Queue {
 
     fn value(&mut self, value: Value, raw: Vec<u8>) {
         if !self.options.batches || !matches!(value.get("batch"), Some(Value::List(_))) {
-            self.push(Ok(value), Some(raw));
+            self.push(Ok(RowValues::Json(value)), Some(raw));
             return;
         }
         for message in super::segment::open_batch(value) {
-            self.push(Ok(message), None);
+            self.push(Ok(RowValues::Json(message)), None);
         }
     }
 }
@@ -105,7 +113,7 @@ impl<'r> NdjsonRows<'r> {
         // With `records`, each line is a document whose array holds the rows.
         match Value::parse(&captured.bytes) {
             Ok(value) if !captured.oversized => match find_list(&value, &path) {
-                Some(items) => items.into_iter().for_each(|item| self.queue.push(Ok(item), None)),
+                Some(items) => items.into_iter().for_each(|item| self.queue.push(Ok(RowValues::Json(item)), None)),
                 None => self.queue.push(Err(no_list(&path)), Some(captured.bytes)),
             },
             _ => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::records::{Object, Path, Reject, Value, write_json_text};
+use crate::records::{Json, JsonObject, Object, Path, Reject, Value, write_json_text};
 
 /// A data row of an input.
 #[derive(Clone)]
@@ -64,6 +64,8 @@ impl fmt::Debug for Row {
 pub enum RowValues {
     /// A JSON value, nearly always an object.
     Json(Value),
+    /// A message, read where it stands.
+    Message(Arc<JsonObject>),
     /// The cells of a delimited row.
     Cells(Cells),
 }
@@ -161,6 +163,10 @@ impl RowValues {
         match self {
             RowValues::Cells(cells) => cells.get(path.as_str()).map_or(Found::Null, Found::Text),
             RowValues::Json(value) => find_in(value, path),
+            RowValues::Message(message) => match Json::from_canonical(message.text()).find(path) {
+                None | Some(Value::Null) => Found::Null,
+                Some(value) => Found::Owned(value),
+            },
         }
     }
 
@@ -168,14 +174,7 @@ impl RowValues {
     pub fn to_value(&self) -> Value {
         match self {
             RowValues::Json(value) => value.clone(),
-            RowValues::Cells(cells) => Value::Object(cells.to_object()),
-        }
-    }
-
-    /// The row as a value.
-    pub fn into_value(self) -> Value {
-        match self {
-            RowValues::Json(value) => value,
+            RowValues::Message(message) => Value::Object(message.to_object()),
             RowValues::Cells(cells) => Value::Object(cells.to_object()),
         }
     }
@@ -184,6 +183,7 @@ impl RowValues {
     pub fn to_json(&self) -> String {
         match self {
             RowValues::Json(value) => value.to_json(),
+            RowValues::Message(message) => message.text().to_owned(),
             RowValues::Cells(cells) => {
                 let mut out = String::with_capacity(cells.text.len() * 2);
                 for (index, (name, cell)) in cells.sorted().enumerate() {

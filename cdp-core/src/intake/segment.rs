@@ -3,12 +3,16 @@
 //! Unknown fields are kept as they are. A value of the wrong kind is a reject with its field; a bad `sentAt` alone is only
 //! a warning, because nothing but the skew correction needs it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::records::{
-    MAX_DEPTH, Message, MessageType, Number, Object, Reject, RejectReason, Timestamp, Value, write_json_object,
+    Json, JsonObject, MAX_DEPTH, Message, MessageType, Number, Object, Reject, RejectReason, Timestamp, Value,
+    write_json_object,
 };
 
 use super::times::read_time;
-use super::{Row, RowOutcome};
+use super::{Row, RowOutcome, RowValues};
 
 /// The known top-level fields that are written in two ways.
 const CASINGS: [(&str, &str); 8] = [
@@ -22,7 +26,7 @@ const CASINGS: [(&str, &str); 8] = [
     ("received_at", "receivedAt"),
 ];
 
-const IDS: [&str; 4] = ["userId", "anonymousId", "groupId", "previousId"];
+const IDS: [&str; 5] = ["userId", "anonymousId", "groupId", "previousId", "messageId"];
 const OBJECTS: [&str; 5] = ["traits", "properties", "context", "integrations", "ids"];
 /// Segment allows 100 characters; a longer id is no harm, a page of text is none.
 const MAX_MESSAGE_ID_BYTES: usize = 1024;
@@ -48,22 +52,35 @@ pub fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage,
             fields.insert(camel.to_owned(), value);
         }
     }
-    let kind = read_type(&fields)?;
-    for name in OBJECTS {
-        match fields.get(name) {
-            None | Some(Value::Null | Value::Object(_)) => {}
-            Some(other) => {
-                let detail = format!("expected an object, found {}", other.kind());
-                return Err(Reject::at(RejectReason::BadValue, name, detail));
-            }
-        }
-    }
+    let kind = read_type(&JsonObject::of(&fields))?;
     let ids = read_ids(&mut fields)?;
     for name in IDS {
         read_id(&mut fields, name)?;
     }
-    read_id(&mut fields, "messageId")?;
-    check_required(kind, &fields)?;
+    check_size(&fields, max_bytes)?;
+    read_checked(kind, Arc::new(JsonObject::of(&fields)), ids)
+}
+
+/// The same for a message that came as text. What is plain is read where it stands.
+fn read_json(message: &Arc<JsonObject>, max_bytes: usize) -> Result<ReadMessage, Reject> {
+    let is_plain = message.members().all(|(name, value)| match name {
+        "ids" => false,
+        name if IDS.contains(&name) => matches!(value.kind(), "text" | "null"),
+        name => !name.contains('_') || CASINGS.iter().all(|(snake, _)| *snake != name),
+    });
+    if !is_plain {
+        return read_message(message.to_object(), max_bytes);
+    }
+    let kind = read_type(message)?;
+    if message.text().len() > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    read_checked(kind, message.clone(), Vec::new())
+}
+
+/// Reads a message whose fields have Segment's names and whose ids are text.
+fn read_checked(kind: MessageType, fields: Arc<JsonObject>, ids: Vec<(String, String)>) -> Result<ReadMessage, Reject> {
+    check_required(kind, |name| fields.get(name).map(|value| (value.kind(), value.text() == "\"\"")))?;
     let mut warnings = Vec::new();
     let sent_at = read_instant(&fields, "sentAt").unwrap_or_else(|_| {
         warnings.push("sentAt is not a time and was ignored".to_owned());
@@ -77,7 +94,6 @@ pub fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage,
         let detail = format!("a message id longer than {MAX_MESSAGE_ID_BYTES} bytes");
         return Err(Reject::at(RejectReason::TooLarge, "messageId", detail));
     }
-    check_size(&fields, max_bytes)?;
     let event = event_name(kind, &fields);
     let message = Message { kind, message_id, event, timestamp, original_timestamp, sent_at, received_at, ids, fields };
     Ok(ReadMessage { message, warnings })
@@ -87,6 +103,7 @@ pub fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage,
 pub(super) fn read_row(row: &Row, max_bytes: usize) -> RowOutcome {
     let read = match &row.values {
         Err(reject) => Err(reject.clone()),
+        Ok(RowValues::Message(message)) => read_json(message, max_bytes),
         Ok(values) => match values.to_value() {
             Value::Object(fields) => read_message(fields, max_bytes),
             other => {
@@ -140,16 +157,17 @@ pub fn open_batch(body: Value) -> Vec<Value> {
 
 /// The properties of a track, page or screen as rules see them: a page's name and category are `page_name` and
 /// `page_category`, a screen's `screen_name` and `screen_category`, unless properties of these names are there.
-pub fn event_properties(fields: &Object, kind: MessageType) -> Object {
-    let mut properties = fields.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+pub fn event_properties(fields: &JsonObject, kind: MessageType) -> Object {
+    let properties = fields.get("properties").and_then(|properties| properties.to_value().into_object());
+    let mut properties = properties.unwrap_or_default();
     let names = match kind {
         MessageType::Page => [("name", "page_name"), ("category", "page_category")],
         MessageType::Screen => [("name", "screen_name"), ("category", "screen_category")],
         _ => return properties,
     };
     for (field, property) in names {
-        let own = fields.get(field).filter(|value| !value.is_null());
-        let value = own.or_else(|| properties.get(field).filter(|value| !value.is_null())).cloned();
+        let own = fields.get(field).filter(|value| !value.is_null()).map(Json::to_value);
+        let value = own.or_else(|| properties.get(field).filter(|value| !value.is_null()).cloned());
         if let Some(value) = value {
             properties.entry(property.to_owned()).or_insert(value);
         }
@@ -158,7 +176,7 @@ pub fn event_properties(fields: &Object, kind: MessageType) -> Object {
 }
 
 /// The event name that rules know the message by.
-pub(super) fn event_name(kind: MessageType, fields: &Object) -> Option<String> {
+pub(super) fn event_name(kind: MessageType, fields: &JsonObject) -> Option<String> {
     match kind {
         MessageType::Track => text_field(fields, "event"),
         MessageType::Page => Some("Page Viewed".to_owned()),
@@ -167,22 +185,25 @@ pub(super) fn event_name(kind: MessageType, fields: &Object) -> Option<String> {
     }
 }
 
-/// The fields that a type cannot do without.
-pub(super) fn check_required(kind: MessageType, fields: &Object) -> Result<(), Reject> {
+/// The fields that a type cannot do without. `find` tells the kind of a field's value and whether it is empty text.
+pub(super) fn check_required(
+    kind: MessageType,
+    find: impl FnOnce(&str) -> Option<(&'static str, bool)>,
+) -> Result<(), Reject> {
     let needed = match kind {
         MessageType::Track => "event",
         MessageType::Group => "groupId",
         MessageType::Alias => "previousId",
         _ => return Ok(()),
     };
-    match fields.get(needed) {
-        Some(Value::Text(text)) if !text.is_empty() => Ok(()),
-        None | Some(Value::Null | Value::Text(_)) => {
+    match find(needed) {
+        Some(("text", false)) => Ok(()),
+        None | Some(("text" | "null", _)) => {
             let detail = format!("a {} needs `{needed}`", kind.as_str());
             Err(Reject::at(RejectReason::MissingField, needed, detail))
         }
-        Some(other) => {
-            let detail = format!("expected text, found {}", other.kind());
+        Some((found, _)) => {
+            let detail = format!("expected text, found {found}");
             Err(Reject::at(RejectReason::BadValue, needed, detail))
         }
     }
@@ -203,7 +224,11 @@ pub(super) fn check_size(fields: &Object, max_bytes: usize) -> Result<(), Reject
     if json.len() <= max_bytes {
         return Ok(());
     }
-    Err(Reject::new(RejectReason::TooLarge, format!("a message larger than {max_bytes} bytes")))
+    Err(too_large(max_bytes))
+}
+
+fn too_large(max_bytes: usize) -> Reject {
+    Reject::new(RejectReason::TooLarge, format!("a message larger than {max_bytes} bytes"))
 }
 
 /// An upper bound of the length of the canonical JSON (an escaped character takes six bytes, a number at most 32), and how
@@ -249,17 +274,26 @@ fn is_integer(number: Number) -> bool {
     number.nanos() % 1_000_000_000 == 0
 }
 
-fn read_type(fields: &Object) -> Result<MessageType, Reject> {
+/// The type, once every field that must be an object is one.
+fn read_type(fields: &JsonObject) -> Result<MessageType, Reject> {
     let allowed = || MessageType::ALL.map(MessageType::as_str).join(", ");
-    match fields.get("type") {
-        None | Some(Value::Null) => {
-            Err(Reject::at(RejectReason::MissingField, "type", format!("a message needs `type`: one of {}", allowed())))
+    let kind = match fields.get("type").filter(|value| !value.is_null()) {
+        None => {
+            let detail = format!("a message needs `type`: one of {}", allowed());
+            return Err(Reject::at(RejectReason::MissingField, "type", detail));
         }
         Some(value) => value
             .as_text()
-            .and_then(MessageType::parse)
-            .ok_or_else(|| Reject::at(RejectReason::BadValue, "type", format!("expected one of {}", allowed()))),
+            .and_then(|word| MessageType::parse(&word))
+            .ok_or_else(|| Reject::at(RejectReason::BadValue, "type", format!("expected one of {}", allowed())))?,
+    };
+    for name in OBJECTS {
+        if let Some(value) = fields.get(name).filter(|value| !matches!(value.kind(), "object" | "null")) {
+            let detail = format!("expected an object, found {}", value.kind());
+            return Err(Reject::at(RejectReason::BadValue, name, detail));
+        }
     }
+    Ok(kind)
 }
 
 fn read_id(fields: &mut Object, name: &str) -> Result<(), Reject> {
@@ -300,17 +334,21 @@ fn read_ids(fields: &mut Object) -> Result<Vec<(String, String)>, Reject> {
     Ok(ids)
 }
 
-fn read_instant(fields: &Object, name: &str) -> Result<Option<Timestamp>, Reject> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read_time(&super::expression::found(value), &crate::definitions::TimeFormat::default())
-            .map(Some)
-            .map_err(|fault| super::expression::bad_time(name, fault)),
-    }
+fn read_instant(fields: &JsonObject, name: &str) -> Result<Option<Timestamp>, Reject> {
+    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    let value = match value.as_text() {
+        Some(text) => {
+            return Timestamp::parse(&text).map(Some).map_err(|fault| super::expression::bad_time(name, fault));
+        }
+        None => value.to_value(),
+    };
+    read_time(&super::expression::found(&value), &crate::definitions::TimeFormat::default())
+        .map(Some)
+        .map_err(|fault| super::expression::bad_time(name, fault))
 }
 
-fn text_field(fields: &Object, name: &str) -> Option<String> {
-    fields.get(name).and_then(Value::as_text).filter(|text| !text.is_empty()).map(str::to_owned)
+fn text_field(fields: &JsonObject, name: &str) -> Option<String> {
+    fields.get(name).and_then(Json::as_text).filter(|text| !text.is_empty()).map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -324,7 +362,7 @@ mod tests {
     }
 
     fn json(text: &str) -> String {
-        Value::Object(read(text).unwrap().message.fields).to_json()
+        read(text).unwrap().message.fields.text().to_owned()
     }
 
     #[test]
@@ -388,9 +426,9 @@ mod tests {
     #[test]
     fn identifiers_by_type_fill_the_fields_of_their_own() {
         let message = read(r#"{"type":"identify","ids":{"user_id":5,"email":"a@x","phone":null}}"#).unwrap().message;
-        assert_eq!(message.text("userId"), Some("5"));
+        assert_eq!(message.text("userId").as_deref(), Some("5"));
         assert_eq!(message.ids, [("email".to_owned(), "a@x".to_owned())]);
-        assert_eq!(message.fields["ids"].to_json(), r#"{"email":"a@x"}"#);
+        assert_eq!(message.fields.get("ids").unwrap().text(), r#"{"email":"a@x"}"#);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Consent on two axes, purpose and channel (SEMANTICS, Consent).
 
+use std::borrow::Cow;
+
 use crate::definitions::{ConsentPolicyDefinition, UnknownConsent};
 use crate::error::Result;
-use crate::records::{MessageType, Object, Timestamp, Value};
+use crate::records::{Json, JsonObject, MessageType, Timestamp};
 use crate::rules::ConsentStatus;
 
 /// A choice as it counts for one purpose (and channel): who made it and when.
@@ -21,30 +23,29 @@ pub(crate) struct ConsentState {
     pub(crate) since: Option<Timestamp>,
 }
 
+/// A choice as a message states it: purpose, channel, granted.
+pub(crate) type StatedChoice<'m> = (Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool);
+
 /// The choices that a message makes: (purpose, channel, granted). No purpose: every known one.
 ///
 /// `context.consent.categoryPreferences` maps purposes to true or false; an empty object denies every purpose; a
 /// message of type `consent` names one purpose, perhaps a channel, and `status`.
-pub(crate) fn choices(kind: MessageType, fields: &Object) -> Vec<(Option<&str>, Option<&str>, bool)> {
+pub(crate) fn choices(kind: MessageType, fields: &JsonObject) -> Vec<StatedChoice<'_>> {
     let mut choices = Vec::new();
     if kind == MessageType::Consent {
-        let text = |field: &str| fields.get(field).and_then(Value::as_text);
+        let text = |field: &str| fields.get(field).and_then(Json::as_text);
         if let Some(purpose) = text("purpose") {
-            choices.push((Some(purpose), text("channel"), text("status") == Some("granted")));
+            choices.push((Some(purpose), text("channel"), text("status").as_deref() == Some("granted")));
         }
     }
     let consent = fields.get("context").and_then(|context| context.get("consent"));
-    let Some(preferences) = consent.and_then(|consent| consent.get("categoryPreferences")).and_then(Value::as_object)
-    else {
-        return choices;
-    };
-    if preferences.is_empty() {
+    let preferences = consent.and_then(|consent| consent.get("categoryPreferences"));
+    let Some(mut preferences) = preferences.and_then(Json::members).map(Iterator::peekable) else { return choices };
+    if preferences.peek().is_none() {
         choices.push((None, None, false));
     }
     // Whatever is not plainly true is a denial.
-    choices.extend(
-        preferences.iter().map(|(purpose, value)| (Some(purpose.as_str()), None, value.as_bool() == Some(true))),
-    );
+    choices.extend(preferences.map(|(purpose, value)| (Some(purpose), None, value.is_true())));
     choices
 }
 
@@ -143,10 +144,10 @@ mod tests {
 
     #[test]
     fn an_empty_object_denies_every_purpose() {
-        let message = Value::parse(br#"{"context": {"consent": {"categoryPreferences": {}}}}"#).unwrap();
-        assert_eq!(choices(MessageType::Track, message.as_object().unwrap()), [(None, None, false)]);
-        let absent = Value::parse(br#"{"context": {}}"#).unwrap();
-        assert!(choices(MessageType::Track, absent.as_object().unwrap()).is_empty());
+        let message = JsonObject::parse(br#"{"context": {"consent": {"categoryPreferences": {}}}}"#).unwrap();
+        assert_eq!(choices(MessageType::Track, &message), [(None, None, false)]);
+        let absent = JsonObject::parse(br#"{"context": {}}"#).unwrap();
+        assert!(choices(MessageType::Track, &absent).is_empty());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A message of the Segment dialect, mapped and checked, whole and lossless: what the log keeps as a fact.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Object, Timestamp, Value};
+use super::{Json, JsonObject, Object, Timestamp};
 
 /// What kind of fact a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,25 +88,25 @@ pub struct Message {
     pub received_at: Option<Timestamp>,
     /// Identifiers given by type (`ids`, keywords, a source's `ids`), beside those in the fields.
     pub ids: Vec<(String, String)>,
-    /// The whole message.
-    pub fields: Object,
+    /// The whole message as canonical JSON.
+    pub fields: Arc<JsonObject>,
 }
 
 /// Shows the type and the names of the fields, never a value.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with fields {:?}", self.kind.as_str(), self.fields.keys().collect::<Vec<_>>())
+        write!(f, "{} with fields {:?}", self.kind.as_str(), self.fields)
     }
 }
 
 impl Message {
-    /// The text of a field, if it is text that is not empty.
-    pub fn text(&self, field: &str) -> Option<&str> {
-        self.fields.get(field).and_then(Value::as_text)
+    /// The text of a field, if it is text.
+    pub fn text(&self, field: &str) -> Option<Cow<'_, str>> {
+        self.fields.get(field).and_then(Json::as_text)
     }
 
     /// An object field (`properties`, `traits`, `context`), if it is there.
-    pub fn object(&self, field: &str) -> Option<&Object> {
-        self.fields.get(field).and_then(Value::as_object)
+    pub fn object(&self, field: &str) -> Option<Object> {
+        self.fields.get(field).and_then(|value| value.to_value().into_object())
     }
 }

@@ -2,6 +2,7 @@
 //! reads it, and it knows none of them.
 
 mod frame;
+mod json;
 mod message;
 mod number;
 mod path;
@@ -10,6 +11,7 @@ mod time;
 mod value;
 
 pub use frame::{Cells, Column, Frame};
+pub use json::{Json, JsonObject, JsonObjectBuilder};
 pub use message::{Message, MessageType};
 pub use number::{Number, NumberFault};
 pub use path::Path;

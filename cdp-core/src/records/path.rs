@@ -31,6 +31,11 @@ impl Path {
         self.steps.iter().any(|step| step == "*")
     }
 
+    /// The field names, in order.
+    pub fn steps(&self) -> &[String] {
+        &self.steps
+    }
+
     /// The value at this path; `None` where it is absent. With a `*`, the list of the values found (empty ones left
     /// out), or `None` if there is no array at that place.
     ///

@@ -128,6 +128,11 @@ impl Value {
         if let Value::Object(object) = self { Some(object) } else { None }
     }
 
+    /// The fields, owned, if this is an object.
+    pub fn into_object(self) -> Option<Object> {
+        if let Value::Object(object) = self { Some(object) } else { None }
+    }
+
     /// The field of this name, if this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_object().and_then(|object| object.get(key))

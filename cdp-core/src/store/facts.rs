@@ -1,12 +1,13 @@
 //! The tables of the file, one method for each question. Holds no state: what it answers is what the transaction of
 //! its connection sees.
 
-use rusqlite::types::ValueRef;
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
-use crate::error::{Error, Result};
-use crate::records::{MessageType, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::{JsonObject, MessageType, Timestamp};
 
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub(crate) struct StoredMessage {
     pub(crate) node: u32,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
-    pub(crate) content_hash: [u8; 32],
-    pub(crate) payload: String,
+    /// The whole message as canonical JSON.
+    pub(crate) fields: Arc<JsonObject>,
 }
 
 /// A link of identity evidence: the message's node and another identifier it named.
@@ -235,7 +236,7 @@ impl Facts<'_> {
 
     pub(crate) fn put_message(&self, key_hash: i64, message: &StoredMessage) -> Result<()> {
         self.execute(
-            "INSERT INTO messages (sequence, source, message_id, type, event, node, occurred_at, recorded_at, content_hash, payload)
+            "INSERT INTO messages (sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 sql_integer(message.sequence),
@@ -246,8 +247,8 @@ impl Facts<'_> {
                 message.node,
                 message.occurred_at.millis(),
                 message.recorded_at.millis(),
-                message.content_hash.as_slice(),
-                message.payload,
+                checksum(message.fields.text()),
+                message.fields.text(),
             ],
         )?;
         self.execute(
@@ -256,40 +257,47 @@ impl Facts<'_> {
         )
     }
 
-    /// (source, message id, content hash) of a message.
-    pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String, [u8; 32])>> {
+    /// (source, message id) of a message.
+    pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String)>> {
         self.0
-            .prepare_cached("SELECT source, message_id, content_hash FROM messages WHERE sequence = ?1")
+            .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
             .and_then(|mut statement| {
-                statement
-                    .query_row([sql_integer(sequence)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                    .optional()
+                statement.query_row([sql_integer(sequence)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
             .map_err(sql_error)
     }
 
     /// A message by its place in the log.
     pub(crate) fn message(&self, sequence: u64) -> Result<StoredMessage> {
-        let found = self
-            .0
-            .prepare_cached(&format!("{MESSAGE_COLUMNS} WHERE sequence = ?1"))
-            .and_then(|mut statement| statement.query_row([sql_integer(sequence)], read_message).optional())
-            .map_err(sql_error)?;
+        let mut found = None;
+        self.visit_messages(sequence.saturating_sub(1), sequence, |message| {
+            found = Some(message);
+            Ok(())
+        })?;
         found.ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
-    /// Visits the messages in `(after, up_to]`, in log order.
+    /// Visits the messages in `(after, up_to]`, in log order. A row that is not what was written is `corrupt`.
     pub(crate) fn visit_messages(
         &self,
         after: u64,
         up_to: u64,
         mut visit: impl FnMut(StoredMessage) -> Result<()>,
     ) -> Result<()> {
-        let sql = format!("{MESSAGE_COLUMNS} WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence");
-        let mut statement = self.0.prepare_cached(&sql).map_err(sql_error)?;
+        self.visit_rows(after, up_to, |message| visit(message?))
+    }
+
+    /// The same, for a check that goes on behind a row that is not what was written.
+    pub(crate) fn visit_rows(
+        &self,
+        after: u64,
+        up_to: u64,
+        mut visit: impl FnMut(Result<StoredMessage>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.0.prepare_cached(MESSAGES_BETWEEN).map_err(sql_error)?;
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
         while let Some(row) = rows.next().map_err(sql_error)? {
-            visit(read_message(row).map_err(sql_error)?)?;
+            visit(read_message(row))?;
         }
         Ok(())
     }
@@ -593,24 +601,43 @@ pub(crate) enum CountedTable {
     Models,
 }
 
-const MESSAGE_COLUMNS: &str = "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, content_hash, payload FROM messages";
+const MESSAGES_BETWEEN: &str =
+    "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload
+     FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
 
-fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredMessage> {
-    let code: i64 = row.get(3)?;
-    let payload = match row.get_ref(9)? {
-        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => String::new(),
+/// What tells a damaged payload from a whole one.
+fn checksum(payload: &str) -> u32 {
+    crc32fast::hash(payload.as_bytes())
+}
+
+fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
+    let read = || -> rusqlite::Result<_> {
+        let code: i64 = row.get(3)?;
+        let kind = MessageType::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, code))?;
+        Ok((kind, row.get::<_, u32>(8)?, row.get::<_, String>(9)?))
     };
-    Ok(StoredMessage {
-        sequence: row.get::<_, i64>(0)?.unsigned_abs(),
-        source: row.get(1)?,
-        message_id: row.get(2)?,
-        kind: MessageType::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, code))?,
-        event: row.get(4)?,
-        node: row.get(5)?,
-        occurred_at: time(row.get(6)?),
-        recorded_at: time(row.get(7)?),
-        content_hash: row.get(8)?,
-        payload,
-    })
+    let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
+    let corrupt = || {
+        Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not what was written"))
+            .with_hint("restore the store from a backup; verify() lists every fault")
+    };
+    let (kind, expected, payload) = read().map_err(|_| corrupt())?;
+    if checksum(&payload) != expected {
+        return Err(corrupt());
+    }
+    let fields = Arc::new(JsonObject::from_canonical(payload).ok_or_else(corrupt)?);
+    let read = || -> rusqlite::Result<StoredMessage> {
+        Ok(StoredMessage {
+            sequence,
+            source: row.get(1)?,
+            message_id: row.get(2)?,
+            kind,
+            event: row.get(4)?,
+            node: row.get(5)?,
+            occurred_at: time(row.get(6)?),
+            recorded_at: time(row.get(7)?),
+            fields,
+        })
+    };
+    read().map_err(|_| corrupt())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::records::{Path, Timestamp, Value};
+use crate::records::{Json, JsonObject, Path, Timestamp, Value};
 
 /// An identifier: its type (by name number) and normalized value.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -131,9 +131,9 @@ impl Columns {
         columns
     }
 
-    fn push(&mut self, properties: Option<&Value>) {
+    fn push(&mut self, properties: Option<Json<'_>>) {
         for (path, index) in &self.paths {
-            let value = properties.and_then(|properties| path.find(properties)).unwrap_or_default();
+            let value = properties.and_then(|properties| properties.find(path)).unwrap_or_default();
             if let Some(column) = self.cells.get_mut(*index) {
                 column.push(value);
             }
@@ -154,6 +154,26 @@ impl Columns {
     }
 }
 
+/// The properties of an event as rules see them.
+pub(crate) enum EventProperties<'m> {
+    /// There are none.
+    None,
+    /// As they stand in the message.
+    Borrowed(Json<'m>),
+    /// Made for the purpose: a page's name is one of them.
+    Owned(JsonObject),
+}
+
+impl EventProperties<'_> {
+    fn json(&self) -> Option<Json<'_>> {
+        match self {
+            EventProperties::None => None,
+            EventProperties::Borrowed(properties) => Some(*properties),
+            EventProperties::Owned(properties) => Some(Json::from_canonical(properties.text())),
+        }
+    }
+}
+
 /// What a message says, as far as RAM mirrors it.
 pub(crate) struct Observation<'m> {
     pub(crate) sequence: u64,
@@ -162,11 +182,11 @@ pub(crate) struct Observation<'m> {
     /// The event name's number, for tracks, pages and screens.
     pub(crate) event: Option<u32>,
     /// The event's properties.
-    pub(crate) properties: Option<Cow<'m, Value>>,
+    pub(crate) properties: EventProperties<'m>,
     /// The traits it sets on its profile.
-    pub(crate) traits: Vec<(&'m str, &'m Value)>,
+    pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
     /// The choices it makes: purpose, channel, granted.
-    pub(crate) consents: Vec<(Option<&'m str>, Option<&'m str>, bool)>,
+    pub(crate) consents: Vec<(Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool)>,
     /// Further nodes that it names.
     pub(crate) named: Vec<u32>,
     /// Whether it is an identify message.
@@ -298,7 +318,7 @@ impl Overlay {
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(occurred_at));
         let row = base.columns.n_rows + self.columns.n_rows;
         if event.is_some() {
-            self.columns.push(properties.as_deref());
+            self.columns.push(properties.json());
         }
         for other in named {
             let facts = self.facts.entry(other).or_default();
@@ -322,10 +342,10 @@ impl Overlay {
             // A source that repeats a trait on every row costs no copy of its name and value.
             let before =
                 facts.traits.iter().rev().chain(committed.into_iter().flat_map(|facts| facts.traits.iter().rev()));
-            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| write.name.as_ref() == name) {
-                Some(write) if *write.value == *value => (write.name.clone(), write.value.clone()),
-                Some(write) => (write.name.clone(), Arc::new(value.clone())),
-                None => (Arc::from(name), Arc::new(value.clone())),
+            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
+                Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
+                Some(write) => (write.name.clone(), Arc::new(value)),
+                None => (Arc::from(name), Arc::new(value)),
             };
             facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
         }
@@ -366,8 +386,8 @@ impl ExtraColumns {
     }
 
     /// The properties of the next event in the log.
-    pub(crate) fn push(&mut self, properties: Option<&Value>) {
-        self.0.push(properties);
+    pub(crate) fn push(&mut self, properties: &EventProperties<'_>) {
+        self.0.push(properties.json());
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) use facts::{
     StoredModel, StoredReject,
 };
 pub(crate) use memory::{
-    ConsentWrite, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay, TraitWrite,
+    ConsentWrite, EventProperties, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay,
+    TraitWrite,
 };
 pub(crate) use random::{hex, random_message_id};
 

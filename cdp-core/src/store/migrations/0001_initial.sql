@@ -30,7 +30,7 @@ CREATE TABLE messages (
   node INTEGER NOT NULL,
   occurred_at INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
-  content_hash BLOB NOT NULL,
+  checksum INTEGER NOT NULL,            -- CRC-32 of the payload: tells a damaged row
   payload TEXT NOT NULL
 ) STRICT;
 

@@ -1,0 +1,737 @@
+//! Canonical JSON text that is read in place: a message flows as one text with the places of its members.
+//!
+//! It takes bytes and leaves canonical text (keys sorted, numbers as normalized decimals, no white space), exactly what
+//! [`Value::to_json`] gives, without building the value. What is unusual (an escaped key, a broken text) it leaves to
+//! [`Value::parse`], which alone decides what is a fault.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::value::{MAX_DEPTH, write_json_object, write_json_text};
+use super::{Number, Object, Path, Value};
+
+/// An object as canonical JSON text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonObject {
+    text: String,
+    members: Vec<Member>,
+}
+
+/// Where a member stands in the text. Its value begins behind `":`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Member {
+    key_start: u32,
+    key_end: u32,
+    value_end: u32,
+}
+
+/// What stands between a key and its value: `":`.
+const BEHIND_KEY: u32 = 2;
+
+/// One value of canonical JSON text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Json<'a>(&'a str);
+
+/// Shows the names of the members, never a value.
+impl fmt::Debug for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.members().map(|(key, _)| key)).finish()
+    }
+}
+
+/// Shows the kind of the value, never the value.
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+impl JsonObject {
+    /// The canonical text of a JSON object, made in one pass; `None` for what needs [`Value::parse`]: anything but an
+    /// object, a fault, an escaped key. Cost: about the copy of the text.
+    ///
+    /// ```
+    /// use cdp_core::records::JsonObject;
+    /// let object = JsonObject::parse(br#"{"b": [1.50, true], "a": "x"}"#).unwrap();
+    /// assert_eq!(object.text(), r#"{"a":"x","b":[1.5,true]}"#);
+    /// assert_eq!(object.get("a").unwrap().as_text().as_deref(), Some("x"));
+    /// ```
+    pub fn parse(bytes: &[u8]) -> Option<JsonObject> {
+        // The places of members are 32 bits wide; a canonical text is never longer than six times its source.
+        if bytes.len() > (u32::MAX / 8) as usize {
+            return None;
+        }
+        std::str::from_utf8(bytes).ok()?;
+        let mut writer =
+            Canonical { input: bytes, at: 0, out: Vec::with_capacity(bytes.len()), members: Vec::with_capacity(16) };
+        writer.skip_space();
+        if writer.peek() != Some(b'{') {
+            return None;
+        }
+        writer.object(0)?;
+        writer.skip_space();
+        if writer.peek().is_some() {
+            return None;
+        }
+        Some(JsonObject { text: String::from_utf8(writer.out).ok()?, members: writer.members })
+    }
+
+    /// The canonical text of an object in memory.
+    pub fn of(object: &Object) -> JsonObject {
+        let mut text = String::with_capacity(256);
+        write_json_object(object, &mut text);
+        JsonObject::from_canonical(text).unwrap_or_else(|| JsonObject { text: "{}".to_owned(), members: Vec::new() })
+    }
+
+    /// The object of a text that is canonical already; `None` if it is no object.
+    pub fn from_canonical(text: String) -> Option<JsonObject> {
+        let members = member_places(&text)?;
+        Some(JsonObject { text, members })
+    }
+
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The member of this name.
+    pub fn get(&self, key: &str) -> Option<Json<'_>> {
+        self.members().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// Every member in the order of its key; keys as they stand in the text, escaped where JSON escapes.
+    pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
+        self.members.iter().map(|member| {
+            let slice = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
+            (slice(member.key_start, member.key_end), Json(slice(member.key_end + BEHIND_KEY, member.value_end)))
+        })
+    }
+
+    /// The object as a value.
+    pub fn to_object(&self) -> Object {
+        match Value::parse(self.text.as_bytes()) {
+            Ok(Value::Object(object)) => object,
+            _ => Object::new(),
+        }
+    }
+
+    /// The same object with one more member, or another value for one.
+    #[must_use]
+    pub fn with_text(&self, key: &str, value: &str) -> JsonObject {
+        let mut literal = String::with_capacity(value.len() + 2);
+        write_json_text(value, &mut literal);
+        let mut edit = JsonObjectBuilder::with_capacity(self.text.len() + literal.len() + key.len() + 4);
+        let mut pending = Some(Json(&literal));
+        for (name, value) in self.members() {
+            if name >= key
+                && let Some(literal) = pending.take()
+            {
+                edit.push(key, literal);
+            }
+            if name != key {
+                edit.push(name, value);
+            }
+        }
+        if let Some(literal) = pending {
+            edit.push(key, literal);
+        }
+        edit.finish()
+    }
+}
+
+/// Puts an object together from members in the order of their keys.
+pub struct JsonObjectBuilder {
+    text: String,
+    members: Vec<Member>,
+}
+
+impl JsonObjectBuilder {
+    /// A builder for a text of about this many bytes.
+    pub fn with_capacity(bytes: usize) -> JsonObjectBuilder {
+        let mut text = String::with_capacity(bytes);
+        text.push('{');
+        JsonObjectBuilder { text, members: Vec::with_capacity(16) }
+    }
+
+    /// Adds a member whose key comes after all before; the key as it stands in canonical text.
+    pub fn push(&mut self, key: &str, value: Json<'_>) {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        self.text.push('"');
+        let place = |text: &String| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let key_start = place(&self.text);
+        self.text.push_str(key);
+        let key_end = place(&self.text);
+        self.text.push_str("\":");
+        self.text.push_str(value.0);
+        self.members.push(Member { key_start, key_end, value_end: place(&self.text) });
+    }
+
+    /// The object.
+    pub fn finish(mut self) -> JsonObject {
+        self.text.push('}');
+        JsonObject { text: self.text, members: self.members }
+    }
+}
+
+impl<'a> Json<'a> {
+    /// A value of text that is canonical already.
+    pub fn from_canonical(text: &'a str) -> Json<'a> {
+        Json(text)
+    }
+
+    /// The canonical text.
+    pub fn text(self) -> &'a str {
+        self.0
+    }
+
+    fn first(self) -> u8 {
+        self.0.as_bytes().first().copied().unwrap_or(b'n')
+    }
+
+    /// Whether this is null.
+    pub fn is_null(self) -> bool {
+        self.first() == b'n'
+    }
+
+    /// The word for this kind of value in messages, as [`Value::kind`] has it.
+    pub fn kind(self) -> &'static str {
+        match self.first() {
+            b'n' => "null",
+            b't' | b'f' => "boolean",
+            b'"' => "text",
+            b'[' => "list",
+            b'{' => "object",
+            _ => "number",
+        }
+    }
+
+    /// The text, if this is text.
+    pub fn as_text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.as_bytes().contains(&b'\\') {
+            return serde_json::from_str(self.0).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(inner))
+    }
+
+    /// The number, if this is a number.
+    pub fn as_number(self) -> Option<Number> {
+        matches!(self.first(), b'-' | b'0'..=b'9').then(|| Number::parse(self.0).ok()).flatten()
+    }
+
+    /// Whether this is plainly true.
+    pub fn is_true(self) -> bool {
+        self.0 == "true"
+    }
+
+    /// The members, if this is an object; keys unescaped.
+    pub fn members(self) -> Option<impl Iterator<Item = (Cow<'a, str>, Json<'a>)>> {
+        let mut rest = Members::of(self.0)?;
+        Some(std::iter::from_fn(move || {
+            let (key, value) = rest.next()?;
+            Some((unescaped(key), value))
+        }))
+    }
+
+    /// The member of this name, if this is an object that has it.
+    pub fn get(self, key: &str) -> Option<Json<'a>> {
+        let mut members = Members::of(self.0)?;
+        // A key with something to escape is rare; then all keys are compared unescaped.
+        let plain = !key.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+        members.find(|(name, _)| if plain { *name == key } else { unescaped(name) == key }).map(|(_, value)| value)
+    }
+
+    /// The items, if this is an array.
+    pub fn items(self) -> Option<impl Iterator<Item = Json<'a>>> {
+        let mut rest = self.0.strip_prefix('[')?;
+        Some(std::iter::from_fn(move || {
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+            let end = value_end(rest.as_bytes())?;
+            let (value, behind) = rest.split_at_checked(end)?;
+            rest = behind;
+            Some(Json(value))
+        }))
+    }
+
+    /// The value in memory.
+    pub fn to_value(self) -> Value {
+        match self.first() {
+            b'n' => Value::Null,
+            b't' => Value::Bool(true),
+            b'f' => Value::Bool(false),
+            b'"' => self.as_text().map_or(Value::Null, |text| Value::Text(text.into_owned())),
+            b'[' | b'{' => Value::parse(self.0.as_bytes()).unwrap_or_default(),
+            _ => self.as_number().map_or(Value::Null, Value::Number),
+        }
+    }
+
+    /// What [`Path::find`] finds in the value.
+    pub fn find(self, path: &Path) -> Option<Value> {
+        if path.is_multiple() {
+            return path.find(&self.to_value());
+        }
+        if let Some(direct) = self.get(path.as_str()) {
+            return Some(direct.to_value());
+        }
+        let mut at = self;
+        for step in path.steps() {
+            at = match at.first() {
+                b'[' => at.items()?.nth(step.parse().ok()?)?,
+                _ => at.get(step)?,
+            };
+        }
+        Some(at.to_value())
+    }
+}
+
+fn unescaped(key: &str) -> Cow<'_, str> {
+    if !key.as_bytes().contains(&b'\\') {
+        return Cow::Borrowed(key);
+    }
+    serde_json::from_str(&format!("\"{key}\"")).map_or(Cow::Borrowed(key), Cow::Owned)
+}
+
+/// The members of canonical text, one after the other: key as it stands, value.
+struct Members<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Members<'a> {
+    fn of(text: &'a str) -> Option<Members<'a>> {
+        text.strip_prefix('{').map(|rest| Members { rest })
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Json<'a>);
+
+    fn next(&mut self) -> Option<(&'a str, Json<'a>)> {
+        let rest = self.rest.strip_prefix(',').unwrap_or(self.rest);
+        let behind_quote = rest.strip_prefix('"')?;
+        let key_end = string_end(behind_quote.as_bytes())?;
+        let key = behind_quote.get(..key_end)?;
+        let value = behind_quote.get(key_end + BEHIND_KEY as usize..)?;
+        let (value, rest) = value.split_at_checked(value_end(value.as_bytes())?)?;
+        self.rest = rest;
+        Some((key, Json(value)))
+    }
+}
+
+fn member_places(text: &str) -> Option<Vec<Member>> {
+    if u32::try_from(text.len()).is_err() || !text.ends_with('}') {
+        return None;
+    }
+    let mut members = Vec::with_capacity(16);
+    let base = text.as_ptr() as usize;
+    // Both slices lie in `text`, whose length fits 32 bits.
+    let place = |part: &str| u32::try_from(part.as_ptr() as usize - base).unwrap_or(u32::MAX);
+    for (key, value) in Members::of(text)? {
+        let (key_start, value_start) = (place(key), place(value.0));
+        members.push(Member {
+            key_start,
+            key_end: key_start + key.len() as u32,
+            value_end: value_start + value.0.len() as u32,
+        });
+    }
+    Some(members)
+}
+
+/// Where the string ends whose first byte behind the quote this is: the place of its closing quote.
+fn string_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\')?;
+        if rest.get(found) == Some(&b'"') {
+            return Some(at + found);
+        }
+        at += found + 2;
+    }
+}
+
+/// How long the canonical value is that these bytes begin with.
+fn value_end(bytes: &[u8]) -> Option<usize> {
+    match bytes.first()? {
+        b'"' => Some(string_end(bytes.get(1..)?)? + 2),
+        b'{' | b'[' => {
+            let (mut at, mut depth) = (0, 0usize);
+            loop {
+                let rest = bytes.get(at..)?;
+                let found = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'))?;
+                at += found + 1;
+                match rest.get(found)? {
+                    b'"' => at += string_end(bytes.get(at..)?)? + 1,
+                    b'{' | b'[' => depth += 1,
+                    _ => depth -= 1,
+                }
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+        }
+        b']' | b'}' => None,
+        _ => Some(bytes.iter().position(|byte| matches!(byte, b',' | b'}' | b']')).unwrap_or(bytes.len())),
+    }
+}
+
+/// Writes canonical text while it reads. `None` anywhere means: leave it to the parser of values.
+struct Canonical<'b> {
+    input: &'b [u8],
+    at: usize,
+    out: Vec<u8>,
+    /// The members of the objects that are open; in the end those of the outermost.
+    members: Vec<Member>,
+}
+
+impl Canonical<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.input.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn place(&self) -> u32 {
+        u32::try_from(self.out.len()).unwrap_or(u32::MAX)
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string(),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
+        let end = self.at + word.len();
+        if self.input.get(self.at..end)? != word {
+            return None;
+        }
+        self.out.extend_from_slice(word);
+        self.at = end;
+        Some(())
+    }
+
+    fn string(&mut self) -> Option<()> {
+        let rest = self.input.get(self.at + 1..)?;
+        let end = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+        match rest.get(end)? {
+            b'"' => {
+                self.out.extend_from_slice(self.input.get(self.at..self.at + end + 2)?);
+                self.at += end + 2;
+                Some(())
+            }
+            b'\\' => {
+                let length = string_end(rest)? + 2;
+                let unescaped: String = serde_json::from_slice(self.input.get(self.at..self.at + length)?).ok()?;
+                let mut literal = String::with_capacity(length);
+                write_json_text(&unescaped, &mut literal);
+                self.out.extend_from_slice(literal.as_bytes());
+                self.at += length;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let rest = self.input.get(self.at..)?;
+        let length = rest
+            .iter()
+            .position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+            .unwrap_or(rest.len());
+        let text = rest.get(..length)?;
+        let (sign, digits) = match text {
+            [b'-', digits @ ..] => (&b"-"[..], digits),
+            digits => (&b""[..], digits),
+        };
+        let whole_length = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+        let (whole, behind) = digits.split_at_checked(whole_length)?;
+        // JSON knows no leading zero and no bare point.
+        if whole.is_empty() || (whole.len() > 1 && whole.first() == Some(&b'0')) {
+            return None;
+        }
+        let fraction = match behind {
+            [] => &b""[..],
+            [b'.', fraction @ ..] if !fraction.is_empty() && fraction.iter().all(u8::is_ascii_digit) => fraction,
+            _ => return self.unusual_number(text),
+        };
+        if whole.len() > 18 || fraction.len() > 9 {
+            return self.unusual_number(text);
+        }
+        let zeros = fraction.iter().rev().take_while(|digit| **digit == b'0').count();
+        let fraction = fraction.get(..fraction.len() - zeros)?;
+        if !(whole == b"0" && fraction.is_empty()) {
+            self.out.extend_from_slice(sign);
+        }
+        self.out.extend_from_slice(whole);
+        if !fraction.is_empty() {
+            self.out.push(b'.');
+            self.out.extend_from_slice(fraction);
+        }
+        self.at += length;
+        Some(())
+    }
+
+    /// A number with an exponent, or with more digits than 64 bits of nano-units hold for certain.
+    fn unusual_number(&mut self, text: &[u8]) -> Option<()> {
+        let number: serde_json::Number = serde_json::from_slice(text).ok()?;
+        let canonical = Number::parse(&number.to_string()).ok()?.to_string();
+        self.out.extend_from_slice(canonical.as_bytes());
+        self.at += text.len();
+        Some(())
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        self.at += 1;
+        self.out.push(b'[');
+        self.skip_space();
+        if self.peek()? == b']' {
+            self.at += 1;
+            self.out.push(b']');
+            return Some(());
+        }
+        loop {
+            self.skip_space();
+            let open = self.members.len();
+            self.value(depth + 1)?;
+            self.members.truncate(open);
+            self.skip_space();
+            let byte = self.peek()?;
+            self.at += 1;
+            self.out.push(byte);
+            match byte {
+                b',' => {}
+                b']' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Leaves the object's members at the end of `members`.
+    fn object(&mut self, depth: usize) -> Option<()> {
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        self.at += 1;
+        let (start, first) = (self.out.len(), self.members.len());
+        self.out.push(b'{');
+        self.skip_space();
+        if self.peek()? == b'}' {
+            self.at += 1;
+            self.out.push(b'}');
+            return Some(());
+        }
+        let mut sorted = true;
+        loop {
+            self.skip_space();
+            let key_start = self.place() + 1;
+            let rest = self.input.get(self.at..)?.strip_prefix(b"\"")?;
+            let length = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+            if rest.get(length) != Some(&b'"') {
+                return None;
+            }
+            self.out.extend_from_slice(self.input.get(self.at..self.at + length + 2)?);
+            self.at += length + 2;
+            let key_end = self.place() - 1;
+            if sorted && let Some(before) = self.members.get(first..)?.last() {
+                let key = |start: u32, end: u32| self.out.get(start as usize..end as usize);
+                sorted = key(before.key_start, before.key_end)? < key(key_start, key_end)?;
+            }
+            self.skip_space();
+            if self.peek()? != b':' {
+                return None;
+            }
+            self.at += 1;
+            self.out.push(b':');
+            self.skip_space();
+            let open = self.members.len();
+            self.value(depth + 1)?;
+            self.members.truncate(open);
+            self.members.push(Member { key_start, key_end, value_end: self.place() });
+            self.skip_space();
+            let byte = self.peek()?;
+            self.at += 1;
+            match byte {
+                b',' => self.out.push(b','),
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        self.out.push(b'}');
+        if sorted { Some(()) } else { self.sort(start, first) }
+    }
+
+    /// Brings the members of the object that begins at `start` into order; of a repeated key the last value stays.
+    fn sort(&mut self, start: usize, first: usize) -> Option<()> {
+        let text = self.out.split_off(start);
+        let mut members = self.members.split_off(first);
+        let at = |place: u32| place as usize - start;
+        let key = |member: &Member| text.get(at(member.key_start)..at(member.key_end)).unwrap_or_default();
+        members.sort_by(|left, right| key(left).cmp(key(right)));
+        self.out.push(b'{');
+        let mut members = members.iter().peekable();
+        while let Some(member) = members.next() {
+            if members.peek().is_some_and(|next| key(next) == key(member)) {
+                continue;
+            }
+            if self.out.last() != Some(&b'{') || self.members.len() > first {
+                self.out.push(b',');
+            }
+            let key_start = self.place() + 1;
+            self.out.extend_from_slice(text.get(at(member.key_start) - 1..at(member.value_end))?);
+            let key_end = key_start + (member.key_end - member.key_start);
+            self.members.push(Member { key_start, key_end, value_end: self.place() });
+        }
+        self.out.push(b'}');
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn canonical_text_is_what_the_value_gives() {
+        let cases = [
+            r#"{"b": 1.50, "a": {"z": [1, {"y": null, "x": true}], "k": "é\u00e9\n"}}"#,
+            r#"{"a":1,"a":2,"b":0.0,"c":-0,"d":-0.50,"e":1e3,"f":12345678901234567890,"g":0.1234567895}"#,
+            r#"{"":{},"n":[],"m":[[]],"s":"\"\\"}"#,
+            "  {}\n",
+            r#"{"b":{},"a":{"c":1,"b":{"z":1,"a":2}}}"#,
+        ];
+        for text in cases {
+            let value = Value::parse(text.as_bytes()).unwrap();
+            let object = JsonObject::parse(text.as_bytes()).unwrap();
+            assert_eq!(object.text(), value.to_json(), "{text}");
+            assert_eq!(JsonObject::from_canonical(value.to_json()), Some(object), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_unusual_is_left_to_the_parser_of_values() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
+        for text in [
+            "",
+            "[]",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":-}"#,
+            r#"{"\u0061":1}"#,
+            "{} {}",
+            r#"{"a":1e21}"#,
+            r#"{"a":"\ud800"}"#,
+            "{\"a\":\"\u{1}\"}",
+            r#"{"a":tru}"#,
+            r#"{"a":1,}"#,
+            deep.as_str(),
+        ] {
+            assert_eq!(JsonObject::parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(JsonObject::parse(b"{\"a\":\"\xff\"}"), None);
+    }
+
+    #[test]
+    fn a_member_is_replaced_or_put_in_its_place() {
+        let object = JsonObject::parse(br#"{"b":1,"d":{"e":2}}"#).unwrap();
+        assert_eq!(object.with_text("c", "x\"").text(), r#"{"b":1,"c":"x\"","d":{"e":2}}"#);
+        assert_eq!(object.with_text("b", "y").text(), r#"{"b":"y","d":{"e":2}}"#);
+        assert_eq!(object.with_text("z", "y").get("z").unwrap().as_text().as_deref(), Some("y"));
+        assert_eq!(JsonObject::parse(b"{}").unwrap().with_text("a", "b").text(), r#"{"a":"b"}"#);
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::integer),
+            (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|n| Value::Number(Number::from_nanos(i128::from(n)))),
+            "[a-c\"\\\\\n{}\\[\\]:,é ]{0,6}".prop_map(Value::Text),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+                proptest::collection::btree_map("[a-c.*\"\\\\0-2]{0,3}", inner, 0..4).prop_map(Value::Object),
+            ]
+        })
+    }
+
+    /// The same value with white space, keys in reverse order, and trailing zeros.
+    fn loosely(value: &Value, out: &mut String) {
+        match value {
+            Value::Object(object) => {
+                out.push_str(" {\n");
+                for (index, (key, value)) in object.iter().rev().enumerate() {
+                    out.push_str(if index > 0 { " , " } else { "" });
+                    write_json_text(key, out);
+                    out.push_str("\t: ");
+                    loosely(value, out);
+                }
+                out.push('}');
+            }
+            Value::List(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    out.push_str(if index > 0 { ", " } else { "" });
+                    loosely(item, out);
+                }
+                out.push_str(" ]");
+            }
+            Value::Number(number) if number.as_i64().is_none() => out.push_str(&format!("{number}0")),
+            other => other.write_json(out),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_read_in_place_says_what_the_value_says(value in values(), path in "[a-c0-2*]{1,2}(\\.[a-c0-2*]{1,2}){0,2}") {
+            let Value::Object(object) = Value::object([("a", value.clone()), ("b", Value::List(vec![value]))]) else { unreachable!() };
+            let value = Value::Object(object.clone());
+            let mut loose = String::new();
+            loosely(&value, &mut loose);
+            let canonical = JsonObject::of(&object);
+            prop_assert_eq!(canonical.text(), value.to_json());
+            // An escaped key is left to the parser of values; everything else must be read.
+            if let Some(read) = JsonObject::parse(loose.as_bytes()) {
+                prop_assert_eq!(&read, &canonical);
+            } else {
+                prop_assert!(loose.contains('\\'), "{}", loose);
+            }
+            prop_assert_eq!(canonical.to_object(), object.clone());
+            for (key, member) in canonical.members() {
+                prop_assert_eq!(&member.to_value(), &object[key]);
+            }
+            let json = Json::from_canonical(canonical.text());
+            let path = Path::parse(&path).unwrap();
+            prop_assert_eq!(json.find(&path), path.find(&value), "{}", path);
+        }
+
+        #[test]
+        fn no_text_is_read_otherwise_than_by_the_parser_of_values(text in "[{}\\[\\]\",:a0-9.eE+\\-tfn\\\\ u]{0,24}") {
+            let text = format!("{{\"a\":{text}}}");
+            if let Some(read) = JsonObject::parse(text.as_bytes()) {
+                let value = Value::parse(text.as_bytes());
+                prop_assert!(value.is_ok(), "{}", text);
+                prop_assert_eq!(read.text(), value.unwrap().to_json());
+            }
+        }
+    }
+}
