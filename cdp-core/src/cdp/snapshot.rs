@@ -13,7 +13,7 @@ use crate::identity::{NodeRules, PartitionView, declared_type};
 use crate::predict::Prediction;
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
-use crate::rules::{ConsentStatus, ProfileView, Properties, PropertyColumns, TimelineEvent, evaluate};
+use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
 use crate::store::{ConsentWrite, Facts, MemoryView, TraitWrite, hex};
 
 /// Everything that a read needs, at one sequence of the log.
@@ -135,20 +135,24 @@ impl NodeRules for Snapshot<'_> {
     }
 }
 
-impl PropertyColumns for Snapshot<'_> {
-    fn value(&self, path: &Path, row: u32) -> Option<Cow<'_, Value>> {
-        self.memory.property(path, row).map(Cow::Borrowed)
-    }
+/// The message that a decision is about: an event that is taken as if it had happened.
+struct Hypothetical<'a> {
+    message: &'a Value,
+    event: &'a str,
 }
+
+// What stands for the hypothetical event where stored ones have the numbers of the store; it sorts behind all others.
+const HYPOTHETICAL_SEQUENCE: u64 = u64::MAX;
+const HYPOTHETICAL_ROW: u64 = u64::MAX;
+const HYPOTHETICAL_NAME: u32 = u32::MAX;
 
 /// One person: nodes and their timeline, as rules see it.
 pub(super) struct Person<'a> {
     pub(super) snapshot: &'a Snapshot<'a>,
     /// The nodes, in the order of their numbers.
     pub(super) nodes: Vec<u32>,
-    timeline: Vec<TimelineEvent<'a>>,
-    /// The message that a decision is about.
-    current: Option<&'a Value>,
+    timeline: Vec<TimelineEvent>,
+    hypothetical: Option<Hypothetical<'a>>,
 }
 
 impl<'a> Person<'a> {
@@ -161,27 +165,29 @@ impl<'a> Person<'a> {
                 timeline.extend(facts.events.iter().map(|entry| TimelineEvent {
                     occurred_at: entry.occurred_at,
                     sequence: entry.sequence,
-                    event: snapshot.memory.name(entry.event),
-                    properties: Properties::Columns(snapshot, entry.row),
+                    event: entry.event,
+                    row: u64::from(entry.row),
                 }));
             }
         }
-        let in_order = |pair: &[TimelineEvent<'_>]| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence));
+        let in_order = |pair: &[TimelineEvent]| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence));
         // One node of the last commit is sorted already; several, or one with additions, are merged here.
         if !sorted || !timeline.windows(2).all(in_order) {
             timeline.sort_unstable_by_key(|event| (event.occurred_at, event.sequence));
         }
-        Person { snapshot, nodes, timeline, current: None }
+        Person { snapshot, nodes, timeline, hypothetical: None }
     }
 
     /// The same person with an event that is taken as if it had happened.
     pub(super) fn with_hypothetical(mut self, message: &'a Value, event: &'a str, at: Timestamp) -> Person<'a> {
-        static NOTHING: Value = Value::Null;
-        let properties = message.get("properties").unwrap_or(&NOTHING);
-        let properties = Properties::Object(properties);
-        self.timeline.push(TimelineEvent { occurred_at: at, sequence: u64::MAX, event, properties });
+        self.timeline.push(TimelineEvent {
+            occurred_at: at,
+            sequence: HYPOTHETICAL_SEQUENCE,
+            event: self.snapshot.memory.name_id(event).unwrap_or(HYPOTHETICAL_NAME),
+            row: HYPOTHETICAL_ROW,
+        });
         self.timeline.sort_by_key(|event| (event.occurred_at, event.sequence));
-        self.current = Some(message);
+        self.hypothetical = Some(Hypothetical { message, event });
         self
     }
 
@@ -355,9 +361,10 @@ impl<'a> Person<'a> {
             match field {
                 TextField::Trait(path) => add_text(self.trait_value(path, at)?, &mut items),
                 TextField::Event { event, property } => {
+                    let Some(number) = self.event_number(event) else { continue };
                     for happened in self.timeline.iter().filter(|happened| happened.occurred_at <= at) {
-                        if happened.event == event {
-                            add_text(happened.property(property).map(Cow::into_owned), &mut items);
+                        if happened.event == number {
+                            add_text(self.property(happened, property).map(Cow::into_owned), &mut items);
                         }
                     }
                 }
@@ -400,8 +407,32 @@ impl ProfileView for Person<'_> {
         Ok(path.find(&holder).filter(|found| !found.is_null()))
     }
 
-    fn events(&self) -> &[TimelineEvent<'_>] {
+    fn events(&self) -> &[TimelineEvent] {
         &self.timeline
+    }
+
+    fn event_number(&self, name: &str) -> Option<u32> {
+        let is_hypothetical = || self.hypothetical.as_ref().is_some_and(|current| current.event == name);
+        self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
+    }
+
+    fn event_name(&self, number: u32) -> &str {
+        match &self.hypothetical {
+            Some(current) if number == HYPOTHETICAL_NAME => current.event,
+            _ => self.snapshot.memory.name(number),
+        }
+    }
+
+    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
+        if event.row != HYPOTHETICAL_ROW {
+            let row = u32::try_from(event.row).ok()?;
+            return self.snapshot.memory.property(path, row).map(Cow::Borrowed);
+        }
+        let properties = self.hypothetical.as_ref()?.message.get("properties")?;
+        if path.is_multiple() {
+            return path.find(properties).map(Cow::Owned);
+        }
+        path.find_one(properties).filter(|value| !value.is_null()).map(Cow::Borrowed)
     }
 
     fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
@@ -410,7 +441,11 @@ impl ProfileView for Person<'_> {
 
     fn message_id(&self, sequence: u64) -> Result<String> {
         // A hypothetical event has no message id: it sorts behind every other.
-        if sequence == u64::MAX { Ok("\u{10ffff}".to_owned()) } else { NodeRules::message_id(self.snapshot, sequence) }
+        if sequence == HYPOTHETICAL_SEQUENCE {
+            Ok("\u{10ffff}".to_owned())
+        } else {
+            NodeRules::message_id(self.snapshot, sequence)
+        }
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
@@ -444,6 +479,6 @@ impl ProfileView for Person<'_> {
     }
 
     fn current(&self, path: &Path) -> Option<Value> {
-        path.find(self.current?).filter(|value| !value.is_null())
+        path.find(self.hypothetical.as_ref()?.message).filter(|value| !value.is_null())
     }
 }

@@ -4,7 +4,8 @@
 //! `explain`, so that both can never disagree. It never writes and never reads a clock.
 
 use super::operators::{matches, matches_at};
-use super::{ProfileView, lifecycle, measure, sequence, timeline};
+use super::timeline::{Selector, in_window};
+use super::{ProfileView, lifecycle, measure, sequence};
 use crate::definitions::{Aggregate, EventTest, FeatureWindow, IdentityTest, Leaf, Rule, Test};
 use crate::error::Result;
 use crate::records::{Number, Timestamp, Value};
@@ -80,8 +81,9 @@ pub(crate) fn test(leaf: &Leaf, view: &dyn ProfileView, at: Timestamp) -> Result
             Outcome { matched: matches(comparison, Some(&value), at), found: Some(value) }
         }
         Test::Event(EventTest::FirstTime { selection, within }) => {
-            let mut events = timeline::in_window(view, &FeatureWindow::Ever, at).iter();
-            let first = events.find(|event| timeline::selects(selection, event)).map(|event| event.occurred_at);
+            let selector = Selector::new(selection, view);
+            let mut events = in_window(view, &FeatureWindow::Ever, at).iter();
+            let first = events.find(|event| selector.selects(event)).map(|event| event.occurred_at);
             let matched = first.is_some_and(|first| first > at.plus_millis(-within.millis()));
             Outcome { matched, found: Some(first.map_or(Value::Null, |first| Value::Text(first.to_string()))) }
         }

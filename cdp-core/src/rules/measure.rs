@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::operators::decimal;
-use super::timeline::{contributions, in_window, selects};
+use super::timeline::{Selector, contributions, in_window};
 use super::{ProfileView, TimelineEvent};
 use crate::definitions::{Aggregate, Measure};
 use crate::error::{Error, Result};
@@ -26,17 +26,18 @@ const NOTHING: Measured = Measured { value: None, latest: None };
 
 /// Measures the events of a profile at an instant. Fails only if a sum leaves 128 bits or a message id cannot be read.
 pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Result<Measured> {
-    let mut events = in_window(view, &measure.window, at).iter().filter(|event| selects(&measure.selection, event));
+    let selector = Selector::new(&measure.selection, view);
+    let mut events = in_window(view, &measure.window, at).iter().filter(|event| selector.selects(event));
     match (measure.aggregate, &measure.property) {
         (Aggregate::Count, _) => Ok(count(events)),
         (Aggregate::DistinctDays, _) => Ok(distinct_days(events)),
         (Aggregate::Exists, _) => Ok(at_time(events.next_back(), |_| Value::Bool(true))),
         (Aggregate::FirstAt, _) => Ok(at_time(events.next(), |time| Value::Text(time.to_string()))),
         (Aggregate::LastAt, _) => Ok(at_time(events.next_back(), |time| Value::Text(time.to_string()))),
-        (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property)),
+        (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property, view)),
         (Aggregate::First, Some(property)) => outermost(events, property, view, End::First),
         (Aggregate::Last, Some(property)) => outermost(events.rev(), property, view, End::Last),
-        (aggregate, Some(property)) => numeric(events, property, aggregate),
+        (aggregate, Some(property)) => numeric(events, property, view, aggregate),
         (_, None) => Err(Error::internal("a measure that needs a property has none")),
     }
 }
@@ -50,11 +51,11 @@ pub(crate) fn of_nothing(aggregate: Aggregate) -> Value {
     }
 }
 
-fn at_time(event: Option<&TimelineEvent<'_>>, value: impl FnOnce(Timestamp) -> Value) -> Measured {
+fn at_time(event: Option<&TimelineEvent>, value: impl FnOnce(Timestamp) -> Value) -> Measured {
     event.map_or(NOTHING, |event| Measured { value: Some(value(event.occurred_at)), latest: Some(event.occurred_at) })
 }
 
-fn count<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>) -> Measured {
+fn count<'v>(events: impl Iterator<Item = &'v TimelineEvent>) -> Measured {
     let (mut count, mut latest) = (0, None);
     for event in events {
         count += 1;
@@ -63,7 +64,7 @@ fn count<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>) -> Measured {
     Measured { value: (count > 0).then(|| Value::count(count)), latest }
 }
 
-fn distinct_days<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>) -> Measured {
+fn distinct_days<'v>(events: impl Iterator<Item = &'v TimelineEvent>) -> Measured {
     let (mut days, mut latest) = (0, None::<Timestamp>);
     for event in events {
         // The events are sorted by time, so a day that differs from the one before has not been seen.
@@ -73,10 +74,14 @@ fn distinct_days<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>) -> Mea
     Measured { value: (days > 0).then(|| Value::count(days)), latest }
 }
 
-fn count_distinct<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>, property: &Path) -> Measured {
+fn count_distinct<'v>(
+    events: impl Iterator<Item = &'v TimelineEvent>,
+    property: &Path,
+    view: &dyn ProfileView,
+) -> Measured {
     let (mut seen, mut latest) = (BTreeSet::new(), None);
     for event in events {
-        for value in contributions(event, property) {
+        for value in contributions(view, event, property) {
             seen.insert(value.to_json());
             latest = Some(event.occurred_at);
         }
@@ -85,21 +90,32 @@ fn count_distinct<'v>(events: impl Iterator<Item = &'v TimelineEvent<'v>>, prope
 }
 
 fn numeric<'v>(
-    events: impl Iterator<Item = &'v TimelineEvent<'v>>,
+    events: impl Iterator<Item = &'v TimelineEvent>,
     property: &Path,
+    view: &dyn ProfileView,
     aggregate: Aggregate,
 ) -> Result<Measured> {
     let (mut n_values, mut total, mut latest) = (0u64, Number::ZERO, None);
     let (mut least, mut greatest) = (None::<Number>, None::<Number>);
+    let mut add = |number: Number, occurred_at: Timestamp| {
+        n_values += 1;
+        total = total
+            .checked_add(number)
+            .ok_or_else(|| Error::invalid(format!("the sum of `{property}` does not fit 128 bits")))?;
+        least = Some(least.map_or(number, |least| least.min(number)));
+        greatest = Some(greatest.map_or(number, |greatest| greatest.max(number)));
+        latest = Some(occurred_at);
+        Ok::<(), Error>(())
+    };
     for event in events {
-        for number in contributions(event, property).filter_map(|value| decimal(&value)) {
-            n_values += 1;
-            total = total
-                .checked_add(number)
-                .ok_or_else(|| Error::invalid(format!("the sum of `{property}` does not fit 128 bits")))?;
-            least = Some(least.map_or(number, |least| least.min(number)));
-            greatest = Some(greatest.map_or(number, |greatest| greatest.max(number)));
-            latest = Some(event.occurred_at);
+        if !property.is_multiple() {
+            if let Some(number) = view.number_property(event, property) {
+                add(number, event.occurred_at)?;
+            }
+            continue;
+        }
+        for number in contributions(view, event, property).filter_map(|value| decimal(&value)) {
+            add(number, event.occurred_at)?;
         }
     }
     let value = match aggregate {
@@ -119,7 +135,7 @@ enum End {
 
 /// The value in the outermost event that has one; `events` come outermost first.
 fn outermost<'v>(
-    events: impl Iterator<Item = &'v TimelineEvent<'v>>,
+    events: impl Iterator<Item = &'v TimelineEvent>,
     property: &Path,
     view: &dyn ProfileView,
     end: End,
@@ -130,7 +146,7 @@ fn outermost<'v>(
         if time.is_some_and(|time| time != event.occurred_at) {
             break;
         }
-        let mut values = contributions(event, property);
+        let mut values = contributions(view, event, property);
         let value = if end == End::First { values.next() } else { values.next_back() };
         if let Some(value) = value {
             time = Some(event.occurred_at);

@@ -28,43 +28,18 @@ use std::borrow::Cow;
 use crate::error::Result;
 use crate::records::{Number, Path, Timestamp, Value};
 
-/// The property columns of stored events.
-pub trait PropertyColumns {
-    /// The value of a property of the event in this row; null and absent are `None`.
-    fn value(&self, path: &Path, row: u32) -> Option<Cow<'_, Value>>;
-}
-
-/// Where an event's properties are.
-#[derive(Clone, Copy)]
-pub enum Properties<'a> {
-    /// A row of the store's property columns.
-    Columns(&'a dyn PropertyColumns, u32),
-    /// The properties of an event that is not stored.
-    Object(&'a Value),
-}
-
-/// One event of a profile's timeline.
-#[derive(Clone, Copy)]
-pub struct TimelineEvent<'a> {
+/// One event of a profile's timeline: plain numbers, so that timelines are copied and sorted without a look at names or
+/// properties. The view that gave it knows what the numbers stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimelineEvent {
     /// When it happened.
     pub occurred_at: Timestamp,
     /// Its place in the log.
     pub sequence: u64,
-    /// Its name.
-    pub event: &'a str,
-    /// Its properties.
-    pub properties: Properties<'a>,
-}
-
-impl<'a> TimelineEvent<'a> {
-    /// The value of a property; null and absent are `None`, a path with `*` gives the list of values found.
-    pub fn property(&self, path: &Path) -> Option<Cow<'a, Value>> {
-        match self.properties {
-            Properties::Columns(columns, row) => columns.value(path, row),
-            Properties::Object(object) if path.is_multiple() => path.find(object).map(Cow::Owned),
-            Properties::Object(object) => path.find_one(object).filter(|value| !value.is_null()).map(Cow::Borrowed),
-        }
-    }
+    /// The number of its name.
+    pub event: u32,
+    /// Where the view finds its properties.
+    pub row: u64,
 }
 
 /// What a rule can ask of one profile. Every answer is at the instant `at`: facts that happened after it do not count.
@@ -74,7 +49,23 @@ pub trait ProfileView {
 
     /// Every event of the profile, whenever it happened, in the order of (occurred_at, sequence). Only tracks, pages
     /// and screens are events.
-    fn events(&self) -> &[TimelineEvent<'_>];
+    fn events(&self) -> &[TimelineEvent];
+
+    /// The number of an event name; `None` if no event of that name was ever seen.
+    fn event_number(&self, name: &str) -> Option<u32>;
+
+    /// The name that has this number.
+    fn event_name(&self, number: u32) -> &str;
+
+    /// The value of a property of an event of this view; null and absent are `None`, a path with `*` gives the list of
+    /// values found.
+    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>>;
+
+    /// The number at a path without `*`, decimal text included; `None` where there is none. A view that keeps numbers
+    /// as such can answer without making a value.
+    fn number_property(&self, event: &TimelineEvent, path: &Path) -> Option<Number> {
+        self.property(event, path).and_then(|value| operators::decimal(&value))
+    }
 
     /// The message id of an event, for breaking ties between events of the same millisecond.
     fn message_id(&self, sequence: u64) -> Result<String>;

@@ -5,14 +5,20 @@
 
 use std::collections::HashMap;
 
-use super::timeline::{in_total_order, in_window, selects};
+use super::timeline::{Selector, in_total_order, in_window};
 use super::{ProfileView, TimelineEvent};
-use crate::definitions::{FeatureWindow, SequenceStep, SequenceTest};
+use crate::definitions::{FeatureWindow, SequenceTest};
 use crate::error::Result;
 use crate::records::{Path, Timestamp};
 
 /// The places (indices into the ordered events) that agree on some properties, ascending.
 type PlacesByKey = HashMap<String, Vec<usize>>;
+
+/// The events that a sequence speaks of, in their total order.
+struct Ordered<'v> {
+    view: &'v dyn ProfileView,
+    events: Vec<TimelineEvent>,
+}
 
 /// Whether the whole sequence has happened by `at`.
 ///
@@ -20,29 +26,28 @@ type PlacesByKey = HashMap<String, Vec<usize>>;
 /// complete. A step begins where the one before ends: less than `within_previous` after it.
 pub(crate) fn has_happened(test: &SequenceTest, view: &dyn ProfileView, at: Timestamp) -> Result<bool> {
     let window = test.within.map_or(FeatureWindow::Ever, FeatureWindow::Within);
-    let candidates = in_window(view, &window, at)
-        .iter()
-        .filter(|event| test.steps.iter().any(|step| selects(&step.selection, event)))
-        .collect();
-    let events = in_total_order(view, candidates)?;
+    let selectors: Vec<Selector<'_>> = test.steps.iter().map(|step| Selector::new(&step.selection, view)).collect();
+    let is_asked = |event: &&TimelineEvent| selectors.iter().any(|selector| selector.selects(event));
+    let candidates = in_window(view, &window, at).iter().filter(is_asked).copied().collect();
+    let ordered = Ordered { view, events: in_total_order(view, candidates)? };
     // Where the last event of the steps so far can be, and how long after it those steps end.
     let mut ends: Vec<usize> = Vec::new();
     let mut ended_after_ms = 0;
-    for (index, step) in test.steps.iter().enumerate() {
-        let places: Vec<usize> = places(&events, step);
+    for (index, (step, selector)) in test.steps.iter().zip(&selectors).enumerate() {
+        let places: Vec<usize> = ordered.places(selector);
         if index == 0 {
             ends = places;
         } else if let (true, Some(length)) = (step.absent, step.within_previous) {
-            let denied = by_key(&events, &places, &step.same);
+            let denied = ordered.by_key(&places, &step.same);
             let length_ms = length.millis();
-            ends.retain(|end| stayed_away(&events, *end, &denied, &step.same, ended_after_ms, length_ms, at));
+            ends.retain(|end| ordered.stayed_away(*end, &denied, &step.same, ended_after_ms, length_ms, at));
             ended_after_ms += length_ms;
         } else {
-            let reached = by_key(&events, &ends, &step.same);
+            let reached = ordered.by_key(&ends, &step.same);
             let gap_ms = step.within_previous.map_or(i64::MAX, |length| length.millis());
             ends = places
                 .into_iter()
-                .filter(|place| follows(&events, *place, &reached, &step.same, ended_after_ms, gap_ms))
+                .filter(|place| ordered.follows(*place, &reached, &step.same, ended_after_ms, gap_ms))
                 .collect();
             ended_after_ms = 0;
         }
@@ -53,71 +58,67 @@ pub(crate) fn has_happened(test: &SequenceTest, view: &dyn ProfileView, at: Time
     Ok(true)
 }
 
-fn places(events: &[&TimelineEvent<'_>], step: &SequenceStep) -> Vec<usize> {
-    let selected = events.iter().enumerate().filter(|(_, event)| selects(&step.selection, event));
-    selected.map(|(place, _)| place).collect()
-}
-
-/// The values of properties that must agree; `None` if one is absent, for absent equals nothing.
-fn key(event: &TimelineEvent<'_>, same: &[Path]) -> Option<String> {
-    let mut key = String::new();
-    for path in same {
-        event.property(path)?.write_json(&mut key);
-        key.push(',');
+impl Ordered<'_> {
+    fn places(&self, selector: &Selector<'_>) -> Vec<usize> {
+        let selected = self.events.iter().enumerate().filter(|(_, event)| selector.selects(event));
+        selected.map(|(place, _)| place).collect()
     }
-    Some(key)
-}
 
-fn by_key(events: &[&TimelineEvent<'_>], places: &[usize], same: &[Path]) -> PlacesByKey {
-    let mut groups = PlacesByKey::new();
-    for place in places {
-        if let Some(key) = events.get(*place).and_then(|event| key(event, same)) {
-            groups.entry(key).or_default().push(*place);
+    /// The values of properties that must agree; `None` if one is absent, for absent equals nothing.
+    fn key(&self, place: usize, same: &[Path]) -> Option<String> {
+        let event = self.events.get(place)?;
+        let mut key = String::new();
+        for path in same {
+            self.view.property(event, path)?.write_json(&mut key);
+            key.push(',');
         }
+        Some(key)
     }
-    groups
-}
 
-fn time_ms(events: &[&TimelineEvent<'_>], place: usize) -> i64 {
-    events.get(place).map_or(i64::MAX, |event| event.occurred_at.millis())
-}
-
-/// Whether the steps so far end before this place, and near enough to it.
-fn follows(
-    events: &[&TimelineEvent<'_>],
-    place: usize,
-    reached: &PlacesByKey,
-    same: &[Path],
-    ended_after_ms: i64,
-    gap_ms: i64,
-) -> bool {
-    let group = events.get(place).and_then(|event| key(event, same)).and_then(|key| reached.get(&key));
-    let Some(group) = group else { return false };
-    let now_ms = time_ms(events, place);
-    let earlier =
-        group.partition_point(|end| *end < place && time_ms(events, *end).saturating_add(ended_after_ms) <= now_ms);
-    // The latest end is the nearest; if it is too far away, so are all others.
-    let nearest = earlier.checked_sub(1).and_then(|last| group.get(last));
-    nearest.is_some_and(|end| now_ms.saturating_sub(time_ms(events, *end).saturating_add(ended_after_ms)) < gap_ms)
-}
-
-/// Whether, from the end of the steps so far, a length of time passed without what is denied.
-fn stayed_away(
-    events: &[&TimelineEvent<'_>],
-    end: usize,
-    denied: &PlacesByKey,
-    same: &[Path],
-    ended_after_ms: i64,
-    length_ms: i64,
-    at: Timestamp,
-) -> bool {
-    let from_ms = time_ms(events, end).saturating_add(ended_after_ms);
-    let until_ms = from_ms.saturating_add(length_ms);
-    if at.millis() < until_ms {
-        return false;
+    fn by_key(&self, places: &[usize], same: &[Path]) -> PlacesByKey {
+        let mut groups = PlacesByKey::new();
+        for place in places {
+            if let Some(key) = self.key(*place, same) {
+                groups.entry(key).or_default().push(*place);
+            }
+        }
+        groups
     }
-    let group = events.get(end).and_then(|event| key(event, same)).and_then(|key| denied.get(&key));
-    let Some(group) = group else { return true };
-    let later = group.partition_point(|place| *place <= end || time_ms(events, *place) < from_ms);
-    group.get(later).is_none_or(|place| time_ms(events, *place) >= until_ms)
+
+    fn time_ms(&self, place: usize) -> i64 {
+        self.events.get(place).map_or(i64::MAX, |event| event.occurred_at.millis())
+    }
+
+    /// Whether the steps so far end before this place, and near enough to it.
+    fn follows(&self, place: usize, reached: &PlacesByKey, same: &[Path], ended_after_ms: i64, gap_ms: i64) -> bool {
+        let group = self.key(place, same).and_then(|key| reached.get(&key));
+        let Some(group) = group else { return false };
+        let now_ms = self.time_ms(place);
+        let ended_ms = |end: usize| self.time_ms(end).saturating_add(ended_after_ms);
+        let earlier = group.partition_point(|end| *end < place && ended_ms(*end) <= now_ms);
+        // The latest end is the nearest; if it is too far away, so are all others.
+        let nearest = earlier.checked_sub(1).and_then(|last| group.get(last));
+        nearest.is_some_and(|end| now_ms.saturating_sub(ended_ms(*end)) < gap_ms)
+    }
+
+    /// Whether, from the end of the steps so far, a length of time passed without what is denied.
+    fn stayed_away(
+        &self,
+        end: usize,
+        denied: &PlacesByKey,
+        same: &[Path],
+        ended_after_ms: i64,
+        length_ms: i64,
+        at: Timestamp,
+    ) -> bool {
+        let from_ms = self.time_ms(end).saturating_add(ended_after_ms);
+        let until_ms = from_ms.saturating_add(length_ms);
+        if at.millis() < until_ms {
+            return false;
+        }
+        let group = self.key(end, same).and_then(|key| denied.get(&key));
+        let Some(group) = group else { return true };
+        let later = group.partition_point(|place| *place <= end || self.time_ms(*place) < from_ms);
+        group.get(later).is_none_or(|place| self.time_ms(*place) >= until_ms)
+    }
 }

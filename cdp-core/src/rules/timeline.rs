@@ -7,17 +7,19 @@ use std::borrow::Cow;
 
 use super::operators::matches_at;
 use super::{ProfileView, TimelineEvent};
-use crate::definitions::{EventSelection, FeatureWindow};
+use crate::definitions::{EventSelection, FeatureWindow, PropertyFilter};
 use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
 
 /// The events of a window as seen from `at`.
-pub(crate) fn in_window<'v>(
-    view: &'v dyn ProfileView,
-    window: &FeatureWindow,
-    at: Timestamp,
-) -> &'v [TimelineEvent<'v>] {
-    let (after, until) = match window {
+pub(crate) fn in_window<'v>(view: &'v dyn ProfileView, window: &FeatureWindow, at: Timestamp) -> &'v [TimelineEvent] {
+    let (after, until) = bounds(window, at);
+    part(view.events(), after, until)
+}
+
+/// The times of a window as seen from `at`, in milliseconds: after the first, until and with the second.
+pub(crate) fn bounds(window: &FeatureWindow, at: Timestamp) -> (i64, i64) {
+    match window {
         FeatureWindow::Ever => (i64::MIN, at.millis()),
         FeatureWindow::Within(length) => (at.plus_millis(-length.millis()).millis(), at.millis()),
         FeatureWindow::BetweenAgo(start, end) => {
@@ -25,41 +27,66 @@ pub(crate) fn in_window<'v>(
         }
         FeatureWindow::Since(start) => (start.plus_millis(-1).millis(), at.millis()),
         FeatureWindow::Between(start, end) => (start.plus_millis(-1).millis(), end.millis().min(at.millis())),
-    };
-    part(view.events(), after, until)
+    }
 }
 
 /// The events in `(after, until]`; they are sorted by time, so the ends are found by bisection.
-pub(crate) fn part<'v>(events: &'v [TimelineEvent<'v>], after: i64, until: i64) -> &'v [TimelineEvent<'v>] {
+pub(crate) fn part(events: &[TimelineEvent], after: i64, until: i64) -> &[TimelineEvent] {
     let start = events.partition_point(|event| event.occurred_at.millis() <= after);
     let end = events.partition_point(|event| event.occurred_at.millis() <= until);
     events.get(start..end).unwrap_or_default()
 }
 
-/// Whether a selection means this event.
-pub(crate) fn selects(selection: &EventSelection, event: &TimelineEvent<'_>) -> bool {
-    let named = selection.events.is_empty() || selection.events.iter().any(|name| name == event.event);
-    named
-        && selection.filters.iter().all(|filter| {
-            let value = event.property(&filter.property);
-            // A filter never depends on the instant of the question: such operators are refused when it is read.
-            matches_at(&filter.property, &filter.comparison, value.as_deref(), event.occurred_at)
-        })
+/// A selection whose names are numbers of one view: asked about many events, it looks at no text.
+pub(crate) struct Selector<'s> {
+    view: &'s dyn ProfileView,
+    names: Names,
+    filters: &'s [PropertyFilter],
+}
+
+enum Names {
+    Any,
+    One(u32),
+    Several(Vec<u32>),
+}
+
+impl<'s> Selector<'s> {
+    pub(crate) fn new(selection: &'s EventSelection, view: &'s dyn ProfileView) -> Selector<'s> {
+        let number = |name: &String| view.event_number(name);
+        let names = match selection.events.as_slice() {
+            [] => Names::Any,
+            [name] => number(name).map_or(Names::Several(Vec::new()), Names::One),
+            names => Names::Several(names.iter().filter_map(number).collect()),
+        };
+        Selector { view, names, filters: &selection.filters }
+    }
+
+    /// Whether the selection means this event.
+    pub(crate) fn selects(&self, event: &TimelineEvent) -> bool {
+        let named = match &self.names {
+            Names::Any => true,
+            Names::One(number) => event.event == *number,
+            Names::Several(numbers) => numbers.contains(&event.event),
+        };
+        named
+            && self.filters.iter().all(|filter| {
+                let value = self.view.property(event, &filter.property);
+                // A filter never depends on the instant of the question: such operators are refused when it is read.
+                matches_at(&filter.property, &filter.comparison, value.as_deref(), event.occurred_at)
+            })
+    }
 }
 
 /// Puts events that are sorted by time into the order (occurred_at, message id), which does not depend on the order in
 /// which they arrived. Message ids are asked for only where several share a millisecond.
-pub(crate) fn in_total_order<'v>(
-    view: &dyn ProfileView,
-    mut events: Vec<&'v TimelineEvent<'v>>,
-) -> Result<Vec<&'v TimelineEvent<'v>>> {
+pub(crate) fn in_total_order(view: &dyn ProfileView, mut events: Vec<TimelineEvent>) -> Result<Vec<TimelineEvent>> {
     for tied in events.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
         if tied.len() < 2 {
             continue;
         }
         let mut keyed = Vec::with_capacity(tied.len());
         for event in tied.iter() {
-            keyed.push((view.message_id(event.sequence)?, event.event, *event));
+            keyed.push((view.message_id(event.sequence)?, view.event_name(event.event), *event));
         }
         // Two sources may use one message id; the name of the event decides between them.
         keyed.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)));
@@ -72,16 +99,16 @@ pub(crate) fn in_total_order<'v>(
 
 /// The values at a path of an event, each item for itself if the path goes through a list.
 pub(crate) fn contributions<'v>(
-    event: &TimelineEvent<'v>,
+    view: &'v dyn ProfileView,
+    event: &TimelineEvent,
     path: &Path,
 ) -> impl DoubleEndedIterator<Item = Cow<'v, Value>> {
-    let values = match event.property(path) {
-        None => Vec::new(),
-        Some(value) if !path.is_multiple() => vec![value],
-        Some(value) => match value.into_owned() {
-            Value::List(items) => items.into_iter().map(Cow::Owned).collect(),
-            other => vec![Cow::Owned(other)],
+    let (single, several) = match view.property(event, path) {
+        Some(value) if path.is_multiple() => match value.into_owned() {
+            Value::List(items) => (None, items),
+            other => (Some(Cow::Owned(other)), Vec::new()),
         },
+        single => (single, Vec::new()),
     };
-    values.into_iter().filter(|value| !value.is_null())
+    single.into_iter().chain(several.into_iter().map(Cow::Owned)).filter(|value| !value.is_null())
 }

@@ -1,6 +1,8 @@
 //! A profile in memory: what a rule can be asked about, without a store.
 
-use super::super::{ConsentStatus, ProfileView, Properties, TimelineEvent, evaluate};
+use super::super::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
+use std::borrow::Cow;
+
 use crate::definitions::{Catalog, Definition, Population};
 use crate::error::Result;
 use crate::records::{Number, Path, Timestamp, Value};
@@ -37,7 +39,9 @@ pub(crate) fn catalog(definitions: &[&str]) -> Catalog {
 pub(crate) struct MemoryProfile<'a> {
     catalog: &'a Catalog,
     recorded: &'a [Recorded],
-    timeline: Vec<TimelineEvent<'a>>,
+    /// Event names, each in the place of its number.
+    names: Vec<&'a str>,
+    timeline: Vec<TimelineEvent>,
     /// The traits that hold from an instant on, in the order of time.
     pub(crate) traits: Vec<(i64, Value)>,
     /// Since when it holds an email address.
@@ -49,20 +53,25 @@ pub(crate) struct MemoryProfile<'a> {
 
 impl<'a> MemoryProfile<'a> {
     pub(crate) fn new(catalog: &'a Catalog, recorded: &'a [Recorded]) -> MemoryProfile<'a> {
-        let mut timeline: Vec<TimelineEvent<'a>> = recorded
+        let mut names: Vec<&str> = recorded.iter().map(|fact| fact.event.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let number = |name: &str| names.iter().position(|known| *known == name).unwrap() as u32;
+        let mut timeline: Vec<TimelineEvent> = recorded
             .iter()
             .enumerate()
             .map(|(sequence, fact)| TimelineEvent {
                 occurred_at: at(fact.at),
                 sequence: sequence as u64,
-                event: &fact.event,
-                properties: Properties::Object(&fact.properties),
+                event: number(&fact.event),
+                row: sequence as u64,
             })
             .collect();
         timeline.sort_by_key(|event| (event.occurred_at, event.sequence));
         MemoryProfile {
             catalog,
             recorded,
+            names,
             timeline,
             traits: Vec::new(),
             known_from: None,
@@ -79,8 +88,21 @@ impl ProfileView for MemoryProfile<'_> {
         Ok(holding.and_then(|(_, traits)| path.find(traits)).filter(|value| !value.is_null()))
     }
 
-    fn events(&self) -> &[TimelineEvent<'_>] {
+    fn events(&self) -> &[TimelineEvent] {
         &self.timeline
+    }
+
+    fn event_number(&self, name: &str) -> Option<u32> {
+        self.names.iter().position(|known| *known == name).map(|place| place as u32)
+    }
+
+    fn event_name(&self, number: u32) -> &str {
+        self.names[number as usize]
+    }
+
+    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
+        let value = path.find(&self.recorded[event.row as usize].properties);
+        value.filter(|value| !value.is_null()).map(Cow::Owned)
     }
 
     fn message_id(&self, sequence: u64) -> Result<String> {
