@@ -114,12 +114,9 @@ impl Cdp {
         self.read(|snapshot| {
             let mut faults = snapshot.facts.integrity_faults()?;
             let mut messages = 0u64;
-            snapshot.facts.visit_rows(0, snapshot.memory.sequence(), |message| {
+            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
                 messages += 1;
-                match message {
-                    Ok(message) => faults.extend(message_fault(snapshot, &message)?),
-                    Err(error) => faults.push(error.message().to_owned()),
-                }
+                faults.extend(message_fault(snapshot, &message)?);
                 Ok(())
             })?;
             if messages != snapshot.memory.sequence() {
@@ -224,6 +221,9 @@ impl Cdp {
 
 fn message_fault(snapshot: &Snapshot<'_>, message: &crate::store::StoredMessage) -> Result<Option<String>> {
     let sequence = message.sequence;
+    if !message.is_whole() {
+        return Ok(Some(format!("message {sequence}: its payload does not match its checksum")));
+    }
     let source = snapshot.memory.name(message.source);
     let key = super::write::message_key_hash(source, &message.message_id);
     if !snapshot.facts.message_candidates(key)?.contains(&sequence) {

@@ -175,6 +175,7 @@ impl<'w> Writing<'w> {
             node,
             occurred_at,
             recorded_at: self.meta.recorded_at,
+            checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
         self.facts.put_message(key_hash, &stored)?;

@@ -37,6 +37,20 @@ pub(crate) struct StoredMessage {
     pub(crate) recorded_at: Timestamp,
     /// The whole message as canonical JSON.
     pub(crate) fields: Arc<JsonObject>,
+    /// What was kept to tell a damaged message from a whole one.
+    pub(crate) checksum: u32,
+}
+
+impl StoredMessage {
+    /// Whether the message is what was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        checksum(&self.fields) == self.checksum
+    }
+}
+
+/// CRC-32 of a message's canonical text.
+pub(crate) fn checksum(fields: &JsonObject) -> u32 {
+    crc32fast::hash(fields.text().as_bytes())
 }
 
 /// A link of identity evidence: the message's node and another identifier it named.
@@ -247,7 +261,7 @@ impl Facts<'_> {
                 message.node,
                 message.occurred_at.millis(),
                 message.recorded_at.millis(),
-                checksum(message.fields.text()),
+                message.checksum,
                 message.fields.text(),
             ],
         )?;
@@ -277,27 +291,17 @@ impl Facts<'_> {
         found.ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
-    /// Visits the messages in `(after, up_to]`, in log order. A row that is not what was written is `corrupt`.
+    /// Visits the messages in `(after, up_to]`, in log order. A row that cannot be read at all is `corrupt`.
     pub(crate) fn visit_messages(
         &self,
         after: u64,
         up_to: u64,
         mut visit: impl FnMut(StoredMessage) -> Result<()>,
     ) -> Result<()> {
-        self.visit_rows(after, up_to, |message| visit(message?))
-    }
-
-    /// The same, for a check that goes on behind a row that is not what was written.
-    pub(crate) fn visit_rows(
-        &self,
-        after: u64,
-        up_to: u64,
-        mut visit: impl FnMut(Result<StoredMessage>) -> Result<()>,
-    ) -> Result<()> {
         let mut statement = self.0.prepare_cached(MESSAGES_BETWEEN).map_err(sql_error)?;
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
         while let Some(row) = rows.next().map_err(sql_error)? {
-            visit(read_message(row))?;
+            visit(read_message(row)?)?;
         }
         Ok(())
     }
@@ -605,29 +609,12 @@ const MESSAGES_BETWEEN: &str =
     "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload
      FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
 
-/// What tells a damaged payload from a whole one.
-fn checksum(payload: &str) -> u32 {
-    crc32fast::hash(payload.as_bytes())
-}
-
 fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
-    let read = || -> rusqlite::Result<_> {
-        let code: i64 = row.get(3)?;
-        let kind = MessageType::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, code))?;
-        Ok((kind, row.get::<_, u32>(8)?, row.get::<_, String>(9)?))
-    };
     let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
-    let corrupt = || {
-        Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not what was written"))
-            .with_hint("restore the store from a backup; verify() lists every fault")
-    };
-    let (kind, expected, payload) = read().map_err(|_| corrupt())?;
-    if checksum(&payload) != expected {
-        return Err(corrupt());
-    }
-    let fields = Arc::new(JsonObject::from_canonical(payload).ok_or_else(corrupt)?);
-    let read = || -> rusqlite::Result<StoredMessage> {
-        Ok(StoredMessage {
+    let read = || -> rusqlite::Result<Option<StoredMessage>> {
+        let Some(kind) = MessageType::from_code(row.get(3)?) else { return Ok(None) };
+        let Some(fields) = JsonObject::from_canonical(row.get(9)?) else { return Ok(None) };
+        Ok(Some(StoredMessage {
             sequence,
             source: row.get(1)?,
             message_id: row.get(2)?,
@@ -636,8 +623,12 @@ fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
             node: row.get(5)?,
             occurred_at: time(row.get(6)?),
             recorded_at: time(row.get(7)?),
-            fields,
-        })
+            checksum: row.get(8)?,
+            fields: Arc::new(fields),
+        }))
     };
-    read().map_err(|_| corrupt())
+    read().ok().flatten().ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
+            .with_hint("restore the store from a backup")
+    })
 }

@@ -22,7 +22,7 @@ pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, LinkRule, Meta, StoredChange, StoredDefinition, StoredLink, StoredMessage,
-    StoredModel, StoredReject,
+    StoredModel, StoredReject, checksum,
 };
 pub(crate) use memory::{
     ConsentWrite, EventProperties, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay,
