@@ -8,6 +8,7 @@ mod checks;
 mod collect;
 mod define;
 mod learn;
+mod memberships;
 mod observe;
 mod open;
 mod release;
@@ -73,6 +74,7 @@ struct Inner {
     interrupted: AtomicBool,
     open_handles: AtomicUsize,
     max_message_bytes: usize,
+    memory_options: crate::store::MemoryOptions,
 }
 
 impl std::fmt::Debug for Cdp {
@@ -164,6 +166,10 @@ impl Cdp {
     /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
     fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
+        self.write_open(work)
+    }
+
+    fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: crate::store::Facts<'_>| {
             let meta = facts.meta()?;
             let standing = self.state().standing(&meta);
@@ -192,7 +198,26 @@ impl Cdp {
         {
             return Ok(());
         }
+        if !self.inner.store.is_read_only() && !self.inner.store.is_in_memory() {
+            // What stays unwritten is in the log, and the next open reads it from there: only slower.
+            let _ = self.write_runs();
+        }
         self.inner.store.close()
+    }
+
+    /// Writes everything in RAM out as runs, so that the next open is quick.
+    fn write_runs(&self) -> Result<()> {
+        // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
+        for _ in 0..8 {
+            if !self.state().memory.has_unwritten_facts() {
+                break;
+            }
+            self.write_open(|writing| {
+                writing.flush_all();
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether the handle was closed.

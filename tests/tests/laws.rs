@@ -80,6 +80,8 @@ fn open(path: &std::path::Path, clock: Timestamp) -> Cdp {
     // The laws are about content; power cuts have tests of their own.
     options.durability = Durability::Relaxed;
     options.unshared = true;
+    // Runs, several blocks each, compactions and colliding keys all the time.
+    options.flush_messages = 7;
     Cdp::open(options).unwrap()
 }
 

@@ -377,6 +377,8 @@ impl Machine {
             Op::ReadOnly => {
                 let mut options = OpenOptions::file(self.path()).with_clock(slot(40)).with_read_only();
                 options.unshared = true;
+                // Runs, several blocks each, compactions and colliding keys all the time.
+                options.flush_messages = 7;
                 let reader = Cdp::open(options).unwrap();
                 prop_assert_eq!(reader.fingerprint(None).unwrap(), self.db().fingerprint(None).unwrap());
                 let refused = reader.send(&message("x", &complete(sent_once()), false)).unwrap_err();
@@ -438,6 +440,8 @@ fn open(path: &std::path::Path) -> Cdp {
     let mut options = OpenOptions::file(path).with_clock(Timestamp::from_millis(slot(14).millis() + HOUR_MS / 2));
     options.durability = Durability::Relaxed;
     options.unshared = true;
+    // Runs, several blocks each, compactions and colliding keys all the time.
+    options.flush_messages = 7;
     options.busy_timeout_ms = 20;
     Cdp::open(options).unwrap()
 }

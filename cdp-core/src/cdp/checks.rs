@@ -1,7 +1,6 @@
 //! Trust: one hash of what holds, a check of the file against itself, and the store's size in figures.
 
-use std::collections::BTreeMap;
-
+use super::memberships::{Members, MembershipChanges, Memberships};
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::{AsOf, Cdp};
@@ -9,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::intake;
 use crate::records::{Object, Timestamp, Value};
 use crate::rules::ProfileView;
-use crate::store::{CountedTable, SCHEMA_VERSION, hex, sqlite_version};
+use crate::store::{CountedTable, Gathered, SCHEMA_VERSION, hex, sqlite_version};
 
 /// A hash of a set: the order of its elements does not matter, how often each stands in it does.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct SetHash {
     lanes: [u64; 4],
     count: u64,
@@ -114,18 +113,23 @@ impl Cdp {
         self.read(|snapshot| {
             let mut faults = snapshot.facts.integrity_faults()?;
             let mut messages = 0u64;
+            let mut logged = SetHash::default();
             snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
                 messages += 1;
                 faults.extend(message_fault(snapshot, &message)?);
+                logged.add(&timeline_hash(message.node, message.occurred_at, message.sequence, message.event));
                 Ok(())
             })?;
+            if logged != timelines_hash(snapshot)? {
+                faults.push("the timelines differ from the log".to_owned());
+            }
             if messages != snapshot.memory.sequence() {
                 faults.push(format!(
                     "the log has {messages} messages and its sequence stands at {}",
                     snapshot.memory.sequence()
                 ));
             }
-            if snapshot.facts.count(CountedTable::MessageKeys)? != messages {
+            if snapshot.memory.n_message_keys() != messages {
                 faults.push("dedupe has another number of keys than the log has messages".to_owned());
             }
             faults.extend(self.derived_faults(snapshot)?);
@@ -139,7 +143,7 @@ impl Cdp {
 
     /// Incremental equals rebuilt: the state in RAM against one that is loaded anew.
     fn derived_faults(&self, snapshot: &Snapshot<'_>) -> Result<Vec<String>> {
-        let rebuilt = State::load(snapshot.facts)?;
+        let rebuilt = State::load(snapshot.facts, self.inner.memory_options)?;
         let rebuilt = Snapshot::of_state(snapshot.facts, &rebuilt);
         let mut faults = Vec::new();
         for node in 0..snapshot.memory.n_nodes() {
@@ -148,10 +152,7 @@ impl Cdp {
             }
         }
         let Some(at) = snapshot.facts.meta()?.advanced_to else { return Ok(faults) };
-        let mut stored: BTreeMap<String, std::collections::BTreeSet<u32>> = BTreeMap::new();
-        for (audience, node, _) in snapshot.facts.memberships()? {
-            stored.entry(audience).or_default().insert(node);
-        }
+        let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipChanges::default());
         for audience in snapshot.catalog.audiences() {
             let mut members = std::collections::BTreeSet::new();
             for person in rebuilt.people(at)? {
@@ -159,7 +160,7 @@ impl Cdp {
                     members.insert(person.first_node());
                 }
             }
-            if members != stored.remove(&audience.name).unwrap_or_default() {
+            if members != Members::of(&audience.name, &stored, &unchanged).nodes() {
                 faults.push(format!("audience `{}`: the memberships differ from their rebuild", audience.name));
             }
         }
@@ -219,14 +220,39 @@ impl Cdp {
     }
 }
 
+/// One message of a timeline.
+fn timeline_hash(node: u32, occurred_at: Timestamp, sequence: u64, event: Option<u32>) -> [u8; 32] {
+    hash_of(&[
+        &node.to_le_bytes(),
+        &occurred_at.millis().to_le_bytes(),
+        &sequence.to_le_bytes(),
+        &event.map_or(u64::MAX, u64::from).to_le_bytes(),
+    ])
+}
+
+/// The messages of all timelines, as runs and RAM have them.
+fn timelines_hash(snapshot: &Snapshot<'_>) -> Result<SetHash> {
+    let mut kept = SetHash::default();
+    for node in 0..snapshot.memory.n_nodes() {
+        let mut gathered = Gathered::default();
+        snapshot.memory.gather(snapshot.facts, node, &mut gathered)?;
+        for event in &gathered.timeline {
+            kept.add(&timeline_hash(node, event.occurred_at, event.sequence, Some(event.event)));
+        }
+        for (occurred_at, sequence) in gathered.nodes.iter().flat_map(|(_, facts)| &facts.others) {
+            kept.add(&timeline_hash(node, *occurred_at, *sequence, None));
+        }
+    }
+    Ok(kept)
+}
+
 fn message_fault(snapshot: &Snapshot<'_>, message: &crate::store::StoredMessage) -> Result<Option<String>> {
     let sequence = message.sequence;
     if !message.is_whole() {
         return Ok(Some(format!("message {sequence}: its payload does not match its checksum")));
     }
-    let source = snapshot.memory.name(message.source);
-    let key = super::write::message_key_hash(source, &message.message_id);
-    if !snapshot.facts.message_candidates(key)?.contains(&sequence) {
+    let candidates = snapshot.memory.message_candidates(snapshot.facts, message.source, &message.message_id)?;
+    if !candidates.contains(&sequence) {
         return Ok(Some(format!("message {sequence}: it is not in the dedupe map")));
     }
     Ok(None)

@@ -161,7 +161,7 @@ impl Cdp {
             writing.complete(&mut receipt);
             if let Some(node) = writing.last_node {
                 let snapshot = writing.snapshot();
-                let person = super::snapshot::Person::new(&snapshot, snapshot.partition.nodes_of(node));
+                let person = super::snapshot::Person::new(&snapshot, snapshot.partition.nodes_of(node))?;
                 receipt.profile_id = Some(person.profile_id());
             }
             Ok(receipt)

@@ -12,7 +12,7 @@ use crate::identity;
 use crate::intake;
 use crate::records::{Object, Value};
 use crate::rules;
-use crate::store::{LinkRule, StoredDefinition, StoredLink};
+use crate::store::{Gathered, LinkRule, StoredDefinition, StoredLink};
 
 /// What became of one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,10 +117,12 @@ impl Cdp {
             let mut identifiers = std::collections::BTreeMap::<String, i64>::new();
             for node in 0..snapshot.memory.n_nodes() {
                 *identifiers.entry(snapshot.memory.node(node).0.to_owned()).or_default() += 1;
-                for facts in snapshot.memory.facts(node) {
-                    for event in &facts.events {
-                        *events.entry(snapshot.memory.name(event.event).to_owned()).or_default() += 1;
-                    }
+                let mut gathered = Gathered::default();
+                snapshot.memory.gather(snapshot.facts, node, &mut gathered)?;
+                for event in &gathered.timeline {
+                    *events.entry(snapshot.memory.name(event.event).to_owned()).or_default() += 1;
+                }
+                for (_, facts) in &gathered.nodes {
                     traits.extend(facts.traits.iter().map(|write| write.name.to_string()));
                 }
             }
@@ -279,7 +281,7 @@ impl Writing<'_> {
         if identity_changed {
             self.rederive_identity()?;
         }
-        self.reload_at_the_end();
+        self.reload_at_the_end(identity_changed);
         Ok(())
     }
 

@@ -37,6 +37,8 @@ pub struct OpenOptions {
     pub max_message_bytes: usize,
     /// Open an own handle even if the process has the file open already; for tests of several writers.
     pub unshared: bool,
+    /// How many messages stay in RAM before they are written out as a run; 250,000 by default. A small number is for tests.
+    pub flush_messages: u64,
 }
 
 impl OpenOptions {
@@ -53,6 +55,7 @@ impl OpenOptions {
             strict_consent: false,
             max_message_bytes: crate::intake::MAX_MESSAGE_BYTES,
             unshared: false,
+            flush_messages: crate::store::MemoryOptions::default().flush_messages,
         }
     }
 
@@ -218,7 +221,8 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         busy_timeout: Duration::from_millis(options.busy_timeout_ms),
         salt,
     })?;
-    let state = store.read(State::load)?;
+    let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
+    let state = store.read(|facts| State::load(facts, memory_options))?;
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));
@@ -232,5 +236,6 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         interrupted: AtomicBool::new(false),
         open_handles: AtomicUsize::new(0),
         max_message_bytes: options.max_message_bytes,
+        memory_options,
     })))
 }

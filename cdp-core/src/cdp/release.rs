@@ -106,7 +106,10 @@ impl Cdp {
                 Some(person) => self.refusal(policy, person, at)?,
                 None => self.refusal_of(ConsentStatus::Unknown, policy, snapshot.catalog.consent_policy()),
             };
-            let person = person.unwrap_or_else(|| Person::new(snapshot, Vec::new()));
+            let person = match person {
+                Some(person) => person,
+                None => Person::new(snapshot, Vec::new())?,
+            };
             let person = match &event {
                 Some((name, message)) => person.with_hypothetical(message, name, at),
                 None => person,

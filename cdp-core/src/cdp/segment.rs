@@ -155,7 +155,7 @@ impl Cdp {
             let mut extra = ExtraColumns::new(missing);
             snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
                 if message.event.is_some() {
-                    extra.push(&super::observe::event_properties(message.kind, &message.fields));
+                    extra.push(message.sequence, &super::observe::event_properties(message.kind, &message.fields));
                 }
                 Ok(())
             })?;

@@ -14,7 +14,7 @@ use crate::predict::Prediction;
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{ConsentWrite, Facts, MemoryView, TraitWrite, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, TraitWrite, hex};
 
 /// Everything that a read needs, at one sequence of the log.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ impl<'a> Snapshot<'a> {
     /// What orders people and nodes: (first named at, priority, type, value).
     pub(super) fn node_order(&self, node: u32) -> (Timestamp, u32, &'a str, &'a str) {
         let (identifier_type, value) = self.memory.node(node);
-        let first_named_at = self.memory.facts(node).filter_map(|facts| facts.first_named_at).min();
+        let first_named_at = self.memory.firsts(node).named_at;
         let priority = declared_type(self.catalog.identity(), identifier_type).priority;
         (first_named_at.unwrap_or_default(), priority, identifier_type, value)
     }
@@ -75,7 +75,7 @@ impl<'a> Snapshot<'a> {
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
         let nodes = self.partition.nodes_of_at(node, at, self)?;
-        let person = Person::new(self, nodes);
+        let person = Person::new(self, nodes)?;
         Ok(person.exists_at(at).then_some(person))
     }
 
@@ -93,7 +93,7 @@ impl<'a> Snapshot<'a> {
                     *seen = true;
                 }
             }
-            let person = Person::new(self, nodes);
+            let person = Person::new(self, nodes)?;
             if person.exists_at(at) {
                 people.push(person);
             }
@@ -115,17 +115,17 @@ impl NodeRules for Snapshot<'_> {
     }
 
     fn first_sequence(&self, node: u32) -> Option<u64> {
-        self.memory.facts(node).filter_map(|facts| facts.first_sequence).min()
+        self.memory.firsts(node).sequence
     }
 
     fn committed_sequence(&self) -> u64 {
         self.committed_sequence
     }
 
-    fn first_identified(&self, node: u32) -> Option<(Timestamp, Vec<u64>)> {
-        let identified = || self.memory.facts(node).filter_map(|facts| facts.first_identified.as_ref());
-        let at = identified().map(|(at, _)| *at).min()?;
-        Some((at, identified().filter(|(of, _)| *of == at).flat_map(|(_, sequences)| sequences.clone()).collect()))
+    fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>> {
+        let mut gathered = Gathered::default();
+        self.memory.gather(self.facts, node, &mut gathered)?;
+        Ok(gathered.nodes.pop().and_then(|(_, facts)| facts.first_identified))
     }
 
     fn rank(&self, node: u32) -> (u32, String, String) {
@@ -151,60 +151,47 @@ pub(super) struct Person<'a> {
     pub(super) snapshot: &'a Snapshot<'a>,
     /// The nodes, in the order of their numbers.
     pub(super) nodes: Vec<u32>,
-    timeline: Vec<TimelineEvent>,
+    facts: Gathered,
     hypothetical: Option<Hypothetical<'a>>,
 }
 
 impl<'a> Person<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Person<'a> {
-        let mut timeline = Vec::new();
-        let mut sorted = true;
+    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Person<'a>> {
+        let mut facts = Gathered::default();
         for node in &nodes {
-            for facts in snapshot.memory.facts(*node) {
-                sorted &= timeline.is_empty() || facts.events.is_empty();
-                timeline.extend(facts.events.iter().map(|entry| TimelineEvent {
-                    occurred_at: entry.occurred_at,
-                    sequence: entry.sequence,
-                    event: entry.event,
-                    row: u64::from(entry.row),
-                }));
-            }
+            snapshot.memory.gather(snapshot.facts, *node, &mut facts)?;
         }
-        let in_order = |pair: &[TimelineEvent]| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence));
-        // One node of the last commit is sorted already; several, or one with additions, are merged here.
-        if !sorted || !timeline.windows(2).all(in_order) {
-            timeline.sort_unstable_by_key(|event| (event.occurred_at, event.sequence));
-        }
-        Person { snapshot, nodes, timeline, hypothetical: None }
+        facts.sort();
+        Ok(Person { snapshot, nodes, facts, hypothetical: None })
     }
 
     /// The same person with an event that is taken as if it had happened.
     pub(super) fn with_hypothetical(mut self, message: &'a Value, event: &'a str, at: Timestamp) -> Person<'a> {
-        self.timeline.push(TimelineEvent {
+        self.facts.timeline.push(TimelineEvent {
             occurred_at: at,
             sequence: HYPOTHETICAL_SEQUENCE,
             event: self.snapshot.memory.name_id(event).unwrap_or(HYPOTHETICAL_NAME),
             row: HYPOTHETICAL_ROW,
         });
-        self.timeline.sort_by_key(|event| (event.occurred_at, event.sequence));
+        self.facts.sort();
         self.hypothetical = Some(Hypothetical { message, event });
         self
     }
 
-    fn facts(&self) -> impl Iterator<Item = (u32, &'a crate::store::NodeFacts)> + '_ {
-        self.nodes.iter().flat_map(|node| self.snapshot.memory.facts(*node).map(|facts| (*node, facts)))
+    fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
+        self.facts.nodes.iter().map(|(node, facts)| (*node, facts))
     }
 
     /// Whether a message of this person had happened by `at`.
     pub(super) fn exists_at(&self, at: Timestamp) -> bool {
-        self.timeline.first().is_some_and(|event| event.occurred_at <= at)
+        self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at)
             || self.facts().any(|(_, facts)| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at))
     }
 
     /// Every message of this person: (occurred_at, sequence), in no order.
     pub(super) fn messages(&self) -> Vec<(Timestamp, u64)> {
         let others = self.facts().flat_map(|(_, facts)| facts.others.iter().copied());
-        self.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
+        self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
     }
 
     /// When traits, identifiers and consents changed in `(since, to]`.
@@ -225,7 +212,7 @@ impl<'a> Person<'a> {
     /// The first and last instant of a message by `at`.
     pub(super) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
         let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
-        let all = self.timeline.iter().map(|event| event.occurred_at).chain(others);
+        let all = self.facts.timeline.iter().map(|event| event.occurred_at).chain(others);
         all.filter(|occurred_at| *occurred_at <= at).fold(
             (None, None),
             |(first, last): (Option<Timestamp>, _), time| {
@@ -253,7 +240,7 @@ impl<'a> Person<'a> {
     pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
         let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
         for node in &self.nodes {
-            let first = self.snapshot.memory.facts(*node).filter_map(|facts| facts.first_named_at).min();
+            let first = self.snapshot.memory.firsts(*node).named_at;
             if let Some(first) = first.filter(|first| *first <= at) {
                 named.push((first, self.snapshot.memory.node(*node).1, *node));
             }
@@ -286,7 +273,7 @@ impl<'a> Person<'a> {
     }
 
     /// The last writer by (event time, message id) wins; a null is a tombstone.
-    fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&'a Value>> {
+    fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
         let mut latest: Vec<&TraitWrite> = Vec::new();
         for (_, facts) in self.facts() {
             for write in facts.traits.iter().filter(|write| write.occurred_at <= at && write.name.as_ref() == name) {
@@ -313,17 +300,17 @@ impl<'a> Person<'a> {
     }
 
     /// The purposes that a choice of this person names by `at`.
-    pub(super) fn purposes(&self, at: Timestamp) -> BTreeSet<&'a str> {
+    pub(super) fn purposes(&self, at: Timestamp) -> BTreeSet<&str> {
         self.consent_writes(at).filter_map(|(_, write)| write.purpose.as_deref()).collect()
     }
 
     /// The channels that a choice about a purpose names by `at`.
-    pub(super) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&'a str> {
+    pub(super) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&str> {
         let about = self.consent_writes(at).filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
         about.filter_map(|(_, write)| write.channel.as_deref()).collect()
     }
 
-    fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &'a ConsentWrite)> + '_ {
+    fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &ConsentWrite)> {
         let writes = self.facts().flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
         writes.filter(move |(_, write)| write.occurred_at <= at)
     }
@@ -362,7 +349,7 @@ impl<'a> Person<'a> {
                 TextField::Trait(path) => add_text(self.trait_value(path, at)?, &mut items),
                 TextField::Event { event, property } => {
                     let Some(number) = self.event_number(event) else { continue };
-                    for happened in self.timeline.iter().filter(|happened| happened.occurred_at <= at) {
+                    for happened in self.facts.timeline.iter().filter(|happened| happened.occurred_at <= at) {
                         if happened.event == number {
                             add_text(self.property(happened, property).map(Cow::into_owned), &mut items);
                         }
@@ -408,7 +395,7 @@ impl ProfileView for Person<'_> {
     }
 
     fn events(&self) -> &[TimelineEvent] {
-        &self.timeline
+        &self.facts.timeline
     }
 
     fn event_number(&self, name: &str) -> Option<u32> {
@@ -425,8 +412,7 @@ impl ProfileView for Person<'_> {
 
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         if event.row != HYPOTHETICAL_ROW {
-            let row = u32::try_from(event.row).ok()?;
-            return self.snapshot.memory.property(path, row).map(Cow::Borrowed);
+            return self.snapshot.memory.property(&self.facts, event, path);
         }
         let properties = self.hypothetical.as_ref()?.message.get("properties")?;
         if path.is_multiple() {

@@ -1,74 +1,19 @@
 //! RAM as the last committed state, across rooms: definitions, timelines, partition, memberships, models.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::memberships::Memberships;
 use super::observe;
 use super::snapshot::Snapshot;
+use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Link, Partition};
 use crate::predict::CohortModel;
 use crate::records::{Path, Timestamp};
-use crate::store::{Facts, LinkRule, Memory, Meta, NodeKey, StoredLink};
-
-/// Audience -> node -> member since.
-pub(super) type Memberships = BTreeMap<String, BTreeMap<u32, Timestamp>>;
-
-/// What a transaction changes of them: audience -> node -> member since, `None` for no member.
-#[derive(Debug, Default)]
-pub(super) struct MembershipChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
-
-impl MembershipChanges {
-    pub(super) fn set(&mut self, audience: &str, node: u32, since: Option<Timestamp>) {
-        self.0.entry(audience.to_owned()).or_default().insert(node, since);
-    }
-
-    pub(super) fn apply(self, memberships: &mut Memberships) {
-        for (audience, changes) in self.0 {
-            let members = memberships.entry(audience).or_default();
-            for (node, since) in changes {
-                match since {
-                    Some(since) => members.insert(node, since),
-                    None => members.remove(&node),
-                };
-            }
-        }
-    }
-}
-
-/// The members of one audience as a transaction sees them.
-#[derive(Clone, Copy)]
-pub(super) struct Members<'m> {
-    committed: Option<&'m BTreeMap<u32, Timestamp>>,
-    changes: Option<&'m BTreeMap<u32, Option<Timestamp>>>,
-}
-
-impl<'m> Members<'m> {
-    pub(super) fn of(audience: &str, committed: &'m Memberships, changes: &'m MembershipChanges) -> Members<'m> {
-        Members { committed: committed.get(audience), changes: changes.0.get(audience) }
-    }
-
-    /// Since when a node is a member.
-    pub(super) fn since(&self, node: u32) -> Option<Timestamp> {
-        match self.changes.and_then(|changes| changes.get(&node)) {
-            Some(changed) => *changed,
-            None => self.committed.and_then(|members| members.get(&node)).copied(),
-        }
-    }
-
-    pub(super) fn contains(&self, node: u32) -> bool {
-        self.since(node).is_some()
-    }
-
-    /// Every member's node.
-    pub(super) fn nodes(&self) -> BTreeSet<u32> {
-        let committed = self.committed.into_iter().flat_map(|members| members.keys().copied());
-        let changed = self.changes.into_iter().flat_map(|changes| changes.keys().copied());
-        committed.chain(changed).filter(|node| self.contains(*node)).collect()
-    }
-}
+use crate::store::{Facts, LinkRule, Memory, MemoryOptions, Meta, Overlay, StoredLink};
 
 /// A trained model and its version.
 #[derive(Clone)]
@@ -82,6 +27,7 @@ pub(super) struct State {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
     pub(super) memory: Memory,
+    look_back_ms: i64,
     pub(super) partition: Partition,
     pub(super) memberships: Memberships,
     pub(super) models: BTreeMap<String, LoadedModel>,
@@ -98,20 +44,68 @@ pub(super) enum Standing {
 }
 
 impl State {
-    /// Everything, from the file.
-    pub(super) fn load(facts: Facts<'_>) -> Result<State> {
+    /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
+    pub(super) fn load(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        let horizon = horizon(&meta, look_back_ms(&catalog)?);
+        match Memory::load(facts, &property_paths(&catalog), horizon, options)? {
+            Some(memory) => State::with_memory(facts, catalog, memory, false),
+            None => State::rebuild(facts, options),
+        }
+    }
+
+    /// Everything, from the log alone; new runs are written in the transaction that is under way.
+    pub(super) fn rebuild(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+        let catalog = load_catalog(facts)?;
+        let memory = Memory::empty(facts, &property_paths(&catalog), options)?;
+        State::with_memory(facts, catalog, memory, true)
+    }
+
+    fn with_memory(facts: Facts<'_>, catalog: Catalog, memory: Memory, makes_runs: bool) -> Result<State> {
         let meta = facts.meta()?;
-        let catalog = Arc::new(load_catalog(facts)?);
         let mut state = State {
             meta: Meta { log_sequence: 0, ..meta.clone() },
-            memory: Memory::new(property_paths(&catalog)),
-            catalog,
+            memory,
+            look_back_ms: look_back_ms(&catalog)?,
+            catalog: Arc::new(catalog),
             partition: Partition::default(),
             memberships: Memberships::default(),
             models: load_models(facts)?,
         };
-        state.append(facts, &meta)?;
+        let flush_messages = state.memory.options().flush_messages;
+        while makes_runs && meta.log_sequence - state.memory.sequence > flush_messages {
+            let up_to = state.memory.sequence + flush_messages;
+            let overlay = state.observe_log(facts, up_to)?;
+            state.memory.fold(overlay);
+            state.memory.plan_runs(true);
+            while let Some(step) = state.memory.step_runs(facts, usize::MAX)? {
+                state.memory.fold_runs(step);
+            }
+        }
+        state.append(facts, &meta, 0)?;
         Ok(state)
+    }
+
+    /// Takes in what a committed transaction has changed.
+    pub(super) fn fold(&mut self, folded: Folded) {
+        self.meta = folded.meta;
+        self.catalog = folded.catalog;
+        self.memory.fold(folded.memory);
+        if let Some(step) = folded.making_step {
+            self.memory.fold_runs(step);
+        }
+        if let Some(step) = folded.key_step {
+            self.memory.fold_key_step(step);
+        }
+        self.memory.plan_runs(folded.flush_all);
+        if let Some(horizon) = horizon(&self.meta, self.look_back_ms) {
+            self.memory.forget_times_before(horizon);
+        }
+        self.partition.fold(folded.partition);
+        self.memberships.apply(folded.memberships);
+        if let Some(models) = folded.models {
+            self.models = models;
+        }
     }
 
     pub(super) fn standing(&self, meta: &Meta) -> Standing {
@@ -126,27 +120,29 @@ impl State {
     pub(super) fn catch_up(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
         let drop_caches = self.meta.definitions != meta.definitions
             || self.meta.erasure_epoch != meta.erasure_epoch
+            || self.meta.run_sequence != meta.run_sequence
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
-            *self = State::load(facts)?;
+            *self = State::load(facts, self.memory.options())?;
             return Ok(());
         }
         if self.meta.model_sequence != meta.model_sequence {
             self.models = load_models(facts)?;
         }
-        self.append(facts, meta)
+        self.memory.refresh_keys(facts)?;
+        self.append(facts, meta, self.memory.sequence)
     }
 
-    /// Takes in the messages after the last one that RAM mirrors.
-    fn append(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
-        let (after, up_to) = (self.memory.sequence, meta.log_sequence);
+    /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
+    fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<Overlay> {
+        let after = self.memory.sequence;
         let mut overlay = self.memory.overlay();
         for (_, name) in facts.names_after(self.memory.n_names())? {
             overlay.name(&self.memory, &name);
         }
-        for (_, identifier_type, value) in facts.nodes_from(self.memory.n_nodes())? {
-            overlay.node(&self.memory, NodeKey { identifier_type, value: Arc::from(value) });
-        }
+        facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
+            overlay.node(&self.memory, identifier_type, value);
+        })?;
         let links = facts.links_after(after, up_to)?;
         let mut rest = links.as_slice();
         facts.visit_messages(after, up_to, |message| {
@@ -154,26 +150,57 @@ impl State {
             let (now, later) = rest.split_at(own);
             rest = later;
             let named = now.iter().map(|link| link.other).collect();
+            overlay.enter_key(&self.memory, message.source, &message.message_id, message.sequence);
             overlay.observe(&self.memory, observe(&message, &message.fields, named));
             Ok(())
         })?;
-        let evidence: Vec<Link> = links.iter().map(link_of).collect();
+        Ok(overlay)
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors, and the links after `links_after`.
+    fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64) -> Result<()> {
+        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        let evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
         {
             let snapshot = Snapshot { memory: overlay.view(&self.memory), ..Snapshot::of_state(facts, self) };
-            partition.add(&self.partition, &evidence, &overlay.reidentified(&self.memory), &snapshot)?;
+            partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
         }
-        let outbox_moved = self.meta.change_sequence != meta.change_sequence || after == 0;
-        let memberships = if outbox_moved { Some(load_memberships(facts)?) } else { None };
+        let changes = match links_after {
+            0 => None,
+            _ => Some(facts.changes(None, self.meta.change_sequence, usize::MAX)?),
+        };
+        let loaded = if changes.is_none() { Some(Memberships::load(facts)?) } else { None };
         // Nothing can fail from here on, so an error above leaves RAM as it was.
         self.memory.fold(overlay);
         self.partition.fold(partition);
-        if let Some(memberships) = memberships {
+        if let Some(memberships) = loaded {
             self.memberships = memberships;
         }
+        for change in changes.iter().flatten() {
+            self.memberships.replay(change);
+        }
         self.meta = meta.clone();
+        if let Some(horizon) = horizon(meta, self.look_back_ms) {
+            self.memory.forget_times_before(horizon);
+        }
         Ok(())
     }
+}
+
+/// The instant before which no message can matter again to an audience.
+fn horizon(meta: &Meta, look_back_ms: i64) -> Option<Timestamp> {
+    meta.advanced_to.map(|advanced_to| advanced_to.plus_millis(-look_back_ms))
+}
+
+/// How far back an event can lie and still change the outcome of an audience by the passing of time.
+fn look_back_ms(catalog: &Catalog) -> Result<i64> {
+    let mut longest = 0;
+    for audience in catalog.audiences() {
+        let lookbacks = crate::rules::lookbacks(&audience.rule, catalog)?;
+        longest = lookbacks.event_offsets.iter().fold(longest, |longest, offset| longest.max(*offset));
+    }
+    Ok(longest)
 }
 
 pub(super) fn link_of(link: &StoredLink) -> Link {
@@ -200,15 +227,7 @@ pub(super) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-fn load_memberships(facts: Facts<'_>) -> Result<Memberships> {
-    let mut memberships = Memberships::new();
-    for (audience, node, since) in facts.memberships()? {
-        memberships.entry(audience).or_default().insert(node, since);
-    }
-    Ok(memberships)
-}
-
-fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedModel>> {
+pub(super) fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedModel>> {
     let mut latest: BTreeMap<String, u32> = BTreeMap::new();
     for stored in facts.models()? {
         latest.insert(stored.predictor, stored.version);

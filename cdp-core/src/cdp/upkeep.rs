@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
-use super::state::Members;
 use super::write::Writing;
 use super::{AsOf, Cdp};
 use crate::audiences::{Flip, Said, flips, is_member};
@@ -54,7 +54,9 @@ impl Writing<'_> {
         if let Some(since) = since
             && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
         {
-            due.extend(self.snapshot().memory.nodes_with_messages(since, to));
+            self.snapshot().memory.visit_nodes_with_messages(since, to, |node| {
+                due.insert(node);
+            });
         }
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
@@ -85,46 +87,41 @@ impl Writing<'_> {
     }
 
     fn record(&mut self, found: Found, to: Timestamp) -> Result<()> {
-        let mut since = Members::of(&found.audience, &self.state.memberships, &self.memberships).since(found.node);
-        for merged in found.merged {
-            self.memberships.set(&found.audience, merged, None);
-            self.facts.delete_membership(&found.audience, merged)?;
-            self.put_change(&found.audience, merged, ChangeType::MergedInto, to, false, Some(found.node))?;
+        let before = Members::of(&found.audience, &self.state.memberships, &self.memberships).since(found.node);
+        let entered = found.flips.iter().rev().find(|flip| flip.entered).map(|flip| flip.occurred_at);
+        let since = found.is_member.then(|| entered.or(before).unwrap_or(to));
+        for merged in &found.merged {
+            self.memberships.set(&found.audience, *merged, None);
+            self.put_change(&found, *merged, ChangeType::MergedInto, to, false, since)?;
         }
         for flip in &found.flips {
             let change = if flip.entered { ChangeType::Entered } else { ChangeType::Exited };
-            self.put_change(&found.audience, found.node, change, flip.occurred_at, flip.late, None)?;
-            since = flip.entered.then_some(flip.occurred_at);
+            self.put_change(&found, found.node, change, flip.occurred_at, flip.late, since)?;
         }
-        if found.is_member {
-            let since = since.unwrap_or(to);
-            self.memberships.set(&found.audience, found.node, Some(since));
-            self.facts.put_membership(&found.audience, found.node, since)
-        } else {
-            self.memberships.set(&found.audience, found.node, None);
-            self.facts.delete_membership(&found.audience, found.node)
-        }
+        self.memberships.set(&found.audience, found.node, since);
+        Ok(())
     }
 
     fn put_change(
         &mut self,
-        audience: &str,
+        found: &Found,
         node: u32,
         entered: ChangeType,
         occurred_at: Timestamp,
         late: bool,
-        merged_into: Option<u32>,
+        since: Option<Timestamp>,
     ) -> Result<()> {
         self.meta.change_sequence += 1;
         self.facts.put_change(&StoredChange {
             change: self.meta.change_sequence,
-            audience: audience.to_owned(),
+            audience: found.audience.clone(),
             node,
             entered,
             occurred_at,
             late,
-            merged_into,
+            merged_into: (entered == ChangeType::MergedInto).then_some(found.node),
             recorded_at: self.meta.recorded_at,
+            since,
         })
     }
 
@@ -170,9 +167,9 @@ impl Writing<'_> {
     pub(super) fn drop_audience(&mut self, name: &str) -> Result<()> {
         for node in Members::of(name, &self.state.memberships, &self.memberships).nodes() {
             self.memberships.set(name, node, None);
-            self.facts.delete_membership(name, node)?;
         }
-        Ok(())
+        // The outbox keeps its changes; nothing before this one counts any more.
+        self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)
     }
 }
 
@@ -182,7 +179,9 @@ fn sliding_nodes(snapshot: &Snapshot<'_>, lookbacks: &Lookbacks, since: Timestam
     let mut nodes = BTreeSet::new();
     for offset in &lookbacks.event_offsets {
         // An event at e matters at e + offset, which lies in (since, to].
-        nodes.extend(snapshot.memory.nodes_with_messages(since.plus_millis(-offset), to.plus_millis(-offset)));
+        snapshot.memory.visit_nodes_with_messages(since.plus_millis(-offset), to.plus_millis(-offset), |node| {
+            nodes.insert(node);
+        });
     }
     let a_date_is_due = lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
     if a_date_is_due || !lookbacks.trait_offsets.is_empty() {
@@ -204,7 +203,7 @@ struct Upkeep<'u> {
 impl Upkeep<'_> {
     /// What became of the profile that has these nodes at `to`.
     fn evaluate(&self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
-        let person = Person::new(self.snapshot, nodes);
+        let person = Person::new(self.snapshot, nodes)?;
         let node = person.first_node();
         let merged: Vec<u32> =
             person.nodes.iter().copied().filter(|other| *other != node && self.members.contains(*other)).collect();
@@ -221,7 +220,7 @@ impl Upkeep<'_> {
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
             let nodes = self.snapshot.partition.nodes_of_at(node, *start, self.snapshot)?;
-            let part = Person::new(self.snapshot, nodes);
+            let part = Person::new(self.snapshot, nodes)?;
             instants.extend(self.lookbacks.change_instants(&part, *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
             parts.insert(*start, part);

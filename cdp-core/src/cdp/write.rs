@@ -1,17 +1,18 @@
 //! A write transaction: what it has added so far, and how it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::memberships::MembershipChanges;
 use super::snapshot::Snapshot;
-use super::state::{MembershipChanges, State, link_of};
+use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{Facts, LinkRule, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
+use crate::store::{Facts, KeyStep, LinkRule, MakingStep, Meta, Overlay, StoredLink, StoredMessage, random_message_id};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -28,7 +29,9 @@ pub(super) struct Writing<'w> {
     links: Vec<Link>,
     // Set when RAM must be read anew from the file: definitions have changed what it keeps.
     reload: bool,
+    rebuild: bool,
     models_changed: bool,
+    flush_all: bool,
     derived: bool,
     /// The node of the last message, for the verbs that take one.
     pub(super) last_node: Option<u32>,
@@ -40,25 +43,24 @@ pub(super) enum Change {
     Replace(Box<State>),
 }
 
+/// What one transaction has added to every part of the state.
 pub(super) struct Folded {
-    meta: Meta,
-    catalog: Arc<Catalog>,
-    memory: Overlay,
-    partition: PartitionOverlay,
-    memberships: MembershipChanges,
+    pub(super) meta: Meta,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) memory: Overlay,
+    pub(super) making_step: Option<MakingStep>,
+    pub(super) key_step: Option<KeyStep>,
+    pub(super) flush_all: bool,
+    pub(super) partition: PartitionOverlay,
+    pub(super) memberships: MembershipChanges,
+    pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
 impl Change {
     pub(super) fn fold_into(self, state: &mut State) {
         match self {
             Change::Replace(new) => *state = *new,
-            Change::Fold(folded) => {
-                state.meta = folded.meta;
-                state.catalog = folded.catalog;
-                state.memory.fold(folded.memory);
-                state.partition.fold(folded.partition);
-                folded.memberships.apply(&mut state.memberships);
-            }
+            Change::Fold(folded) => state.fold(*folded),
         }
     }
 }
@@ -90,7 +92,9 @@ impl<'w> Writing<'w> {
             new_profiles: 0,
             links: Vec::new(),
             reload: false,
+            rebuild: false,
             models_changed: false,
+            flush_all: false,
             derived: false,
             last_node: None,
         }
@@ -121,8 +125,7 @@ impl<'w> Writing<'w> {
     /// The node of an identifier, entered in the file if it is new.
     pub(super) fn node(&mut self, identifier_type: &str, value: &str) -> Result<u32> {
         let type_id = self.name(identifier_type)?;
-        let key = NodeKey { identifier_type: type_id, value: Arc::from(value) };
-        let (node, is_new) = self.memory.node(&self.state.memory, key);
+        let (node, is_new) = self.memory.node(&self.state.memory, type_id, value);
         if is_new {
             self.facts.put_node(node, type_id, value)?;
         }
@@ -150,8 +153,8 @@ impl<'w> Writing<'w> {
             return Ok(Acceptance::Rejected(Reject::at(RejectReason::BadTimestamp, "timestamp", detail)));
         }
         let source_id = self.name(source)?;
-        let key_hash = message_key_hash(source, &message_id);
-        for candidate in self.facts.message_candidates(key_hash)? {
+        let candidates = self.memory.view(&self.state.memory).message_candidates(self.facts, source_id, &message_id)?;
+        for candidate in candidates {
             if self.facts.message_key(candidate)? == Some((source_id, message_id.clone())) {
                 let recorded = self.facts.message(candidate)?;
                 let conflicting = intake::content_hash(&recorded.fields) != intake::content_hash(&message.fields);
@@ -178,7 +181,7 @@ impl<'w> Writing<'w> {
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
-        self.facts.put_message(key_hash, &stored)?;
+        self.facts.put_message(&stored)?;
         let mut named = Vec::new();
         for (identifier_type, value) in kept {
             let other = self.node(identifier_type, value)?;
@@ -193,14 +196,17 @@ impl<'w> Writing<'w> {
             let type_id = self.name(identifier_type)?;
             self.facts.put_blocked(sequence, type_id)?;
         }
+        self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
         self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
         self.last_node = Some(node);
         Ok(Acceptance::Accepted)
     }
 
-    /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience.
-    pub(super) fn reload_at_the_end(&mut self) {
+    /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which
+    /// messages belong to which node.
+    pub(super) fn reload_at_the_end(&mut self, rebuild: bool) {
         self.reload = true;
+        self.rebuild = rebuild;
         self.derived = true;
     }
 
@@ -213,36 +219,54 @@ impl<'w> Writing<'w> {
     /// Applies the links of the transaction to the partition.
     fn unify(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
-        let reidentified = self.memory.reidentified(&self.state.memory);
+        let identified = self.memory.identified();
         let mut partition = std::mem::take(&mut self.partition);
-        partition.add(&self.state.partition, &links, &reidentified, &self.snapshot())?;
+        partition.add(&self.state.partition, &links, &identified, &self.snapshot())?;
         self.partition = partition;
         Ok(())
     }
 
-    /// Ends the transaction: partition, audiences, meta row.
+    /// Asks for everything in RAM to be written out as runs, in this and the following transactions.
+    pub(super) fn flush_all(&mut self) {
+        self.flush_all = true;
+    }
+
+    /// Ends the transaction: partition, audiences, runs, meta row.
     pub(super) fn finish(mut self) -> Result<Change> {
         self.derive()?;
-        self.facts.put_meta(&self.meta)?;
         if self.reload {
             return self.reloaded();
         }
-        if self.models_changed {
-            return Ok(Change::Replace(Box::new(State::load(self.facts)?)));
+        let max_blocks = if self.flush_all { usize::MAX } else { self.state.memory.options().blocks_per_step };
+        let making_step = self.state.memory.step_runs(self.facts, max_blocks)?;
+        if making_step.as_ref().is_some_and(MakingStep::publishes) {
+            self.meta.run_sequence += 1;
+            self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)?;
         }
+        let key_step = self.state.memory.step_keys(self.facts, &self.memory, self.flush_all)?;
+        self.facts.put_meta(&self.meta)?;
+        let models = self.models_changed.then(|| load_models(self.facts)).transpose()?;
         Ok(Change::Fold(Box::new(Folded {
             meta: self.meta,
             catalog: self.catalog,
             memory: self.memory,
+            making_step,
+            key_step,
+            flush_all: self.flush_all,
             partition: self.partition,
             memberships: self.memberships,
+            models,
         })))
     }
 
     /// The state under changed definitions, read from the file as this transaction sees it, with the memberships at
     /// `advanced_to` set anew.
-    fn reloaded(self) -> Result<Change> {
-        let mut state = State::load(self.facts)?;
+    fn reloaded(mut self) -> Result<Change> {
+        self.meta.run_sequence += 1;
+        self.facts.put_meta(&self.meta)?;
+        let options = self.state.memory.options();
+        let load = if self.rebuild { State::rebuild } else { State::load };
+        let mut state = load(self.facts, options)?;
         let (meta, memberships) = {
             let mut backfill = Writing::new(self.cdp, self.facts, &state);
             let catalog = backfill.catalog.clone();
@@ -253,7 +277,7 @@ impl<'w> Writing<'w> {
         };
         self.facts.put_meta(&meta)?;
         state.meta = meta;
-        memberships.apply(&mut state.memberships);
+        state.memberships.apply(memberships);
         Ok(Change::Replace(Box::new(state)))
     }
 
@@ -276,8 +300,8 @@ impl<'w> Writing<'w> {
                 continue;
             }
             let nodes = snapshot.partition.nodes_of(node);
-            let has_message = |node: &u32| snapshot.memory.facts(*node).any(|facts| facts.has_message());
-            let had_message = |node: &u32| self.state.memory.view().facts(*node).any(|facts| facts.has_message());
+            let has_message = |node: &u32| snapshot.memory.firsts(*node).sequence.is_some();
+            let had_message = |node: &u32| self.state.memory.view().firsts(*node).sequence.is_some();
             if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {
                 new_profiles += 1;
             }
@@ -290,14 +314,4 @@ impl<'w> Writing<'w> {
         receipt.merges += self.partition.merges();
         receipt.new_profiles += self.new_profiles;
     }
-}
-
-/// The key of dedupe: 64 bits of BLAKE3 over (source, message id); every hit is confirmed on the full value.
-pub(super) fn message_key_hash(source: &str, message_id: &str) -> i64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(source.as_bytes());
-    hasher.update(&[0]);
-    hasher.update(message_id.as_bytes());
-    let hash = hasher.finalize();
-    hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes))
 }

@@ -124,7 +124,7 @@ impl Labels {
             if rules.identifier_type(node).role != Role::Person {
                 return Ok(false);
             }
-            let Some((identified_at, sequences)) = rules.first_identified(node) else { return Ok(false) };
+            let Some((identified_at, sequences)) = rules.first_identified(node)? else { return Ok(false) };
             let mut is_identified = false;
             for sequence in sequences {
                 let order = compare(identified_at, sequence, link.occurred_at, link.sequence, rules)?;

@@ -42,7 +42,7 @@ pub(crate) trait NodeRules {
     /// The last sequence of the last commit: what came before this transaction.
     fn committed_sequence(&self) -> u64;
     /// When an identify message first named this node, and the sequences of all that did so at that instant.
-    fn first_identified(&self, node: u32) -> Option<(Timestamp, Vec<u64>)>;
+    fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>>;
 }
 
 /// The order of (event time, message id).

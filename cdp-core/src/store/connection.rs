@@ -43,6 +43,17 @@ pub(crate) struct ConnectOptions {
 /// Turns a fault of SQLite into one of ours, without the text of a statement or a value.
 pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
     use rusqlite::ffi::ErrorCode;
+    // The tables are STRICT: a value of another kind, or a row that is not there, was not written by us.
+    if matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::QueryReturnedNoRows
+    ) {
+        return damaged();
+    }
     let code = error.sqlite_error_code();
     let extended = error.sqlite_error().map_or(0, |inner| inner.extended_code);
     match code {
@@ -50,8 +61,7 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
             Error::new(ErrorKind::Busy, "another process holds the write lock of the store")
                 .with_hint("try again, or open with a longer busy_timeout_ms")
         }
-        Some(ErrorCode::DatabaseCorrupt) => Error::new(ErrorKind::Corrupt, "the store file is damaged")
-            .with_hint("restore a backup; the file was left as it is"),
+        Some(ErrorCode::DatabaseCorrupt) => damaged(),
         Some(ErrorCode::NotADatabase) => not_a_database(),
         Some(ErrorCode::DiskFull) => Error::new(ErrorKind::Io, "the disk is full; nothing of this call was kept"),
         Some(ErrorCode::ReadOnly) => Error::new(ErrorKind::Io, "the store file cannot be written")
@@ -65,6 +75,11 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
         }
         _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
     }
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt, "the store file is damaged")
+        .with_hint("restore a backup; the file was left as it is")
 }
 
 fn not_a_database() -> Error {
@@ -265,7 +280,7 @@ fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
                 None => random_bytes::<32>()?,
             };
             connection
-                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0)", [salt.as_slice()])
+                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0)", [salt.as_slice()])
                 .map_err(sql_error)?;
         }
         connection

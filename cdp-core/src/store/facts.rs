@@ -19,6 +19,8 @@ pub(crate) struct Meta {
     pub(crate) erasure_epoch: i64,
     pub(crate) change_sequence: i64,
     pub(crate) model_sequence: i64,
+    /// Counts runs that became visible or were dropped.
+    pub(crate) run_sequence: i64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
     pub(crate) salt: [u8; 32],
@@ -116,6 +118,8 @@ pub(crate) struct StoredChange {
     pub(crate) late: bool,
     pub(crate) merged_into: Option<u32>,
     pub(crate) recorded_at: Timestamp,
+    /// Since when the profile is a member once all changes of its transaction are taken in; `None`: it is none.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// What happened to a membership.
@@ -177,7 +181,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision FROM meta WHERE id = 1",
+                   revision, run_sequence FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -191,6 +195,7 @@ impl Facts<'_> {
                         recorded_at: time(row.get(6)?),
                         salt: row.get(7)?,
                         revision: row.get(8)?,
+                        run_sequence: row.get(9)?,
                     })
                 })
             })
@@ -201,7 +206,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
-                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8 WHERE id = 1",
+                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -213,6 +218,7 @@ impl Facts<'_> {
                     meta.advanced_to.map(Timestamp::millis),
                     meta.recorded_at.millis(),
                     meta.revision,
+                    meta.run_sequence,
                 ])
             })
             .map(|_| ())
@@ -230,25 +236,42 @@ impl Facts<'_> {
         self.execute("INSERT INTO names (name_id, name) VALUES (?1, ?2)", params![id, name])
     }
 
-    /// The nodes with a number of at least `from`, in order: (node, type name id, value).
-    pub(crate) fn nodes_from(&self, from: u32) -> Result<Vec<(u32, u32, String)>> {
-        self.collect("SELECT node, type, value FROM nodes WHERE node >= ?1 ORDER BY node", [from], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+    /// Visits the nodes with a number of at least `from`, in order: (node, type name id, value).
+    pub(crate) fn visit_nodes_from(&self, from: u32, mut visit: impl FnMut(u32, u32, &str)) -> Result<()> {
+        let sql = "SELECT node, type, value FROM nodes WHERE node >= ?1 ORDER BY node";
+        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
+        let mut rows = statement.query([from]).map_err(sql_error)?;
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            let unreadable = |_| Error::new(ErrorKind::Corrupt, "an identifier of the store is not readable");
+            let value = row.get_ref(2).map_err(sql_error)?.as_str().map_err(unreadable)?;
+            visit(row.get(0).map_err(sql_error)?, row.get(1).map_err(sql_error)?, value);
+        }
+        Ok(())
     }
 
     pub(crate) fn put_node(&self, node: u32, identifier_type: u32, value: &str) -> Result<()> {
         self.execute("INSERT INTO nodes (node, type, value) VALUES (?1, ?2, ?3)", params![node, identifier_type, value])
     }
 
-    /// The sequences filed under a hash of (source, message id).
-    pub(crate) fn message_candidates(&self, hash: i64) -> Result<Vec<u64>> {
-        self.collect("SELECT sequence FROM message_keys WHERE hash = ?1", [hash], |row| {
-            Ok(row.get::<_, i64>(0)?.unsigned_abs())
-        })
+    /// Visits (sequence, source, message id) of the messages in `(after, up_to]`.
+    pub(crate) fn visit_message_keys(
+        &self,
+        after: u64,
+        up_to: u64,
+        mut visit: impl FnMut(u64, u32, &str),
+    ) -> Result<()> {
+        let sql = "SELECT sequence, source, message_id FROM messages WHERE sequence > ?1 AND sequence <= ?2";
+        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
+        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
+            let message_id = row.get_ref(2).map_err(sql_error)?.as_str().map_err(|_| unreadable_message(sequence))?;
+            visit(sequence, row.get(1).map_err(sql_error)?, message_id);
+        }
+        Ok(())
     }
 
-    pub(crate) fn put_message(&self, key_hash: i64, message: &StoredMessage) -> Result<()> {
+    pub(crate) fn put_message(&self, message: &StoredMessage) -> Result<()> {
         self.execute(
             "INSERT INTO messages (sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -264,10 +287,6 @@ impl Facts<'_> {
                 message.checksum,
                 message.fields.text(),
             ],
-        )?;
-        self.execute(
-            "INSERT INTO message_keys (hash, sequence) VALUES (?1, ?2)",
-            params![key_hash, sql_integer(message.sequence)],
         )
     }
 
@@ -450,28 +469,24 @@ impl Facts<'_> {
         )
     }
 
-    pub(crate) fn memberships(&self) -> Result<Vec<(String, u32, Timestamp)>> {
-        self.collect("SELECT audience, node, since FROM memberships ORDER BY audience, node", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, time(row.get(2)?)))
+    /// The members of each audience as they stood at a change of the outbox: audience, change, members.
+    pub(crate) fn membership_snapshots(&self) -> Result<Vec<(String, i64, Vec<u8>)>> {
+        self.collect("SELECT audience, change, members FROM membership_snapshots ORDER BY audience", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
     }
 
-    pub(crate) fn put_membership(&self, audience: &str, node: u32, since: Timestamp) -> Result<()> {
+    pub(crate) fn put_membership_snapshot(&self, audience: &str, change: i64, members: &[u8]) -> Result<()> {
         self.execute(
-            "INSERT INTO memberships (audience, node, since) VALUES (?1, ?2, ?3)
-             ON CONFLICT (audience, node) DO UPDATE SET since = excluded.since",
-            params![audience, node, since.millis()],
+            "INSERT OR REPLACE INTO membership_snapshots (audience, change, members) VALUES (?1, ?2, ?3)",
+            params![audience, change, members],
         )
-    }
-
-    pub(crate) fn delete_membership(&self, audience: &str, node: u32) -> Result<()> {
-        self.execute("DELETE FROM memberships WHERE audience = ?1 AND node = ?2", params![audience, node])
     }
 
     pub(crate) fn put_change(&self, change: &StoredChange) -> Result<()> {
         self.execute(
-            "INSERT INTO changes (change, audience, node, type, occurred_at, late, merged_into, recorded_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO changes (change, audience, node, type, occurred_at, late, merged_into, recorded_at, since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 change.change,
                 change.audience,
@@ -481,6 +496,7 @@ impl Facts<'_> {
                 change.late,
                 change.merged_into,
                 change.recorded_at.millis(),
+                change.since.map(Timestamp::millis),
             ],
         )
     }
@@ -488,7 +504,7 @@ impl Facts<'_> {
     /// Audience changes with a number above `after`, in order, at most `limit`.
     pub(crate) fn changes(&self, audience: Option<&str>, after: i64, limit: usize) -> Result<Vec<StoredChange>> {
         self.collect(
-            "SELECT change, audience, node, type, occurred_at, late, merged_into, recorded_at FROM changes
+            "SELECT change, audience, node, type, occurred_at, late, merged_into, recorded_at, since FROM changes
              WHERE change > ?1 AND (?2 IS NULL OR audience = ?2) ORDER BY change LIMIT ?3",
             params![after, audience, i64::try_from(limit).unwrap_or(i64::MAX)],
             |row| {
@@ -501,6 +517,7 @@ impl Facts<'_> {
                     late: row.get(5)?,
                     merged_into: row.get(6)?,
                     recorded_at: time(row.get(7)?),
+                    since: row.get::<_, Option<i64>>(8)?.map(time),
                 })
             },
         )
@@ -551,7 +568,6 @@ impl Facts<'_> {
     pub(crate) fn count(&self, table: CountedTable) -> Result<u64> {
         let sql = match table {
             CountedTable::Messages => "SELECT COUNT(*) FROM messages",
-            CountedTable::MessageKeys => "SELECT COUNT(*) FROM message_keys",
             CountedTable::Nodes => "SELECT COUNT(*) FROM nodes",
             CountedTable::Links => "SELECT COUNT(*) FROM links",
             CountedTable::Rejects => "SELECT COUNT(*) FROM rejects",
@@ -597,7 +613,6 @@ impl Facts<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CountedTable {
     Messages,
-    MessageKeys,
     Nodes,
     Links,
     Rejects,
@@ -627,8 +642,10 @@ fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
             fields: Arc::new(fields),
         }))
     };
-    read().ok().flatten().ok_or_else(|| {
-        Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
-            .with_hint("restore the store from a backup")
-    })
+    read().ok().flatten().ok_or_else(|| unreadable_message(sequence))
+}
+
+fn unreadable_message(sequence: u64) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
+        .with_hint("restore the store from a backup")
 }

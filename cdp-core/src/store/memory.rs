@@ -1,267 +1,350 @@
-//! RAM as the last committed state: nodes, their timelines and the property columns that definitions ask for.
+//! RAM as the last committed state: identifiers, the directory of runs, and the facts that are in no run yet.
 //!
 //! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`Overlay`] and reads both through a
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::records::{Json, JsonObject, Path, Timestamp, Value};
+use super::columns::Columns;
+use super::facts::Facts;
+use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
+use super::gathered::{FROZEN_ROW, Gathered};
+use super::message_keys::MessageKeys;
+use super::node_facts::Observation;
+use super::nodes::NodeTable;
+use super::runs::{Annex, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
+use super::tail::{Frozen, Tail};
+use super::time_index::TimeIndex;
+use crate::error::Result;
+use crate::records::{Path, Timestamp};
 
-/// An identifier: its type (by name number) and normalized value.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct NodeKey {
-    pub(crate) identifier_type: u32,
-    pub(crate) value: Arc<str>,
-}
-
-/// An event on a node's timeline.
+/// How the store keeps timelines.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct EventEntry {
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) sequence: u64,
-    pub(crate) event: u32,
-    pub(crate) row: u32,
+pub(crate) struct MemoryOptions {
+    /// A tail of this many messages is written out as a run.
+    pub(crate) flush_messages: u64,
+    /// How many blocks one transaction writes at most, so that none takes long.
+    pub(crate) blocks_per_step: usize,
+    /// How runs are laid out and kept in RAM.
+    pub(crate) runs: RunsOptions,
+    /// How the keys of messages are kept.
+    pub(crate) keys: FlatMapOptions,
+    /// Which bits of the hash of a key count.
+    pub(crate) key_mask: u64,
 }
 
-/// A trait that a message set; null is a tombstone.
-#[derive(Clone, Debug)]
-pub(crate) struct TraitWrite {
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) sequence: u64,
-    pub(crate) name: Arc<str>,
-    pub(crate) value: Arc<Value>,
-}
-
-/// A choice about the use of personal data. Without purpose: every purpose that is known is denied.
-#[derive(Clone, Debug)]
-pub(crate) struct ConsentWrite {
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) sequence: u64,
-    pub(crate) purpose: Option<Arc<str>>,
-    pub(crate) channel: Option<Arc<str>>,
-    pub(crate) granted: bool,
-}
-
-/// What the log says about one node.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NodeFacts {
-    /// Tracks, pages and screens; in the base sorted by (occurred_at, sequence).
-    pub(crate) events: Vec<EventEntry>,
-    /// Messages of the other types.
-    pub(crate) others: Vec<(Timestamp, u64)>,
-    /// Traits that messages of this node set, in log order.
-    pub(crate) traits: Vec<TraitWrite>,
-    /// Choices that messages of this node made, in log order.
-    pub(crate) consents: Vec<ConsentWrite>,
-    /// The least occurred_at of a message that names the node.
-    pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
-    pub(crate) first_sequence: Option<u64>,
-    /// When an identify message first named the node, and the sequences of all that did so at that instant.
-    pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
-}
-
-impl NodeFacts {
-    fn add(&mut self, other: NodeFacts) {
-        let was_sorted_to = self.events.last().map(|entry| (entry.occurred_at, entry.sequence));
-        let in_order = other
-            .events
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence)))
-            && other
-                .events
-                .first()
-                .is_none_or(|first| was_sorted_to.is_none_or(|last| last <= (first.occurred_at, first.sequence)));
-        self.events.extend(other.events);
-        if !in_order {
-            self.events.sort_unstable_by_key(|entry| (entry.occurred_at, entry.sequence));
+impl MemoryOptions {
+    /// Runs after this many messages; below the default everything else is small as well, so that a test with a few
+    /// hundred messages sees runs of many blocks, several steps for each, and compactions.
+    pub(crate) fn with_flush_messages(flush_messages: u64) -> MemoryOptions {
+        let default = MemoryOptions::default();
+        if flush_messages >= 10_000 {
+            return MemoryOptions { flush_messages, ..default };
         }
-        self.others.extend(other.others);
-        self.traits.extend(other.traits);
-        self.consents.extend(other.consents);
-        self.first_named_at = earliest(self.first_named_at, other.first_named_at);
-        self.first_sequence = earliest(self.first_sequence, other.first_sequence);
-        if let Some((at, sequences)) = other.first_identified {
-            self.identify(at, sequences);
+        let limits = BlockLimits { enough_rows: 3, max_rows: 5 };
+        let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 3 };
+        let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
+        // Some hundred messages then share hashes, as 64 bits never would.
+        MemoryOptions { flush_messages, blocks_per_step: 2, runs, keys, key_mask: 0x3f00_0000_0000_001f }
+    }
+}
+
+impl Default for MemoryOptions {
+    fn default() -> MemoryOptions {
+        MemoryOptions {
+            flush_messages: 250_000,
+            blocks_per_step: 64,
+            runs: RunsOptions::default(),
+            keys: FlatMapOptions::default(),
+            key_mask: u64::MAX,
         }
     }
+}
 
-    fn identify(&mut self, at: Timestamp, sequences: Vec<u64>) {
-        match &mut self.first_identified {
-            Some((first, _)) if *first < at => {}
-            Some((first, tied)) if *first == at => tied.extend(sequences),
-            first => *first = Some((at, sequences)),
-        }
-    }
+/// When a node was first named, and the first message of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Firsts {
+    pub(crate) named_at: Option<Timestamp>,
+    pub(crate) sequence: Option<u64>,
+}
 
-    /// Whether a message belongs to the node.
-    pub(crate) fn has_message(&self) -> bool {
-        self.first_sequence.is_some()
+impl Firsts {
+    fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>) {
+        self.named_at = super::node_facts::earliest(self.named_at, named_at);
+        self.sequence = super::node_facts::earliest(self.sequence, sequence);
     }
 }
 
-fn earliest<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.min(right)),
-        (left, right) => left.or(right),
-    }
+/// A run in the making: a tail that is written out, or runs that become one.
+enum Making {
+    Flush(Build<TailCursor<Frozen>>),
+    Compaction(Build<MergeCursor>),
 }
 
-/// Property values of events, one column for each path that a definition reads.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Columns {
-    paths: HashMap<Path, usize>,
-    cells: Vec<Vec<Value>>,
-    n_rows: u32,
+/// What a transaction has added to a run in the making; taken in after COMMIT.
+pub(crate) enum MakingStep {
+    Flush(Step<TailCursor<Frozen>>),
+    Compaction(Step<MergeCursor>),
+    /// The run is to be made anew later: the file is not what it was begun on.
+    Drop,
 }
 
-impl Columns {
-    fn with_paths(paths: impl IntoIterator<Item = Path>) -> Columns {
-        let mut columns = Columns::default();
-        for path in paths {
-            let next = columns.cells.len();
-            columns.paths.entry(path).or_insert_with(|| {
-                columns.cells.push(Vec::new());
-                next
-            });
-        }
-        columns
-    }
-
-    fn push(&mut self, properties: Option<Json<'_>>) {
-        for (path, index) in &self.paths {
-            let value = properties.and_then(|properties| properties.find(path)).unwrap_or_default();
-            if let Some(column) = self.cells.get_mut(*index) {
-                column.push(value);
-            }
-        }
-        self.n_rows += 1;
-    }
-
-    fn append(&mut self, other: Columns) {
-        for (column, more) in self.cells.iter_mut().zip(other.cells) {
-            column.extend(more);
-        }
-        self.n_rows += other.n_rows;
-    }
-
-    fn get(&self, path: &Path, row: u32) -> Option<&Value> {
-        let column = self.cells.get(*self.paths.get(path)?)?;
-        column.get(row as usize).filter(|value| !value.is_null())
-    }
-}
-
-/// The properties of an event as rules see them.
-pub(crate) enum EventProperties<'m> {
-    /// There are none.
-    None,
-    /// As they stand in the message.
-    Borrowed(Json<'m>),
-    /// Made for the purpose: a page's name is one of them.
-    Owned(JsonObject),
-}
-
-impl EventProperties<'_> {
-    fn json(&self) -> Option<Json<'_>> {
+impl MakingStep {
+    /// Whether a run became visible with it.
+    pub(crate) fn publishes(&self) -> bool {
         match self {
-            EventProperties::None => None,
-            EventProperties::Borrowed(properties) => Some(*properties),
-            EventProperties::Owned(properties) => Some(Json::from_canonical(properties.text())),
+            MakingStep::Flush(step) => step.publishes(),
+            MakingStep::Compaction(step) => step.publishes(),
+            MakingStep::Drop => false,
         }
     }
 }
-
-/// What a message says, as far as RAM mirrors it.
-pub(crate) struct Observation<'m> {
-    pub(crate) sequence: u64,
-    pub(crate) node: u32,
-    pub(crate) occurred_at: Timestamp,
-    /// The event name's number, for tracks, pages and screens.
-    pub(crate) event: Option<u32>,
-    /// The event's properties.
-    pub(crate) properties: EventProperties<'m>,
-    /// The traits it sets on its profile.
-    pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
-    /// The choices it makes: purpose, channel, granted.
-    pub(crate) consents: Vec<(Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool)>,
-    /// Further nodes that it names.
-    pub(crate) named: Vec<u32>,
-    /// Whether it is an identify message.
-    pub(crate) identifies: bool,
-}
-
-/// How many of a node's last trait writes are looked at for one of the same name.
-const REMEMBERED_TRAITS: usize = 32;
 
 /// The committed state.
-#[derive(Default)]
 pub(crate) struct Memory {
     /// The last message that is mirrored.
     pub(crate) sequence: u64,
+    options: MemoryOptions,
     names: Vec<Arc<str>>,
     name_ids: HashMap<Arc<str>, u32>,
-    nodes: Vec<NodeKey>,
-    node_ids: HashMap<NodeKey, u32>,
-    facts: Vec<NodeFacts>,
-    columns: Columns,
-    // When which node has a message, to find the profiles for whom a window slides or a fact comes due.
-    happened: BTreeSet<(Timestamp, u32)>,
+    nodes: NodeTable,
+    firsts: Vec<Firsts>,
+    keys: MessageKeys,
+    runs: Runs,
+    making: Option<Making>,
+    frozen: Option<Arc<Frozen>>,
+    // The last message whose facts are frozen or in a run.
+    frozen_to: u64,
+    tail: Tail,
+    times: TimeIndex,
     greatest_occurred_at: Option<Timestamp>,
 }
 
 /// What one transaction adds.
-#[derive(Default)]
 pub(crate) struct Overlay {
     names: Vec<Arc<str>>,
     name_ids: HashMap<Arc<str>, u32>,
-    nodes: Vec<NodeKey>,
-    node_ids: HashMap<NodeKey, u32>,
-    facts: HashMap<u32, NodeFacts>,
-    columns: Columns,
+    nodes: NodeTable,
+    keys: FlatMapOverlay,
+    tail: Tail,
     sequence: u64,
     greatest_occurred_at: Option<Timestamp>,
 }
 
 impl Memory {
-    /// An empty state that will keep these property columns.
-    pub(crate) fn new(paths: impl IntoIterator<Item = Path>) -> Memory {
-        Memory { columns: Columns::with_paths(paths), ..Memory::default() }
+    /// The state up to the last run of the file; the messages after it are to be observed. `None` if the runs lack a
+    /// column for one of the paths: then everything is to be observed, see [`Memory::empty`].
+    /// `horizon`: what happened before it matters to no window any more.
+    pub(crate) fn load(
+        facts: Facts<'_>,
+        paths: &[Path],
+        horizon: Option<Timestamp>,
+        options: MemoryOptions,
+    ) -> Result<Option<Memory>> {
+        let runs = Runs::load(facts.0, options.runs)?;
+        let columns: Arc<[Path]> = match runs.runs().first() {
+            None => Arc::from(paths.to_vec()),
+            Some(run) => run.columns.clone(),
+        };
+        if !paths.iter().all(|path| columns.contains(path)) {
+            return Ok(None);
+        }
+        let keys = MessageKeys::load(facts, options.keys, options.key_mask, runs.last_sequence())?;
+        let mut memory = Memory::with_runs(runs, keys, columns, options);
+        memory.sequence = memory.frozen_to;
+        for (_, name) in facts.names_after(0)? {
+            memory.add_name(Arc::from(name));
+        }
+        facts.visit_nodes_from(0, |_, identifier_type, value| {
+            memory.nodes.push(identifier_type, value);
+        })?;
+        memory.firsts.resize(memory.nodes.len() as usize, Firsts::default());
+        if let Some(horizon) = horizon {
+            memory.times.forget_before(horizon);
+        }
+        memory.read_runs(facts)?;
+        Ok(Some(memory))
+    }
+
+    /// An empty state with columns for these paths, over a file whose runs are dropped in this transaction.
+    pub(crate) fn empty(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
+        Runs::clear(facts.0)?;
+        let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
+        Ok(Memory::with_runs(Runs::load(facts.0, options.runs)?, keys, Arc::from(paths.to_vec()), options))
+    }
+
+    fn with_runs(runs: Runs, keys: MessageKeys, columns: Arc<[Path]>, options: MemoryOptions) -> Memory {
+        Memory {
+            sequence: 0,
+            options,
+            names: Vec::new(),
+            name_ids: HashMap::new(),
+            nodes: NodeTable::default(),
+            firsts: Vec::new(),
+            frozen_to: runs.last_sequence(),
+            keys,
+            runs,
+            making: None,
+            frozen: None,
+            tail: Tail::new(Columns::new(columns)),
+            times: TimeIndex::default(),
+            greatest_occurred_at: None,
+        }
+    }
+
+    /// What the runs say about the beginnings of nodes, the times that may still matter, and the whole store.
+    fn read_runs(&mut self, facts: Facts<'_>) -> Result<()> {
+        let Memory { runs, firsts, times, greatest_occurred_at, .. } = self;
+        for run in runs.runs() {
+            runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
+                block.visit_messages(|node, occurred_at, sequence| {
+                    if let Some(first) = firsts.get_mut(node as usize) {
+                        first.include(Some(occurred_at), sequence);
+                    }
+                    times.insert(occurred_at, node);
+                    // A node is never named but by a message, so this misses none.
+                    *greatest_occurred_at = (*greatest_occurred_at).max(Some(occurred_at));
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Drops what no window reaches any more from the index of times.
+    pub(crate) fn forget_times_before(&mut self, horizon: Timestamp) {
+        self.times.forget_before(horizon);
     }
 
     /// An overlay for a transaction that starts from this state.
     pub(crate) fn overlay(&self) -> Overlay {
-        Overlay { columns: Columns::with_paths_of(&self.columns), sequence: self.sequence, ..Overlay::default() }
+        Overlay {
+            names: Vec::new(),
+            name_ids: HashMap::new(),
+            nodes: NodeTable::default(),
+            keys: FlatMapOverlay::default(),
+            tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
+            sequence: self.sequence,
+            greatest_occurred_at: None,
+        }
+    }
+
+    fn add_name(&mut self, name: Arc<str>) {
+        let id = self.n_names() + 1;
+        self.name_ids.insert(name.clone(), id);
+        self.names.push(name);
     }
 
     /// Takes in what a committed transaction has added.
     pub(crate) fn fold(&mut self, overlay: Overlay) {
         for name in overlay.names {
-            let id = self.names.len() as u32 + 1;
-            self.name_ids.insert(name.clone(), id);
-            self.names.push(name);
+            self.add_name(name);
         }
-        for key in overlay.nodes {
-            let id = self.nodes.len() as u32;
-            self.node_ids.insert(key.clone(), id);
-            self.nodes.push(key);
-            self.facts.push(NodeFacts::default());
+        for (identifier_type, value) in overlay.nodes.iter() {
+            self.nodes.push(identifier_type, value);
+            self.firsts.push(Firsts::default());
         }
-        for (node, added) in overlay.facts {
+        for (node, added) in &overlay.tail.facts {
             let events = added.events.iter().map(|event| event.occurred_at);
             let others = added.others.iter().map(|(occurred_at, _)| *occurred_at);
             for occurred_at in events.chain(others).chain(added.first_named_at) {
-                self.happened.insert((occurred_at, node));
+                self.times.insert(occurred_at, *node);
             }
-            if let Some(facts) = self.facts.get_mut(node as usize) {
-                facts.add(added);
+            if let Some(firsts) = self.firsts.get_mut(*node as usize) {
+                firsts.include(added.first_named_at, added.first_sequence);
             }
         }
-        self.columns.append(overlay.columns);
+        self.keys.fold(overlay.keys);
+        self.tail.append(overlay.tail);
         self.sequence = overlay.sequence;
         self.greatest_occurred_at = self.greatest_occurred_at.max(overlay.greatest_occurred_at);
+    }
+
+    /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
+    pub(crate) fn plan_runs(&mut self, all: bool) {
+        match &self.making {
+            // A close does not wait for a compaction; what it has written is removed before the next run.
+            Some(Making::Compaction(_)) if all => self.making = None,
+            Some(_) => return,
+            None => {}
+        }
+        let n_messages = self.sequence - self.frozen_to;
+        if all {
+            self.keys.freeze();
+        }
+        if n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
+            let columns = self.tail.columns.paths().clone();
+            let tail = std::mem::replace(&mut self.tail, Tail::new(Columns::new(columns.clone())));
+            let frozen = Arc::new(tail.freeze());
+            self.making =
+                Some(Making::Flush(self.runs.begin_flush(frozen.clone(), columns, self.frozen_to + 1, self.sequence)));
+            self.frozen = Some(frozen);
+            self.frozen_to = self.sequence;
+        } else if !all {
+            self.making = self.runs.begin_compaction().map(Making::Compaction);
+        }
+    }
+
+    /// Writes the next blocks of the run in the making; `None` if there is none.
+    pub(crate) fn step_runs(&self, facts: Facts<'_>, max_blocks: usize) -> Result<Option<MakingStep>> {
+        Ok(match &self.making {
+            None => None,
+            Some(Making::Flush(build)) => Some(match self.runs.step(facts.0, build, max_blocks)? {
+                Some(step) => MakingStep::Flush(step),
+                None => MakingStep::Drop,
+            }),
+            Some(Making::Compaction(build)) => Some(match self.runs.step(facts.0, build, max_blocks)? {
+                Some(step) => MakingStep::Compaction(step),
+                None => MakingStep::Drop,
+            }),
+        })
+    }
+
+    /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
+    pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<Option<KeyStep>> {
+        let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
+        let per_step = (added / self.options.keys.block_keys.max(1)).saturating_mul(6).max(16);
+        self.keys.step(facts, if all { usize::MAX } else { per_step })
+    }
+
+    /// Takes in a step of the keys after COMMIT.
+    pub(crate) fn fold_key_step(&mut self, step: KeyStep) {
+        self.keys.fold_step(step);
+    }
+
+    /// Catches up with the keys that another process wrote.
+    pub(crate) fn refresh_keys(&mut self, facts: Facts<'_>) -> Result<()> {
+        self.keys.refresh(facts)
+    }
+
+    /// How timelines are kept.
+    pub(crate) fn options(&self) -> MemoryOptions {
+        self.options
+    }
+
+    /// Whether there are facts that are in no visible run.
+    pub(crate) fn has_unwritten_facts(&self) -> bool {
+        self.frozen.is_some() || self.sequence > self.frozen_to
+    }
+
+    /// Takes in a step after COMMIT.
+    pub(crate) fn fold_runs(&mut self, step: MakingStep) {
+        let is_finished = match (&mut self.making, step) {
+            (Some(Making::Flush(build)), MakingStep::Flush(step)) => {
+                let is_finished = self.runs.fold(build, step);
+                if is_finished {
+                    self.frozen = None;
+                }
+                is_finished
+            }
+            (Some(Making::Compaction(build)), MakingStep::Compaction(step)) => self.runs.fold(build, step),
+            (Some(Making::Compaction(_)), MakingStep::Drop) => true,
+            // A flush is dropped only when the whole state is loaded anew.
+            _ => false,
+        };
+        if is_finished {
+            self.making = None;
+        }
     }
 
     /// This state without additions.
@@ -276,13 +359,7 @@ impl Memory {
 
     /// How many nodes there are; the next node gets this number.
     pub(crate) fn n_nodes(&self) -> u32 {
-        self.nodes.len() as u32
-    }
-}
-
-impl Columns {
-    fn with_paths_of(other: &Columns) -> Columns {
-        Columns { paths: other.paths.clone(), cells: vec![Vec::new(); other.cells.len()], n_rows: 0 }
+        self.nodes.len()
     }
 }
 
@@ -300,74 +377,38 @@ impl Overlay {
     }
 
     /// The number of a node, taking a new one if it is not known; `true` if it is new.
-    pub(crate) fn node(&mut self, base: &Memory, key: NodeKey) -> (u32, bool) {
-        if let Some(id) = base.node_ids.get(&key).or_else(|| self.node_ids.get(&key)) {
-            return (*id, false);
+    pub(crate) fn node(&mut self, base: &Memory, identifier_type: u32, value: &str) -> (u32, bool) {
+        if let Some(node) = base.nodes.find(identifier_type, value) {
+            return (node, false);
         }
-        let id = base.n_nodes() + self.nodes.len() as u32;
-        self.node_ids.insert(key.clone(), id);
-        self.nodes.push(key);
-        (id, true)
+        if let Some(place) = self.nodes.find(identifier_type, value) {
+            return (base.n_nodes() + place, false);
+        }
+        (base.n_nodes() + self.nodes.push(identifier_type, value), true)
+    }
+
+    /// Enters the key of a message that the log has accepted.
+    pub(crate) fn enter_key(&mut self, base: &Memory, source: u32, message_id: &str, sequence: u64) {
+        base.keys.insert(&mut self.keys, source, message_id, sequence);
     }
 
     /// Adds a message that the log has accepted.
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
-        let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } =
-            observation;
-        self.sequence = self.sequence.max(sequence);
-        self.greatest_occurred_at = self.greatest_occurred_at.max(Some(occurred_at));
-        let row = base.columns.n_rows + self.columns.n_rows;
-        if event.is_some() {
-            self.columns.push(properties.json());
-        }
-        for other in named {
-            let facts = self.facts.entry(other).or_default();
-            facts.first_named_at = earliest(facts.first_named_at, Some(occurred_at));
-            if identifies {
-                facts.identify(occurred_at, vec![sequence]);
-            }
-        }
-        let committed = base.facts.get(node as usize);
-        let facts = self.facts.entry(node).or_default();
-        facts.first_named_at = earliest(facts.first_named_at, Some(occurred_at));
-        facts.first_sequence = earliest(facts.first_sequence, Some(sequence));
-        if identifies {
-            facts.identify(occurred_at, vec![sequence]);
-        }
-        match event {
-            Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
-            None => facts.others.push((occurred_at, sequence)),
-        }
-        for (name, value) in traits {
-            // A source that repeats a trait on every row costs no copy of its name and value.
-            let before =
-                facts.traits.iter().rev().chain(committed.into_iter().flat_map(|facts| facts.traits.iter().rev()));
-            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
-                Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
-                Some(write) => (write.name.clone(), Arc::new(value)),
-                None => (Arc::from(name), Arc::new(value)),
-            };
-            facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
-        }
-        for (purpose, channel, granted) in consents {
-            let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
-            facts.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
-        }
+        self.sequence = self.sequence.max(observation.sequence);
+        self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
+        let committed = base.tail.facts.get(&observation.node);
+        self.tail.observe(observation, base.tail.columns.n_rows(), committed);
     }
 
     /// The nodes that got a message, or were named by one, in the order of their numbers.
     pub(crate) fn touched(&self) -> BTreeSet<u32> {
-        self.facts.keys().copied().collect()
+        self.tail.facts.keys().copied().collect()
     }
 
-    /// The nodes that an identify message of this transaction names at the first instant that one ever did.
-    pub(crate) fn reidentified(&self, base: &Memory) -> BTreeSet<u32> {
-        let first = |facts: Option<&NodeFacts>| facts?.first_identified.as_ref().map(|(at, _)| *at);
-        let is_new = |node: u32, added: &NodeFacts| {
-            let before = first(base.facts.get(node as usize));
-            first(Some(added)).is_some_and(|at| before.is_none_or(|before| at <= before))
-        };
-        self.facts.iter().filter(|(node, added)| is_new(**node, added)).map(|(node, _)| *node).collect()
+    /// The nodes that an identify message of this transaction names.
+    pub(crate) fn identified(&self) -> BTreeSet<u32> {
+        let identified = self.tail.facts.iter().filter(|(_, added)| added.first_identified.is_some());
+        identified.map(|(node, _)| *node).collect()
     }
 
     /// The state with these additions.
@@ -376,18 +417,31 @@ impl Overlay {
     }
 }
 
-/// Property columns that only one query asks for; built from the log, in row order.
-#[derive(Debug, Default)]
-pub(crate) struct ExtraColumns(Columns);
+/// Property columns that only one query asks for; built from the log.
+#[derive(Debug)]
+pub(crate) struct ExtraColumns {
+    columns: Columns,
+    // The row of each message, by its sequence less one.
+    rows: Vec<u32>,
+}
 
 impl ExtraColumns {
-    pub(crate) fn new(paths: impl IntoIterator<Item = Path>) -> ExtraColumns {
-        ExtraColumns(Columns::with_paths(paths))
+    pub(crate) fn new(paths: Vec<Path>) -> ExtraColumns {
+        ExtraColumns { columns: Columns::new(Arc::from(paths)), rows: Vec::new() }
     }
 
-    /// The properties of the next event in the log.
-    pub(crate) fn push(&mut self, properties: &EventProperties<'_>) {
-        self.0.push(properties.json());
+    /// The properties of the event with this sequence, which is greater than those before.
+    pub(crate) fn push(&mut self, sequence: u64, properties: &super::EventProperties<'_>) {
+        let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
+        self.rows.resize(place, 0);
+        self.rows.push(self.columns.n_rows());
+        self.columns.push(properties.json());
+    }
+
+    pub(super) fn get(&self, path: &Path, sequence: u64) -> Option<Option<&crate::records::Value>> {
+        let column = self.columns.column_of(path)?;
+        let place = usize::try_from(sequence).ok()?.checked_sub(1)?;
+        Some(self.rows.get(place).and_then(|row| self.columns.get(column, *row)))
     }
 }
 
@@ -417,68 +471,114 @@ impl<'a> MemoryView<'a> {
         self.base.name_ids.get(name).or_else(|| self.overlay?.name_ids.get(name)).copied()
     }
 
+    /// The messages that may have this source and id, for the caller to confirm.
+    pub(crate) fn message_candidates(&self, facts: Facts<'_>, source: u32, message_id: &str) -> Result<Vec<u64>> {
+        self.base.keys.candidates(facts, self.overlay.map(|overlay| &overlay.keys), source, message_id)
+    }
+
+    /// How many keys of messages are committed.
+    pub(crate) fn n_message_keys(&self) -> u64 {
+        self.base.keys.len()
+    }
+
     /// The node of an identifier.
     pub(crate) fn node_id(&self, identifier_type: &str, value: &str) -> Option<u32> {
-        let key = NodeKey { identifier_type: self.name_id(identifier_type)?, value: Arc::from(value) };
-        self.base.node_ids.get(&key).or_else(|| self.overlay?.node_ids.get(&key)).copied()
+        let identifier_type = self.name_id(identifier_type)?;
+        let added = || self.overlay?.nodes.find(identifier_type, value).map(|place| self.base.n_nodes() + place);
+        self.base.nodes.find(identifier_type, value).or_else(added)
+    }
+
+    /// The number of the name of a node's type.
+    pub(crate) fn node_type(&self, node: u32) -> u32 {
+        self.identifier(node).map_or(0, |(identifier_type, _)| identifier_type)
     }
 
     /// The identifier of a node: type and value.
     pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
-        let index = node as usize;
-        let added = || self.overlay.and_then(|overlay| overlay.nodes.get(index.wrapping_sub(self.base.nodes.len())));
-        match self.base.nodes.get(index).or_else(added) {
-            Some(key) => (self.name(key.identifier_type), &key.value),
-            None => ("", ""),
+        self.identifier(node).map_or(("", ""), |(identifier_type, value)| (self.name(identifier_type), value))
+    }
+
+    fn identifier(&self, node: u32) -> Option<(u32, &'a str)> {
+        match node.checked_sub(self.base.n_nodes()) {
+            None => self.base.nodes.get(node),
+            Some(place) => self.overlay?.nodes.get(place),
         }
     }
 
     /// How many nodes there are.
     pub(crate) fn n_nodes(&self) -> u32 {
-        self.base.n_nodes() + self.overlay.map_or(0, |overlay| overlay.nodes.len() as u32)
+        self.base.n_nodes() + self.overlay.map_or(0, |overlay| overlay.nodes.len())
     }
 
-    /// What the log says about a node: the committed part, then what the transaction adds.
-    pub(crate) fn facts(&self, node: u32) -> impl Iterator<Item = &'a NodeFacts> + use<'a> {
-        let added = self.overlay.and_then(|overlay| overlay.facts.get(&node));
-        self.base.facts.get(node as usize).into_iter().chain(added)
-    }
-
-    /// The value of a property in a row.
-    pub(crate) fn property(&self, path: &Path, row: u32) -> Option<&'a Value> {
-        if let Some(extra) = self.extra
-            && extra.0.paths.contains_key(path)
-        {
-            return extra.0.get(path, row);
+    /// The beginnings of a node.
+    pub(crate) fn firsts(&self, node: u32) -> Firsts {
+        let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
+        if let Some(added) = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node)) {
+            firsts.include(added.first_named_at, added.first_sequence);
         }
-        match (self.overlay, row.checked_sub(self.base.columns.n_rows)) {
-            (Some(overlay), Some(added_row)) => overlay.columns.get(path, added_row),
-            _ => self.base.columns.get(path, row),
-        }
+        firsts
     }
 
-    /// The nodes that have a committed message in `(after, up_to]`.
-    pub(crate) fn nodes_with_messages(
+    /// Adds everything that the log says about a node.
+    pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
+        let mut merged = Annex::default();
+        gathered.add_slices(self.base.runs.read(facts.0, node, None)?, &mut merged)?;
+        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+        let frozen = self.base.frozen.as_ref().and_then(|frozen| frozen.get(node));
+        let layers = [(frozen, FROZEN_ROW), (self.base.tail.facts.get(&node), 0), (added, 0)];
+        for (layer, tag) in layers {
+            if let Some(layer) = layer {
+                gathered.add_layer(layer, tag, &mut merged);
+            }
+        }
+        gathered.finish_node(node, merged);
+        Ok(())
+    }
+
+    /// The value of a property of a gathered event; `None` for null and absent.
+    pub(crate) fn property<'g>(
         &self,
-        after: Timestamp,
-        up_to: Timestamp,
-    ) -> impl Iterator<Item = u32> + use<'a> {
-        let from = Bound::Excluded((after, u32::MAX));
-        let to = Bound::Included((up_to, u32::MAX));
-        // An empty or inverted range is no fault here: nothing lies between.
-        let range = (after < up_to).then(|| self.base.happened.range((from, to)));
-        range.into_iter().flatten().map(|(_, node)| *node)
+        gathered: &'g Gathered,
+        event: &crate::rules::TimelineEvent,
+        path: &Path,
+    ) -> Option<std::borrow::Cow<'g, crate::records::Value>>
+    where
+        'a: 'g,
+    {
+        use std::borrow::Cow;
+        if let Some(found) = self.extra.and_then(|extra| extra.get(path, event.sequence)) {
+            return found.map(Cow::Borrowed);
+        }
+        let column = self.base.tail.columns.column_of(path)?;
+        if let Some((block, row)) = gathered.block(event.row) {
+            return block.value(column, row);
+        }
+        let row = (event.row & u64::from(u32::MAX)) as u32;
+        if event.row & FROZEN_ROW != 0 {
+            return self.base.frozen.as_ref()?.columns.get(column, row).map(Cow::Borrowed);
+        }
+        let committed = self.base.tail.columns.n_rows();
+        match (self.overlay, row.checked_sub(committed)) {
+            (Some(overlay), Some(row)) => overlay.tail.columns.get(column, row).map(Cow::Borrowed),
+            _ => self.base.tail.columns.get(column, row).map(Cow::Borrowed),
+        }
+    }
+
+    /// Calls `visit` for the node of every committed message in `(after, up_to]`; a node may come several times.
+    pub(crate) fn visit_nodes_with_messages(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32)) {
+        self.base.times.visit(after, up_to, visit);
     }
 
     /// Those of the paths for which there is no column.
     pub(crate) fn missing_columns(&self, paths: &[Path]) -> Vec<Path> {
-        paths.iter().filter(|path| !self.base.columns.paths.contains_key(path)).cloned().collect()
+        paths.iter().filter(|path| self.base.tail.columns.column_of(path).is_none()).cloned().collect()
     }
 
     /// The identifier types of the nodes there are.
     pub(crate) fn node_types(&self) -> BTreeSet<&'a str> {
-        let added = self.overlay.map_or(&[][..], |overlay| overlay.nodes.as_slice());
-        let ids: BTreeSet<u32> = self.base.nodes.iter().chain(added).map(|key| key.identifier_type).collect();
+        let added = self.overlay.into_iter().flat_map(|overlay| overlay.nodes.iter());
+        let ids: BTreeSet<u32> =
+            self.base.nodes.iter().chain(added).map(|(identifier_type, _)| identifier_type).collect();
         ids.into_iter().map(|id| self.name(id)).collect()
     }
 

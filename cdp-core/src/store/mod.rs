@@ -7,10 +7,19 @@
 //! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
 //! in every transaction: it tells what another process has written meanwhile.
 
+mod columns;
 mod connection;
 mod facts;
+mod flat_map;
+mod gathered;
 mod memory;
+mod message_keys;
+mod node_facts;
+mod nodes;
 mod random;
+mod runs;
+mod tail;
+mod time_index;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,11 +33,12 @@ pub(crate) use facts::{
     ChangeType, CountedTable, Facts, LinkRule, Meta, StoredChange, StoredDefinition, StoredLink, StoredMessage,
     StoredModel, StoredReject, checksum,
 };
-pub(crate) use memory::{
-    ConsentWrite, EventProperties, ExtraColumns, Memory, MemoryView, NodeFacts, NodeKey, Observation, Overlay,
-    TraitWrite,
-};
+pub(crate) use flat_map::Step as KeyStep;
+pub(crate) use gathered::Gathered;
+pub(crate) use memory::{ExtraColumns, MakingStep, Memory, MemoryOptions, MemoryView, Overlay};
+pub(crate) use node_facts::{ConsentWrite, EventProperties, Observation, TraitWrite};
 pub(crate) use random::{hex, random_message_id};
+pub(crate) use runs::Annex;
 
 use connection::{connect, connect_reader, sql_error};
 
@@ -73,6 +83,10 @@ impl Store {
 
     pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.path.is_none()
     }
 
     pub(crate) fn process_id(&self) -> u32 {

@@ -11,7 +11,8 @@ CREATE TABLE meta (
   advanced_to INTEGER,                  -- audiences are current up to this instant; NULL before the first fact
   recorded_at INTEGER NOT NULL,         -- the last recorded_at: it never decreases
   salt BLOB NOT NULL,                   -- the key of profile ids
-  revision INTEGER NOT NULL             -- counts write transactions, also those that only keep a name or a checkpoint
+  revision INTEGER NOT NULL,            -- counts write transactions, also those that only keep a name or a checkpoint
+  run_sequence INTEGER NOT NULL         -- counts runs that became visible or were dropped
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -33,13 +34,6 @@ CREATE TABLE messages (
   checksum INTEGER NOT NULL,            -- CRC-32 of the payload: tells a damaged row
   payload TEXT NOT NULL
 ) STRICT;
-
--- Dedupe by (source, message id): a 64-bit hash finds candidates, the log confirms them.
-CREATE TABLE message_keys (
-  hash INTEGER NOT NULL,
-  sequence INTEGER NOT NULL,
-  PRIMARY KEY (hash, sequence)
-) STRICT, WITHOUT ROWID;
 
 -- Identity nodes: one for each kept identifier.
 CREATE TABLE nodes (
@@ -107,13 +101,12 @@ CREATE TABLE models (
   PRIMARY KEY (predictor, version)
 ) STRICT;
 
--- Derived: who is in which audience at advanced_to, by first node.
-CREATE TABLE memberships (
-  audience TEXT NOT NULL,
-  node INTEGER NOT NULL,
-  since INTEGER NOT NULL,
-  PRIMARY KEY (audience, node)
-) STRICT, WITHOUT ROWID;
+-- Derived: who was in which audience, by first node, when the outbox had come to a change.
+CREATE TABLE membership_snapshots (
+  audience TEXT PRIMARY KEY,
+  change INTEGER NOT NULL,
+  members BLOB NOT NULL                 -- node (4 bytes) and since (8 bytes, milliseconds), by node
+) STRICT;
 
 -- The outbox: every flip of a membership, in order; folding it gives the memberships at the last advance.
 CREATE TABLE changes (
@@ -124,5 +117,48 @@ CREATE TABLE changes (
   occurred_at INTEGER NOT NULL,
   late INTEGER NOT NULL,
   merged_into INTEGER,
-  recorded_at INTEGER NOT NULL
+  recorded_at INTEGER NOT NULL,
+  since INTEGER                         -- the membership that its transaction leaves; NULL: none
+) STRICT;
+
+-- Derived: the timelines of all nodes as sorted columnar runs. A run is visible once its row is here; blocks that no
+-- row names are leftovers of a run that was replaced or never finished, and are removed before the next one begins.
+CREATE TABLE runs (
+  run INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, as caches go by it
+  level INTEGER NOT NULL,               -- its size class: a power of four
+  first_sequence INTEGER NOT NULL,      -- the messages it covers, both ends included
+  last_sequence INTEGER NOT NULL,
+  n_events INTEGER NOT NULL,
+  fences BLOB NOT NULL,                 -- of each block: id, nodes, times, events
+  columns TEXT NOT NULL                 -- JSON list of the property paths that its blocks have as columns
+) STRICT;
+
+CREATE TABLE run_blocks (
+  block INTEGER PRIMARY KEY AUTOINCREMENT, -- ascending in the order of writing: an append never touches a random page
+  data BLOB NOT NULL
+) STRICT;
+
+-- The flat map: hash of (source, message id) -> log sequence. Derived from the log; may be dropped and rebuilt.
+
+-- One row. A process whose RAM stands at another generation must refresh before it writes a step.
+CREATE TABLE map_state (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  generation INTEGER NOT NULL,          -- counts steps of maintenance
+  next_block INTEGER NOT NULL,          -- numbers of blocks are never given twice
+  next_run INTEGER NOT NULL             -- nor are numbers of runs
+) STRICT;
+INSERT INTO map_state VALUES (1, 0, 1, 1);
+
+-- A sorted run, visible by this row alone.
+CREATE TABLE map_runs (
+  run INTEGER PRIMARY KEY,
+  keys INTEGER NOT NULL,
+  greatest INTEGER NOT NULL,            -- the greatest log sequence in it
+  directory BLOB NOT NULL               -- where its blocks lie, and the first hash of each
+) STRICT;
+
+-- Blocks of sorted (hash, sequence) pairs and slices of filters. A block no run names is left over and will be deleted.
+CREATE TABLE map_blocks (
+  block INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
 ) STRICT;

@@ -1,0 +1,136 @@
+//! What the log says about one node, as far as it is in RAM, and how two parts of it become one.
+//!
+//! It takes what messages say and keeps it in the order that reads need; it never decides what a fact means.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::records::{Json, JsonObject, Timestamp, Value};
+
+/// An event on a node's timeline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventEntry {
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) event: u32,
+    pub(crate) row: u32,
+}
+
+/// A trait that a message set; null is a tombstone.
+#[derive(Clone, Debug)]
+pub(crate) struct TraitWrite {
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) value: Arc<Value>,
+}
+
+/// A choice about the use of personal data. Without purpose: every purpose that is known is denied.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsentWrite {
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) purpose: Option<Arc<str>>,
+    pub(crate) channel: Option<Arc<str>>,
+    pub(crate) granted: bool,
+}
+
+/// What the log says about one node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeFacts {
+    /// Tracks, pages and screens; in the base sorted by (occurred_at, sequence).
+    pub(crate) events: Vec<EventEntry>,
+    /// Messages of the other types.
+    pub(crate) others: Vec<(Timestamp, u64)>,
+    /// Traits that messages of this node set, in log order.
+    pub(crate) traits: Vec<TraitWrite>,
+    /// Choices that messages of this node made, in log order.
+    pub(crate) consents: Vec<ConsentWrite>,
+    /// The least occurred_at of a message that names the node.
+    pub(crate) first_named_at: Option<Timestamp>,
+    /// The least sequence of a message of its own.
+    pub(crate) first_sequence: Option<u64>,
+    /// When an identify message first named the node, and the sequences of all that did so at that instant.
+    pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
+}
+
+impl NodeFacts {
+    /// Adds what a later part of the log says.
+    pub(super) fn add(&mut self, other: NodeFacts) {
+        let was_sorted_to = self.events.last().map(|entry| (entry.occurred_at, entry.sequence));
+        let in_order = other
+            .events
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence)))
+            && other
+                .events
+                .first()
+                .is_none_or(|first| was_sorted_to.is_none_or(|last| last <= (first.occurred_at, first.sequence)));
+        self.events.extend(other.events);
+        if !in_order {
+            self.events.sort_unstable_by_key(|entry| (entry.occurred_at, entry.sequence));
+        }
+        self.others.extend(other.others);
+        self.traits.extend(other.traits);
+        self.consents.extend(other.consents);
+        self.first_named_at = earliest(self.first_named_at, other.first_named_at);
+        self.first_sequence = earliest(self.first_sequence, other.first_sequence);
+        if let Some((at, sequences)) = other.first_identified {
+            self.identify(at, &sequences);
+        }
+    }
+
+    pub(super) fn identify(&mut self, at: Timestamp, sequences: &[u64]) {
+        match &mut self.first_identified {
+            Some((first, _)) if *first < at => {}
+            Some((first, tied)) if *first == at => tied.extend(sequences),
+            first => *first = Some((at, sequences.to_vec())),
+        }
+    }
+}
+
+pub(super) fn earliest<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (left, right) => left.or(right),
+    }
+}
+
+/// The properties of an event as rules see them.
+pub(crate) enum EventProperties<'m> {
+    /// There are none.
+    None,
+    /// As they stand in the message.
+    Borrowed(Json<'m>),
+    /// Made for the purpose: a page's name is one of them.
+    Owned(JsonObject),
+}
+
+impl EventProperties<'_> {
+    pub(super) fn json(&self) -> Option<Json<'_>> {
+        match self {
+            EventProperties::None => None,
+            EventProperties::Borrowed(properties) => Some(*properties),
+            EventProperties::Owned(properties) => Some(Json::from_canonical(properties.text())),
+        }
+    }
+}
+
+/// What a message says, as far as RAM mirrors it.
+pub(crate) struct Observation<'m> {
+    pub(crate) sequence: u64,
+    pub(crate) node: u32,
+    pub(crate) occurred_at: Timestamp,
+    /// The event name's number, for tracks, pages and screens.
+    pub(crate) event: Option<u32>,
+    /// The event's properties.
+    pub(crate) properties: EventProperties<'m>,
+    /// The traits it sets on its profile.
+    pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
+    /// The choices it makes: purpose, channel, granted.
+    pub(crate) consents: Vec<(Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool)>,
+    /// Further nodes that it names.
+    pub(crate) named: Vec<u32>,
+    /// Whether it is an identify message.
+    pub(crate) identifies: bool,
+}

@@ -1,0 +1,83 @@
+//! Identifiers and their dense numbers: one text for all values, one compact table to find them.
+//!
+//! It takes identifiers in the order of their numbers and answers in both directions. Whoever holds a hash of an
+//! identifier still compares the whole value: two identifiers are never mistaken for one another.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+
+/// Identifiers, each with the number of its type's name and its normalized value.
+#[derive(Default)]
+pub(crate) struct NodeTable {
+    types: Vec<u32>,
+    // Where each value ends in `values`; it begins where the one before ends.
+    ends: Vec<u64>,
+    values: String,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl NodeTable {
+    /// How many identifiers there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.types.len() as u32
+    }
+
+    /// The type's name number and the value of an identifier.
+    pub(crate) fn get(&self, place: u32) -> Option<(u32, &str)> {
+        let place = place as usize;
+        let start = if place == 0 { 0 } else { *self.ends.get(place - 1)? };
+        Some((*self.types.get(place)?, self.values.get(start as usize..*self.ends.get(place)? as usize)?))
+    }
+
+    /// The place of an identifier.
+    pub(crate) fn find(&self, identifier_type: u32, value: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one((identifier_type, value));
+        self.index.find(hash, |place| self.get(*place) == Some((identifier_type, value))).copied()
+    }
+
+    /// Adds an identifier that is not there yet; gives its place.
+    pub(crate) fn push(&mut self, identifier_type: u32, value: &str) -> u32 {
+        let place = self.len();
+        self.types.push(identifier_type);
+        self.values.push_str(value);
+        self.ends.push(self.values.len() as u64);
+        let NodeTable { types, ends, values, index, hasher } = self;
+        let hash = hasher.hash_one((identifier_type, value));
+        let hash_of = |place: &u32| {
+            let place = *place as usize;
+            let start = place.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0) as usize;
+            let end = ends.get(place).copied().unwrap_or(0) as usize;
+            hasher.hash_one((types.get(place).copied().unwrap_or(0), values.get(start..end).unwrap_or_default()))
+        };
+        index.insert_unique(hash, place, hash_of);
+        place
+    }
+
+    /// Every identifier in the order of the numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
+        (0..self.len()).filter_map(|place| self.get(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_found_by_its_whole_value() {
+        let mut nodes = NodeTable::default();
+        for number in 0..1_000u32 {
+            let value = format!("u{}", number / 2);
+            assert_eq!(nodes.find(number % 2, &value), None);
+            assert_eq!(nodes.push(number % 2, &value), number);
+        }
+        for number in 0..1_000u32 {
+            let value = format!("u{}", number / 2);
+            assert_eq!(nodes.find(number % 2, &value), Some(number));
+            assert_eq!(nodes.get(number), Some((number % 2, value.as_str())));
+        }
+        assert_eq!((nodes.find(2, "u1"), nodes.get(1_000)), (None, None));
+        assert_eq!(nodes.iter().count(), 1_000);
+    }
+}

@@ -1,0 +1,255 @@
+//! The timelines of all nodes as sorted columnar runs in the file, and the directory of them in RAM.
+//!
+//! A run is written from a tail of committed facts ([`Runs::begin_flush`]) or from several older runs
+//! ([`Runs::begin_compaction`]), a few blocks in each transaction ([`Runs::step`]), and becomes visible by one row. What
+//! the log says about a node is the concatenation of what all runs and the tail say. Runs are derived: they may be
+//! dropped and written again from the log. Nothing here changes before COMMIT: a step is handed to [`Runs::fold`] after
+//! it, and simply dropped if the transaction is rolled back.
+
+mod annex;
+mod block;
+mod build;
+mod builder;
+mod bytes;
+mod cache;
+mod column;
+mod compact;
+mod directory;
+mod flush;
+mod ints;
+mod read;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(crate) use annex::Annex;
+pub(crate) use block::Block;
+pub(crate) use build::{Build, Step};
+pub(crate) use builder::{BlockLimits, Fence};
+pub(crate) use column::{NumberColumn, PropertyColumn};
+pub(crate) use compact::MergeCursor;
+pub(crate) use directory::Run;
+pub(crate) use flush::{FrozenTail, TailCursor};
+pub(crate) use ints::IntColumn;
+pub(crate) use read::{NodeSlice, NodeSlices, RowRef, RunEvent, RunFacts};
+
+use super::connection::sql_error;
+use crate::error::Result;
+use bytes::corrupt;
+use cache::BlockCache;
+
+/// How runs are written and kept in RAM.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunsOptions {
+    /// How many bytes of opened blocks are kept for point reads.
+    pub(crate) cache_bytes: usize,
+    /// How large blocks become.
+    pub(crate) limits: BlockLimits,
+    /// How many runs of one size are merged into one of the next.
+    pub(crate) fan_in: usize,
+    /// With more runs than this the cheapest neighbours are merged, whatever their size.
+    pub(crate) max_runs: usize,
+}
+
+impl Default for RunsOptions {
+    fn default() -> RunsOptions {
+        RunsOptions {
+            cache_bytes: 256 << 20,
+            limits: BlockLimits { enough_rows: 384, max_rows: 512 },
+            fan_in: 4,
+            max_runs: 6,
+        }
+    }
+}
+
+type BlockIds = Mutex<Vec<i64>>;
+
+/// The directory of the runs that are visible, and the blocks that reads have opened. A clone is a snapshot: it goes
+/// with the snapshot of the file that it was taken for, and shares the blocks.
+#[derive(Clone)]
+pub(crate) struct Runs {
+    options: RunsOptions,
+    // Oldest messages first.
+    runs: Vec<Arc<Run>>,
+    cache: Arc<BlockCache>,
+    // The blocks of builds that are not visible yet, so that nobody takes them for leftovers.
+    builds: Arc<Mutex<Vec<Weak<BlockIds>>>>,
+}
+
+impl Runs {
+    /// The runs that the file holds.
+    pub(crate) fn load(connection: &Connection, options: RunsOptions) -> Result<Runs> {
+        let cache = Arc::new(BlockCache::new(options.cache_bytes));
+        let mut runs = Runs { options, runs: Vec::new(), cache, builds: Arc::default() };
+        runs.reload(connection)?;
+        Ok(runs)
+    }
+
+    /// Catches up with what another process, or [`Runs::clear`], did to the file.
+    pub(crate) fn reload(&mut self, connection: &Connection) -> Result<()> {
+        let mut runs = Vec::new();
+        for id in run_ids(connection)? {
+            match self.runs.iter().find(|run| run.id == id) {
+                Some(run) => runs.push(run.clone()),
+                None => runs.push(Arc::new(Run::load(connection, id)?)),
+            }
+        }
+        let vanished = self.runs.iter().filter(|run| !runs.iter().any(|other| other.id == run.id)).cloned().collect();
+        self.replace(runs, vanished);
+        Ok(())
+    }
+
+    fn replace(&mut self, mut runs: Vec<Arc<Run>>, vanished: Vec<Arc<Run>>) {
+        runs.sort_by_key(|run| (run.first_sequence, run.id));
+        self.runs = runs;
+        if !vanished.is_empty() {
+            let mut ids: Vec<i64> = vanished.iter().flat_map(|run| &run.fences).map(|fence| fence.block).collect();
+            ids.sort_unstable();
+            self.cache.retain(|id| ids.binary_search(&id).is_err());
+        }
+    }
+
+    /// The runs, oldest messages first.
+    pub(crate) fn runs(&self) -> &[Arc<Run>] {
+        &self.runs
+    }
+
+    /// The last message that a run covers: facts of later ones are in the tail.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.runs.iter().map(|run| run.last_sequence).max().unwrap_or(0)
+    }
+
+    /// How many bytes of opened blocks are kept.
+    pub(crate) fn cached_bytes(&self) -> usize {
+        self.cache.n_bytes()
+    }
+
+    /// Makes all runs invisible, for other columns or after an erasure; call [`Runs::reload`] after COMMIT, and drop the
+    /// builds that were going on. The blocks go with [`Runs::remove_orphans`].
+    pub(crate) fn clear(connection: &Connection) -> Result<()> {
+        connection.execute("DELETE FROM runs", []).map(|_| ()).map_err(sql_error)
+    }
+
+    /// What the runs say about a node: everything, or only its events from `since_ms` on.
+    pub(crate) fn read(&self, connection: &Connection, node: u32, since_ms: Option<i64>) -> Result<NodeSlices> {
+        let mut slices = NodeSlices::default();
+        for run in &self.runs {
+            for fence in run.fences_of(node) {
+                if since_ms.is_some_and(|since_ms| fence.greatest_ms < since_ms) {
+                    continue;
+                }
+                let block = self.block(connection, fence)?;
+                if let Some(place) = block.find(node) {
+                    slices.push(block, place, since_ms);
+                }
+            }
+        }
+        Ok(slices)
+    }
+
+    fn block(&self, connection: &Connection, fence: &Fence) -> Result<Arc<Block>> {
+        if let Some(block) = self.cache.get(fence.block) {
+            return Ok(block);
+        }
+        let block = Arc::new(load_block(connection, fence)?);
+        self.cache.insert(fence.block, &block);
+        Ok(block)
+    }
+
+    /// Visits the blocks of a run that may speak of a node in `nodes` and, with `since_ms`, have an event from then on;
+    /// in the order of nodes, past the cache.
+    pub(crate) fn scan(
+        &self,
+        connection: &Connection,
+        run: &Run,
+        nodes: RangeInclusive<u32>,
+        since_ms: Option<i64>,
+        mut visit: impl FnMut(&Fence, &Block) -> Result<()>,
+    ) -> Result<()> {
+        let from = run.fences.partition_point(|fence| fence.last_node < *nodes.start());
+        let to = run.fences.partition_point(|fence| fence.first_node <= *nodes.end());
+        let fences = run.fences.get(from..to).unwrap_or_default();
+        let wanted: Vec<&Fence> =
+            fences.iter().filter(|fence| since_ms.is_none_or(|since_ms| fence.greatest_ms >= since_ms)).collect();
+        let sql = "SELECT block, data FROM run_blocks WHERE block BETWEEN ?1 AND ?2 ORDER BY block";
+        let mut statement = connection.prepare_cached(sql).map_err(sql_error)?;
+        for stretch in wanted.chunk_by(|left, right| left.block + 1 == right.block) {
+            let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+            let mut rows = statement.query([first.block, last.block]).map_err(sql_error)?;
+            for fence in stretch {
+                let row = rows.next().map_err(sql_error)?.ok_or_else(missing_block)?;
+                if row.get::<_, i64>(0).map_err(sql_error)? != fence.block {
+                    return Err(missing_block());
+                }
+                visit(fence, &open_block(row.get(1).map_err(sql_error)?, fence)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes at most `max_blocks` blocks that belong to no visible run and to no build of this process; gives how many
+    /// were removed.
+    pub(crate) fn remove_orphans(&self, connection: &Connection, max_blocks: usize) -> Result<usize> {
+        let mut kept = self.blocks_of_builds();
+        for id in run_ids(connection)? {
+            // A run that another process has published is as visible as one of ours.
+            match self.runs.iter().find(|run| run.id == id) {
+                Some(run) => kept.extend(run.fences.iter().map(|fence| fence.block)),
+                None => kept.extend(Run::load(connection, id)?.fences.iter().map(|fence| fence.block)),
+            }
+        }
+        kept.sort_unstable();
+        kept.push(i64::MAX);
+        let sql = "DELETE FROM run_blocks WHERE block IN
+                     (SELECT block FROM run_blocks WHERE block > ?1 AND block < ?2 ORDER BY block LIMIT ?3)";
+        let mut statement = connection.prepare_cached(sql).map_err(sql_error)?;
+        let (mut before, mut n_removed) = (0, 0);
+        for next in kept {
+            if next > before + 1 && n_removed < max_blocks {
+                let limit = (max_blocks - n_removed) as i64;
+                n_removed += statement.execute(params![before, next, limit]).map_err(sql_error)?;
+            }
+            before = next;
+        }
+        Ok(n_removed)
+    }
+
+    fn blocks_of_builds(&self) -> Vec<i64> {
+        let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        builds.retain(|build| build.strong_count() > 0);
+        let live = builds.iter().filter_map(Weak::upgrade);
+        live.flat_map(|blocks| blocks.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+}
+
+fn run_ids(connection: &Connection) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached("SELECT run FROM runs ORDER BY run").map_err(sql_error)?;
+    let ids = statement.query_map([], |row| row.get(0)).map_err(sql_error)?;
+    ids.collect::<rusqlite::Result<_>>().map_err(sql_error)
+}
+
+fn missing_block() -> crate::error::Error {
+    corrupt("a block is missing")
+}
+
+fn load_block(connection: &Connection, fence: &Fence) -> Result<Block> {
+    let bytes = connection
+        .prepare_cached("SELECT data FROM run_blocks WHERE block = ?1")
+        .and_then(|mut statement| statement.query_row([fence.block], |row| row.get(0)).optional())
+        .map_err(sql_error)?;
+    open_block(bytes.ok_or_else(missing_block)?, fence)
+}
+
+fn open_block(bytes: Vec<u8>, fence: &Fence) -> Result<Block> {
+    let block = Block::open(bytes)?;
+    let last = block.n_nodes().checked_sub(1).and_then(|place| block.node(place));
+    let is_that = block.node(0) == Some(fence.first_node)
+        && last == Some(fence.last_node)
+        && block.n_events() == fence.n_events as usize;
+    if is_that { Ok(block) } else { Err(corrupt("a block is not the one that its run names")) }
+}

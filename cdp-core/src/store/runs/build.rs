@@ -1,0 +1,179 @@
+//! Writes a run, a few blocks in each transaction, from any source of sorted facts.
+//!
+//! A build stands where the last committed step left it. A step reads on from there without changing it; only
+//! [`Runs::fold`] moves it, after COMMIT. A build whose ground has moved (another process wrote the same messages, or
+//! dropped the runs) tells so and is to be dropped; its blocks are then leftovers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::block::Block;
+use super::builder::{BlockBuilder, Fence};
+use super::cache::BlockCache;
+use super::directory::Run;
+use super::{BlockIds, Runs, load_block, run_ids};
+use crate::error::Result;
+use crate::records::Path;
+use crate::store::connection::sql_error;
+
+/// How many leftovers a step may remove for each block that it may write: removing is that much cheaper.
+const ORPHANS_PER_BLOCK: usize = 4;
+
+/// Facts in the order of nodes, from a place that can be kept.
+pub(crate) trait FactSource: Clone {
+    /// Adds facts until the block is full; `false` once there are no more.
+    fn fill(&mut self, blocks: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool>;
+}
+
+/// Opens blocks for a build, without a trace in the cache.
+pub(crate) struct BlockReader<'r> {
+    connection: &'r Connection,
+    cache: &'r BlockCache,
+}
+
+impl BlockReader<'_> {
+    pub(super) fn open(&self, fence: &Fence) -> Result<Arc<Block>> {
+        match self.cache.peek(fence.block) {
+            Some(block) => Ok(block),
+            None => load_block(self.connection, fence).map(Arc::new),
+        }
+    }
+}
+
+/// A run in the making.
+pub(crate) struct Build<S> {
+    source: S,
+    first_sequence: u64,
+    last_sequence: u64,
+    columns: Arc<[Path]>,
+    // The runs that this one replaces; none for a flush.
+    replaces: Vec<Arc<Run>>,
+    fences: Vec<Fence>,
+    // The same blocks and those of a step that is not committed yet, for `Runs::remove_orphans`.
+    blocks: Arc<BlockIds>,
+}
+
+/// What one transaction has added to a build.
+pub(crate) struct Step<S> {
+    source: S,
+    fences: Vec<Fence>,
+    published: Option<Arc<Run>>,
+}
+
+impl<S> Step<S> {
+    /// How many blocks were written.
+    #[cfg(test)]
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.fences.len()
+    }
+
+    /// Whether the run became visible with it.
+    pub(crate) fn publishes(&self) -> bool {
+        self.published.is_some()
+    }
+}
+
+impl Runs {
+    pub(super) fn begin<S>(
+        &self,
+        source: S,
+        sequences: (u64, u64),
+        columns: Arc<[Path]>,
+        replaces: Vec<Arc<Run>>,
+    ) -> Build<S> {
+        let blocks: Arc<BlockIds> = Arc::new(Mutex::new(Vec::new()));
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&blocks));
+        let (first_sequence, last_sequence) = sequences;
+        Build { source, first_sequence, last_sequence, columns, replaces, fences: Vec::new(), blocks }
+    }
+
+    /// Writes at most `max_blocks` blocks, and with the last one the row that makes the run visible. `None` if the build
+    /// is to be dropped, because the file no longer is what it was begun on.
+    pub(crate) fn step<S: FactSource>(
+        &self,
+        connection: &Connection,
+        build: &Build<S>,
+        max_blocks: usize,
+    ) -> Result<Option<Step<S>>> {
+        build.truncate_block_ids();
+        if !build.still_stands(connection)? {
+            return Ok(None);
+        }
+        let mut step = Step { source: build.source.clone(), fences: Vec::new(), published: None };
+        if build.fences.is_empty() {
+            let max_orphans = max_blocks.saturating_mul(ORPHANS_PER_BLOCK);
+            if self.remove_orphans(connection, max_orphans)? >= max_orphans {
+                return Ok(Some(step));
+            }
+        }
+        let blocks = BlockReader { connection, cache: &self.cache };
+        let mut builder = BlockBuilder::new(self.options.limits, build.columns.len());
+        let mut insert = connection.prepare_cached("INSERT INTO run_blocks (data) VALUES (?1)").map_err(sql_error)?;
+        while step.fences.len() < max_blocks {
+            let has_more = step.source.fill(&blocks, &mut builder)?;
+            if !builder.is_empty() {
+                let (data, fence) = builder.finish();
+                insert.execute([data]).map_err(sql_error)?;
+                let block = connection.last_insert_rowid();
+                build.blocks.lock().unwrap_or_else(PoisonError::into_inner).push(block);
+                step.fences.push(Fence { block, ..fence });
+            }
+            if !has_more {
+                step.published = Some(Arc::new(build.publish(connection, &step.fences)?));
+                break;
+            }
+        }
+        Ok(Some(step))
+    }
+
+    /// Takes in a step after COMMIT; gives whether the run is finished and visible.
+    pub(crate) fn fold<S>(&mut self, build: &mut Build<S>, step: Step<S>) -> bool {
+        build.source = step.source;
+        build.fences.extend(step.fences);
+        let Some(published) = step.published else { return false };
+        let is_replaced = |run: &Arc<Run>| build.replaces.iter().any(|replaced| replaced.id == run.id);
+        let mut runs: Vec<Arc<Run>> = self.runs.iter().filter(|run| !is_replaced(run)).cloned().collect();
+        runs.push(published);
+        self.replace(runs, build.replaces.clone());
+        true
+    }
+}
+
+impl<S> Build<S> {
+    // What a rolled back step has left in the list.
+    fn truncate_block_ids(&self) {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).truncate(self.fences.len());
+    }
+
+    fn still_stands(&self, connection: &Connection) -> Result<bool> {
+        let covered = || -> Result<u64> {
+            connection
+                .prepare_cached("SELECT COALESCE(MAX(last_sequence), 0) FROM runs")
+                .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+                .map(i64::unsigned_abs)
+                .map_err(sql_error)
+        };
+        let ground_is_there = if self.replaces.is_empty() {
+            covered()? < self.first_sequence
+        } else {
+            let ids = run_ids(connection)?;
+            self.replaces.iter().all(|run| ids.binary_search(&run.id).is_ok())
+        };
+        // Another process takes our blocks for leftovers; it removes the first of them first.
+        let Some(first) = self.fences.first() else { return Ok(ground_is_there) };
+        let found: Option<i64> = connection
+            .prepare_cached("SELECT block FROM run_blocks WHERE block = ?1")
+            .and_then(|mut statement| statement.query_row([first.block], |row| row.get(0)).optional())
+            .map_err(sql_error)?;
+        Ok(ground_is_there && found.is_some())
+    }
+
+    fn publish(&self, connection: &Connection, last_fences: &[Fence]) -> Result<Run> {
+        let fences = self.fences.iter().chain(last_fences).copied().collect();
+        for run in &self.replaces {
+            connection.execute("DELETE FROM runs WHERE run = ?1", [run.id]).map_err(sql_error)?;
+        }
+        Run::publish(connection, (self.first_sequence, self.last_sequence), fences, self.columns.clone())
+    }
+}

@@ -1,0 +1,126 @@
+//! Blocks that point reads have opened, within a budget of bytes.
+//!
+//! A block never changes and its id is never given again, so nothing here can be stale. What was not used since the
+//! hand last passed is dropped first (CLOCK). Any number of threads share it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::block::Block;
+
+const N_SHARDS: usize = 8;
+
+/// The blocks kept in RAM.
+pub(crate) struct BlockCache {
+    shards: [Mutex<Shard>; N_SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    budget: usize,
+    n_bytes: usize,
+    hand: usize,
+    slots: Vec<Slot>,
+    places: HashMap<i64, usize>,
+}
+
+struct Slot {
+    id: i64,
+    block: Arc<Block>,
+    n_bytes: usize,
+    was_used: bool,
+}
+
+impl BlockCache {
+    /// A cache of so many bytes.
+    pub(crate) fn new(budget_bytes: usize) -> BlockCache {
+        let shard = || Mutex::new(Shard { budget: budget_bytes / N_SHARDS, ..Shard::default() });
+        BlockCache { shards: std::array::from_fn(|_| shard()) }
+    }
+
+    fn shard(&self, id: i64) -> Option<MutexGuard<'_, Shard>> {
+        let shard = self.shards.get(id.rem_euclid(N_SHARDS as i64) as usize)?;
+        // A panic while the lock was held leaves at worst a block too many or too few.
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A block, and that it was used.
+    pub(crate) fn get(&self, id: i64) -> Option<Arc<Block>> {
+        let mut shard = self.shard(id)?;
+        let place = *shard.places.get(&id)?;
+        let slot = shard.slots.get_mut(place)?;
+        slot.was_used = true;
+        Some(slot.block.clone())
+    }
+
+    /// A block, without a trace: for scans.
+    pub(crate) fn peek(&self, id: i64) -> Option<Arc<Block>> {
+        let shard = self.shard(id)?;
+        let place = *shard.places.get(&id)?;
+        shard.slots.get(place).map(|slot| slot.block.clone())
+    }
+
+    /// Keeps a block, and drops others until the budget is met.
+    pub(crate) fn insert(&self, id: i64, block: &Arc<Block>) {
+        let n_bytes = block.ram_bytes();
+        let Some(mut shard) = self.shard(id) else { return };
+        if n_bytes > shard.budget || shard.places.contains_key(&id) {
+            return;
+        }
+        while shard.n_bytes + n_bytes > shard.budget && shard.drop_one() {}
+        let place = shard.slots.len();
+        shard.places.insert(id, place);
+        // Not yet used a second time: whatever is read once goes before what is read again.
+        shard.slots.push(Slot { id, block: block.clone(), n_bytes, was_used: false });
+        shard.n_bytes += n_bytes;
+    }
+
+    /// Drops the blocks that are no longer wanted.
+    pub(crate) fn retain(&self, is_wanted: impl Fn(i64) -> bool) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut place = 0;
+            while let Some(slot) = shard.slots.get(place) {
+                if is_wanted(slot.id) { place += 1 } else { shard.remove(place) }
+            }
+        }
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).n_bytes).sum()
+    }
+}
+
+impl Shard {
+    fn drop_one(&mut self) -> bool {
+        // Twice round: the first time may only find blocks in use.
+        for _ in 0..=self.slots.len() * 2 {
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+            }
+            match self.slots.get_mut(self.hand) {
+                None => return false,
+                Some(slot) if slot.was_used => slot.was_used = false,
+                Some(_) => {
+                    self.remove(self.hand);
+                    return true;
+                }
+            }
+            self.hand += 1;
+        }
+        false
+    }
+
+    fn remove(&mut self, place: usize) {
+        if place >= self.slots.len() {
+            return;
+        }
+        let removed = self.slots.swap_remove(place);
+        self.places.remove(&removed.id);
+        self.n_bytes -= removed.n_bytes;
+        if let Some(moved) = self.slots.get(place) {
+            self.places.insert(moved.id, place);
+        }
+    }
+}

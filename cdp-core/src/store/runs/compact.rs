@@ -1,0 +1,213 @@
+//! Keeps runs few: neighbours of about one size are merged into one, block by block, in bounded memory.
+//!
+//! Only runs whose messages follow each other are merged, so that each run covers one stretch of the log. With a fan-in
+//! of four every event is written about once more for each power of four that the store is larger than a flush.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::block::Block;
+use super::build::{BlockReader, Build, FactSource};
+use super::builder::{BlockBuilder, Translations};
+use super::directory::Run;
+use super::{Runs, RunsOptions};
+use crate::error::Result;
+
+impl Runs {
+    /// Begins to merge runs, if there is reason to. One compaction at a time; flushes may go on meanwhile.
+    pub(crate) fn begin_compaction(&self) -> Option<Build<MergeCursor>> {
+        let sizes: Vec<(u32, u64)> = self.runs.iter().map(|run| (run.level, run.n_events)).collect();
+        let inputs = self.runs.get(plan(&sizes, &self.options)?)?;
+        let (first, last) = (inputs.first()?, inputs.last()?);
+        let cursor = MergeCursor { has_begun: false, inputs: inputs.iter().cloned().map(Input::new).collect() };
+        let sequences = (first.first_sequence, last.last_sequence);
+        Some(self.begin(cursor, sequences, first.columns.clone(), inputs.to_vec()))
+    }
+}
+
+/// Which of the runs (level and events of each, oldest first) to merge.
+fn plan(sizes: &[(u32, u64)], options: &RunsOptions) -> Option<Range<usize>> {
+    let mut levels: Vec<u32> = sizes.iter().map(|size| size.0).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    for level in levels {
+        // The newest runs up to this level; smaller ones between two of the level go along.
+        let start = sizes.iter().rposition(|size| size.0 > level).map_or(0, |larger| larger + 1);
+        let group = sizes.get(start..).unwrap_or_default();
+        let n_of_level = group.iter().filter(|size| size.0 == level).count();
+        let last = group.iter().rposition(|size| size.0 == level).unwrap_or(0);
+        if n_of_level >= options.fan_in {
+            return Some(start..start + last + 1);
+        }
+    }
+    if sizes.len() <= options.max_runs {
+        return None;
+    }
+    let ranges = (0..sizes.len()).flat_map(|from| (from + 2..=sizes.len()).map(move |to| from..to));
+    let cost = |range: &Range<usize>| {
+        let n_events: u64 = sizes.get(range.clone()).unwrap_or_default().iter().map(|size| size.1).sum();
+        n_events / (range.len() as u64 - 1)
+    };
+    ranges.min_by_key(cost)
+}
+
+/// How far a merge has come.
+#[derive(Clone)]
+pub(crate) struct MergeCursor {
+    has_begun: bool,
+    inputs: Vec<Input>,
+}
+
+/// A run and the piece of it that is next: a node's part of one block.
+#[derive(Clone)]
+struct Input {
+    run: Arc<Run>,
+    n_opened: usize,
+    block: Option<Arc<Block>>,
+    place: usize,
+    node: Option<u32>,
+    // The events of the piece that are still to be written.
+    rows: Range<usize>,
+    annex_was_taken: bool,
+    translations: Translations,
+}
+
+impl Input {
+    fn new(run: Arc<Run>) -> Input {
+        Input {
+            run,
+            n_opened: 0,
+            block: None,
+            place: 0,
+            node: None,
+            rows: 0..0,
+            annex_was_taken: false,
+            translations: Translations::default(),
+        }
+    }
+
+    fn open_next_block(&mut self, blocks: &BlockReader<'_>) -> Result<()> {
+        self.translations.clear();
+        self.block = match self.run.fences.get(self.n_opened) {
+            Some(fence) => Some(blocks.open(fence)?),
+            None => None,
+        };
+        self.n_opened += 1;
+        self.enter(0);
+        Ok(())
+    }
+
+    fn enter(&mut self, place: usize) {
+        self.place = place;
+        self.annex_was_taken = false;
+        let block = self.block.as_ref();
+        self.node = block.and_then(|block| block.node(place));
+        self.rows = block.map_or(0..0, |block| block.rows(place));
+    }
+
+    fn next_piece(&mut self, blocks: &BlockReader<'_>) -> Result<()> {
+        match &self.block {
+            Some(block) if self.place + 1 < block.n_nodes() => self.enter(self.place + 1),
+            _ => self.open_next_block(blocks)?,
+        }
+        Ok(())
+    }
+
+    fn key(&self, row: usize) -> Option<(i64, u64)> {
+        let block = self.block.as_ref()?;
+        Some((block.occurred_at().get(row)?, block.sequences().get(row)?.cast_unsigned()))
+    }
+}
+
+impl FactSource for MergeCursor {
+    fn fill(&mut self, blocks: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool> {
+        // Every call begins another block.
+        self.inputs.iter_mut().for_each(|input| input.translations.clear());
+        if !self.has_begun {
+            self.inputs.iter_mut().try_for_each(|input| input.open_next_block(blocks))?;
+            self.has_begun = true;
+        }
+        while let Some(node) = self.inputs.iter().filter_map(|input| input.node).min() {
+            if builder.is_closed_to(node) {
+                return Ok(true);
+            }
+            builder.start_node(node);
+            if self.take_annexes(node, blocks, builder)? {
+                self.merge_rows(node, builder);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl MergeCursor {
+    /// Takes the annex of every piece that is new, and leaves every piece that has no events left. Gives whether all
+    /// pieces of the node have events now; else the node or the room may have changed.
+    fn take_annexes(&mut self, node: u32, blocks: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool> {
+        let mut all_have_rows = true;
+        for input in self.inputs.iter_mut().filter(|input| input.node == Some(node)) {
+            if !input.annex_was_taken {
+                input.annex_was_taken = true;
+                let annex = input.block.as_ref().map(|block| block.annex(input.place)).transpose()?.flatten();
+                if let Some(annex) = annex {
+                    builder.push_annex(annex);
+                    all_have_rows = false;
+                }
+            }
+            if input.rows.is_empty() {
+                input.next_piece(blocks)?;
+                all_have_rows = false;
+            }
+        }
+        Ok(all_have_rows)
+    }
+
+    /// Copies the events of one input that come before those of all others, as far as there is room.
+    fn merge_rows(&mut self, node: u32, builder: &mut BlockBuilder) {
+        let heads = self.inputs.iter().enumerate().filter(|(_, input)| input.node == Some(node));
+        let mut heads: Vec<((i64, u64), usize)> =
+            heads.filter_map(|(at, input)| Some((input.key(input.rows.start)?, at))).collect();
+        heads.sort_unstable();
+        let Some(input) = heads.first().and_then(|(_, at)| self.inputs.get_mut(*at)) else { return };
+        let limit = heads.get(1).map(|(key, _)| *key);
+        let rows = input.rows.start..input.rows.end.min(input.rows.start + builder.room());
+        let end = match limit {
+            None => rows.end,
+            // The first row is before the limit or ties with it: it is always taken, so that every call gets on.
+            Some(limit) => {
+                rows.clone().skip(1).find(|row| input.key(*row).is_none_or(|key| key >= limit)).unwrap_or(rows.end)
+            }
+        };
+        if let Some(block) = input.block.clone() {
+            builder.push_rows(&block, rows.start..end, &mut input.translations);
+        }
+        input.rows.start = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::directory::level_of;
+    use super::*;
+
+    #[test]
+    fn ten_million_events_are_few_runs_and_seldom_rewritten() {
+        for (flush, n_flushes, rewritten_at_most) in [(500_000, 20, 3.0), (1_000_000, 10, 3.0), (10_000, 1000, 7.0)] {
+            let options = RunsOptions::default();
+            let mut sizes: Vec<(u32, u64)> = Vec::new();
+            let mut n_written = 0;
+            for _ in 0..n_flushes {
+                sizes.push((level_of(flush), flush));
+                n_written += flush;
+                while let Some(range) = plan(&sizes, &options) {
+                    let n_events = sizes[range.clone()].iter().map(|size| size.1).sum();
+                    n_written += n_events;
+                    sizes.splice(range, [(level_of(n_events), n_events)]);
+                }
+                assert!(sizes.len() <= 6, "{sizes:?}");
+            }
+            let rewritten = n_written as f64 / (flush * n_flushes) as f64;
+            assert!(rewritten <= rewritten_at_most, "{flush}: {rewritten} {sizes:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One run as the directory knows it: which messages it covers, and a fence for each of its blocks.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::builder::Fence;
+use super::bytes::{Reader, checksum, corrupt};
+use crate::error::Result;
+use crate::records::{Path, Value};
+use crate::store::connection::sql_error;
+
+const FENCE_BYTES: usize = 36;
+
+/// A run that is visible.
+pub(crate) struct Run {
+    /// Its id, never given twice.
+    pub(crate) id: i64,
+    /// Its size class.
+    pub(crate) level: u32,
+    /// The first message it covers.
+    pub(crate) first_sequence: u64,
+    /// The last message it covers.
+    pub(crate) last_sequence: u64,
+    /// How many events it has.
+    pub(crate) n_events: u64,
+    /// Its blocks, in the order of nodes.
+    pub(crate) fences: Vec<Fence>,
+    /// The property paths that its blocks have as columns.
+    pub(crate) columns: Arc<[Path]>,
+}
+
+/// The size class of a run: each is four times the one before. The factor 4/3 keeps runs that are about a power apart
+/// on their own sides of the border.
+pub(super) fn level_of(n_events: u64) -> u32 {
+    (n_events.saturating_mul(4) / 3 / 1024).max(1).ilog(4)
+}
+
+fn write_fences(fences: &[Fence]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(8 + fences.len() * FENCE_BYTES);
+    out.extend_from_slice(&[0; 8]);
+    for fence in fences {
+        out.extend_from_slice(&fence.block.to_le_bytes());
+        out.extend_from_slice(&fence.first_node.to_le_bytes());
+        out.extend_from_slice(&fence.last_node.to_le_bytes());
+        out.extend_from_slice(&fence.least_ms.to_le_bytes());
+        out.extend_from_slice(&fence.greatest_ms.to_le_bytes());
+        out.extend_from_slice(&fence.n_events.to_le_bytes());
+    }
+    let sum = checksum(out.get(8..).unwrap_or_default());
+    if let Some(front) = out.first_chunk_mut() {
+        *front = sum.to_le_bytes();
+    }
+    out
+}
+
+fn read_fences(bytes: &[u8]) -> Result<Vec<Fence>> {
+    let mut reader = Reader::new(bytes);
+    let sum = reader.u64()?;
+    if checksum(bytes.get(8..).unwrap_or_default()) != sum {
+        return Err(corrupt("the fences of a run have the wrong checksum"));
+    }
+    let mut fences = Vec::with_capacity(bytes.len() / FENCE_BYTES);
+    while !reader.is_at_end() {
+        fences.push(Fence {
+            block: reader.i64()?,
+            first_node: reader.u32()?,
+            last_node: reader.u32()?,
+            least_ms: reader.i64()?,
+            greatest_ms: reader.i64()?,
+            n_events: reader.u32()?,
+        });
+    }
+    let in_order = fences.is_sorted_by(|left, right| left.last_node <= right.first_node && left.block < right.block);
+    if in_order { Ok(fences) } else { Err(corrupt("the blocks of a run are out of order")) }
+}
+
+fn read_columns(json: &str) -> Result<Arc<[Path]>> {
+    let unreadable = || corrupt("the columns of a run cannot be read");
+    let columns = Value::parse(json.as_bytes()).map_err(|_| unreadable())?;
+    let columns = columns.as_list().ok_or_else(unreadable)?;
+    columns.iter().map(|column| column.as_text().and_then(Path::parse).ok_or_else(unreadable)).collect()
+}
+
+impl Run {
+    pub(super) fn load(connection: &Connection, id: i64) -> Result<Run> {
+        let sql = "SELECT level, first_sequence, last_sequence, n_events, fences, columns FROM runs WHERE run = ?1";
+        let unsigned = |row: &rusqlite::Row<'_>, column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        let (level, first_sequence, last_sequence, n_events, fences, columns) = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.query_row([id], |row| {
+                    let (fences, columns): (Vec<u8>, String) = (row.get(4)?, row.get(5)?);
+                    Ok((row.get(0)?, unsigned(row, 1)?, unsigned(row, 2)?, unsigned(row, 3)?, fences, columns))
+                })
+            })
+            .map_err(sql_error)?;
+        let (fences, columns) = (read_fences(&fences)?, read_columns(&columns)?);
+        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, columns })
+    }
+
+    /// Writes the row that makes a run visible, and gives it.
+    pub(super) fn publish(
+        connection: &Connection,
+        sequences: (u64, u64),
+        fences: Vec<Fence>,
+        columns: Arc<[Path]>,
+    ) -> Result<Run> {
+        let n_events = fences.iter().map(|fence| u64::from(fence.n_events)).sum();
+        let level = level_of(n_events);
+        let (first_sequence, last_sequence) = sequences;
+        let json = Value::List(columns.iter().map(|path| Value::text(path.as_str())).collect()).to_json();
+        let signed = |unsigned: u64| i64::try_from(unsigned).unwrap_or(i64::MAX);
+        connection
+            .prepare_cached(
+                "INSERT INTO runs (level, first_sequence, last_sequence, n_events, fences, columns)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    level,
+                    signed(first_sequence),
+                    signed(last_sequence),
+                    signed(n_events),
+                    write_fences(&fences),
+                    json,
+                ])
+            })
+            .map_err(sql_error)?;
+        let id = connection.last_insert_rowid();
+        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, columns })
+    }
+
+    /// The blocks that may speak of a node. They are looked for from the first that ends at the node or after it, for a
+    /// node may begin in the middle of one block, fill several and end in another.
+    pub(super) fn fences_of(&self, node: u32) -> impl Iterator<Item = &Fence> {
+        let from = self.fences.partition_point(|fence| fence.last_node < node);
+        let fences = self.fences.get(from..).unwrap_or_default();
+        fences.iter().take_while(move |fence| fence.first_node <= node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn fences_return_and_damage_is_told() {
+        let fence = |block, first_node, last_node| Fence {
+            block,
+            first_node,
+            last_node,
+            least_ms: -5,
+            greatest_ms: i64::MIN,
+            n_events: 7,
+        };
+        let fences = vec![fence(3, 0, 4), fence(4, 4, 4), fence(9, 4, u32::MAX)];
+        let bytes = write_fences(&fences);
+        assert_eq!(read_fences(&bytes).unwrap(), fences);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            assert_eq!(read_fences(&damaged).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        assert_eq!(read_fences(&bytes[..bytes.len() - 36]).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(read_fences(&[]).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}

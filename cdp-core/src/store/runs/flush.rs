@@ -1,0 +1,116 @@
+//! Writes a run from a tail of committed facts that no longer changes.
+
+use std::sync::Arc;
+
+use super::Runs;
+use super::annex::Annex;
+use super::build::{BlockReader, Build, FactSource};
+use super::builder::BlockBuilder;
+use crate::error::Result;
+use crate::records::{Path, Value};
+use crate::store::node_facts::NodeFacts;
+
+/// Facts in RAM that are to become a run.
+pub(crate) trait FrozenTail {
+    /// The node with this index, in ascending order of nodes, and its facts; its events sorted by (occurred_at,
+    /// sequence). `None` beyond the last.
+    fn node(&self, index: usize) -> Option<(u32, &NodeFacts)>;
+    /// The value of a property column in a row that an event names.
+    fn cell(&self, column: usize, row: u32) -> Option<&Value>;
+}
+
+/// How far a tail was written.
+pub(crate) struct TailCursor<T> {
+    tail: Arc<T>,
+    index: usize,
+    n_events: usize,
+    n_others: usize,
+    n_traits: usize,
+    n_consents: usize,
+    has_begun: bool,
+}
+
+// Not derived: a tail itself need not be cloned.
+impl<T> Clone for TailCursor<T> {
+    fn clone(&self) -> TailCursor<T> {
+        TailCursor { tail: self.tail.clone(), ..*self }
+    }
+}
+
+impl Runs {
+    /// Begins to write a tail that holds the facts of the messages `first_sequence..=last_sequence`, with these property
+    /// columns. The first is the one after [`Runs::last_sequence`].
+    pub(crate) fn begin_flush<T: FrozenTail>(
+        &self,
+        tail: Arc<T>,
+        columns: Arc<[Path]>,
+        first_sequence: u64,
+        last_sequence: u64,
+    ) -> Build<TailCursor<T>> {
+        self.begin(TailCursor::new(tail, 0), (first_sequence, last_sequence), columns, Vec::new())
+    }
+}
+
+impl<T> TailCursor<T> {
+    fn new(tail: Arc<T>, index: usize) -> TailCursor<T> {
+        TailCursor { tail, index, n_events: 0, n_others: 0, n_traits: 0, n_consents: 0, has_begun: false }
+    }
+
+    /// The next part of a node's annex that the block has room for; `None` once all was given.
+    fn next_annex(&mut self, facts: &NodeFacts, room: usize) -> Option<Annex> {
+        let mut room = room;
+        let first = (!self.has_begun).then_some(facts);
+        let annex = Annex {
+            others: next_part(&facts.others, &mut self.n_others, &mut room),
+            traits: next_part(&facts.traits, &mut self.n_traits, &mut room),
+            consents: next_part(&facts.consents, &mut self.n_consents, &mut room),
+            first_named_at: first.and_then(|facts| facts.first_named_at),
+            first_sequence: first.and_then(|facts| facts.first_sequence),
+            first_identified: first.and_then(|facts| facts.first_identified.clone()),
+        };
+        self.has_begun = true;
+        let is_something = annex.weight() > 0
+            || annex.first_named_at.is_some()
+            || annex.first_sequence.is_some()
+            || annex.first_identified.is_some();
+        is_something.then_some(annex)
+    }
+}
+
+fn next_part<I: Clone>(items: &[I], n_done: &mut usize, room: &mut usize) -> Vec<I> {
+    let part: Vec<I> = items.iter().skip(*n_done).take(*room).cloned().collect();
+    *n_done += part.len();
+    *room -= part.len();
+    part
+}
+
+impl<T: FrozenTail> FactSource for TailCursor<T> {
+    fn fill(&mut self, _: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool> {
+        let tail = self.tail.clone();
+        while let Some((node, facts)) = tail.node(self.index) {
+            if builder.is_closed_to(node) {
+                return Ok(true);
+            }
+            builder.start_node(node);
+            let n_annex = facts.others.len() + facts.traits.len() + facts.consents.len();
+            // Whole where possible: a message that set several traits then stands once.
+            let room = if n_annex <= builder.max_rows() { builder.max_rows() } else { builder.room() };
+            if let Some(annex) = self.next_annex(facts, room) {
+                builder.push_annex(annex);
+                continue;
+            }
+            let events = facts.events.iter().skip(self.n_events).take(builder.room());
+            let mut n_written = 0;
+            for event in events {
+                let cell = |column| tail.cell(column, event.row);
+                builder.push_event(event.occurred_at, event.sequence, event.event, cell);
+                n_written += 1;
+            }
+            self.n_events += n_written;
+            if self.n_events >= facts.events.len() {
+                *self = TailCursor::new(tail.clone(), self.index + 1);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,190 @@
+//! A column of integers: the least value once, and what lies above it in the narrowest of 0, 1, 2, 3, 4, 5 or 8 bytes.
+//!
+//! Read in place, without a decode step. Three and five bytes stand as two arrays (the low two or four bytes, then the
+//! high byte), so that each array keeps a fixed width: five bytes of milliseconds are 34 years.
+
+use std::ops::Range;
+
+use super::bytes::{Reader, corrupt};
+use crate::error::Result;
+
+/// Where a column of integers stands in its block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ints {
+    base: i64,
+    width: u8,
+    at: usize,
+    len: usize,
+}
+
+/// A column of integers of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct IntColumn<'b> {
+    base: i64,
+    width: u8,
+    len: usize,
+    low: &'b [u8],
+    high: &'b [u8],
+}
+
+/// How many bytes a value has in the low and in the high array.
+fn split(width: u8) -> Option<(usize, usize)> {
+    match width {
+        0 | 1 | 2 | 4 | 8 => Some((usize::from(width), 0)),
+        3 | 5 => Some((usize::from(width) - 1, 1)),
+        _ => None,
+    }
+}
+
+impl Ints {
+    /// Reads where a column of `len` integers stands.
+    pub(super) fn read(reader: &mut Reader<'_>, len: usize) -> Result<Ints> {
+        let (width, base) = (reader.u8()?, reader.i64()?);
+        let (low, high) = split(width).ok_or_else(|| corrupt("a column has an unknown width"))?;
+        let at = reader.position();
+        reader.take(len.checked_mul(low + high).ok_or_else(|| corrupt("a column is too long"))?)?;
+        Ok(Ints { base, width, at, len })
+    }
+
+    /// The column in the bytes of its block.
+    pub(super) fn view<'b>(&self, block: &'b [u8]) -> IntColumn<'b> {
+        let (low, high) = split(self.width).unwrap_or_default();
+        let bytes = block.get(self.at..).unwrap_or_default();
+        let (low, bytes) = bytes.split_at_checked(low * self.len).unwrap_or_default();
+        let high = bytes.get(..high * self.len).unwrap_or_default();
+        IntColumn { base: self.base, width: self.width, len: self.len, low, high }
+    }
+}
+
+impl<'b> IntColumn<'b> {
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The value at an index.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<i64> {
+        let above = match self.width {
+            0 if index < self.len => 0,
+            1 => u64::from(*self.low.get(index)?),
+            2 => u64::from(u16::from_le_bytes(*self.low.as_chunks().0.get(index)?)),
+            3 => {
+                let low = u16::from_le_bytes(*self.low.as_chunks().0.get(index)?);
+                u64::from(low) | u64::from(*self.high.get(index)?) << 16
+            }
+            4 => u64::from(u32::from_le_bytes(*self.low.as_chunks().0.get(index)?)),
+            5 => {
+                let low = u32::from_le_bytes(*self.low.as_chunks().0.get(index)?);
+                u64::from(low) | u64::from(*self.high.get(index)?) << 32
+            }
+            8 => u64::from_le_bytes(*self.low.as_chunks().0.get(index)?),
+            _ => return None,
+        };
+        Some(self.base.wrapping_add(above.cast_signed()))
+    }
+
+    /// Appends the values of a range; what lies beyond the column is left out.
+    pub(crate) fn append_to(&self, range: Range<usize>, out: &mut Vec<i64>) {
+        let base = self.base;
+        let above = |above: u64| base.wrapping_add(above.cast_signed());
+        let range = range.start..range.end.min(self.len);
+        let high = self.high.get(range.clone()).unwrap_or_default().iter();
+        fn fixed<const N: usize>(low: &[u8], range: Range<usize>) -> impl Iterator<Item = [u8; N]> {
+            low.as_chunks::<N>().0.get(range).unwrap_or_default().iter().copied()
+        }
+        match self.width {
+            0 => out.extend(range.map(|_| base)),
+            1 => out.extend(fixed::<1>(self.low, range).map(|low| above(u64::from(u8::from_le_bytes(low))))),
+            2 => out.extend(fixed::<2>(self.low, range).map(|low| above(u64::from(u16::from_le_bytes(low))))),
+            3 => out.extend(
+                fixed::<2>(self.low, range)
+                    .zip(high)
+                    .map(|(low, high)| above(u64::from(u16::from_le_bytes(low)) | u64::from(*high) << 16)),
+            ),
+            4 => out.extend(fixed::<4>(self.low, range).map(|low| above(u64::from(u32::from_le_bytes(low))))),
+            5 => out.extend(
+                fixed::<4>(self.low, range)
+                    .zip(high)
+                    .map(|(low, high)| above(u64::from(u32::from_le_bytes(low)) | u64::from(*high) << 32)),
+            ),
+            _ => out.extend(fixed::<8>(self.low, range).map(|low| above(u64::from_le_bytes(low)))),
+        }
+    }
+
+    /// The first index in `range` whose value is not less than `value`; the values of the range ascend.
+    pub(crate) fn lower_bound(&self, range: Range<usize>, value: i64) -> usize {
+        let (mut from, mut to) = (range.start, range.end);
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.get(middle) {
+                Some(found) if found < value => from = middle + 1,
+                _ => to = middle,
+            }
+        }
+        from
+    }
+}
+
+/// Appends a column. No value may lie below `base`; both count modulo 2^64, so that unsigned numbers fit as well.
+pub(super) fn write_ints(out: &mut Vec<u8>, base: i64, values: impl Iterator<Item = i64> + Clone) {
+    let above = values.map(|value| value.wrapping_sub(base).cast_unsigned());
+    let bits = u64::BITS - above.clone().fold(0, |all, one| all | one).leading_zeros();
+    let width = match bits.div_ceil(8) as u8 {
+        6 | 7 => 8,
+        width => width,
+    };
+    out.push(width);
+    out.extend_from_slice(&base.to_le_bytes());
+    let low = above.clone();
+    match width {
+        0 => {}
+        1 => out.extend(low.map(|above| above as u8)),
+        2 | 3 => low.for_each(|above| out.extend_from_slice(&(above as u16).to_le_bytes())),
+        4 | 5 => low.for_each(|above| out.extend_from_slice(&(above as u32).to_le_bytes())),
+        _ => low.for_each(|above| out.extend_from_slice(&above.to_le_bytes())),
+    }
+    match width {
+        3 => out.extend(above.map(|above| (above >> 16) as u8)),
+        5 => out.extend(above.map(|above| (above >> 32) as u8)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(base: i64, values: &[i64]) {
+        let mut out = vec![9];
+        write_ints(&mut out, base, values.iter().copied());
+        let mut reader = Reader::new(&out);
+        reader.u8().unwrap();
+        let ints = Ints::read(&mut reader, values.len()).unwrap();
+        assert!(reader.is_at_end());
+        let view = ints.view(&out);
+        let read: Vec<i64> = (0..values.len()).map(|index| view.get(index).unwrap()).collect();
+        assert_eq!(read, values);
+        assert_eq!(view.get(values.len()), None);
+        let mut bulk = Vec::new();
+        view.append_to(1..values.len() + 3, &mut bulk);
+        assert_eq!(bulk, values[1..]);
+        let ascending = values.iter().zip(&values[1..]).all(|(left, right)| left <= right);
+        if ascending {
+            for value in values {
+                let expected = values.partition_point(|other| other < value);
+                assert_eq!(view.lower_bound(0..values.len(), *value), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn every_width_returns_its_values() {
+        for bits in 0..63 {
+            check(-5, &[-5, -5 + (1 << bits), -5 + (1 << bits) / 3]);
+            check(7, &[7, 7 + (1 << bits) - 1]);
+        }
+        check(i64::MIN, &[i64::MIN, 0, i64::MAX]);
+        check(1, &[u64::MAX.cast_signed(), 1, 2]);
+    }
+}

@@ -1,0 +1,171 @@
+//! What the runs say about one node, as slices of blocks; events are read from the columns only when they are asked for.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::annex::{Annex, sort_if_needed};
+use super::block::Block;
+use crate::error::Result;
+use crate::records::{Timestamp, Value};
+
+/// A node's part of one block.
+pub(crate) struct NodeSlice {
+    /// The block.
+    pub(crate) block: Arc<Block>,
+    /// The node's place in it.
+    pub(crate) place: usize,
+    /// Its events there.
+    pub(crate) rows: Range<usize>,
+    // Whether only events were asked for.
+    events_only: bool,
+}
+
+/// All parts of one node, the oldest run first.
+#[derive(Default)]
+pub(crate) struct NodeSlices {
+    slices: Vec<NodeSlice>,
+}
+
+/// Where the properties of an event are: in which slice, in which row of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowRef {
+    /// The index of the slice in its [`NodeSlices`].
+    pub(crate) slice: u32,
+    /// The row in the slice's block.
+    pub(crate) row: u32,
+}
+
+/// An event on a node's timeline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunEvent {
+    /// When it happened.
+    pub(crate) occurred_at: Timestamp,
+    /// Its place in the log.
+    pub(crate) sequence: u64,
+    /// The number of its name.
+    pub(crate) event: u32,
+    /// Where its properties are.
+    pub(crate) properties: RowRef,
+}
+
+/// What the runs say about one node.
+#[derive(Default)]
+pub(crate) struct RunFacts {
+    /// Tracks, pages and screens, sorted by (occurred_at, sequence).
+    pub(crate) events: Vec<RunEvent>,
+    /// Everything else, in log order.
+    pub(crate) annex: Annex,
+}
+
+impl NodeSlices {
+    pub(super) fn push(&mut self, block: Arc<Block>, place: usize, since_ms: Option<i64>) {
+        let mut rows = block.rows(place);
+        if let Some(since_ms) = since_ms {
+            rows.start = block.occurred_at().lower_bound(rows.clone(), since_ms);
+            if rows.is_empty() {
+                return;
+            }
+        }
+        self.slices.push(NodeSlice { block, place, rows, events_only: since_ms.is_some() });
+    }
+
+    /// The parts, the oldest run first.
+    pub(crate) fn slices(&self) -> &[NodeSlice] {
+        &self.slices
+    }
+
+    /// How many events there are.
+    pub(crate) fn n_events(&self) -> usize {
+        self.slices.iter().map(|slice| slice.rows.len()).sum()
+    }
+
+    /// The facts, with events that point back into these slices.
+    pub(crate) fn facts(&self) -> Result<RunFacts> {
+        let mut facts = RunFacts::default();
+        facts.events.reserve(self.n_events());
+        for (index, slice) in self.slices.iter().enumerate() {
+            slice.append_events(index as u32, &mut facts.events);
+            if !slice.events_only {
+                facts.annex.add(slice.annex()?);
+            }
+        }
+        sort_if_needed(&mut facts.events, |event| (event.occurred_at, event.sequence));
+        facts.annex.sort();
+        Ok(facts)
+    }
+
+    /// A property of an event; `None` for null.
+    pub(crate) fn value(&self, column: usize, event: RowRef) -> Option<Cow<'_, Value>> {
+        self.slices.get(event.slice as usize)?.block.value(column, event.row as usize)
+    }
+
+    /// The nano-units of an event's property; `None` if it is no number.
+    pub(crate) fn number(&self, column: usize, event: RowRef) -> Option<i128> {
+        self.slices.get(event.slice as usize)?.block.number(column, event.row as usize)
+    }
+}
+
+impl NodeSlice {
+    fn append_events(&self, slice: u32, events: &mut Vec<RunEvent>) {
+        let (occurred_at, sequences) = (self.block.occurred_at(), self.block.sequences());
+        for row in self.rows.clone() {
+            let (Some(at), Some(sequence)) = (occurred_at.get(row), sequences.get(row)) else { break };
+            events.push(RunEvent {
+                occurred_at: Timestamp::from_millis(at),
+                sequence: sequence.cast_unsigned(),
+                event: self.block.event(row).unwrap_or(0),
+                properties: RowRef { slice, row: row as u32 },
+            });
+        }
+    }
+
+    /// Calls `visit` with (occurred_at, sequence, name number, row in the block) of every event.
+    pub(crate) fn visit_events(&self, mut visit: impl FnMut(Timestamp, u64, u32, usize)) {
+        let (occurred_at, sequences) = (self.block.occurred_at(), self.block.sequences());
+        for row in self.rows.clone() {
+            let (Some(at), Some(sequence)) = (occurred_at.get(row), sequences.get(row)) else { break };
+            visit(Timestamp::from_millis(at), sequence.cast_unsigned(), self.block.event(row).unwrap_or(0), row);
+        }
+    }
+
+    /// Everything besides events; the first instants are at least those of the node's own messages.
+    pub(crate) fn annex(&self) -> Result<Annex> {
+        let mut annex = self.block.annex(self.place)?.unwrap_or_default();
+        let (occurred_at, sequences) = (self.block.occurred_at(), self.block.sequences());
+        let of_events = self.rows.clone().filter_map(|row| {
+            let sequence = sequences.get(row)?.cast_unsigned();
+            Some((Timestamp::from_millis(occurred_at.get(row)?), sequence))
+        });
+        let (mut first_at, mut first_sequence) = (annex.first_named_at, annex.first_sequence);
+        for (at, sequence) in of_events.chain(annex.others.iter().copied()) {
+            first_at = Some(first_at.map_or(at, |first| first.min(at)));
+            first_sequence = Some(first_sequence.map_or(sequence, |first| first.min(sequence)));
+        }
+        (annex.first_named_at, annex.first_sequence) = (first_at, first_sequence);
+        Ok(annex)
+    }
+}
+
+impl Block {
+    /// Calls `visit` with (node, occurred_at, sequence) of every message, and without a sequence for the instant at which
+    /// a node was first named.
+    pub(crate) fn visit_messages(&self, mut visit: impl FnMut(u32, Timestamp, Option<u64>)) -> Result<()> {
+        let (occurred_at, sequences) = (self.occurred_at(), self.sequences());
+        for place in 0..self.n_nodes() {
+            let Some(node) = self.node(place) else { break };
+            for row in self.rows(place) {
+                if let (Some(at), Some(sequence)) = (occurred_at.get(row), sequences.get(row)) {
+                    visit(node, Timestamp::from_millis(at), Some(sequence.cast_unsigned()));
+                }
+            }
+            if let Some(annex) = self.annex(place)? {
+                annex.others.iter().for_each(|(at, sequence)| visit(node, *at, Some(*sequence)));
+                if let Some(at) = annex.first_named_at {
+                    visit(node, at, annex.first_sequence);
+                }
+            }
+        }
+        Ok(())
+    }
+}

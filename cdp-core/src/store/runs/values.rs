@@ -1,0 +1,141 @@
+//! Values of a block that are no numbers: each distinct one once, in a dictionary.
+//!
+//! An entry is the canonical JSON of a value, or `"` and the bare text where it is text (which no JSON text can be
+//! mistaken for: its last byte would be another quote, and it is told by its first). The dictionary is parsed when one
+//! of its entries is first asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use super::bytes::Reader;
+use super::ints::{Ints, write_ints};
+use crate::error::Result;
+use crate::records::Value;
+
+/// What an entry is read as.
+pub(super) trait Entry {
+    fn parse(bytes: &[u8]) -> Self;
+}
+
+const TEXT: u8 = b'"';
+
+fn text(bytes: &[u8]) -> Option<String> {
+    let (first, text) = bytes.split_first()?;
+    (*first == TEXT).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+impl Entry for Value {
+    // The checksum of the block has told that these are the bytes that were written, so they parse.
+    fn parse(bytes: &[u8]) -> Value {
+        text(bytes).map_or_else(|| Value::parse(bytes).unwrap_or_default(), Value::Text)
+    }
+}
+
+impl Entry for Arc<Value> {
+    fn parse(bytes: &[u8]) -> Arc<Value> {
+        Arc::new(<Value as Entry>::parse(bytes))
+    }
+}
+
+impl Entry for Arc<str> {
+    fn parse(bytes: &[u8]) -> Arc<str> {
+        Arc::from(text(bytes).unwrap_or_default())
+    }
+}
+
+/// The distinct values of a column, in place.
+pub(super) struct Dictionary<T> {
+    n_entries: usize,
+    ends: Ints,
+    bytes: std::ops::Range<usize>,
+    parsed: OnceLock<Vec<T>>,
+}
+
+impl<T: Entry> Dictionary<T> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Dictionary<T>> {
+        let (n_entries, n_bytes) = (reader.u32()? as usize, reader.u32()? as usize);
+        let ends = Ints::read(reader, n_entries)?;
+        let start = reader.position();
+        reader.take(n_bytes)?;
+        Ok(Dictionary { n_entries, ends, bytes: start..start + n_bytes, parsed: OnceLock::new() })
+    }
+
+    /// About how much RAM the parsed entries take.
+    pub(super) fn parsed_bytes(&self) -> usize {
+        self.n_entries * (size_of::<Value>() + 16) + self.bytes.len()
+    }
+
+    /// The entries, in the order of their numbers.
+    pub(super) fn entries(&self, block: &[u8]) -> &[T] {
+        self.parsed.get_or_init(|| {
+            let (bytes, ends) = (block.get(self.bytes.clone()).unwrap_or_default(), self.ends.view(block));
+            let mut start = 0;
+            let mut next = |index| {
+                let end = ends.get(index).and_then(|end| usize::try_from(end).ok()).unwrap_or(0);
+                let entry = T::parse(bytes.get(start..end).unwrap_or_default());
+                start = end;
+                entry
+            };
+            // A count that the bytes cannot hold was not written: an entry has at least one byte.
+            (0..self.n_entries.min(bytes.len())).map(&mut next).collect()
+        })
+    }
+}
+
+/// Collects distinct values and numbers them as they come.
+#[derive(Default)]
+pub(super) struct DictionaryBuilder {
+    numbers: HashMap<Box<[u8]>, u32>,
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    scratch: Vec<u8>,
+    json: String,
+}
+
+impl DictionaryBuilder {
+    /// The number of a value.
+    pub(super) fn number_of(&mut self, value: &Value) -> u32 {
+        self.scratch.clear();
+        match value {
+            Value::Text(text) => return self.number_of_text(text),
+            other => {
+                self.json.clear();
+                other.write_json(&mut self.json);
+                self.scratch.extend_from_slice(self.json.as_bytes());
+            }
+        }
+        self.number_of_scratch()
+    }
+
+    /// The number of a text.
+    pub(super) fn number_of_text(&mut self, text: &str) -> u32 {
+        self.scratch.clear();
+        self.scratch.push(TEXT);
+        self.scratch.extend_from_slice(text.as_bytes());
+        self.number_of_scratch()
+    }
+
+    fn number_of_scratch(&mut self) -> u32 {
+        if let Some(number) = self.numbers.get(self.scratch.as_slice()) {
+            return *number;
+        }
+        let number = self.ends.len() as u32;
+        self.bytes.extend_from_slice(&self.scratch);
+        self.ends.push(self.bytes.len() as u32);
+        self.numbers.insert(self.scratch.as_slice().into(), number);
+        number
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(self.ends.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
+        write_ints(out, 0, self.ends.iter().map(|end| i64::from(*end)));
+        out.extend_from_slice(&self.bytes);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.numbers.clear();
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}

@@ -1,0 +1,125 @@
+//! What the log says about nodes since the last run was written, in RAM.
+//!
+//! It takes observations in log order and leaves the facts of each node. A tail that is to become a run is frozen: sorted by
+//! node, and changed no more.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use super::columns::Columns;
+use super::node_facts::{ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite, earliest};
+use super::runs::FrozenTail;
+use crate::records::{Timestamp, Value};
+use std::sync::Arc;
+
+/// How many of a node's last trait writes are looked at for one of the same name.
+const REMEMBERED_TRAITS: usize = 32;
+
+/// Facts by node, and the property columns of their events.
+#[derive(Default)]
+pub(super) struct Tail {
+    pub(super) facts: HashMap<u32, NodeFacts, FxBuildHasher>,
+    pub(super) columns: Columns,
+}
+
+impl Tail {
+    pub(super) fn new(columns: Columns) -> Tail {
+        Tail { facts: HashMap::default(), columns }
+    }
+
+    /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
+    pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&NodeFacts>) {
+        let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } =
+            observation;
+        let row = first_row + self.columns.n_rows();
+        if event.is_some() {
+            self.columns.push(properties.json());
+        }
+        for other in named {
+            self.facts.entry(other).or_default().name(occurred_at, identifies.then_some(sequence));
+        }
+        let facts = self.facts.entry(node).or_default();
+        facts.name(occurred_at, identifies.then_some(sequence));
+        facts.first_sequence = earliest(facts.first_sequence, Some(sequence));
+        match event {
+            Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
+            None => facts.others.push((occurred_at, sequence)),
+        }
+        for (name, value) in traits {
+            // A source that repeats a trait on every row costs no copy of its name and value.
+            let before =
+                facts.traits.iter().rev().chain(committed.into_iter().flat_map(|facts| facts.traits.iter().rev()));
+            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
+                Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
+                Some(write) => (write.name.clone(), Arc::new(value)),
+                None => (Arc::from(name), Arc::new(value)),
+            };
+            facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
+        }
+        for (purpose, channel, granted) in consents {
+            let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
+            facts.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+        }
+    }
+
+    /// Takes in the facts of a later part of the log.
+    pub(super) fn append(&mut self, later: Tail) {
+        for (node, added) in later.facts {
+            match self.facts.get_mut(&node) {
+                Some(facts) => facts.add(added),
+                None => {
+                    let mut facts = NodeFacts::default();
+                    facts.add(added);
+                    self.facts.insert(node, facts);
+                }
+            }
+        }
+        self.columns.append(later.columns);
+    }
+
+    /// The same facts in the order of nodes.
+    pub(super) fn freeze(self) -> Frozen {
+        let mut nodes: Vec<(u32, NodeFacts)> = self.facts.into_iter().collect();
+        nodes.sort_unstable_by_key(|(node, _)| *node);
+        Frozen { nodes, columns: self.columns }
+    }
+}
+
+/// A tail on its way into a run.
+pub(crate) struct Frozen {
+    nodes: Vec<(u32, NodeFacts)>,
+    pub(super) columns: Columns,
+}
+
+impl Frozen {
+    pub(super) fn get(&self, node: u32) -> Option<&NodeFacts> {
+        let place = self.nodes.binary_search_by_key(&node, |(node, _)| *node).ok()?;
+        self.nodes.get(place).map(|(_, facts)| facts)
+    }
+
+    /// Every node with its facts, in order.
+    pub(super) fn nodes(&self) -> &[(u32, NodeFacts)] {
+        &self.nodes
+    }
+}
+
+impl FrozenTail for Frozen {
+    fn node(&self, index: usize) -> Option<(u32, &NodeFacts)> {
+        self.nodes.get(index).map(|(node, facts)| (*node, facts))
+    }
+
+    fn cell(&self, column: usize, row: u32) -> Option<&Value> {
+        self.columns.get(column, row)
+    }
+}
+
+impl NodeFacts {
+    /// A message names the node; `identified_by` is its sequence if it is an identify message.
+    fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
+        self.first_named_at = earliest(self.first_named_at, Some(at));
+        if let Some(sequence) = identified_by {
+            self.identify(at, &[sequence]);
+        }
+    }
+}

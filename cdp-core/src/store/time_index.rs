@@ -1,0 +1,105 @@
+//! When which node has a message, by the hour: finds the profiles for whom a window slides or a fact comes due.
+//!
+//! It takes the instant and node of every message that may still matter and leaves the nodes of a span of time. Hours
+//! that no window reaches any more are dropped, so its size follows the longest window, not the store.
+
+use std::collections::BTreeMap;
+
+use crate::records::Timestamp;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Nodes by hour and millisecond within it.
+#[derive(Default)]
+pub(crate) struct TimeIndex {
+    hours: BTreeMap<i64, Vec<(u32, u32)>>,
+    // Nothing before this instant is kept; `None` keeps everything.
+    horizon: Option<Timestamp>,
+}
+
+impl TimeIndex {
+    /// Adds a message.
+    pub(crate) fn insert(&mut self, occurred_at: Timestamp, node: u32) {
+        if self.horizon.is_some_and(|horizon| occurred_at < horizon) {
+            return;
+        }
+        let (hour, within) = split(occurred_at);
+        let nodes = self.hours.entry(hour).or_default();
+        // A burst of one node in one millisecond is one entry.
+        if nodes.last() != Some(&(within, node)) {
+            nodes.push((within, node));
+        }
+    }
+
+    /// Calls `visit` for the node of every message in `(after, up_to]`; a node may come several times.
+    pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32)) {
+        if after >= up_to {
+            return;
+        }
+        let (first_hour, _) = split(after);
+        let (last_hour, _) = split(up_to);
+        for (hour, nodes) in self.hours.range(first_hour..=last_hour) {
+            let start = hour.saturating_mul(HOUR_MS);
+            for (within, node) in nodes {
+                let at = start.saturating_add(i64::from(*within));
+                if at > after.millis() && at <= up_to.millis() {
+                    visit(*node);
+                }
+            }
+        }
+    }
+
+    /// Drops what lies in hours before `horizon`, and keeps nothing that comes for them later.
+    pub(crate) fn forget_before(&mut self, horizon: Timestamp) {
+        let (hour, _) = split(horizon);
+        let first = hour.saturating_mul(HOUR_MS);
+        if self.horizon.is_some_and(|kept| kept.millis() >= first) {
+            return;
+        }
+        self.hours = self.hours.split_off(&hour);
+        self.horizon = Some(Timestamp::from_millis(first));
+    }
+}
+
+fn split(at: Timestamp) -> (i64, u32) {
+    (at.millis().div_euclid(HOUR_MS), at.millis().rem_euclid(HOUR_MS) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_span_is_open_at_its_begin_and_closed_at_its_end() {
+        let mut index = TimeIndex::default();
+        for (millis, node) in [(-HOUR_MS, 1), (-1, 2), (0, 3), (HOUR_MS, 4), (HOUR_MS, 4), (HOUR_MS + 1, 5)] {
+            index.insert(at(millis), node);
+        }
+        let nodes = |after, up_to| {
+            let mut nodes = Vec::new();
+            index.visit(at(after), at(up_to), |node| nodes.push(node));
+            nodes
+        };
+        assert_eq!(nodes(-HOUR_MS, 0), [2, 3]);
+        assert_eq!(nodes(-HOUR_MS - 1, HOUR_MS), [1, 2, 3, 4]);
+        assert_eq!(nodes(HOUR_MS, HOUR_MS + 1), [5]);
+        assert!(nodes(5, 5).is_empty());
+    }
+
+    #[test]
+    fn what_no_window_reaches_is_forgotten() {
+        let mut index = TimeIndex::default();
+        for hour in 0..10 {
+            index.insert(at(hour * HOUR_MS + 5), hour as u32);
+        }
+        index.forget_before(at(7 * HOUR_MS + 1));
+        index.insert(at(3 * HOUR_MS), 99);
+        let mut nodes = Vec::new();
+        index.visit(at(i64::MIN), at(i64::MAX), |node| nodes.push(node));
+        assert_eq!(nodes, [7, 8, 9]);
+    }
+}
