@@ -6,18 +6,12 @@
 use crate::definitions::FeatureDefinition;
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
-use crate::rules::{ProfileView, measure, of_nothing};
+use crate::rules::{ProfileView, measure};
 
 /// The value of a feature for a profile at an instant.
 ///
 /// Without events that contribute it is the feature's `default`; without a default it is 0 for counts, false for
 /// `exists`, else null. With a `ttl`, the same holds once the latest contributing event is `ttl` old: it counts in `(t-ttl, t]`.
 pub fn value(feature: &FeatureDefinition, view: &dyn ProfileView, at: Timestamp) -> Result<Value> {
-    let measured = measure(&feature.measure, view, at)?;
-    let is_fresh = match (feature.ttl, measured.latest) {
-        (Some(ttl), Some(latest)) => latest > at.plus_millis(-ttl.millis()),
-        _ => true,
-    };
-    let absent = || feature.default.clone().unwrap_or_else(|| of_nothing(feature.measure.aggregate));
-    Ok(measured.value.filter(|_| is_fresh).unwrap_or_else(absent))
+    Ok(measure(&feature.measure, view, at)?.in_feature(feature, at))
 }

@@ -6,9 +6,9 @@
 use super::operators::{matches, matches_at};
 use super::timeline::{Selector, in_window};
 use super::{ProfileView, lifecycle, measure, sequence};
-use crate::definitions::{Aggregate, EventTest, FeatureWindow, IdentityTest, Leaf, Rule, Test};
+use crate::definitions::{EventTest, FeatureWindow, IdentityTest, Leaf, Rule, Test};
 use crate::error::Result;
-use crate::records::{Number, Timestamp, Value};
+use crate::records::{Timestamp, Value};
 
 /// What a leaf found, and whether it holds.
 pub(crate) struct Outcome {
@@ -73,11 +73,7 @@ pub(crate) fn test(leaf: &Leaf, view: &dyn ProfileView, at: Timestamp) -> Result
             Outcome { matched: matches(comparison, Some(&value), at), found: Some(value) }
         }
         Test::Event(EventTest::Measured { measure: asked, comparison }) => {
-            let value = measure::measure(asked, view, at)?.value.unwrap_or_else(|| match asked.aggregate {
-                // In a comparison, the sum of nothing is zero.
-                Aggregate::Sum => Value::Number(Number::ZERO),
-                aggregate => measure::of_nothing(aggregate),
-            });
+            let value = measure::measure(asked, view, at)?.in_comparison(asked.aggregate);
             Outcome { matched: matches(comparison, Some(&value), at), found: Some(value) }
         }
         Test::Event(EventTest::FirstTime { selection, within }) => {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::operators::decimal;
 use super::timeline::{Selector, contributions, in_window};
 use super::{ProfileView, TimelineEvent};
-use crate::definitions::{Aggregate, Measure};
+use crate::definitions::{Aggregate, FeatureDefinition, Measure};
 use crate::error::{Error, Result};
 use crate::records::{Number, Path, Timestamp, Value};
 
@@ -22,7 +22,27 @@ pub struct Measured {
     pub latest: Option<Timestamp>,
 }
 
-const NOTHING: Measured = Measured { value: None, latest: None };
+pub(crate) const NOTHING: Measured = Measured { value: None, latest: None };
+
+impl Measured {
+    /// The value that an event leaf compares: where no event contributed, no events are 0 events and sum to 0.
+    pub(crate) fn in_comparison(self, aggregate: Aggregate) -> Value {
+        self.value.unwrap_or_else(|| match aggregate {
+            Aggregate::Sum => Value::Number(Number::ZERO),
+            aggregate => of_nothing(aggregate),
+        })
+    }
+
+    /// The value of a feature with this measure: its default where no event contributed or the latest one is too old.
+    pub(crate) fn in_feature(self, feature: &FeatureDefinition, at: Timestamp) -> Value {
+        let is_fresh = match (feature.ttl, self.latest) {
+            (Some(ttl), Some(latest)) => latest > at.plus_millis(-ttl.millis()),
+            _ => true,
+        };
+        let absent = || feature.default.clone().unwrap_or_else(|| of_nothing(feature.measure.aggregate));
+        self.value.filter(|_| is_fresh).unwrap_or_else(absent)
+    }
+}
 
 /// Measures the events of a profile at an instant. Fails only if a sum leaves 128 bits or a message id cannot be read.
 pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Result<Measured> {
@@ -43,7 +63,7 @@ pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Resu
 }
 
 /// The value of a measure to which no event contributed, where that is a value of its own: no events are 0 events.
-pub(crate) fn of_nothing(aggregate: Aggregate) -> Value {
+fn of_nothing(aggregate: Aggregate) -> Value {
     match aggregate {
         Aggregate::Count | Aggregate::CountDistinct | Aggregate::DistinctDays => Value::Number(Number::ZERO),
         Aggregate::Exists => Value::Bool(false),

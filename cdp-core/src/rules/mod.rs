@@ -9,6 +9,7 @@ mod explain;
 mod lifecycle;
 mod measure;
 mod operators;
+mod plan;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,9 @@ pub use check::{check, check_rule};
 pub use dependencies::{Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, trait_paths};
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub(crate) use measure::of_nothing;
 pub use measure::{Measured, measure};
 pub use operators::{matches, matches_at};
+pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 
 use std::borrow::Cow;
 

@@ -76,6 +76,21 @@ pub fn matches_at(path: &Path, comparison: &Comparison, value: Option<&Value>, a
     }
 }
 
+/// The same for an instant that is a value as the text it prints as, without printing it where only its order counts.
+pub(crate) fn matches_instant(comparison: &Comparison, time: Timestamp, at: Timestamp) -> bool {
+    match comparison.operand {
+        Operand::Time(_) | Operand::Times(..) | Operand::Length(_) if is_readable(time) => {
+            matches_time(comparison.operator, &comparison.operand, time, at)
+        }
+        _ => matches(comparison, Some(&Value::Text(time.to_string())), at),
+    }
+}
+
+// Text of a time outside the accepted years is no time.
+fn is_readable(time: Timestamp) -> bool {
+    Timestamp::checked_from_millis(time.millis()).is_ok()
+}
+
 /// The number that order operators and sums see: a number, or text that is a decimal.
 pub(crate) fn decimal(value: &Value) -> Option<Number> {
     match value {

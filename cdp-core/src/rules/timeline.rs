@@ -44,20 +44,27 @@ pub(crate) struct Selector<'s> {
     filters: &'s [PropertyFilter],
 }
 
-enum Names {
+/// Event names as numbers; those that were never seen select nothing.
+pub(crate) enum Names {
     Any,
     One(u32),
     Several(Vec<u32>),
 }
 
-impl<'s> Selector<'s> {
-    pub(crate) fn new(selection: &'s EventSelection, view: &'s dyn ProfileView) -> Selector<'s> {
-        let number = |name: &String| view.event_number(name);
-        let names = match selection.events.as_slice() {
+impl Names {
+    /// The numbers of the names of a selection.
+    pub(crate) fn of(selection: &EventSelection, number: &dyn Fn(&str) -> Option<u32>) -> Names {
+        match selection.events.as_slice() {
             [] => Names::Any,
             [name] => number(name).map_or(Names::Several(Vec::new()), Names::One),
-            names => Names::Several(names.iter().filter_map(number).collect()),
-        };
+            names => Names::Several(names.iter().filter_map(|name| number(name)).collect()),
+        }
+    }
+}
+
+impl<'s> Selector<'s> {
+    pub(crate) fn new(selection: &'s EventSelection, view: &'s dyn ProfileView) -> Selector<'s> {
+        let names = Names::of(selection, &|name| view.event_number(name));
         Selector { view, names, filters: &selection.filters }
     }
 

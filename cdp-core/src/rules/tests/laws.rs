@@ -9,20 +9,40 @@ use super::profile::{MemoryProfile, Recorded, at, catalog, json};
 use crate::definitions::{Catalog, EventSelection, Rule, SequenceTest, Test};
 use crate::records::{Timestamp, Value};
 
-const SPAN: i64 = 120;
+pub(super) const SPAN: i64 = 120;
 
-fn definitions() -> Catalog {
+pub(super) fn definitions() -> Catalog {
     catalog(&[
         r#"{"kind": "feature", "name": "recent", "event": "A", "agg": "sum", "property": "v", "within": "13ms"}"#,
         r#"{"kind": "feature", "name": "fading", "agg": "last", "property": "v", "ttl": "9ms", "default": 0}"#,
+        r#"{"kind": "feature", "name": "cooling", "event": ["A", "C"], "agg": "max", "property": "v", "ttl": "8ms", "default": 1, "where": [{"property": "v", "op": "lt", "value": 1000}]}"#,
+        r#"{"kind": "feature", "name": "warm", "event": "B", "agg": "exists", "ttl": "12ms", "since": 15}"#,
+        r#"{"kind": "feature", "name": "begun", "event": "C", "agg": "first_at", "ttl": "15ms", "default": 50, "between": [5, 40]}"#,
         r#"{"kind": "feature", "name": "seen", "event": ["A", "B"], "agg": "last_at", "default": 45, "between_ago": ["21ms", "4ms"]}"#,
         r#"{"kind": "audience", "name": "active", "rule": {"event": "B", "count": {"gte": 2}, "within": "17ms"}}"#,
         r#"{"kind": "audience", "name": "known_active", "population": "known", "rule": {"not": {"audience": "active"}}}"#,
     ])
 }
 
-fn facts() -> impl Strategy<Value = Vec<Recorded>> {
-    let property = select(vec!["1", "2", "\"2\"", "\"2.5\"", "\"x\"", "null", "-1"]);
+pub(super) fn facts() -> impl Strategy<Value = Vec<Recorded>> {
+    // Among them the ends of 64 bits of nano-units, and numbers far beyond.
+    let property = select(vec![
+        "1",
+        "2",
+        "\"2\"",
+        "\"2.5\"",
+        "\"x\"",
+        "null",
+        "-1",
+        "[2]",
+        "1e20",
+        "\"-1e20\"",
+        "9223372036.854775807",
+        "9223372036.854775808",
+        "-9223372036.854775806",
+        "-9223372036.854775807",
+        "\"-9223372036.854775808\"",
+    ]);
     let fact = (0..60i64, select(vec!["A", "B", "C"]), property, 0..3i64);
     prop::collection::vec(fact, 0..14).prop_map(|facts| {
         let facts = facts.into_iter().enumerate();
@@ -32,7 +52,7 @@ fn facts() -> impl Strategy<Value = Vec<Recorded>> {
                 event: event.to_owned(),
                 // Ids in an order that is neither that of time nor that of arrival.
                 message_id: format!("m{:02}", n * 7 % 15),
-                properties: json(&format!(r#"{{"v": {v}, "id": {id}}}"#)),
+                properties: json(&format!(r#"{{"v": {v}, "id": {id}, "items": [{{"p": {v}}}, {{"p": {id}}}]}}"#)),
             })
             .collect()
     })
@@ -81,13 +101,26 @@ fn sequence() -> impl Strategy<Value = String> {
 fn leaf() -> impl Strategy<Value = String> {
     let relative = select(vec!["within_last", "before_last", "within_next", "after_next"]);
     let aggregate = select(vec!["sum", "avg", "min", "max", "count_distinct", "first", "last"]);
-    let filter = select(vec!["", r#", "where": [{"property": "v", "op": "gte", "value": 2}]"#]);
+    let filter = select(vec![
+        "",
+        "",
+        r#"{"property": "v", "op": "gte", "value": 2}"#,
+        r#"{"property": "v", "op": "lt", "value": 2.5}, {"property": "id", "op": "ne", "value": 1}"#,
+        r#"{"property": "v", "op": "between", "value": ["-9223372036.854775808", 9223372036.854775807]}"#,
+        r#"{"property": "v", "op": "gt", "value": 9223372036.854775807}"#,
+        r#"{"property": "v", "op": "lte", "value": -9223372036.854775808}"#,
+        r#"{"property": "v", "op": "in", "value": [2, "x"]}"#,
+        r#"{"property": "v", "op": "not_exists"}"#,
+        r#"{"property": "items.*.p", "op": "gte", "value": 2}"#,
+    ])
+    .prop_map(|filter| if filter.is_empty() { String::new() } else { format!(r#", "where": [{filter}]"#) });
+    let property = select(vec!["v", "v", "items.*.p"]);
     prop_oneof![
-        3 => (event(), window(), filter, select(vec!["gte", "eq", "lt"]), 0..4i64).prop_map(|(event, window, filter, op, n)| {
+        3 => (event(), window(), filter.clone(), select(vec!["gte", "eq", "lt"]), 0..4i64).prop_map(|(event, window, filter, op, n)| {
             format!(r#"{{"event": {event}{window}{filter}, "count": {{"{op}": {n}}}}}"#)
         }),
-        3 => (event(), window(), aggregate, select(vec!["eq", "ne"]), 0..4i64).prop_map(|(event, window, agg, op, n)| {
-            format!(r#"{{"event": {event}{window}, "agg": "{agg}", "property": "v", "op": "{op}", "value": {n}}}"#)
+        3 => (event(), window(), filter, (aggregate, property), (select(vec!["eq", "ne", "gte"]), 0..4i64)).prop_map(|(event, window, filter, (agg, property), (op, n))| {
+            format!(r#"{{"event": {event}{window}{filter}, "agg": "{agg}", "property": "{property}", "op": "{op}", "value": {n}}}"#)
         }),
         1 => (event(), window(), select(vec!["first_at", "last_at"]), relative.clone(), 1..30i64).prop_map(|(event, window, agg, op, w)| {
             format!(r#"{{"event": {event}{window}, "agg": "{agg}", "op": "{op}", "value": "{w}ms"}}"#)
@@ -106,16 +139,19 @@ fn leaf() -> impl Strategy<Value = String> {
         2 => (select(vec!["date", "dates.*.on"]), relative.clone(), 1..30i64).prop_map(|(path, op, w)| {
             format!(r#"{{"trait": "{path}", "op": "{op}", "value": "{w}ms"}}"#)
         }),
-        1 => (select(vec!["recent", "fading"]), 0..4i64).prop_map(|(feature, n)| {
+        1 => (select(vec!["recent", "fading", "cooling"]), 0..4i64).prop_map(|(feature, n)| {
             format!(r#"{{"feature": "{feature}", "op": "gte", "value": {n}}}"#)
         }),
-        1 => (relative, 1..30i64).prop_map(|(op, w)| format!(r#"{{"feature": "seen", "op": "{op}", "value": "{w}ms"}}"#)),
+        1 => select(vec!["is_true", "is_false", "exists"]).prop_map(|op| format!(r#"{{"feature": "warm", "op": "{op}"}}"#)),
+        1 => (select(vec!["seen", "begun"]), relative, 1..30i64).prop_map(|(feature, op, w)| {
+            format!(r#"{{"feature": "{feature}", "op": "{op}", "value": "{w}ms"}}"#)
+        }),
         1 => select(vec![r#"{"audience": "active"}"#, r#"{"audience": "known_active", "in": false}"#, r#"{"identity": "known"}"#])
             .prop_map(str::to_owned),
     ]
 }
 
-fn rule() -> impl Strategy<Value = String> {
+pub(super) fn rule() -> impl Strategy<Value = String> {
     leaf().prop_recursive(2, 6, 3, |inner| {
         let several = prop::collection::vec(inner.clone(), 1..3).prop_map(|rules| rules.join(", "));
         prop_oneof![
@@ -126,7 +162,7 @@ fn rule() -> impl Strategy<Value = String> {
     })
 }
 
-fn read(text: &str) -> Rule {
+pub(super) fn read(text: &str) -> Rule {
     Rule::from_value(&json(text)).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 

@@ -1,6 +1,7 @@
 //! What rules promise, on profiles in memory.
 
 mod laws;
+mod plan;
 mod profile;
 
 use self::profile::{MemoryProfile, Recorded, at, catalog, json, recorded};

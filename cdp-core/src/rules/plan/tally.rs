@@ -1,0 +1,303 @@
+//! Counts, sums and dates for every profile in one pass over blocks of events.
+//!
+//! It takes the selections and tallies of a [`Plan`] and leaves one plain vector for each tally, indexed by profile.
+//! Block by block it chooses the events of a selection (name, then window, then filters) and feeds them to every tally
+//! of that selection. Every tally is the same in whatever order the events come (law 6).
+
+use super::block::{EventBlock, LARGE_NUMBER};
+use super::{AskedTally, Plan, Selection, TallyKind};
+use crate::definitions::{Operand, Operator, PropertyFilter};
+use crate::records::{Number, Timestamp, Value};
+use crate::rules::operators::{decimal, matches_at};
+use crate::rules::timeline::Names;
+
+/// One value for each profile.
+pub(super) enum Tally {
+    Counts(Vec<u32>),
+    /// Nano-units; [`OVERFLOWN`] once a sum has left 128 bits.
+    Totals(Vec<i128>),
+    /// `i128::MAX` where there is none.
+    Least(Vec<i128>),
+    /// `i128::MIN` where there is none.
+    Greatest(Vec<i128>),
+    /// `i64::MAX` where there is none.
+    Earliest(Vec<i64>),
+    /// `i64::MIN` where there is none.
+    Latest(Vec<i64>),
+}
+
+pub(super) const OVERFLOWN: i128 = i128::MIN;
+
+/// Everything that is done with the events of one selection.
+struct Step<'p> {
+    names: Names,
+    after_ms: i64,
+    until_ms: i64,
+    filters: Vec<FilterStep<'p>>,
+    groups: Vec<Group>,
+}
+
+/// The tallies of one selection that look at the same property, or at none.
+struct Group {
+    column: Option<usize>,
+    tallies: Vec<usize>,
+}
+
+struct FilterStep<'p> {
+    filter: &'p PropertyFilter,
+    column: usize,
+    /// The least and greatest number that pass, if the filter asks for an order of numbers.
+    range: Option<(i64, i64)>,
+    by_code: Vec<Option<bool>>,
+}
+
+// How many codes a filter remembers its answer for: 4 MiB. Beyond that a column is hardly worth a code.
+const MAX_REMEMBERED_CODES: usize = 1 << 22;
+
+/// What the events say of every profile, as far as the blocks have been added.
+pub struct Tallies<'p> {
+    pub(super) plan: &'p Plan<'p>,
+    pub(super) n_profiles: usize,
+    pub(super) tallies: Vec<Tally>,
+    steps: Vec<Step<'p>>,
+    chosen: Vec<u32>,
+    contributing: Vec<u32>,
+    nanos: Vec<i128>,
+}
+
+impl<'p> Tallies<'p> {
+    pub(super) fn new(plan: &'p Plan<'p>, n_profiles: usize, number: &dyn Fn(&str) -> Option<u32>) -> Tallies<'p> {
+        let mut steps: Vec<Step<'p>> = plan.selections.iter().map(|selection| Step::new(selection, number)).collect();
+        for (index, asked) in plan.tallies.iter().enumerate() {
+            if let Some(step) = steps.get_mut(asked.selection) {
+                step.add(index, asked);
+            }
+        }
+        let tallies = plan.tallies.iter().map(|asked| Tally::new(asked.kind, n_profiles)).collect();
+        let (chosen, contributing, nanos) = (Vec::new(), Vec::new(), Vec::new());
+        Tallies { plan, n_profiles, tallies, steps, chosen, contributing, nanos }
+    }
+
+    /// Adds the events of a block. Cost grows with its events times the distinct selections of the plan.
+    pub fn add(&mut self, block: &dyn EventBlock) {
+        let (profiles, times) = (block.profiles(), block.occurred_at_ms());
+        for step in &mut self.steps {
+            step.choose(block, &mut self.chosen);
+            if self.chosen.is_empty() {
+                continue;
+            }
+            for group in &step.groups {
+                let indices = match group.column {
+                    None => &self.chosen,
+                    Some(column) => {
+                        self.contributing.clear();
+                        self.nanos.clear();
+                        let mut add = |index: u32, nanos: i128| {
+                            self.contributing.push(index);
+                            self.nanos.push(nanos);
+                        };
+                        let is_multiple = self.plan.columns.get(column).is_some_and(|path| path.is_multiple());
+                        collect_numbers(block, column, is_multiple, &self.chosen, &mut add);
+                        &self.contributing
+                    }
+                };
+                for tally in &group.tallies {
+                    if let Some(tally) = self.tallies.get_mut(*tally) {
+                        tally.add(profiles, times, indices, &self.nanos);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'p> Step<'p> {
+    fn new(selection: &'p Selection<'p>, number: &dyn Fn(&str) -> Option<u32>) -> Step<'p> {
+        let filters = selection.asked.filters.iter().zip(&selection.columns);
+        Step {
+            names: Names::of(selection.asked, number),
+            after_ms: selection.after_ms,
+            until_ms: selection.until_ms,
+            filters: filters
+                .map(|(filter, column)| FilterStep {
+                    filter,
+                    column: *column,
+                    range: passing_range(filter),
+                    by_code: Vec::new(),
+                })
+                .collect(),
+            groups: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, tally: usize, asked: &AskedTally) {
+        match self.groups.iter_mut().find(|group| group.column == asked.column) {
+            Some(group) => group.tallies.push(tally),
+            None => self.groups.push(Group { column: asked.column, tallies: vec![tally] }),
+        }
+    }
+
+    /// The places in the block of the events that the selection means.
+    fn choose(&mut self, block: &dyn EventBlock, chosen: &mut Vec<u32>) {
+        chosen.clear();
+        let (after_ms, until_ms) = (self.after_ms, self.until_ms);
+        let in_window = |time_ms: i64| after_ms < time_ms && time_ms <= until_ms;
+        let events = (0u32..).zip(block.event_numbers()).zip(block.occurred_at_ms());
+        match &self.names {
+            Names::Any => chosen.extend(events.filter(|(_, time)| in_window(**time)).map(|((index, _), _)| index)),
+            Names::One(wanted) => chosen.extend(
+                events
+                    .filter(|((_, event), time)| (**event == *wanted) & in_window(**time))
+                    .map(|((index, _), _)| index),
+            ),
+            Names::Several(wanted) => chosen.extend(
+                events
+                    .filter(|((_, event), time)| wanted.contains(event) && in_window(**time))
+                    .map(|((index, _), _)| index),
+            ),
+        }
+        for filter in &mut self.filters {
+            filter.retain(block, chosen);
+        }
+    }
+}
+
+impl FilterStep<'_> {
+    fn retain(&mut self, block: &dyn EventBlock, chosen: &mut Vec<u32>) {
+        if chosen.is_empty() {
+            return;
+        }
+        let passes = |filter: &PropertyFilter, index: u32| {
+            let value = block.value(self.column, index as usize);
+            // A filter never depends on the instant of the question: such operators are refused when it is read.
+            matches_at(&filter.property, &filter.comparison, value.as_deref(), Timestamp::default())
+        };
+        if let (Some((least, greatest)), Some(numbers)) = (self.range, block.numbers(self.column)) {
+            chosen.retain(|index| match numbers.get(*index as usize) {
+                Some(&LARGE_NUMBER) | None => passes(self.filter, *index),
+                Some(number) => least <= *number && *number <= greatest,
+            });
+        } else if let Some(codes) = block.codes(self.column) {
+            chosen.retain(|index| {
+                let Some(code) = codes.get(*index as usize).map(|code| *code as usize) else { return false };
+                if let Some(Some(known)) = self.by_code.get(code) {
+                    return *known;
+                }
+                let passes = passes(self.filter, *index);
+                if code < MAX_REMEMBERED_CODES {
+                    if self.by_code.len() <= code {
+                        self.by_code.resize(code + 1, None);
+                    }
+                    if let Some(known) = self.by_code.get_mut(code) {
+                        *known = Some(passes);
+                    }
+                }
+                passes
+            });
+        } else {
+            chosen.retain(|index| passes(self.filter, *index));
+        }
+    }
+}
+
+/// The numbers that pass a filter, where it asks for nothing but their order. Neither [`NO_NUMBER`](super::NO_NUMBER)
+/// nor [`LARGE_NUMBER`] lies in the range.
+fn passing_range(filter: &PropertyFilter) -> Option<(i64, i64)> {
+    if filter.property.is_multiple() {
+        return None;
+    }
+    let (least, greatest) = match (filter.comparison.operator, &filter.comparison.operand) {
+        (Operator::Lt, Operand::Number(limit)) => (i128::MIN, limit.nanos().saturating_sub(1)),
+        (Operator::Lte, Operand::Number(limit)) => (i128::MIN, limit.nanos()),
+        (Operator::Gt, Operand::Number(limit)) => (limit.nanos().saturating_add(1), i128::MAX),
+        (Operator::Gte, Operand::Number(limit)) => (limit.nanos(), i128::MAX),
+        (Operator::Between, Operand::Numbers(low, high)) => (low.nanos(), high.nanos()),
+        _ => return None,
+    };
+    let smallest = i128::from(LARGE_NUMBER) + 1;
+    let (least, greatest) = (least.max(smallest), greatest.min(i128::from(i64::MAX)));
+    Some((i64::try_from(least).ok()?, i64::try_from(greatest).ok()?))
+}
+
+/// The numbers that the chosen events contribute, each item for itself if the path goes through a list.
+fn collect_numbers(
+    block: &dyn EventBlock,
+    column: usize,
+    is_multiple: bool,
+    chosen: &[u32],
+    add: &mut impl FnMut(u32, i128),
+) {
+    let exact = |index: u32| block.value(column, index as usize);
+    if let Some(numbers) = block.numbers(column).filter(|_| !is_multiple) {
+        for index in chosen {
+            match numbers.get(*index as usize) {
+                None | Some(&super::NO_NUMBER) => {}
+                Some(&LARGE_NUMBER) => {
+                    if let Some(number) = exact(*index).and_then(|value| decimal(&value)) {
+                        add(*index, number.nanos());
+                    }
+                }
+                Some(nanos) => add(*index, i128::from(*nanos)),
+            }
+        }
+        return;
+    }
+    for index in chosen {
+        match exact(*index).as_deref() {
+            Some(Value::List(items)) if is_multiple => {
+                items.iter().filter_map(decimal).for_each(|number| add(*index, number.nanos()));
+            }
+            Some(value) => decimal(value).into_iter().for_each(|number: Number| add(*index, number.nanos())),
+            None => {}
+        }
+    }
+}
+
+impl Tally {
+    fn new(kind: TallyKind, n_profiles: usize) -> Tally {
+        match kind {
+            TallyKind::Count => Tally::Counts(vec![0; n_profiles]),
+            TallyKind::Total => Tally::Totals(vec![0; n_profiles]),
+            TallyKind::Least => Tally::Least(vec![i128::MAX; n_profiles]),
+            TallyKind::Greatest => Tally::Greatest(vec![i128::MIN; n_profiles]),
+            TallyKind::Earliest => Tally::Earliest(vec![i64::MAX; n_profiles]),
+            TallyKind::Latest => Tally::Latest(vec![i64::MIN; n_profiles]),
+        }
+    }
+
+    fn add(&mut self, profiles: &[u32], times: &[i64], indices: &[u32], nanos: &[i128]) {
+        match self {
+            Tally::Counts(counts) => fold(counts, profiles, indices, indices, |n, _| *n = n.saturating_add(1)),
+            Tally::Totals(totals) => fold(totals, profiles, indices, nanos, |total, nanos| {
+                // Overflown stays overflown: nothing that is added to it may bring it back.
+                let sum = total.checked_add(*nanos).filter(|_| *total != OVERFLOWN);
+                *total = sum.unwrap_or(OVERFLOWN);
+            }),
+            Tally::Least(least) => fold(least, profiles, indices, nanos, |least, nanos| *least = (*least).min(*nanos)),
+            Tally::Greatest(greatest) => {
+                fold(greatest, profiles, indices, nanos, |greatest, nanos| *greatest = (*greatest).max(*nanos));
+            }
+            Tally::Earliest(earliest) => fold(earliest, profiles, indices, indices, |earliest, index| {
+                if let Some(time) = times.get(*index as usize) {
+                    *earliest = (*earliest).min(*time);
+                }
+            }),
+            Tally::Latest(latest) => fold(latest, profiles, indices, indices, |latest, index| {
+                if let Some(time) = times.get(*index as usize) {
+                    *latest = (*latest).max(*time);
+                }
+            }),
+        }
+    }
+}
+
+/// Folds one contribution for each index into the value of the profile that the event belongs to.
+fn fold<T, C>(values: &mut [T], profiles: &[u32], indices: &[u32], contributions: &[C], add: impl Fn(&mut T, &C)) {
+    for (index, contribution) in indices.iter().zip(contributions) {
+        // Nobody's number lies beyond every population.
+        let profile = profiles.get(*index as usize).map(|profile| *profile as usize);
+        if let Some(value) = profile.and_then(|profile| values.get_mut(profile)) {
+            add(value, contribution);
+        }
+    }
+}
