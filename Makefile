@@ -7,13 +7,22 @@ PY := $(abspath $(VENV))/bin/python
 PY_TEST_DEPENDENCIES := maturin pytest numpy pandas polars pyarrow duckdb mypy nbclient ipykernel
 PACKAGES := build/packages
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill bench wheel npm clean
+# The benches: their peers have an environment of their own. `make bench-ingest EVENTS=10000000` is the published size.
+EVENTS ?= 1000000
+BENCH_VENV := build/bench-peers
+BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
+BENCH := cargo run --release --quiet --package cdp-benches --
+BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
+
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill wheel npm clean
+.PHONY: bench bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-python bench-node
 
 help:
 	@echo "make demo    the main job on real orders, in the terminal"
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
-	@echo "make bench   ingest of real orders against Python's json + sqlite3"
+	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
+	@echo "             one table each against its peers; bench-retail: ingest of real orders"
 	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
 	@echo "make clean   removes what was built"
 
@@ -66,6 +75,52 @@ kill: $(VENV)/wheel node
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')
 $(VENV)/wheel: $(VENV)/ready $(CORE) Cargo.lock cdp-py/pyproject.toml
+	rm -f $(PACKAGES)/*.whl
+	cd cdp-py && $(PY) -m maturin build --out ../$(PACKAGES)
+	$(PY) -m pip install --quiet --no-index --force-reinstall $(PACKAGES)/*.whl
+	touch $@
+
+$(VENV)/ready:
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet $(PY_TEST_DEPENDENCIES)
+	touch $@
+
+cdp-node/node_modules: cdp-node/package-lock.json
+	cd cdp-node && npm ci --no-audit --no-fund
+	touch $@
+
+bench: bench-retail
+	$(MAKE) bench-ingest bench-reads bench-audience bench-concurrency EVENTS=50000
+
+bench-ingest: $(BENCH_VENV)/ready
+	$(BENCH) ingest $(BENCH_ARGUMENTS)
+
+bench-reads: $(BENCH_VENV)/ready bench-python bench-node
+	$(BENCH) reads $(BENCH_ARGUMENTS)
+
+bench-audience: $(BENCH_VENV)/ready
+	$(BENCH) audience $(BENCH_ARGUMENTS)
+
+bench-concurrency: bench-node
+	$(BENCH) concurrency $(BENCH_ARGUMENTS)
+
+bench-retail: $(BENCH_VENV)/ready
+	$(BENCH) retail $(BENCH_ARGUMENTS)
+
+# The optimized packages of both languages; cargo knows whether there is anything to do.
+bench-python: $(BENCH_VENV)/ready
+	cd cdp-py && $(BENCH_PY) -m maturin build --quiet --release --out ../$(BENCH_VENV)/wheel
+	$(BENCH_PY) -m pip install --quiet --no-index --force-reinstall $(BENCH_VENV)/wheel/*.whl
+
+bench-node:
+	node cdp-node/scripts/build.js --release
+
+$(BENCH_VENV)/ready: benches/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_PY) -m pip install --quiet --requirement benches/requirements.txt
+	touch $@
+
+wheel: $(VENV)/ready $(CORE) Cargo.lock cdp-py/pyproject.toml
 	rm -f $(PACKAGES)/*.whl
 	cd cdp-py && $(PY) -m maturin build --out ../$(PACKAGES)
 	$(PY) -m pip install --quiet --no-index --force-reinstall $(PACKAGES)/*.whl

@@ -1,116 +1,52 @@
-//! `make bench`: the CPU seconds of taking in the CDNOW orders, as a ratio to Python's json + sqlite3 in the same run.
+//! The benches: one command a table, each as ratios to peers that run in turn with us, each side a process of its own.
 //!
-//! Both sides run in processes of their own, in turn, three times each; the median counts. Each reads the same gzip file and
-//! writes a new file with full durability; ours also unifies, computes a feature and keeps an audience.
+//! `cdp-benches <table> [--events n] [--profiles n] [--repetitions n] [--seed n] [--python path] [--node path]`; the tables are
+//! `ingest`, `reads`, `audience`, `concurrency` and `retail`. `cdp-benches work <worker>` is one of our own sides.
 
-use std::error::Error;
-use std::path::Path;
-use std::process::Command;
+mod arguments;
+mod audience;
+mod concurrency;
+mod dataset;
+mod definitions;
+mod ingest;
+mod measure;
+mod messages;
+mod reads;
+mod report;
+mod retail;
+mod run;
+mod work_audience;
+mod work_concurrency;
+mod work_ingest;
+mod work_raw;
+mod work_reads;
+mod world;
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions};
-use cdp_core::records::{Number, Timestamp, Value};
-use cdp_core::{Cdp, OpenOptions};
+use arguments::Arguments;
 
-const REPETITIONS: usize = 3;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let orders = root.join("examples/data/cdnow/CDNOW_master.txt.gz");
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["ours", file] => ours(&root, &orders, Path::new(file)),
-        [python, peer] => compare(&root, &orders, python, peer),
-        _ => Err("give a Python interpreter and the path of peer_sqlite3.py".into()),
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let text: Vec<&str> = words.iter().map(String::as_str).collect();
+    let rest = |n: usize| Arguments::read(&words[n..]);
+    match text.as_slice() {
+        ["ingest", ..] => ingest::run(&rest(1)),
+        ["reads", ..] => reads::run(&rest(1)),
+        ["audience", ..] => audience::run(&rest(1)),
+        ["concurrency", ..] => concurrency::run(&rest(1)),
+        ["retail", ..] => retail::run(&rest(1)),
+        ["work", "retail", orders, file] => retail::ours(orders.as_ref(), file.as_ref()),
+        ["work", "ingest", ..] => work_ingest::ingest(&rest(2)),
+        ["work", "raw-insert", ..] => work_raw::insert(&rest(2)),
+        ["work", "raw-one-by-one", ..] => work_raw::insert_one_by_one(&rest(2)),
+        ["work", "define", ..] => work_reads::define(&rest(2)),
+        ["work", "open", ..] => work_reads::open_and_read(&rest(2)),
+        ["work", "profiles", ..] => work_reads::read_profiles(&rest(2)),
+        ["work", "features", ..] => work_reads::read_features(&rest(2)),
+        ["work", "merges", ..] => work_reads::merge(&rest(2)),
+        ["work", "audience", ..] => work_audience::rebuild(&rest(2)),
+        ["work", "refresh", ..] => work_audience::refresh(&rest(2)),
+        ["work", "track", ..] => work_concurrency::track(&rest(2)),
+        ["work", "readers", ..] => work_concurrency::read_while_writing(&rest(2)),
+        _ => run::stop("give a table: ingest, reads, audience, concurrency or retail"),
     }
-}
-
-/// One run of ours, in a process of its own; prints what it did as JSON.
-fn ours(root: &Path, orders: &Path, file: &Path) -> Outcome<()> {
-    let clock = Timestamp::parse("1998-07-01T00:00:00Z")?;
-    let db = Cdp::open(OpenOptions::file(file).with_clock(clock))?;
-    for name in ["sources", "features"] {
-        db.define_path(root.join(format!("examples/demo/definitions/{name}.json")), false)?;
-    }
-    let audience = root.join("examples/demo/definitions/audiences.json");
-    db.define_path(audience, false)?;
-    let receipt = db.ingest(Data::Path(orders.to_owned()), &IngestOptions::from_source("cdnow"), None)?;
-    let people = db.feature_table(Some(&["spend".to_owned()]), Some(AsOf::at(clock)), None)?.n_rows();
-    db.close()?;
-    println!(r#"{{"cpu_seconds": {}, "rows": {}, "people": {people}}}"#, cpu_seconds()?, receipt.accepted);
-    Ok(())
-}
-
-/// User and system time of this process, where the system tells it.
-fn cpu_seconds() -> Outcome<f64> {
-    // Fields 14 and 15 of proc(5) stat, counted after the name in parentheses, in hundredths of a second.
-    let stat = std::fs::read_to_string("/proc/self/stat").map_err(|_| "CPU seconds are read from /proc, on Linux")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: f64 = [11, 12].iter().filter_map(|place| fields.get(*place)?.parse::<f64>().ok()).sum();
-    Ok(ticks / 100.0)
-}
-
-fn compare(root: &Path, orders: &Path, python: &str, peer: &str) -> Outcome<()> {
-    let folder = root.join("build/bench");
-    std::fs::create_dir_all(&folder)?;
-    let (mut our_seconds, mut peer_seconds, mut rows) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..REPETITIONS {
-        let mut ours = Command::new(std::env::current_exe()?);
-        ours.arg("ours").arg(fresh(&folder, "ours.db"));
-        let (seconds, our_rows) = run(&mut ours)?;
-        our_seconds.push(seconds);
-        let mut peers = Command::new(python);
-        peers.arg(peer).arg(orders).arg(fresh(&folder, "peer.db"));
-        let (seconds, peer_rows) = run(&mut peers)?;
-        peer_seconds.push(seconds);
-        if our_rows != peer_rows {
-            return Err(format!("we have {our_rows} rows and the peer {peer_rows}").into());
-        }
-        rows = our_rows;
-    }
-    let (ours, peer) = (median(&mut our_seconds), median(&mut peer_seconds));
-    let ratio = peer / ours;
-    println!("ingest of {rows} orders, median of {REPETITIONS}, CPU seconds (each side's runs: lowest to highest)");
-    println!("  this library          {ours:.2}  {our_seconds:.2?}  {:.0} rows per CPU second", rows as f64 / ours);
-    println!("  Python json + sqlite3 {peer:.2}  {peer_seconds:.2?}  {:.0} rows per CPU second", rows as f64 / peer);
-    println!("  ratio {ratio:.2} (above 1: this library is faster; it unifies and keeps two audiences on top)");
-    let results = root.join("benches/results");
-    std::fs::create_dir_all(&results)?;
-    let numbers = |seconds: &[f64]| Value::List(seconds.iter().map(|seconds| Value::float(*seconds)).collect());
-    let report = Value::object([
-        ("bench", Value::from("ingest_retail")),
-        ("rows", Value::Number(Number::from_i64(rows))),
-        ("repetitions", Value::count(REPETITIONS)),
-        ("cpu_seconds", numbers(&our_seconds)),
-        ("peer", Value::from("Python json + sqlite3")),
-        ("peer_cpu_seconds", numbers(&peer_seconds)),
-        ("ratio", Value::float(ratio)),
-        ("cores", Value::count(std::thread::available_parallelism().map_or(0, std::num::NonZero::get))),
-    ]);
-    std::fs::write(results.join("ingest_retail.json"), report.to_json() + "\n")?;
-    Ok(())
-}
-
-/// A path in the folder where no database lies.
-fn fresh(folder: &Path, name: &str) -> std::path::PathBuf {
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(folder.join(format!("{name}{suffix}")));
-    }
-    folder.join(name)
-}
-
-fn run(command: &mut Command) -> Outcome<(f64, i64)> {
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-    }
-    let said = Value::parse(&output.stdout).map_err(|fault| fault.to_string())?;
-    let number = |name: &str| said.get(name).and_then(Value::as_number).ok_or("a run says its seconds and rows");
-    Ok((number("cpu_seconds")?.to_f64(), number("rows")?.as_i64().unwrap_or(0)))
-}
-
-fn median(seconds: &mut [f64]) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).copied().unwrap_or(0.0)
 }

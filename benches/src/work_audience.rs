@@ -1,0 +1,82 @@
+//! Our side of audiences: a full rebuild, a list of members, and a refresh after new events.
+
+use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
+use cdp_core::records::{Object, Value};
+
+use crate::arguments::Arguments;
+use crate::definitions::FOUR_CONDITIONS;
+use crate::measure::{Meter, Spread, Usage, pin_to_processors};
+use crate::messages::write_view;
+use crate::run::stop;
+use crate::work_ingest::{as_of, open};
+use crate::world::{Truth, mix};
+
+/// The new events of the refresh table.
+const NEW_EVENTS: u64 = 10_000;
+/// Over how many people they are spread.
+pub const TOUCHED: [u64; 3] = [100, 1_000, 10_000];
+
+/// Rebuilds the four-condition audience of `--store` `--repeat` times, and lists its members as often.
+pub fn rebuild(arguments: &Arguments) {
+    pin_to_processors(arguments.number("threads", 1) as usize);
+    let db = open(&arguments.path("store"));
+    let query = Query {
+        columns: Some(vec!["user_id".to_owned(), "anonymous_id".to_owned()]),
+        as_of: Some(AsOf::at(as_of())),
+        ..Query::default()
+    };
+    let members = || db.members(FOUR_CONDITIONS, &query).expect("members are listed");
+    let mut rebuilds = Vec::new();
+    let mut lists = Vec::new();
+    let frame = members();
+    for _ in 0..arguments.number("repeat", 3) {
+        let meter = Meter::start();
+        let wrong = db.rebuild(Some(FOUR_CONDITIONS)).expect("the audience is rebuilt");
+        rebuilds.push(meter.stop());
+        if wrong.get(FOUR_CONDITIONS) != Some(&Value::integer(0)) {
+            stop("the rebuild differs from the kept audience");
+        }
+        let meter = Meter::start();
+        drop(members());
+        lists.push(meter.stop());
+    }
+    let identifiers = (0..frame.n_rows()).map(|row| {
+        let cell = |column: &str| frame.column(column).map(|cells| cells.value(row)).filter(|value| !value.is_null());
+        cell("user_id").or_else(|| cell("anonymous_id")).unwrap_or_default()
+    });
+    let mut said: Object = Meter::start().stop().fields().into_iter().collect();
+    let median =
+        |usages: &[Usage], figure: fn(&Usage) -> f64| Value::float(Spread::of(usages.iter().map(figure)).median);
+    said.insert("cpu_seconds".to_owned(), median(&rebuilds, |usage| usage.cpu_seconds));
+    said.insert("wall_seconds".to_owned(), median(&rebuilds, |usage| usage.wall_seconds));
+    said.insert("members_cpu_seconds".to_owned(), median(&lists, |usage| usage.cpu_seconds));
+    said.insert("members".to_owned(), Value::List(identifiers.collect()));
+    println!("{}", Value::Object(said).to_json());
+    db.close().expect("the store closes");
+}
+
+/// Takes 10,000 new events into `--store`, spread over more and more people, and says the CPU seconds of each such batch.
+pub fn refresh(arguments: &Arguments) {
+    pin_to_processors(1);
+    let world = arguments.world();
+    let people = Truth::of(&world).people();
+    let db = open(&arguments.path("store"));
+    let mut said = Object::new();
+    for touched in TOUCHED.into_iter().filter(|touched| *touched <= people.len() as u64) {
+        let mut text = String::new();
+        for number in 0..NEW_EVENTS {
+            // Everybody has the same chance, so that the length of a history is the average one.
+            let (person, _) = people[(mix((number % touched) ^ (touched << 32)) % people.len() as u64) as usize];
+            write_view(&world, person, mix(number ^ (touched << 40)), &mut text);
+        }
+        let meter = Meter::start();
+        let receipt =
+            db.ingest(Data::Bytes(text.as_bytes()), &IngestOptions::default(), None).expect("events are read");
+        said.insert(touched.to_string(), Value::float(meter.stop().cpu_seconds));
+        if receipt.accepted != NEW_EVENTS {
+            stop("new events were not accepted");
+        }
+    }
+    db.close().expect("the store closes");
+    println!("{}", Value::Object(said).to_json());
+}

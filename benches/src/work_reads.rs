@@ -1,0 +1,223 @@
+//! Our side of the reads, each in a process of its own: opening, profiles, window features, and merges.
+
+use std::path::Path;
+
+use cdp_core::Cdp;
+use cdp_core::cdp::{AsOf, Data, IngestOptions};
+use cdp_core::records::{Object, Timestamp, Value};
+
+use crate::arguments::Arguments;
+use crate::definitions::{define_five_audiences, define_window_features, window_feature_names};
+use crate::measure::{Latencies, Meter, pin_to_processors, resident_megabytes};
+use crate::messages::write_link;
+use crate::run::{number, stop};
+use crate::work_ingest::{as_of, open};
+use crate::world::{PersonNumber, Truth, World, mix, user_id, uuid};
+
+/// Reads before the clock starts.
+const WARM_UP: usize = 1_000;
+/// So many people are asked for again and again: what a cache may answer.
+const HOT_PEOPLE: usize = 500;
+const HOT_ROUNDS: usize = 10;
+/// So many answers are compared between the sides.
+const COMPARED: usize = 200;
+/// Messages of one kind in one batch of the merge table, and how many batches of each.
+const MERGE_BATCH: usize = 500;
+const MERGE_BATCHES: usize = 10;
+
+/// Adds definitions to `--store`: `--what five-audiences` or `windows`; brings audiences up to the instant of the questions.
+pub fn define(arguments: &Arguments) {
+    let db = open(&arguments.path("store"));
+    match arguments.need("what").as_str() {
+        "five-audiences" => define_five_audiences(&db),
+        "windows" => define_window_features(&db),
+        _ => {}
+    }
+    db.advance(Some(as_of())).expect("audiences advance");
+    db.close().expect("the store closes");
+    println!("{{}}");
+}
+
+fn sample_of(arguments: &Arguments) -> Vec<Value> {
+    let text = std::fs::read(arguments.path("sample")).expect("the sample was made");
+    let list = Value::parse(&text).ok().and_then(|value| value.as_list().map(<[Value]>::to_vec));
+    let people = list.unwrap_or_else(|| stop("the sample is a list"));
+    people
+        .iter()
+        .map(|person| match person.as_list() {
+            Some([kind, value, _]) => Value::object([(kind.as_text().unwrap_or_default(), value.clone())]),
+            _ => stop("the sample holds type, value and number of a person"),
+        })
+        .collect()
+}
+
+/// Opens `--store`, reads one profile, and says what each took and how much memory is held.
+pub fn open_and_read(arguments: &Arguments) {
+    pin_to_processors(1);
+    let sample = sample_of(arguments);
+    let before = resident_megabytes();
+    let meter = Meter::start();
+    let db = open(&arguments.path("store"));
+    let opened = meter.stop();
+    let profile = db.profile(&sample[0], Some(AsOf::at(as_of()))).expect("the store is read");
+    let mut said: Object = meter.stop().fields().into_iter().collect();
+    said.insert("open_cpu_seconds".to_owned(), Value::float(opened.cpu_seconds));
+    said.insert("open_wall_seconds".to_owned(), Value::float(opened.wall_seconds));
+    said.insert("found".to_owned(), Value::Bool(profile.is_some()));
+    said.insert("resident_megabytes".to_owned(), Value::float(resident_megabytes() - before));
+    println!("{}", Value::Object(said).to_json());
+    db.close().expect("the store closes");
+}
+
+/// Reads the people of `--sample` by `read`: everybody once, then a few again and again.
+fn latencies(sample: &[Value], mut read: impl FnMut(&Value)) -> Object {
+    let (warm_up, rest) = sample.split_at(WARM_UP.min(sample.len() / 2));
+    warm_up.iter().for_each(&mut read);
+    let mut everybody = Latencies::default();
+    for identifier in rest {
+        everybody.measure(|| read(identifier));
+    }
+    let hot = &rest[..HOT_PEOPLE.min(rest.len())];
+    hot.iter().for_each(&mut read);
+    let mut again = Latencies::default();
+    for identifier in (0..HOT_ROUNDS).flat_map(|_| hot) {
+        again.measure(|| read(identifier));
+    }
+    Object::from([("everybody".to_owned(), everybody.into_value()), ("again".to_owned(), again.into_value())])
+}
+
+/// Whole profiles by identifier.
+pub fn read_profiles(arguments: &Arguments) {
+    pin_to_processors(1);
+    let db = open(&arguments.path("store"));
+    let sample = sample_of(arguments);
+    let at = Some(AsOf::at(as_of()));
+    let profile = |identifier: &Value| db.profile(identifier, at).expect("the store is read");
+    let mut said = latencies(&sample, |identifier| drop(profile(identifier)));
+    let (mut audiences, mut views, mut traits) = (0usize, 0.0, 0usize);
+    for found in sample.iter().filter_map(profile) {
+        audiences += found.get("audiences").and_then(Value::as_list).map_or(0, <[Value]>::len);
+        views += found.get("features").map_or(0.0, |features| number(features, "views_30d"));
+        traits += found.get("traits").and_then(Value::as_object).map_or(0, Object::len);
+    }
+    let check = Value::List(vec![Value::count(audiences), Value::count(views as usize), Value::count(traits)]);
+    said.insert("check".to_owned(), check);
+    said.insert("resident_megabytes".to_owned(), Value::float(resident_megabytes()));
+    println!("{}", Value::Object(said).to_json());
+}
+
+/// 25 window features of one profile.
+pub fn read_features(arguments: &Arguments) {
+    pin_to_processors(1);
+    let db = open(&arguments.path("store"));
+    let sample = sample_of(arguments);
+    let (at, names) = (Some(AsOf::at(as_of())), window_feature_names());
+    let features = |identifier: &Value| db.features(identifier, Some(&names), at).expect("the store is read");
+    let mut said = latencies(&sample, |identifier| drop(features(identifier)));
+    let rows = sample.iter().take(COMPARED).map(|identifier| {
+        let found = features(identifier).unwrap_or_default();
+        Value::List(names.iter().map(|name| comparable(found.get(name))).collect())
+    });
+    said.insert("check".to_owned(), Value::List(rows.collect()));
+    println!("{}", Value::Object(said).to_json());
+}
+
+/// A value as SQL over cents and milliseconds gives it: nothing is 0, money is cents, times are milliseconds.
+fn comparable(value: Option<&Value>) -> Value {
+    match value {
+        Some(Value::Number(number)) => Value::integer((number.to_f64() * 100.0).round() as i64),
+        Some(Value::Text(text)) => Value::integer(Timestamp::parse(text).map_or(0, Timestamp::millis)),
+        _ => Value::integer(0),
+    }
+}
+
+/// Users with a device of theirs, or with a device that nobody is linked to yet.
+struct Pairs {
+    linked: Vec<(String, String)>,
+    strange: Vec<(String, String)>,
+    events_each: f64,
+}
+
+/// Merges two profiles by an identify message, against the same message about two identifiers that are one profile already.
+///
+/// In turns of batches, among the people with the shortest and with the longest histories.
+pub fn merge(arguments: &Arguments) {
+    pin_to_processors(1);
+    let world = arguments.world();
+    let db = open(&arguments.path("store"));
+    let mut said = Object::new();
+    let mut next_message = 0;
+    for (name, pairs) in ["short", "long"].into_iter().zip(pairs_by_history(&world)) {
+        let (mut linked_cpu, mut strange_cpu) = (Vec::new(), Vec::new());
+        let turns = pairs.linked.chunks(MERGE_BATCH).zip(pairs.strange.chunks(MERGE_BATCH));
+        for (linked, strange) in turns {
+            linked_cpu.push(link(&db, linked, &mut next_message, 0));
+            strange_cpu.push(link(&db, strange, &mut next_message, strange.len()));
+        }
+        let [linked, strange] = [linked_cpu, strange_cpu].map(|mut cpu| crate::measure::percentile(&mut cpu, 0.5));
+        let figures = [
+            ("merges", Value::count(pairs.strange.len())),
+            ("events_per_person", Value::float(pairs.events_each)),
+            ("linked_us_per_message", Value::float(linked)),
+            ("merging_us_per_message", Value::float(strange)),
+            ("merge_us", Value::float(strange - linked)),
+        ];
+        said.insert(name.to_owned(), Value::object(figures));
+    }
+    db.close().expect("the store closes");
+    println!("{}", Value::Object(said).to_json());
+}
+
+fn pairs_by_history(world: &World) -> [Pairs; 2] {
+    let truth = Truth::of(world);
+    let (mut users, devices): (Vec<_>, Vec<_>) = truth.people().into_iter().partition(|(person, _)| person.is_known());
+    users.sort_by_key(|(person, n_events)| (*n_events, mix(u64::from(person.0))));
+    let wanted = (MERGE_BATCH * MERGE_BATCHES).min(users.len() / 4).min(devices.len() / 2);
+    let longest = users.split_off(users.len() - 2 * wanted);
+    let mut devices = devices.into_iter().map(|(person, _)| person);
+    [&users[..2 * wanted], &longest[..]].map(|users| pairs_of(world, &truth, users, &mut devices))
+}
+
+fn pairs_of(
+    world: &World,
+    truth: &Truth,
+    users: &[(PersonNumber, u32)],
+    devices: &mut impl Iterator<Item = PersonNumber>,
+) -> Pairs {
+    let mut pairs = Pairs { linked: Vec::new(), strange: Vec::new(), events_each: 0.0 };
+    for pair in users.chunks_exact(2) {
+        let [(first, first_events), (second, second_events)] = pair else { continue };
+        let device =
+            truth.linked_device(first.profile()).map(|device| uuid(world.anonymous_id(first.profile(), device)));
+        let (Some(device), Some(strange)) = (device, devices.next()) else { continue };
+        pairs.linked.push((device, user_id(first.profile())));
+        pairs.strange.push((world.identifier(strange).1, user_id(second.profile())));
+        pairs.events_each += f64::from(first_events + second_events) / 2.0;
+    }
+    pairs.events_each /= pairs.linked.len().max(1) as f64;
+    pairs
+}
+
+/// CPU microseconds per identify message; checks that so many profiles were merged.
+fn link(db: &Cdp, pairs: &[(String, String)], next_message: &mut u64, merges: usize) -> f64 {
+    let mut text = String::new();
+    for (anonymous_id, user_id) in pairs {
+        *next_message += 1;
+        let id = (u128::from(mix(*next_message)) << 64) | u128::from(*next_message);
+        write_link(id, anonymous_id, user_id, &mut text);
+    }
+    let meter = Meter::start();
+    let receipt = db.ingest(Data::Bytes(text.as_bytes()), &IngestOptions::default(), None).expect("the links are read");
+    let used = meter.stop();
+    if receipt.merges as usize != merges || receipt.accepted as usize != pairs.len() {
+        stop(&format!("{merges} merges were expected, not {}, of {} messages", receipt.merges, receipt.accepted));
+    }
+    used.cpu_seconds * 1e6 / pairs.len().max(1) as f64
+}
+
+/// Makes sure that a store was left where a worker said it is.
+pub fn expect_store(path: &Path) {
+    if !path.exists() {
+        stop("the store was not made");
+    }
+}
