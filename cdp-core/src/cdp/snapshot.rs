@@ -55,7 +55,7 @@ impl<'a> Snapshot<'a> {
     /// What orders people and nodes: (first named at, priority, type, value).
     pub(super) fn node_order(&self, node: u32) -> (Timestamp, u32, &'a str, &'a str) {
         let (identifier_type, value) = self.memory.node(node);
-        let first_named_at = self.memory.firsts(node).named_at;
+        let first_named_at = self.memory.firsts(node).named_at();
         let priority = declared_type(self.catalog.identity(), identifier_type).priority;
         (first_named_at.unwrap_or_default(), priority, identifier_type, value)
     }
@@ -115,7 +115,7 @@ impl NodeRules for Snapshot<'_> {
     }
 
     fn first_sequence(&self, node: u32) -> Option<u64> {
-        self.memory.firsts(node).sequence
+        self.memory.firsts(node).sequence()
     }
 
     fn committed_sequence(&self) -> u64 {
@@ -240,7 +240,7 @@ impl<'a> Person<'a> {
     pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
         let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
         for node in &self.nodes {
-            let first = self.snapshot.memory.firsts(*node).named_at;
+            let first = self.snapshot.memory.firsts(*node).named_at();
             if let Some(first) = first.filter(|first| *first <= at) {
                 named.push((first, self.snapshot.memory.node(*node).1, *node));
             }

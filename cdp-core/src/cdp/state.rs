@@ -77,10 +77,7 @@ impl State {
             let up_to = state.memory.sequence + flush_messages;
             let overlay = state.observe_log(facts, up_to)?;
             state.memory.fold(overlay);
-            state.memory.plan_runs(true);
-            while let Some(step) = state.memory.step_runs(facts, usize::MAX)? {
-                state.memory.fold_runs(step);
-            }
+            state.memory.write_run(facts)?;
         }
         state.append(facts, &meta, 0)?;
         Ok(state)
@@ -91,9 +88,7 @@ impl State {
         self.meta = folded.meta;
         self.catalog = folded.catalog;
         self.memory.fold(folded.memory);
-        if let Some(step) = folded.making_step {
-            self.memory.fold_runs(step);
-        }
+        self.memory.fold_runs(folded.run_steps);
         if let Some(step) = folded.key_step {
             self.memory.fold_key_step(step);
         }

@@ -1,7 +1,8 @@
 //! Keeps audiences current: after every ingest for the profiles it touched and those for whom a window slid, and on
 //! `advance(to)`. Every flip goes to the outbox with its exact instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
@@ -11,8 +12,8 @@ use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::{Lookbacks, lookbacks};
-use crate::store::{ChangeType, StoredChange};
+use crate::rules::{Lookbacks, lookbacks, reach};
+use crate::store::{ChangeType, StoredChange, event_bit};
 
 /// What upkeep found for one profile and audience.
 struct Found {
@@ -49,30 +50,46 @@ impl Writing<'_> {
     fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: &BTreeSet<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
         let mut found = Vec::new();
+        let snapshot = self.snapshot();
         // Facts that lay in the future when they came are due when `to` passes them.
-        let mut due = BTreeSet::new();
+        let mut due = touched.clone();
         if let Some(since) = since
             && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
         {
-            self.snapshot().memory.visit_nodes_with_messages(since, to, |node| {
+            snapshot.memory.visit_times(since, to, |node, _| {
                 due.insert(node);
             });
         }
+        let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
-            let snapshot = self.snapshot();
-            let lookbacks = lookbacks(&audience.rule, snapshot.catalog)?;
-            let mut nodes: BTreeSet<u32> = touched.union(&due).copied().collect();
-            if let Some(since) = since.filter(|since| *since < to) {
-                nodes.extend(sliding_nodes(&snapshot, &lookbacks, since, to));
-            }
-            let upkeep = Upkeep { snapshot: &snapshot, audience, lookbacks, members, since, to };
+            let concern = Concern::of(audience, &snapshot)?;
+            let mut upkeep =
+                Upkeep { people: &mut people, audience, lookbacks: &concern.lookbacks, members, since, to };
             let mut seen = BTreeSet::new();
-            for node in nodes {
-                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
-                if seen.insert(nodes.first().copied()) {
+            let mut everybody = BTreeSet::new();
+            let slid = since.filter(|since| *since < to);
+            if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
+                everybody.extend(0..snapshot.memory.n_nodes());
+            }
+            for node in due.union(&everybody) {
+                let nodes = snapshot.partition.nodes_of_at(*node, to, &snapshot)?;
+                if seen.insert(nodes.first().copied()) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes))
+                {
                     let reconsider = nodes.iter().any(|node| touched.contains(node));
                     found.extend(upkeep.evaluate(nodes, reconsider)?);
+                }
+            }
+            for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
+                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                if seen.contains(&nodes.first().copied()) {
+                    continue;
+                }
+                let is_in = upkeep.is_in(&nodes);
+                let may_flip = if is_in { directions.may_exit } else { directions.may_enter };
+                if may_flip && (is_in || concern.may_mean(&snapshot, &nodes)) {
+                    seen.insert(nodes.first().copied());
+                    found.extend(upkeep.evaluate(nodes, false)?);
                 }
             }
         }
@@ -173,37 +190,106 @@ impl Writing<'_> {
     }
 }
 
-/// The nodes for whom the rule's outcome may change in `(since, to]` although nothing happened: a window slides over an
-/// event of theirs, or a date in a trait comes due.
-fn sliding_nodes(snapshot: &Snapshot<'_>, lookbacks: &Lookbacks, since: Timestamp, to: Timestamp) -> BTreeSet<u32> {
-    let mut nodes = BTreeSet::new();
-    for offset in &lookbacks.event_offsets {
-        // An event at e matters at e + offset, which lies in (since, to].
-        snapshot.memory.visit_nodes_with_messages(since.plus_millis(-offset), to.plus_millis(-offset), |node| {
-            nodes.insert(node);
+/// How an event that leaves a window can change an outcome.
+#[derive(Clone, Copy, Default)]
+struct Directions {
+    may_enter: bool,
+    may_exit: bool,
+}
+
+/// Whom an audience can concern, in the numbers of the store.
+struct Concern {
+    lookbacks: Lookbacks,
+    slides: Vec<(i64, Option<Vec<u32>>, Directions)>,
+    // Who has had no event of one of these sets of bits is not meant.
+    needed: Vec<u64>,
+}
+
+impl Concern {
+    fn of(audience: &AudienceDefinition, snapshot: &Snapshot<'_>) -> Result<Concern> {
+        let reach = reach(&audience.rule, snapshot.catalog)?;
+        let numbers =
+            |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };
+        let slides = reach.slides.iter().map(|slide| {
+            let events = (!slide.events.is_empty()).then(|| numbers(&slide.events));
+            let directions = Directions { may_enter: slide.may_enter, may_exit: slide.may_exit };
+            (slide.offset_ms, events, directions)
         });
+        let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
+        Ok(Concern {
+            lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
+            slides: slides.collect(),
+            needed: reach.needed.iter().map(bits).collect(),
+        })
     }
-    let a_date_is_due = lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
-    if a_date_is_due || !lookbacks.trait_offsets.is_empty() {
-        nodes.extend(0..snapshot.memory.n_nodes());
+
+    /// Whether a profile of these nodes has had what the rule needs.
+    fn may_mean(&self, snapshot: &Snapshot<'_>, nodes: &[u32]) -> bool {
+        let had = nodes.iter().fold(0, |bits, node| bits | snapshot.memory.firsts(*node).events());
+        self.needed.iter().all(|needed| had & needed != 0)
     }
-    nodes
+
+    /// Whether the outcome may change for everybody in `(since, to]`: a date in the rule, or one in somebody's traits.
+    fn is_anybody_due(&self, since: Timestamp, to: Timestamp) -> bool {
+        let a_date_is_due = self.lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
+        a_date_is_due || !self.lookbacks.trait_offsets.is_empty()
+    }
+
+    /// The nodes for whom the outcome may change in `(since, to]` although nothing happened: a window slides over an
+    /// event of theirs.
+    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> BTreeMap<u32, Directions> {
+        let mut nodes: BTreeMap<u32, Directions> = BTreeMap::new();
+        for (offset_ms, events, directions) in &self.slides {
+            // An event at e matters at e + offset, which lies in (since, to].
+            let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
+            snapshot.memory.visit_times(after, up_to, |node, event| {
+                if event != 0 && events.as_ref().is_none_or(|events| events.contains(&event)) {
+                    let found = nodes.entry(node).or_default();
+                    found.may_enter |= directions.may_enter;
+                    found.may_exit |= directions.may_exit;
+                }
+            });
+        }
+        nodes
+    }
+}
+
+/// The people that upkeep looks at, each gathered once for all audiences.
+struct People<'s> {
+    snapshot: &'s Snapshot<'s>,
+    gathered: HashMap<Vec<u32>, Rc<Person<'s>>>,
+}
+
+impl<'s> People<'s> {
+    fn get(&mut self, nodes: Vec<u32>) -> Result<Rc<Person<'s>>> {
+        if let Some(person) = self.gathered.get(&nodes) {
+            return Ok(person.clone());
+        }
+        let person = Rc::new(Person::new(self.snapshot, nodes.clone())?);
+        self.gathered.insert(nodes, person.clone());
+        Ok(person)
+    }
 }
 
 /// One audience on its way from `since` to `to`.
-struct Upkeep<'u> {
-    snapshot: &'u Snapshot<'u>,
+struct Upkeep<'u, 's> {
+    people: &'u mut People<'s>,
     audience: &'u AudienceDefinition,
-    lookbacks: Lookbacks,
+    lookbacks: &'u Lookbacks,
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
 }
 
-impl Upkeep<'_> {
+impl Upkeep<'_, '_> {
+    fn is_in(&self, nodes: &[u32]) -> bool {
+        nodes.iter().any(|node| self.members.contains(*node))
+    }
+
     /// What became of the profile that has these nodes at `to`.
-    fn evaluate(&self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
-        let person = Person::new(self.snapshot, nodes)?;
+    fn evaluate(&mut self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
+        let snapshot = self.people.snapshot;
+        let person = self.people.get(nodes)?;
         let node = person.first_node();
         let merged: Vec<u32> =
             person.nodes.iter().copied().filter(|other| *other != node && self.members.contains(*other)).collect();
@@ -211,22 +297,22 @@ impl Upkeep<'_> {
         // Before the first fact nothing was said: the time of interest begins at the beginning.
         let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));
         // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
-        let mut joins = self.snapshot.partition.joins_around(node, from, self.to);
+        let mut joins = snapshot.partition.joins_around(node, from, self.to);
         joins.insert(from);
-        let mut parts: BTreeMap<Timestamp, Person<'_>> = BTreeMap::new();
+        let mut parts: BTreeMap<Timestamp, Rc<Person<'_>>> = BTreeMap::new();
         let mut instants = joins.clone();
         instants.remove(&from);
         let starts: Vec<Timestamp> = joins.into_iter().collect();
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
-            let nodes = self.snapshot.partition.nodes_of_at(node, *start, self.snapshot)?;
-            let part = Person::new(self.snapshot, nodes)?;
-            instants.extend(self.lookbacks.change_instants(&part, *start, end)?);
+            let nodes = snapshot.partition.nodes_of_at(node, *start, snapshot)?;
+            let part = self.people.get(nodes)?;
+            instants.extend(self.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
             parts.insert(*start, part);
         }
         let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {
-            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part, at)?),
+            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part.as_ref(), at)?),
             None => Ok(false),
         };
         let said = Said { member: was_member, since: self.since, reconsider };

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{Facts, KeyStep, LinkRule, MakingStep, Meta, Overlay, StoredLink, StoredMessage, random_message_id};
+use crate::store::{Facts, KeyStep, LinkRule, Meta, Overlay, RunSteps, StoredLink, StoredMessage, random_message_id};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -48,7 +48,7 @@ pub(super) struct Folded {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
     pub(super) memory: Overlay,
-    pub(super) making_step: Option<MakingStep>,
+    pub(super) run_steps: RunSteps,
     pub(super) key_step: Option<KeyStep>,
     pub(super) flush_all: bool,
     pub(super) partition: PartitionOverlay,
@@ -237,9 +237,8 @@ impl<'w> Writing<'w> {
         if self.reload {
             return self.reloaded();
         }
-        let max_blocks = if self.flush_all { usize::MAX } else { self.state.memory.options().blocks_per_step };
-        let making_step = self.state.memory.step_runs(self.facts, max_blocks)?;
-        if making_step.as_ref().is_some_and(MakingStep::publishes) {
+        let run_steps = self.state.memory.step_runs(self.facts, &self.memory, self.flush_all)?;
+        if run_steps.publishes() {
             self.meta.run_sequence += 1;
             self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)?;
         }
@@ -250,7 +249,7 @@ impl<'w> Writing<'w> {
             meta: self.meta,
             catalog: self.catalog,
             memory: self.memory,
-            making_step,
+            run_steps,
             key_step,
             flush_all: self.flush_all,
             partition: self.partition,
@@ -300,8 +299,8 @@ impl<'w> Writing<'w> {
                 continue;
             }
             let nodes = snapshot.partition.nodes_of(node);
-            let has_message = |node: &u32| snapshot.memory.firsts(*node).sequence.is_some();
-            let had_message = |node: &u32| self.state.memory.view().firsts(*node).sequence.is_some();
+            let has_message = |node: &u32| snapshot.memory.firsts(*node).sequence().is_some();
+            let had_message = |node: &u32| self.state.memory.view().firsts(*node).sequence().is_some();
             if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {
                 new_profiles += 1;
             }

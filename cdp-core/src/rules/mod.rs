@@ -10,6 +10,7 @@ mod lifecycle;
 mod measure;
 mod operators;
 mod plan;
+mod reach;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use explain::explain;
 pub use measure::{Measured, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
+pub use reach::{Reach, Slide, reach};
 
 use std::borrow::Cow;
 

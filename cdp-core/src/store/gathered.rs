@@ -45,7 +45,8 @@ impl Gathered {
         merged.add_facts(layer);
     }
 
-    pub(super) fn finish_node(&mut self, node: u32, merged: Annex) {
+    pub(super) fn finish_node(&mut self, node: u32, mut merged: Annex) {
+        merged.sort();
         self.nodes.push((node, merged));
     }
 

@@ -11,12 +11,12 @@ use super::facts::Facts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::gathered::{FROZEN_ROW, Gathered};
 use super::message_keys::MessageKeys;
-use super::node_facts::Observation;
+use super::node_facts::{NodeFacts, Observation};
 use super::nodes::NodeTable;
 use super::runs::{Annex, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp};
 
 /// How the store keeps timelines.
@@ -24,8 +24,8 @@ use crate::records::{Path, Timestamp};
 pub(crate) struct MemoryOptions {
     /// A tail of this many messages is written out as a run.
     pub(crate) flush_messages: u64,
-    /// How many blocks one transaction writes at most, so that none takes long.
-    pub(crate) blocks_per_step: usize,
+    /// How many blocks a transaction writes that adds little itself.
+    pub(crate) least_blocks_per_step: usize,
     /// How runs are laid out and kept in RAM.
     pub(crate) runs: RunsOptions,
     /// How the keys of messages are kept.
@@ -43,10 +43,10 @@ impl MemoryOptions {
             return MemoryOptions { flush_messages, ..default };
         }
         let limits = BlockLimits { enough_rows: 3, max_rows: 5 };
-        let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 3 };
+        let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
         // Some hundred messages then share hashes, as 64 bits never would.
-        MemoryOptions { flush_messages, blocks_per_step: 2, runs, keys, key_mask: 0x3f00_0000_0000_001f }
+        MemoryOptions { flush_messages, least_blocks_per_step: 2, runs, keys, key_mask: 0x3f00_0000_0000_001f }
     }
 }
 
@@ -54,7 +54,7 @@ impl Default for MemoryOptions {
     fn default() -> MemoryOptions {
         MemoryOptions {
             flush_messages: 250_000,
-            blocks_per_step: 64,
+            least_blocks_per_step: 16,
             runs: RunsOptions::default(),
             keys: FlatMapOptions::default(),
             key_mask: u64::MAX,
@@ -62,42 +62,65 @@ impl Default for MemoryOptions {
     }
 }
 
-/// When a node was first named, and the first message of its own.
-#[derive(Clone, Copy, Debug, Default)]
+/// The beginnings of a node: when it was first named, its first message, and which events it has ever had.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Firsts {
-    pub(crate) named_at: Option<Timestamp>,
-    pub(crate) sequence: Option<u64>,
+    named_at_ms: i64,
+    sequence: u64,
+    events: u64,
 }
 
-impl Firsts {
-    fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>) {
-        self.named_at = super::node_facts::earliest(self.named_at, named_at);
-        self.sequence = super::node_facts::earliest(self.sequence, sequence);
+impl Default for Firsts {
+    fn default() -> Firsts {
+        Firsts { named_at_ms: i64::MAX, sequence: u64::MAX, events: 0 }
     }
 }
 
-/// A run in the making: a tail that is written out, or runs that become one.
-enum Making {
-    Flush(Build<TailCursor<Frozen>>),
-    Compaction(Build<MergeCursor>),
+/// The bit of an event name; two names may share one, so a bit that is set is a hint, and one that is not is certain.
+pub(crate) fn event_bit(event: u32) -> u64 {
+    1 << (event % u64::BITS)
 }
 
-/// What a transaction has added to a run in the making; taken in after COMMIT.
-pub(crate) enum MakingStep {
-    Flush(Step<TailCursor<Frozen>>),
-    Compaction(Step<MergeCursor>),
-    /// The run is to be made anew later: the file is not what it was begun on.
-    Drop,
+impl Firsts {
+    /// When a message first named the node.
+    pub(crate) fn named_at(&self) -> Option<Timestamp> {
+        (self.named_at_ms != i64::MAX).then(|| Timestamp::from_millis(self.named_at_ms))
+    }
+
+    /// The least sequence of a message of its own.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        (self.sequence != u64::MAX).then_some(self.sequence)
+    }
+
+    /// The bits of the names of all its events, see [`event_bit`].
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>) {
+        self.named_at_ms = self.named_at_ms.min(named_at.map_or(i64::MAX, Timestamp::millis));
+        self.sequence = self.sequence.min(sequence.unwrap_or(u64::MAX));
+    }
+
+    fn include_facts(&mut self, facts: &NodeFacts) {
+        self.include(facts.first_named_at, facts.first_sequence);
+        self.events |= facts.events.iter().fold(0, |bits, entry| bits | event_bit(entry.event));
+    }
 }
 
-impl MakingStep {
+/// What a transaction has added to the runs in the making; taken in after COMMIT.
+#[derive(Default)]
+pub(crate) struct RunSteps {
+    flush: Option<Step<TailCursor<Frozen>>>,
+    // The inner `None`: to be dropped, for the file is not what it was begun on.
+    compaction: Option<Option<Step<MergeCursor>>>,
+}
+
+impl RunSteps {
     /// Whether a run became visible with it.
     pub(crate) fn publishes(&self) -> bool {
-        match self {
-            MakingStep::Flush(step) => step.publishes(),
-            MakingStep::Compaction(step) => step.publishes(),
-            MakingStep::Drop => false,
-        }
+        let flush = self.flush.as_ref().is_some_and(Step::publishes);
+        flush || self.compaction.iter().flatten().any(Step::publishes)
     }
 }
 
@@ -112,7 +135,8 @@ pub(crate) struct Memory {
     firsts: Vec<Firsts>,
     keys: MessageKeys,
     runs: Runs,
-    making: Option<Making>,
+    flush: Option<Build<TailCursor<Frozen>>>,
+    compaction: Option<Build<MergeCursor>>,
     frozen: Option<Arc<Frozen>>,
     // The last message whose facts are frozen or in a run.
     frozen_to: u64,
@@ -185,7 +209,8 @@ impl Memory {
             frozen_to: runs.last_sequence(),
             keys,
             runs,
-            making: None,
+            flush: None,
+            compaction: None,
             frozen: None,
             tail: Tail::new(Columns::new(columns)),
             times: TimeIndex::default(),
@@ -198,11 +223,12 @@ impl Memory {
         let Memory { runs, firsts, times, greatest_occurred_at, .. } = self;
         for run in runs.runs() {
             runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
-                block.visit_messages(|node, occurred_at, sequence| {
+                block.visit_messages(|node, occurred_at, sequence, event| {
                     if let Some(first) = firsts.get_mut(node as usize) {
                         first.include(Some(occurred_at), sequence);
+                        first.events |= if event == 0 { 0 } else { event_bit(event) };
                     }
-                    times.insert(occurred_at, node);
+                    times.insert(occurred_at, node, event);
                     // A node is never named but by a message, so this misses none.
                     *greatest_occurred_at = (*greatest_occurred_at).max(Some(occurred_at));
                 })
@@ -245,13 +271,15 @@ impl Memory {
             self.firsts.push(Firsts::default());
         }
         for (node, added) in &overlay.tail.facts {
-            let events = added.events.iter().map(|event| event.occurred_at);
+            for event in &added.events {
+                self.times.insert(event.occurred_at, *node, event.event);
+            }
             let others = added.others.iter().map(|(occurred_at, _)| *occurred_at);
-            for occurred_at in events.chain(others).chain(added.first_named_at) {
-                self.times.insert(occurred_at, *node);
+            for occurred_at in others.chain(added.first_named_at) {
+                self.times.insert(occurred_at, *node, 0);
             }
             if let Some(firsts) = self.firsts.get_mut(*node as usize) {
-                firsts.include(added.first_named_at, added.first_sequence);
+                firsts.include_facts(added);
             }
         }
         self.keys.fold(overlay.keys);
@@ -262,42 +290,40 @@ impl Memory {
 
     /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
     pub(crate) fn plan_runs(&mut self, all: bool) {
-        match &self.making {
-            // A close does not wait for a compaction; what it has written is removed before the next run.
-            Some(Making::Compaction(_)) if all => self.making = None,
-            Some(_) => return,
-            None => {}
+        if all {
+            // A close does not wait for a compaction; what it has written is removed later.
+            self.compaction = None;
+            self.keys.freeze();
+        } else if self.compaction.is_none() {
+            self.compaction = self.runs.begin_compaction();
         }
         let n_messages = self.sequence - self.frozen_to;
-        if all {
-            self.keys.freeze();
-        }
-        if n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
+        if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
             let columns = self.tail.columns.paths().clone();
             let tail = std::mem::replace(&mut self.tail, Tail::new(Columns::new(columns.clone())));
             let frozen = Arc::new(tail.freeze());
-            self.making =
-                Some(Making::Flush(self.runs.begin_flush(frozen.clone(), columns, self.frozen_to + 1, self.sequence)));
+            self.flush = Some(self.runs.begin_flush(frozen.clone(), columns, self.frozen_to + 1, self.sequence));
             self.frozen = Some(frozen);
             self.frozen_to = self.sequence;
-        } else if !all {
-            self.making = self.runs.begin_compaction().map(Making::Compaction);
         }
     }
 
-    /// Writes the next blocks of the run in the making; `None` if there is none.
-    pub(crate) fn step_runs(&self, facts: Facts<'_>, max_blocks: usize) -> Result<Option<MakingStep>> {
-        Ok(match &self.making {
-            None => None,
-            Some(Making::Flush(build)) => Some(match self.runs.step(facts.0, build, max_blocks)? {
-                Some(step) => MakingStep::Flush(step),
-                None => MakingStep::Drop,
-            }),
-            Some(Making::Compaction(build)) => Some(match self.runs.step(facts.0, build, max_blocks)? {
-                Some(step) => MakingStep::Compaction(step),
-                None => MakingStep::Drop,
-            }),
-        })
+    /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
+    /// long; `all`: everything.
+    pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<RunSteps> {
+        let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
+        let limits = self.options.runs.limits;
+        let share = added / limits.enough_rows.max(1);
+        let max_blocks = if all { usize::MAX } else { share.saturating_mul(4).max(self.options.least_blocks_per_step) };
+        let mut steps = RunSteps::default();
+        if let Some(build) = &self.flush {
+            let moved = || Error::internal("the runs in the file are not those in RAM");
+            steps.flush = Some(self.runs.step(facts.0, build, max_blocks)?.ok_or_else(moved)?);
+        }
+        if let Some(build) = &self.compaction {
+            steps.compaction = Some(self.runs.step(facts.0, build, max_blocks)?);
+        }
+        Ok(steps)
     }
 
     /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
@@ -327,24 +353,28 @@ impl Memory {
         self.frozen.is_some() || self.sequence > self.frozen_to
     }
 
-    /// Takes in a step after COMMIT.
-    pub(crate) fn fold_runs(&mut self, step: MakingStep) {
-        let is_finished = match (&mut self.making, step) {
-            (Some(Making::Flush(build)), MakingStep::Flush(step)) => {
-                let is_finished = self.runs.fold(build, step);
-                if is_finished {
-                    self.frozen = None;
-                }
-                is_finished
-            }
-            (Some(Making::Compaction(build)), MakingStep::Compaction(step)) => self.runs.fold(build, step),
-            (Some(Making::Compaction(_)), MakingStep::Drop) => true,
-            // A flush is dropped only when the whole state is loaded anew.
-            _ => false,
-        };
-        if is_finished {
-            self.making = None;
+    /// Takes in steps after COMMIT.
+    pub(crate) fn fold_runs(&mut self, steps: RunSteps) {
+        if let (Some(build), Some(step)) = (&mut self.flush, steps.flush)
+            && self.runs.fold(build, step)
+        {
+            (self.flush, self.frozen) = (None, None);
         }
+        if let (Some(build), Some(step)) = (&mut self.compaction, steps.compaction)
+            && step.is_none_or(|step| self.runs.fold(build, step))
+        {
+            self.compaction = None;
+        }
+    }
+
+    /// Writes everything that is in RAM as a run, in the transaction that is under way.
+    pub(crate) fn write_run(&mut self, facts: Facts<'_>) -> Result<()> {
+        self.plan_runs(true);
+        while self.flush.is_some() {
+            let steps = self.step_runs(facts, &self.overlay(), true)?;
+            self.fold_runs(steps);
+        }
+        Ok(())
     }
 
     /// This state without additions.
@@ -514,7 +544,7 @@ impl<'a> MemoryView<'a> {
     pub(crate) fn firsts(&self, node: u32) -> Firsts {
         let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
         if let Some(added) = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node)) {
-            firsts.include(added.first_named_at, added.first_sequence);
+            firsts.include_facts(added);
         }
         firsts
     }
@@ -564,8 +594,8 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// Calls `visit` for the node of every committed message in `(after, up_to]`; a node may come several times.
-    pub(crate) fn visit_nodes_with_messages(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32)) {
+    /// Calls `visit` with the node and event number (0: no event) of every committed message in `(after, up_to]`.
+    pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32)) {
         self.base.times.visit(after, up_to, visit);
     }
 

@@ -31,12 +31,10 @@ pub(crate) use annex::Annex;
 pub(crate) use block::Block;
 pub(crate) use build::{Build, Step};
 pub(crate) use builder::{BlockLimits, Fence};
-pub(crate) use column::{NumberColumn, PropertyColumn};
 pub(crate) use compact::MergeCursor;
 pub(crate) use directory::Run;
 pub(crate) use flush::{FrozenTail, TailCursor};
-pub(crate) use ints::IntColumn;
-pub(crate) use read::{NodeSlice, NodeSlices, RowRef, RunEvent, RunFacts};
+pub(crate) use read::NodeSlices;
 
 use super::connection::sql_error;
 use crate::error::Result;
@@ -61,7 +59,7 @@ impl Default for RunsOptions {
         RunsOptions {
             cache_bytes: 256 << 20,
             limits: BlockLimits { enough_rows: 384, max_rows: 512 },
-            fan_in: 4,
+            fan_in: 3,
             max_runs: 6,
         }
     }
@@ -79,18 +77,23 @@ pub(crate) struct Runs {
     cache: Arc<BlockCache>,
     // The blocks of builds that are not visible yet, so that nobody takes them for leftovers.
     builds: Arc<Mutex<Vec<Weak<BlockIds>>>>,
+    // How often runs were replaced, which leaves blocks behind, and after how many of these none were left.
+    n_replacements: u64,
+    clean_at: Option<u64>,
 }
 
 impl Runs {
     /// The runs that the file holds.
     pub(crate) fn load(connection: &Connection, options: RunsOptions) -> Result<Runs> {
         let cache = Arc::new(BlockCache::new(options.cache_bytes));
-        let mut runs = Runs { options, runs: Vec::new(), cache, builds: Arc::default() };
+        let mut runs =
+            Runs { options, runs: Vec::new(), cache, builds: Arc::default(), n_replacements: 0, clean_at: None };
         runs.reload(connection)?;
         Ok(runs)
     }
 
-    /// Catches up with what another process, or [`Runs::clear`], did to the file.
+    /// Catches up with what another process, or [`Runs::clear`], did to the file; also after a build was dropped, whose
+    /// blocks are then looked for.
     pub(crate) fn reload(&mut self, connection: &Connection) -> Result<()> {
         let mut runs = Vec::new();
         for id in run_ids(connection)? {
@@ -101,6 +104,7 @@ impl Runs {
         }
         let vanished = self.runs.iter().filter(|run| !runs.iter().any(|other| other.id == run.id)).cloned().collect();
         self.replace(runs, vanished);
+        self.clean_at = None;
         Ok(())
     }
 
@@ -111,6 +115,7 @@ impl Runs {
             let mut ids: Vec<i64> = vanished.iter().flat_map(|run| &run.fences).map(|fence| fence.block).collect();
             ids.sort_unstable();
             self.cache.retain(|id| ids.binary_search(&id).is_err());
+            self.n_replacements += 1;
         }
     }
 

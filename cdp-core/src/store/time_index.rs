@@ -9,30 +9,39 @@ use crate::records::Timestamp;
 
 const HOUR_MS: i64 = 3_600_000;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    within_ms: u32,
+    node: u32,
+    // The number of the event's name; 0 for a message that is no event.
+    event: u32,
+}
+
 /// Nodes by hour and millisecond within it.
 #[derive(Default)]
 pub(crate) struct TimeIndex {
-    hours: BTreeMap<i64, Vec<(u32, u32)>>,
+    hours: BTreeMap<i64, Vec<Entry>>,
     // Nothing before this instant is kept; `None` keeps everything.
     horizon: Option<Timestamp>,
 }
 
 impl TimeIndex {
     /// Adds a message.
-    pub(crate) fn insert(&mut self, occurred_at: Timestamp, node: u32) {
+    pub(crate) fn insert(&mut self, occurred_at: Timestamp, node: u32, event: u32) {
         if self.horizon.is_some_and(|horizon| occurred_at < horizon) {
             return;
         }
-        let (hour, within) = split(occurred_at);
-        let nodes = self.hours.entry(hour).or_default();
+        let (hour, within_ms) = split(occurred_at);
+        let entry = Entry { within_ms, node, event };
+        let entries = self.hours.entry(hour).or_default();
         // A burst of one node in one millisecond is one entry.
-        if nodes.last() != Some(&(within, node)) {
-            nodes.push((within, node));
+        if entries.last() != Some(&entry) {
+            entries.push(entry);
         }
     }
 
-    /// Calls `visit` for the node of every message in `(after, up_to]`; a node may come several times.
-    pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32)) {
+    /// Calls `visit` with the node and event number of every message in `(after, up_to]`; a node may come several times.
+    pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32, u32)) {
         if after >= up_to {
             return;
         }
@@ -40,10 +49,10 @@ impl TimeIndex {
         let (last_hour, _) = split(up_to);
         for (hour, nodes) in self.hours.range(first_hour..=last_hour) {
             let start = hour.saturating_mul(HOUR_MS);
-            for (within, node) in nodes {
-                let at = start.saturating_add(i64::from(*within));
+            for entry in nodes {
+                let at = start.saturating_add(i64::from(entry.within_ms));
                 if at > after.millis() && at <= up_to.millis() {
-                    visit(*node);
+                    visit(entry.node, entry.event);
                 }
             }
         }
@@ -77,11 +86,11 @@ mod tests {
     fn a_span_is_open_at_its_begin_and_closed_at_its_end() {
         let mut index = TimeIndex::default();
         for (millis, node) in [(-HOUR_MS, 1), (-1, 2), (0, 3), (HOUR_MS, 4), (HOUR_MS, 4), (HOUR_MS + 1, 5)] {
-            index.insert(at(millis), node);
+            index.insert(at(millis), node, 7);
         }
         let nodes = |after, up_to| {
             let mut nodes = Vec::new();
-            index.visit(at(after), at(up_to), |node| nodes.push(node));
+            index.visit(at(after), at(up_to), |node, _| nodes.push(node));
             nodes
         };
         assert_eq!(nodes(-HOUR_MS, 0), [2, 3]);
@@ -94,12 +103,12 @@ mod tests {
     fn what_no_window_reaches_is_forgotten() {
         let mut index = TimeIndex::default();
         for hour in 0..10 {
-            index.insert(at(hour * HOUR_MS + 5), hour as u32);
+            index.insert(at(hour * HOUR_MS + 5), hour as u32, 7);
         }
         index.forget_before(at(7 * HOUR_MS + 1));
-        index.insert(at(3 * HOUR_MS), 99);
+        index.insert(at(3 * HOUR_MS), 99, 7);
         let mut nodes = Vec::new();
-        index.visit(at(i64::MIN), at(i64::MAX), |node| nodes.push(node));
+        index.visit(at(i64::MIN), at(i64::MAX), |node, _| nodes.push(node));
         assert_eq!(nodes, [7, 8, 9]);
     }
 }

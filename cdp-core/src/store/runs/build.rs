@@ -59,18 +59,25 @@ pub(crate) struct Step<S> {
     source: S,
     fences: Vec<Fence>,
     published: Option<Arc<Run>>,
+    // The count of replacements after which no leftovers were found.
+    clean_at: Option<u64>,
 }
 
 impl<S> Step<S> {
+    /// Whether the run became visible with it.
+    pub(crate) fn publishes(&self) -> bool {
+        self.published.is_some()
+    }
+
     /// How many blocks were written.
     #[cfg(test)]
     pub(crate) fn n_blocks(&self) -> usize {
         self.fences.len()
     }
 
-    /// Whether the run became visible with it.
-    pub(crate) fn publishes(&self) -> bool {
-        self.published.is_some()
+    /// How many events were written.
+    pub(crate) fn n_events(&self) -> u64 {
+        self.fences.iter().map(|fence| u64::from(fence.n_events)).sum()
     }
 }
 
@@ -100,12 +107,12 @@ impl Runs {
         if !build.still_stands(connection)? {
             return Ok(None);
         }
-        let mut step = Step { source: build.source.clone(), fences: Vec::new(), published: None };
-        if build.fences.is_empty() {
+        let mut step = Step { source: build.source.clone(), fences: Vec::new(), published: None, clean_at: None };
+        // Beside the writing, not before it: the leftovers of a large merge would keep a flush waiting.
+        if self.clean_at != Some(self.n_replacements) {
             let max_orphans = max_blocks.saturating_mul(ORPHANS_PER_BLOCK);
-            if self.remove_orphans(connection, max_orphans)? >= max_orphans {
-                return Ok(Some(step));
-            }
+            let n_removed = self.remove_orphans(connection, max_orphans)?;
+            step.clean_at = (n_removed < max_orphans).then_some(self.n_replacements);
         }
         let blocks = BlockReader { connection, cache: &self.cache };
         let mut builder = BlockBuilder::new(self.options.limits, build.columns.len());
@@ -131,6 +138,7 @@ impl Runs {
     pub(crate) fn fold<S>(&mut self, build: &mut Build<S>, step: Step<S>) -> bool {
         build.source = step.source;
         build.fences.extend(step.fences);
+        self.clean_at = step.clean_at.or(self.clean_at);
         let Some(published) = step.published else { return false };
         let is_replaced = |run: &Arc<Run>| build.replaces.iter().any(|replaced| replaced.id == run.id);
         let mut runs: Vec<Arc<Run>> = self.runs.iter().filter(|run| !is_replaced(run)).cloned().collect();

@@ -11,6 +11,8 @@ use crate::records::{Path, Value};
 use crate::store::connection::sql_error;
 
 const FENCE_BYTES: usize = 36;
+/// How much larger the runs of a size class are than those of the one below it.
+const FAN_IN: u64 = 3;
 
 /// A run that is visible.
 pub(crate) struct Run {
@@ -30,10 +32,9 @@ pub(crate) struct Run {
     pub(crate) columns: Arc<[Path]>,
 }
 
-/// The size class of a run: each is four times the one before. The factor 4/3 keeps runs that are about a power apart
-/// on their own sides of the border.
+/// The size class of a run: each is [`FAN_IN`] times the one before.
 pub(super) fn level_of(n_events: u64) -> u32 {
-    (n_events.saturating_mul(4) / 3 / 1024).max(1).ilog(4)
+    (n_events / 1024).max(1).ilog(FAN_IN)
 }
 
 fn write_fences(fences: &[Fence]) -> Vec<u8> {

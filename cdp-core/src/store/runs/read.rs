@@ -28,6 +28,7 @@ pub(crate) struct NodeSlices {
 }
 
 /// Where the properties of an event are: in which slice, in which row of its block.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowRef {
     /// The index of the slice in its [`NodeSlices`].
@@ -37,6 +38,7 @@ pub(crate) struct RowRef {
 }
 
 /// An event on a node's timeline.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunEvent {
     /// When it happened.
@@ -50,6 +52,7 @@ pub(crate) struct RunEvent {
 }
 
 /// What the runs say about one node.
+#[cfg(test)]
 #[derive(Default)]
 pub(crate) struct RunFacts {
     /// Tracks, pages and screens, sorted by (occurred_at, sequence).
@@ -74,7 +77,11 @@ impl NodeSlices {
     pub(crate) fn slices(&self) -> &[NodeSlice] {
         &self.slices
     }
+}
 
+// What the tests of this room read; the store gathers a person's nodes itself.
+#[cfg(test)]
+impl NodeSlices {
     /// How many events there are.
     pub(crate) fn n_events(&self) -> usize {
         self.slices.iter().map(|slice| slice.rows.len()).sum()
@@ -107,6 +114,7 @@ impl NodeSlices {
 }
 
 impl NodeSlice {
+    #[cfg(test)]
     fn append_events(&self, slice: u32, events: &mut Vec<RunEvent>) {
         let (occurred_at, sequences) = (self.block.occurred_at(), self.block.sequences());
         for row in self.rows.clone() {
@@ -148,21 +156,22 @@ impl NodeSlice {
 }
 
 impl Block {
-    /// Calls `visit` with (node, occurred_at, sequence) of every message, and without a sequence for the instant at which
-    /// a node was first named.
-    pub(crate) fn visit_messages(&self, mut visit: impl FnMut(u32, Timestamp, Option<u64>)) -> Result<()> {
+    /// Calls `visit` with (node, occurred_at, sequence, name number or 0) of every message, and without a sequence for the
+    /// instant at which a node was first named.
+    pub(crate) fn visit_messages(&self, mut visit: impl FnMut(u32, Timestamp, Option<u64>, u32)) -> Result<()> {
         let (occurred_at, sequences) = (self.occurred_at(), self.sequences());
         for place in 0..self.n_nodes() {
             let Some(node) = self.node(place) else { break };
             for row in self.rows(place) {
                 if let (Some(at), Some(sequence)) = (occurred_at.get(row), sequences.get(row)) {
-                    visit(node, Timestamp::from_millis(at), Some(sequence.cast_unsigned()));
+                    let event = self.event(row).unwrap_or(0);
+                    visit(node, Timestamp::from_millis(at), Some(sequence.cast_unsigned()), event);
                 }
             }
             if let Some(annex) = self.annex(place)? {
-                annex.others.iter().for_each(|(at, sequence)| visit(node, *at, Some(*sequence)));
+                annex.others.iter().for_each(|(at, sequence)| visit(node, *at, Some(*sequence), 0));
                 if let Some(at) = annex.first_named_at {
-                    visit(node, at, annex.first_sequence);
+                    visit(node, at, annex.first_sequence, 0);
                 }
             }
         }

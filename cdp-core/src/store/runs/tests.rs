@@ -239,19 +239,35 @@ impl Harness {
             let mut events = [of_runs.events.clone(), tail.events].concat();
             events.sort();
             assert_eq!(events, oracle.flat(node).events);
-            for since in of_runs.events.iter().map(|event| event.0.millis()).step_by(3) {
+            let step = of_runs.events.len() / 20 + 1;
+            for since in of_runs.events.iter().map(|event| event.0.millis()).step_by(step) {
                 let expected: Vec<_> =
                     of_runs.events.iter().filter(|event| event.0.millis() >= since).cloned().collect();
                 let read = flat_of_runs(&self.runs, &self.connection, node, Some(since)).unwrap();
                 assert_eq!(read, Flat { events: expected, annex: Vec::new() });
             }
         }
+        for run in self.runs.runs() {
+            let mut last = None;
+            let ascends = |_: &Fence, block: &Block| {
+                for place in 0..block.n_nodes() {
+                    for row in block.rows(place) {
+                        let sequence = block.sequences().get(row).unwrap().cast_unsigned();
+                        let key = Some((block.node(place), block.occurred_at().get(row), sequence));
+                        assert!(last < key, "the events of a node ascend through the blocks of a run");
+                        last = key;
+                    }
+                }
+                Ok(())
+            };
+            self.runs.scan(&self.connection, run, 0..=u32::MAX, None, ascends).unwrap();
+        }
         let n_events: u64 = self.runs.runs().iter().map(|run| run.n_events).sum();
         assert_eq!(n_events, covered.nodes.iter().map(|(_, facts)| facts.events.len() as u64).sum::<u64>());
     }
 
     fn n_blocks(&self) -> usize {
-        self.connection.query_row("SELECT COUNT(*) FROM run_blocks", [], |row| row.get::<_, u32>(0)).unwrap() as usize
+        self.connection.query_row("SELECT COUNT(*) FROM run_blocks", [], |row| row.get::<_, i64>(0)).unwrap() as usize
     }
 
     fn n_fences(&self) -> usize {
@@ -524,6 +540,29 @@ fn a_build_whose_ground_has_moved_is_dropped() {
 }
 
 #[test]
+fn a_build_whose_blocks_another_process_took_for_leftovers_is_dropped() {
+    let mut harness = Harness::new(tiny());
+    for _ in 0..2 {
+        harness.log.extend((0..40).map(|index| plain(index as u32 % 9, index)));
+        harness.begin_flush();
+        while harness.step(50, true) {}
+    }
+    harness.begin_compaction();
+    assert!(harness.step(5, true));
+    let other_connection = open(&harness.path);
+    let other = Runs::load(&other_connection, tiny()).unwrap();
+    assert_eq!(other.remove_orphans(&other_connection, 2).unwrap(), 2);
+    let build = harness.compaction.take().unwrap();
+    assert!(harness.runs.step(&harness.connection, &build, 5).unwrap().is_none());
+    drop(build);
+    harness.runs.reload(&harness.connection).unwrap();
+    harness.write_all();
+    harness.check();
+    while harness.runs.remove_orphans(&harness.connection, 7).unwrap() > 0 {}
+    assert_eq!(harness.n_blocks(), harness.n_fences());
+}
+
+#[test]
 fn a_missing_or_foreign_block_is_corrupt() {
     let mut harness = Harness::new(tiny());
     harness.log = (0..40).map(|index| plain(index as u32 % 9, index)).collect();
@@ -539,4 +578,27 @@ fn a_missing_or_foreign_block_is_corrupt() {
         let scan = harness.runs.scan(&harness.connection, &run, 0..=9, None, |_, _| Ok(())).unwrap_err();
         assert_eq!(scan.kind(), ErrorKind::Corrupt);
     }
+}
+
+#[test]
+fn threads_share_runs_and_their_blocks() {
+    let mut harness = Harness::new(tiny());
+    harness.log = (0..400).map(|index| plain(index as u32 % 9, index)).collect();
+    harness.write_all();
+    let (runs, path) = (&harness.runs, &harness.path);
+    let expected: Vec<Flat> = (0..9).map(|node| Tail::of(&harness.log, 0).flat(node)).collect();
+    let expected = &expected;
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                let connection = open(path);
+                for round in 0..200 {
+                    let node = (round * 5 + thread) % 9;
+                    let read = flat_of_runs(runs, &connection, node, None).unwrap();
+                    assert_eq!(read, expected[node as usize]);
+                }
+            });
+        }
+    });
+    assert!(harness.runs.cached_bytes() <= 40_000);
 }

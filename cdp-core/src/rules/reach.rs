@@ -1,0 +1,175 @@
+//! Whom a rule can concern: which events slide out of its windows in which direction, and which events everybody for whom
+//! it holds must have had.
+//!
+//! It takes a rule and the definitions it refers to, and errs towards more: a profile that is looked at in vain costs
+//! time, one that is not looked at would lose a flip.
+
+use std::collections::BTreeSet;
+
+use super::measure::NOTHING;
+use super::{lookbacks, matches};
+use crate::definitions::{
+    Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Kind, Measure, Operand, Operator, Rule, Test,
+};
+use crate::error::Result;
+use crate::records::{Number, Timestamp, Value};
+
+/// An event can change the outcome so long after it happened, with no new fact.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slide {
+    /// How long after the event, in milliseconds.
+    pub offset_ms: i64,
+    /// The names of such events; empty for every event.
+    pub events: Vec<String>,
+    /// Whether the outcome can become true by it.
+    pub may_enter: bool,
+    /// Whether it can become false.
+    pub may_exit: bool,
+}
+
+/// Whom a rule can concern.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// When events matter again.
+    pub slides: BTreeSet<Slide>,
+    /// Lists of event names: who has had no event of one of these lists, ever, cannot be meant by the rule.
+    pub needed: Vec<Vec<String>>,
+}
+
+/// Whom a rule can concern. Fails with `NotFound` if a feature or audience that it names is not defined.
+pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
+    let mut found = Reach { slides: BTreeSet::new(), needed: needed(rule, catalog)? };
+    let mut followed = BTreeSet::new();
+    // A worklist rather than recursion: audiences may refer to each other in long chains.
+    let mut open = vec![(rule, true)];
+    while let Some((rule, holds)) = open.pop() {
+        match rule {
+            Rule::All(rules) | Rule::Any(rules) | Rule::AtLeast { of: rules, .. } => {
+                open.extend(rules.iter().map(|rule| (rule, holds)));
+            }
+            Rule::Not(rule) => open.push((rule, !holds)),
+            Rule::Leaf(leaf) => match &leaf.test {
+                Test::Audience { name, inside } => {
+                    let holds = holds == *inside;
+                    if followed.insert((Kind::Audience, name.as_str(), holds)) {
+                        open.push((&catalog.audience(name)?.rule, holds));
+                    }
+                }
+                Test::Event(EventTest::Measured { measure, comparison }) => {
+                    found.add_measure(measure, Some(comparison), holds, None);
+                }
+                Test::Feature { name, comparison } => {
+                    let feature = catalog.feature(name)?;
+                    let is_plain = feature.ttl.is_none() && feature.default.is_none();
+                    let ttl_ms = feature.ttl.map(|ttl| ttl.millis());
+                    found.add_measure(&feature.measure, Some(comparison).filter(|_| is_plain), holds, ttl_ms);
+                    found.add_length(comparison);
+                }
+                // Whatever else may slide, every event may matter, in both directions.
+                _ => {
+                    for offset_ms in lookbacks(rule, catalog)?.event_offsets {
+                        found.add(offset_ms, &[], (true, true));
+                    }
+                }
+            },
+        }
+    }
+    Ok(found)
+}
+
+impl Reach {
+    fn add(&mut self, offset_ms: i64, events: &[String], (may_enter, may_exit): (bool, bool)) {
+        // At the moment it happens an event is a fact of its own.
+        if offset_ms > 0 {
+            self.slides.insert(Slide { offset_ms, events: events.to_vec(), may_enter, may_exit });
+        }
+    }
+
+    /// `comparison`: with what the value is compared, where a value that falls can be told from one that rises.
+    fn add_measure(&mut self, measure: &Measure, comparison: Option<&Comparison>, holds: bool, ttl_ms: Option<i64>) {
+        let events = &measure.selection.events;
+        match &measure.window {
+            FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..) => {}
+            FeatureWindow::Within(length) => {
+                let falls = comparison.filter(|_| measure.aggregate == Aggregate::Count).map(when_a_count_falls);
+                let (becomes_true, becomes_false) = falls.unwrap_or((true, true));
+                let directions = if holds { (becomes_true, becomes_false) } else { (becomes_false, becomes_true) };
+                self.add(length.millis(), events, directions);
+            }
+            FeatureWindow::BetweenAgo(start, end) => {
+                self.add(start.millis(), events, (true, true));
+                self.add(end.millis(), events, (true, true));
+            }
+        }
+        if let Some(ttl_ms) = ttl_ms {
+            self.add(ttl_ms, events, (true, true));
+        }
+        if let Some(comparison) = comparison
+            && matches!(measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt)
+        {
+            self.add_length(comparison);
+        }
+    }
+
+    fn add_length(&mut self, comparison: &Comparison) {
+        if let Operand::Length(length) = comparison.operand {
+            self.add(length.millis(), &[], (true, true));
+        }
+    }
+}
+
+/// Whether a comparison with a count can become true, and false, when the count falls.
+fn when_a_count_falls(comparison: &Comparison) -> (bool, bool) {
+    match (comparison.operator, &comparison.operand) {
+        (Operator::Gte | Operator::Gt, Operand::Number(_)) => (false, true),
+        (Operator::Lte | Operator::Lt, Operand::Number(_)) => (true, false),
+        (Operator::Eq, Operand::Value(Value::Number(number))) if *number == Number::ZERO => (true, false),
+        _ => (true, true),
+    }
+}
+
+/// The lists of event names of which everybody for whom the rule holds has had one.
+fn needed(rule: &Rule, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
+    let one_of = |rules: &[Rule]| -> Result<Vec<Vec<String>>> {
+        let mut names = BTreeSet::new();
+        for rule in rules {
+            // The first list of each alternative is as good as any.
+            match needed(rule, catalog)?.into_iter().next() {
+                Some(list) => names.extend(list),
+                None => return Ok(Vec::new()),
+            }
+        }
+        Ok(if names.is_empty() { Vec::new() } else { vec![names.into_iter().collect()] })
+    };
+    Ok(match rule {
+        Rule::All(rules) => {
+            let lists = rules.iter().map(|rule| needed(rule, catalog)).collect::<Result<Vec<_>>>()?;
+            lists.into_iter().flatten().collect()
+        }
+        Rule::Any(rules) => one_of(rules)?,
+        Rule::AtLeast { n, of } if *n > 0 => one_of(of)?,
+        Rule::AtLeast { .. } | Rule::Not(_) => Vec::new(),
+        Rule::Leaf(leaf) => match &leaf.test {
+            Test::Event(EventTest::Measured { measure, comparison }) => {
+                of_leaf(measure, comparison, NOTHING.in_comparison(measure.aggregate))
+            }
+            Test::Event(EventTest::FirstTime { selection, .. }) => of_events(&selection.events),
+            Test::Feature { name, comparison } => {
+                let feature = catalog.feature(name)?;
+                // A value that depends on the instant is not told apart here.
+                of_leaf(&feature.measure, comparison, NOTHING.in_feature(feature, Timestamp::default()))
+            }
+            _ => Vec::new(),
+        },
+    })
+}
+
+fn of_leaf(measure: &Measure, comparison: &Comparison, of_nothing: Value) -> Vec<Vec<String>> {
+    let is_timeless = matches!(comparison.operand, Operand::Number(_) | Operand::Numbers(..) | Operand::Value(_));
+    let is_false_of_nothing = is_timeless && !matches(comparison, Some(&of_nothing), Timestamp::default());
+    if is_false_of_nothing { of_events(&measure.selection.events) } else { Vec::new() }
+}
+
+fn of_events(events: &[String]) -> Vec<Vec<String>> {
+    if events.is_empty() { Vec::new() } else { vec![events.to_vec()] }
+}
