@@ -7,10 +7,13 @@
 mod checks;
 mod collect;
 mod define;
+mod group;
 mod learn;
 mod memberships;
 mod observe;
 mod open;
+mod parse;
+mod population;
 mod release;
 mod segment;
 mod snapshot;
@@ -70,6 +73,7 @@ struct Inner {
     store: Store,
     state: RwLock<State>,
     clock: Clock,
+    group: group::Group,
     strict_consent: bool,
     interrupted: AtomicBool,
     open_handles: AtomicUsize,

@@ -113,7 +113,8 @@ fn the_ground_knows_no_room_and_definitions_know_no_store() {
     check("clock", &["error", "records"]);
     check("definitions", &GROUND);
     check("rules", &["error", "records", "definitions"]);
-    check("store", &["error", "records"]);
+    // To its left in the reading order: it gives events in the form that rules ask for.
+    check("store", &["error", "records", "rules"]);
 }
 
 #[test]

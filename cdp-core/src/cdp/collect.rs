@@ -1,9 +1,10 @@
 //! Collecting: single messages, and whole inputs of any size in batches that each commit on their own.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::parse::{Chunk, MappedRow, MappedRows, parse_rows, with_chunks};
 use super::write::{Acceptance, Writing};
 use super::{Cdp, Snapshot};
 use crate::clock::Stopwatch;
@@ -15,7 +16,7 @@ use crate::records::{Cells, FIRST_REJECTS, Frame, MessageType, Receipt, Reject, 
 use crate::store::StoredReject;
 
 /// The source of data that names none.
-const DEFAULT_SOURCE: &str = "default";
+pub(super) const DEFAULT_SOURCE: &str = "default";
 /// Rows in one transaction, unless the caller says otherwise.
 const BATCH_ROWS: usize = 10_000;
 /// A batch ends early when its rows hold this many bytes, so that memory stays bounded.
@@ -121,12 +122,6 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, &str) -> bool;
 /// How often, at most, progress is reported: every 100 ms.
 const PROGRESS_MS: u128 = 100;
 
-/// A mapped row on its way into a transaction.
-struct MappedRow {
-    row: Row,
-    outcome: intake::RowOutcome,
-}
-
 /// What a call knows about its source.
 struct SourceOf<'s> {
     name: &'s str,
@@ -136,7 +131,8 @@ struct SourceOf<'s> {
 }
 
 impl Cdp {
-    /// Takes in one Segment message (`type`, ids, `event`, `properties`, `traits`, ...; both casings). Durable on return.
+    /// Takes in one Segment message (`type`, ids, `event`, `properties`, `traits`, ...; both casings). Durable on return;
+    /// callers on several threads share transactions.
     ///
     /// A bad message is an `invalid` error and nothing is kept. The receipt has the `message_id`, random if the message
     /// brought none, and the `profile_id`.
@@ -148,24 +144,11 @@ impl Cdp {
         let warnings = read.warnings;
         let mut message = read.message;
         if message.message_id.is_none() {
-            message.message_id = Some(crate::store::random_message_id()?);
+            let message_id = crate::store::random_message_id()?;
+            message.fields = Arc::new(message.fields.with_text("messageId", &message_id));
+            message.message_id = Some(message_id);
         }
-        let message_id = message.message_id.clone();
-        self.write(|writing| {
-            let mut receipt = Receipt { rows: 1, messages: 1, warnings, message_id, ..Receipt::default() };
-            match writing.accept(DEFAULT_SOURCE, message, true)? {
-                Acceptance::Rejected(reject) => return Err(invalid_message(reject)),
-                acceptance => acceptance.count(&mut receipt),
-            }
-            writing.derive()?;
-            writing.complete(&mut receipt);
-            if let Some(node) = writing.last_node {
-                let snapshot = writing.snapshot();
-                let person = super::snapshot::Person::new(&snapshot, snapshot.partition.nodes_of(node))?;
-                receipt.profile_id = Some(person.profile_id());
-            }
-            Ok(receipt)
-        })
+        self.send_in_group(message, warnings)
     }
 
     /// Takes in a message of one type: what the verbs `identify`, `track`, `page`, `screen`, `group`, `alias` do.
@@ -200,13 +183,25 @@ impl Cdp {
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
-        let (format, mut rows) = open_rows(data, given_format, read_options)?;
-        let source = SourceOf {
-            name: options.source.as_deref().unwrap_or(DEFAULT_SOURCE),
-            definition: definition.as_ref(),
-            format,
-            apply_skew: definition.as_ref().is_some_and(|definition| definition.skew),
+        // A reader may be slow, and nobody should wait for it with the lock in hand.
+        let prefetches = matches!(data, Data::Reader(_) | Data::Values(_));
+        let parse = |emit: &mut dyn FnMut(Result<Chunk>) -> bool| {
+            parse_rows(data, given_format, read_options, &mapper, || self.now(), emit);
         };
+        with_chunks(parse, |chunks| {
+            let mut rows = MappedRows::new(chunks);
+            self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), progress.as_mut())
+        })
+    }
+
+    fn ingest_rows(
+        &self,
+        rows: &mut MappedRows<'_>,
+        prefetches: bool,
+        options: &IngestOptions,
+        definition: Option<&SourceDefinition>,
+        mut progress: Option<&mut Progress<'_>>,
+    ) -> Result<Receipt> {
         let batch_rows = if options.atomic { usize::MAX } else { options.batch_rows.unwrap_or(BATCH_ROWS).max(1) };
         let batch_bytes = if options.atomic { usize::MAX } else { BATCH_BYTES };
         let mut receipt = Receipt::default();
@@ -214,25 +209,39 @@ impl Cdp {
         let mut watch = Stopwatch::start();
         loop {
             self.check_interrupt()?;
-            let mut batch: Vec<MappedRow> = Vec::new();
-            let mut bytes = 0;
-            let mut ended = true;
-            for row in rows.by_ref() {
-                let row = row?;
-                let outcome = mapper.map(&row, self.now());
-                tally.note(&outcome);
-                bytes += row.n_bytes();
-                batch.push(MappedRow { row, outcome });
-                if batch.len() >= batch_rows || bytes >= batch_bytes {
-                    ended = false;
-                    break;
-                }
+            if prefetches {
+                rows.prefetch(batch_rows);
             }
-            if batch.is_empty() && (options.checkpoint.is_none() || !ended) {
+            let first = rows.next().transpose()?;
+            let mut ended = first.is_none();
+            if ended && options.checkpoint.is_none() {
                 break;
             }
-            let checkpoint = options.checkpoint.as_deref().filter(|_| ended);
-            receipt.add(self.write(|writing| writing.take_batch(&source, batch, checkpoint))?);
+            let source = SourceOf {
+                name: options.source.as_deref().unwrap_or(DEFAULT_SOURCE),
+                definition,
+                format: rows.format,
+                apply_skew: definition.is_some_and(|definition| definition.skew),
+            };
+            // Rows are taken as they are mapped, inside the transaction, so that memory holds a few and not a batch.
+            receipt.add(self.write(|writing| {
+                let mut batch = Batch { receipt: Receipt::default(), rows: 0, bytes: 0 };
+                let mut next = first.map(Ok);
+                while let Some(row) = next.take() {
+                    let row: MappedRow = row?;
+                    tally.note(&row.outcome);
+                    batch.take(writing, &source, row)?;
+                    if batch.rows >= batch_rows || batch.bytes >= batch_bytes {
+                        break;
+                    }
+                    next = rows.next();
+                    ended = next.is_none();
+                }
+                if let Some(checkpoint) = options.checkpoint.as_deref().filter(|_| ended) {
+                    writing.put_checkpoint(source.name, checkpoint)?;
+                }
+                batch.finish(writing)
+            })?);
             if let Some(progress) = progress.as_mut()
                 && (watch.elapsed_ms() >= PROGRESS_MS || ended)
             {
@@ -246,7 +255,7 @@ impl Cdp {
                 break;
             }
         }
-        if let Some(definition) = source.definition {
+        if let Some(definition) = definition {
             receipt.add(Receipt { warnings: tally.warnings(definition), ..Receipt::default() });
         }
         Ok(receipt)
@@ -333,69 +342,13 @@ fn rejects_frame(snapshot: &Snapshot<'_>, rejects: &[StoredReject], next: Option
     frame
 }
 
-fn invalid_message(reject: Reject) -> Error {
+pub(super) fn invalid_message(reject: Reject) -> Error {
     let place = reject.field.map_or(String::new(), |field| format!("`{field}`: "));
     Error::invalid(format!("the message was not accepted ({}): {place}{}", reject.reason.as_str(), reject.detail))
 }
 
-type Rows<'a> = Box<dyn Iterator<Item = Result<Row>> + 'a>;
-
-fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -> Result<(Format, Rows<'a>)> {
-    let mut name = None;
-    let input: Box<dyn Read + 'a> = match data {
-        Data::Values(values) => {
-            let mut number = options.first_row;
-            let rows = values.flat_map(move |value| {
-                let values = match value {
-                    Ok(value) if options.batches => intake::segment::open_batch(value),
-                    Ok(value) => vec![value],
-                    Err(error) if error.kind() == ErrorKind::Invalid => {
-                        // One value that cannot be stored is a reject of its own; anything else ends the reading.
-                        number += 1;
-                        let reject = Reject::new(RejectReason::BadValue, error.message());
-                        return vec![Ok(Row::broken(number - 1, reject, error.message().as_bytes().to_vec()))];
-                    }
-                    Err(error) => return vec![Err(error)],
-                };
-                let rows: Vec<Result<Row>> = values
-                    .into_iter()
-                    .map(|value| {
-                        number += 1;
-                        Ok(Row::from_value(number - 1, value))
-                    })
-                    .collect();
-                rows
-            });
-            return Ok((Format::Json, Box::new(rows)));
-        }
-        Data::Path(path) => {
-            name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-            Box::new(open_file(&path)?)
-        }
-        Data::Bytes(bytes) => Box::new(bytes),
-        Data::Reader(reader) => reader,
-    };
-    let (format, input) = match format {
-        Some(format) => (format, input),
-        None => {
-            let opened = intake::detect_format(name.as_deref(), input)?;
-            (opened.format, opened.input)
-        }
-    };
-    Ok((format, Box::new(intake::rows(input, format, options))))
-}
-
-fn open_file(path: &std::path::Path) -> Result<File> {
-    let io = |what: String| Error::new(ErrorKind::Io, what);
-    let file = File::open(path).map_err(|error| io(format!("the input file cannot be opened: {}", error.kind())))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(io("the input path is a folder, not a file".to_owned()).with_hint("give the path of one file"));
-    }
-    Ok(file)
-}
-
 impl Acceptance {
-    fn count(&self, receipt: &mut Receipt) {
+    pub(super) fn count(&self, receipt: &mut Receipt) {
         match self {
             Acceptance::Accepted => receipt.accepted += 1,
             Acceptance::Duplicate { conflicting } => {
@@ -407,35 +360,47 @@ impl Acceptance {
     }
 }
 
-impl Writing<'_> {
-    fn take_batch(
-        &mut self,
-        source: &SourceOf<'_>,
-        batch: Vec<MappedRow>,
-        checkpoint: Option<&str>,
-    ) -> Result<Receipt> {
-        let mut receipt = Receipt::default();
-        for MappedRow { row, outcome } in batch {
-            receipt.rows += 1;
-            receipt.ignored += outcome.ignored;
-            receipt.messages += outcome.ignored;
+/// The rows of one transaction.
+struct Batch {
+    receipt: Receipt,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    fn take(&mut self, writing: &mut Writing<'_>, source: &SourceOf<'_>, mapped: MappedRow) -> Result<()> {
+        let MappedRow { row, outcome } = mapped;
+        let receipt = &mut self.receipt;
+        self.rows += 1;
+        self.bytes += row.n_bytes();
+        receipt.rows += 1;
+        receipt.ignored += outcome.ignored;
+        receipt.messages += outcome.ignored;
+        if !outcome.warnings.is_empty() {
             receipt.add(Receipt { warnings: outcome.warnings, ..Receipt::default() });
-            if let Err(reject) = self.take_row(source, outcome.messages, &mut receipt)? {
-                self.quarantine(source, &row, &reject)?;
-                receipt.messages += 1;
-                receipt.rejected += 1;
-                if receipt.first_rejects.len() < FIRST_REJECTS {
-                    receipt.first_rejects.push(RejectSample { row: Some(row.number), reject });
-                }
+        }
+        if let Err(reject) = writing.take_row(source, outcome.messages, receipt)? {
+            writing.quarantine(source, &row, &reject)?;
+            receipt.messages += 1;
+            receipt.rejected += 1;
+            if receipt.first_rejects.len() < FIRST_REJECTS {
+                receipt.first_rejects.push(RejectSample { row: Some(row.number), reject });
             }
         }
-        if let Some(checkpoint) = checkpoint {
-            let id = self.name(source.name)?;
-            self.facts.put_checkpoint(id, checkpoint)?;
-        }
-        self.derive()?;
-        self.complete(&mut receipt);
-        Ok(receipt)
+        Ok(())
+    }
+
+    fn finish(mut self, writing: &mut Writing<'_>) -> Result<Receipt> {
+        writing.derive()?;
+        writing.complete(&mut self.receipt);
+        Ok(self.receipt)
+    }
+}
+
+impl Writing<'_> {
+    fn put_checkpoint(&mut self, source: &str, checkpoint: &str) -> Result<()> {
+        let id = self.name(source)?;
+        self.facts.put_checkpoint(id, checkpoint)
     }
 
     /// A row is atomic: all its messages are taken in, or it is a reject.

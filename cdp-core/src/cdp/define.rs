@@ -313,7 +313,7 @@ impl Writing<'_> {
                 if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
             let link =
                 StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
-            self.facts.put_link(&link)?;
+            self.log()?.put_link(&link)?;
         }
         for identifier_type in &identified.blocked {
             let type_id = self.name(identifier_type)?;

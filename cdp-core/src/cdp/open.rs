@@ -232,6 +232,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         store,
         state: RwLock::new(state),
         clock,
+        group: super::group::Group::default(),
         strict_consent: options.strict_consent,
         interrupted: AtomicBool::new(false),
         open_handles: AtomicUsize::new(0),

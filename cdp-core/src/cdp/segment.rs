@@ -175,20 +175,12 @@ impl Cdp {
         let paths = rule.map(rules::property_paths).unwrap_or_default();
         self.read_with_columns(&paths, |snapshot| {
             let mut people = Vec::new();
-            let (mut known, mut anonymous) = (0i64, 0i64);
             for person in snapshot.people(at)? {
                 if keep(&person, at)? {
-                    *(if person.is_known(at) { &mut known } else { &mut anonymous }) += 1;
                     people.push(person);
                 }
             }
-            let mut frame = page_of(snapshot, people, query, at)?;
-            frame.about = Object::from([
-                ("known".to_owned(), Value::integer(known)),
-                ("anonymous".to_owned(), Value::integer(anonymous)),
-                ("as_of".to_owned(), Value::Text(at.to_string())),
-            ]);
-            Ok(frame)
+            counted_page_of(snapshot, people, query, at)
         })
     }
 
@@ -196,31 +188,40 @@ impl Cdp {
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        let catalog = self.read(|snapshot| Ok(snapshot.catalog.clone()))?;
-        let definition = catalog.audience(audience)?;
-        self.people_frame(query, |person, at| is_member(definition, person, at), None)
+        let at = self.instant(query.as_of.unwrap_or_default());
+        self.read(|snapshot| {
+            let people = snapshot.members_at(snapshot.catalog.audience(audience)?, at)?;
+            counted_page_of(snapshot, people, query, at)
+        })
     }
 
     /// Who would be in an audience with this rule: `{matched, known, anonymous, total, share, sample}`; nothing is stored.
     pub fn preview(&self, rule: &Value, as_of: Option<AsOf>) -> Result<Value> {
         let parsed = Rule::from_value(rule)?;
-        let catalog = self.read(|snapshot| Ok(snapshot.catalog.clone()))?;
-        rules::check_rule(&parsed, &catalog)?;
-        let query = Query { as_of, ..Query::default() };
-        let frame = self.people_frame(&query, |person, at| evaluate(&parsed, person, at), Some(&parsed))?;
         let at = self.instant(as_of.unwrap_or_default());
-        let total = self.read(|snapshot| Ok(snapshot.people(at)?.len()))?;
-        let matched = frame.n_rows();
-        let sample = (0..matched.min(10)).map(|row| Value::Object(frame.row(row))).collect();
-        let about = |name: &str| frame.about.get(name).cloned().unwrap_or_default();
-        Ok(Value::object([
-            ("matched", Value::count(matched)),
-            ("known", about("known")),
-            ("anonymous", about("anonymous")),
-            ("total", Value::count(total)),
-            ("share", if total == 0 { Value::Null } else { Value::float(matched as f64 / total as f64) }),
-            ("sample", Value::List(sample)),
-        ]))
+        self.read_with_columns(&rules::property_paths(&parsed), |snapshot| {
+            rules::check_rule(&parsed, snapshot.catalog)?;
+            let (mut people, mut total) = (Vec::new(), 0);
+            for person in snapshot.people(at)? {
+                total += 1;
+                if evaluate(&parsed, &person, at)? {
+                    people.push(person);
+                }
+            }
+            let matched = people.len();
+            let query = Query { limit: Some(10), ..Query::default() };
+            let frame = counted_page_of(snapshot, people, &query, at)?;
+            let sample = (0..frame.n_rows()).map(|row| Value::Object(frame.row(row))).collect();
+            let about = |name: &str| frame.about.get(name).cloned().unwrap_or_default();
+            Ok(Value::object([
+                ("matched", Value::count(matched)),
+                ("known", about("known")),
+                ("anonymous", about("anonymous")),
+                ("total", Value::count(total)),
+                ("share", if total == 0 { Value::Null } else { Value::float(matched as f64 / total as f64) }),
+                ("sample", Value::List(sample)),
+            ]))
+        })
     }
 
     /// Why a person is in an audience or not: the rule as a tree, each node with `matched` and what was found.
@@ -241,6 +242,19 @@ impl Cdp {
             Ok(Some(Value::Object(explained)))
         })
     }
+}
+
+/// A page of people, with how many of all of them are known and anonymous.
+fn counted_page_of(snapshot: &Snapshot<'_>, people: Vec<Person<'_>>, query: &Query, at: Timestamp) -> Result<Frame> {
+    let known = people.iter().filter(|person| person.is_known(at)).count();
+    let anonymous = people.len() - known;
+    let mut frame = page_of(snapshot, people, query, at)?;
+    frame.about = Object::from([
+        ("known".to_owned(), Value::count(known)),
+        ("anonymous".to_owned(), Value::count(anonymous)),
+        ("as_of".to_owned(), Value::Text(at.to_string())),
+    ]);
+    Ok(frame)
 }
 
 fn page_of(snapshot: &Snapshot<'_>, mut people: Vec<Person<'_>>, query: &Query, at: Timestamp) -> Result<Frame> {

@@ -1,8 +1,10 @@
 //! Keeps audiences current: after every ingest for the profiles it touched and those for whom a window slid, and on
 //! `advance(to)`. Every flip goes to the outbox with its exact instant.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
@@ -36,7 +38,7 @@ impl Writing<'_> {
         let Some(to) = reached else { return Ok(()) };
         let mut touched = self.memory.touched();
         touched.extend(self.partition.changed.iter().copied());
-        self.keep_up(since, to, &touched)
+        self.keep_up(since, to, touched)
     }
 
     /// Moves the instant up to which audiences are current.
@@ -44,51 +46,51 @@ impl Writing<'_> {
         let since = self.meta.advanced_to;
         let to = since.map_or(to, |since| since.max(to));
         self.meta.advanced_to = Some(to);
-        self.keep_up(since, to, &BTreeSet::new())
+        self.keep_up(since, to, Vec::new())
     }
 
-    fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: &BTreeSet<u32>) -> Result<()> {
+    fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
         let mut found = Vec::new();
         let snapshot = self.snapshot();
         // Facts that lay in the future when they came are due when `to` passes them.
-        let mut due = touched.clone();
+        let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
+        let mut due = touched;
         if let Some(since) = since
             && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
         {
-            snapshot.memory.visit_times(since, to, |node, _| {
-                due.insert(node);
-            });
+            snapshot.memory.visit_times(since, to, |node, _| due.push(node));
         }
+        due.sort_unstable();
+        due.dedup();
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let concern = Concern::of(audience, &snapshot)?;
             let mut upkeep =
                 Upkeep { people: &mut people, audience, lookbacks: &concern.lookbacks, members, since, to };
-            let mut seen = BTreeSet::new();
-            let mut everybody = BTreeSet::new();
+            let mut seen: HashSet<u32, FxBuildHasher> = HashSet::default();
             let slid = since.filter(|since| *since < to);
-            if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
-                everybody.extend(0..snapshot.memory.n_nodes());
-            }
-            for node in due.union(&everybody) {
-                let nodes = snapshot.partition.nodes_of_at(*node, to, &snapshot)?;
-                if seen.insert(nodes.first().copied()) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes))
-                {
-                    let reconsider = nodes.iter().any(|node| touched.contains(node));
+            let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
+            let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
+            for node in due.iter().copied().chain(everybody) {
+                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                let first = nodes.first().copied().unwrap_or(node);
+                if seen.insert(first) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes)) {
+                    let reconsider = nodes.iter().any(|node| reconsidered.contains(node));
                     found.extend(upkeep.evaluate(nodes, reconsider)?);
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
                 let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
-                if seen.contains(&nodes.first().copied()) {
+                let first = nodes.first().copied().unwrap_or(node);
+                if seen.contains(&first) {
                     continue;
                 }
                 let is_in = upkeep.is_in(&nodes);
                 let may_flip = if is_in { directions.may_exit } else { directions.may_enter };
                 if may_flip && (is_in || concern.may_mean(&snapshot, &nodes)) {
-                    seen.insert(nodes.first().copied());
+                    seen.insert(first);
                     found.extend(upkeep.evaluate(nodes, false)?);
                 }
             }
@@ -152,22 +154,21 @@ impl Writing<'_> {
             let snapshot = self.snapshot();
             let members = Members::of(name, &self.state.memberships, &self.memberships);
             let mut gone = members.nodes();
-            for person in snapshot.people(at)? {
+            for person in snapshot.members_at(audience, at)? {
                 let node = person.first_node();
                 for member in &person.nodes {
                     gone.remove(member);
                 }
-                let was_member = members.contains(node);
-                let now_member = is_member(audience, &person, at)?;
                 let mut merged = person.nodes.clone();
                 merged.retain(|other| *other != node && members.contains(*other));
-                if was_member != now_member || !merged.is_empty() {
-                    let flip = Flip { entered: now_member, occurred_at: at, late: false };
-                    let flips = if was_member == now_member { Vec::new() } else { vec![flip] };
-                    found.push(Found { audience: name.to_owned(), node, merged, flips, is_member: now_member });
+                let is_new = !members.contains(node);
+                if is_new || !merged.is_empty() {
+                    let flip = Flip { entered: true, occurred_at: at, late: false };
+                    let flips = if is_new { vec![flip] } else { Vec::new() };
+                    found.push(Found { audience: name.to_owned(), node, merged, flips, is_member: true });
                 }
             }
-            // Nodes that are nobody any more, since the identity definition changed.
+            // Who is no member any more, or nobody, since the identity definition changed.
             for node in gone {
                 let flips = vec![Flip { entered: false, occurred_at: at, late: false }];
                 found.push(Found { audience: name.to_owned(), node, merged: Vec::new(), flips, is_member: false });
@@ -237,8 +238,8 @@ impl Concern {
 
     /// The nodes for whom the outcome may change in `(since, to]` although nothing happened: a window slides over an
     /// event of theirs.
-    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> BTreeMap<u32, Directions> {
-        let mut nodes: BTreeMap<u32, Directions> = BTreeMap::new();
+    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> Vec<(u32, Directions)> {
+        let mut nodes: HashMap<u32, Directions, FxBuildHasher> = HashMap::default();
         for (offset_ms, events, directions) in &self.slides {
             // An event at e matters at e + offset, which lies in (since, to].
             let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
@@ -250,6 +251,8 @@ impl Concern {
                 }
             });
         }
+        let mut nodes: Vec<(u32, Directions)> = nodes.into_iter().collect();
+        nodes.sort_unstable_by_key(|(node, _)| *node);
         nodes
     }
 }
@@ -257,7 +260,7 @@ impl Concern {
 /// The people that upkeep looks at, each gathered once for all audiences.
 struct People<'s> {
     snapshot: &'s Snapshot<'s>,
-    gathered: HashMap<Vec<u32>, Rc<Person<'s>>>,
+    gathered: HashMap<Vec<u32>, Rc<Person<'s>>, FxBuildHasher>,
 }
 
 impl<'s> People<'s> {

@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::identity::{self, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{Facts, KeyStep, LinkRule, Meta, Overlay, RunSteps, StoredLink, StoredMessage, random_message_id};
+use crate::store::{
+    Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, RunSteps, StoredLink, StoredMessage, random_message_id,
+};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -27,6 +29,7 @@ pub(super) struct Writing<'w> {
     pub(super) memberships: MembershipChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
+    log: Option<LogWriter<'w>>,
     // Set when RAM must be read anew from the file: definitions have changed what it keeps.
     reload: bool,
     rebuild: bool,
@@ -91,6 +94,7 @@ impl<'w> Writing<'w> {
             memberships: MembershipChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
+            log: None,
             reload: false,
             rebuild: false,
             models_changed: false,
@@ -111,6 +115,15 @@ impl<'w> Writing<'w> {
             salt: &self.state.meta.salt,
             committed_sequence: self.state.memory.sequence,
         }
+    }
+
+    /// What appends to the log.
+    pub(super) fn log(&mut self) -> Result<&mut LogWriter<'w>> {
+        let writer = match self.log.take() {
+            Some(writer) => writer,
+            None => LogWriter::new(self.facts)?,
+        };
+        Ok(self.log.insert(writer))
     }
 
     /// The number of a name, entered in the file if it is new.
@@ -181,14 +194,14 @@ impl<'w> Writing<'w> {
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
-        self.facts.put_message(&stored)?;
+        self.log()?.put_message(&stored)?;
         let mut named = Vec::new();
         for (identifier_type, value) in kept {
             let other = self.node(identifier_type, value)?;
             let is_alias = identified.is_alias_link(identifier_type, value);
             let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
             let link = StoredLink { sequence, node, other, rule, occurred_at };
-            self.facts.put_link(&link)?;
+            self.log()?.put_link(&link)?;
             self.links.push(link_of(&link));
             named.push(other);
         }

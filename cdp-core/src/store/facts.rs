@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -160,6 +160,55 @@ pub(crate) struct StoredModel {
     pub(crate) report: String,
 }
 
+/// Appends to the log, with statements that are found once for a whole transaction.
+pub(crate) struct LogWriter<'c> {
+    message: CachedStatement<'c>,
+    link: CachedStatement<'c>,
+}
+
+impl<'c> LogWriter<'c> {
+    pub(crate) fn new(facts: Facts<'c>) -> Result<LogWriter<'c>> {
+        let message = "INSERT INTO messages
+               (sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let link = "INSERT INTO links (sequence, other, node, rule, occurred_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let connection: &'c Connection = facts.0;
+        Ok(LogWriter {
+            message: connection.prepare_cached(message).map_err(sql_error)?,
+            link: connection.prepare_cached(link).map_err(sql_error)?,
+        })
+    }
+
+    pub(crate) fn put_message(&mut self, message: &StoredMessage) -> Result<()> {
+        self.message
+            .execute(params![
+                sql_integer(message.sequence),
+                message.source,
+                message.message_id,
+                message.kind.code(),
+                message.event,
+                message.node,
+                message.occurred_at.millis(),
+                message.recorded_at.millis(),
+                message.checksum,
+                message.fields.text(),
+            ])
+            .map(|_| ())
+            .map_err(sql_error)
+    }
+
+    pub(crate) fn put_link(&mut self, link: &StoredLink) -> Result<()> {
+        let rule = match link.rule {
+            LinkRule::SameMessage => 0,
+            LinkRule::Alias => 1,
+        };
+        self.link
+            .execute(params![sql_integer(link.sequence), link.other, link.node, rule, link.occurred_at.millis()])
+            .map(|_| ())
+            .map_err(sql_error)
+    }
+}
+
 /// The tables, as one transaction sees them.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts<'c>(pub(super) &'c Connection);
@@ -271,25 +320,6 @@ impl Facts<'_> {
         Ok(())
     }
 
-    pub(crate) fn put_message(&self, message: &StoredMessage) -> Result<()> {
-        self.execute(
-            "INSERT INTO messages (sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                sql_integer(message.sequence),
-                message.source,
-                message.message_id,
-                message.kind.code(),
-                message.event,
-                message.node,
-                message.occurred_at.millis(),
-                message.recorded_at.millis(),
-                message.checksum,
-                message.fields.text(),
-            ],
-        )
-    }
-
     /// (source, message id) of a message.
     pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String)>> {
         self.0
@@ -323,17 +353,6 @@ impl Facts<'_> {
             visit(read_message(row)?)?;
         }
         Ok(())
-    }
-
-    pub(crate) fn put_link(&self, link: &StoredLink) -> Result<()> {
-        let rule = match link.rule {
-            LinkRule::SameMessage => 0,
-            LinkRule::Alias => 1,
-        };
-        self.execute(
-            "INSERT INTO links (sequence, other, node, rule, occurred_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![sql_integer(link.sequence), link.other, link.node, rule, link.occurred_at.millis()],
-        )
     }
 
     /// The links of the messages in `(after, up_to]`, in log order.

@@ -6,14 +6,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use hashbrown::DefaultHashBuilder;
+
 use super::columns::Columns;
 use super::facts::Facts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::gathered::{FROZEN_ROW, Gathered};
 use super::message_keys::MessageKeys;
-use super::node_facts::{NodeFacts, Observation};
+use super::node_facts::{EventEntry, NodeFacts, Observation};
 use super::nodes::NodeTable;
-use super::runs::{Annex, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
+use super::runs::{Annex, Block, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
 use crate::error::{Error, Result};
@@ -111,16 +113,15 @@ impl Firsts {
 /// What a transaction has added to the runs in the making; taken in after COMMIT.
 #[derive(Default)]
 pub(crate) struct RunSteps {
-    flush: Option<Step<TailCursor<Frozen>>>,
-    // The inner `None`: to be dropped, for the file is not what it was begun on.
+    // The inner `None`: to be begun anew, for the file is not what it was begun on.
+    flush: Option<Option<Step<TailCursor<Frozen>>>>,
     compaction: Option<Option<Step<MergeCursor>>>,
 }
 
 impl RunSteps {
     /// Whether a run became visible with it.
     pub(crate) fn publishes(&self) -> bool {
-        let flush = self.flush.as_ref().is_some_and(Step::publishes);
-        flush || self.compaction.iter().flatten().any(Step::publishes)
+        self.flush.iter().flatten().any(Step::publishes) || self.compaction.iter().flatten().any(Step::publishes)
     }
 }
 
@@ -130,12 +131,14 @@ pub(crate) struct Memory {
     pub(crate) sequence: u64,
     options: MemoryOptions,
     names: Vec<Arc<str>>,
-    name_ids: HashMap<Arc<str>, u32>,
+    name_ids: HashMap<Arc<str>, u32, DefaultHashBuilder>,
     nodes: NodeTable,
     firsts: Vec<Firsts>,
     keys: MessageKeys,
     runs: Runs,
     flush: Option<Build<TailCursor<Frozen>>>,
+    // Another process has removed what a flush had written: the next attempt is one transaction.
+    flush_was_lost: bool,
     compaction: Option<Build<MergeCursor>>,
     frozen: Option<Arc<Frozen>>,
     // The last message whose facts are frozen or in a run.
@@ -148,7 +151,7 @@ pub(crate) struct Memory {
 /// What one transaction adds.
 pub(crate) struct Overlay {
     names: Vec<Arc<str>>,
-    name_ids: HashMap<Arc<str>, u32>,
+    name_ids: HashMap<Arc<str>, u32, DefaultHashBuilder>,
     nodes: NodeTable,
     keys: FlatMapOverlay,
     tail: Tail,
@@ -203,13 +206,14 @@ impl Memory {
             sequence: 0,
             options,
             names: Vec::new(),
-            name_ids: HashMap::new(),
+            name_ids: HashMap::default(),
             nodes: NodeTable::default(),
             firsts: Vec::new(),
             frozen_to: runs.last_sequence(),
             keys,
             runs,
             flush: None,
+            flush_was_lost: false,
             compaction: None,
             frozen: None,
             tail: Tail::new(Columns::new(columns)),
@@ -246,7 +250,7 @@ impl Memory {
     pub(crate) fn overlay(&self) -> Overlay {
         Overlay {
             names: Vec::new(),
-            name_ids: HashMap::new(),
+            name_ids: HashMap::default(),
             nodes: NodeTable::default(),
             keys: FlatMapOverlay::default(),
             tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
@@ -300,12 +304,17 @@ impl Memory {
         let n_messages = self.sequence - self.frozen_to;
         if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
             let columns = self.tail.columns.paths().clone();
-            let tail = std::mem::replace(&mut self.tail, Tail::new(Columns::new(columns.clone())));
-            let frozen = Arc::new(tail.freeze());
-            self.flush = Some(self.runs.begin_flush(frozen.clone(), columns, self.frozen_to + 1, self.sequence));
-            self.frozen = Some(frozen);
+            let tail = std::mem::replace(&mut self.tail, Tail::new(Columns::new(columns)));
+            self.frozen = Some(Arc::new(tail.freeze()));
             self.frozen_to = self.sequence;
+            self.begin_flush();
         }
+    }
+
+    fn begin_flush(&mut self) {
+        let (columns, first) = (self.tail.columns.paths().clone(), self.runs.last_sequence() + 1);
+        let begin = |frozen: &Arc<Frozen>| self.runs.begin_flush(frozen.clone(), columns, first, self.frozen_to);
+        self.flush = self.frozen.as_ref().map(begin);
     }
 
     /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
@@ -317,8 +326,8 @@ impl Memory {
         let max_blocks = if all { usize::MAX } else { share.saturating_mul(4).max(self.options.least_blocks_per_step) };
         let mut steps = RunSteps::default();
         if let Some(build) = &self.flush {
-            let moved = || Error::internal("the runs in the file are not those in RAM");
-            steps.flush = Some(self.runs.step(facts.0, build, max_blocks)?.ok_or_else(moved)?);
+            let max_blocks = if self.flush_was_lost { usize::MAX } else { max_blocks };
+            steps.flush = Some(self.runs.step(facts.0, build, max_blocks)?);
         }
         if let Some(build) = &self.compaction {
             steps.compaction = Some(self.runs.step(facts.0, build, max_blocks)?);
@@ -355,10 +364,17 @@ impl Memory {
 
     /// Takes in steps after COMMIT.
     pub(crate) fn fold_runs(&mut self, steps: RunSteps) {
-        if let (Some(build), Some(step)) = (&mut self.flush, steps.flush)
-            && self.runs.fold(build, step)
-        {
-            (self.flush, self.frozen) = (None, None);
+        match (&mut self.flush, steps.flush) {
+            (Some(build), Some(Some(step))) => {
+                if self.runs.fold(build, step) {
+                    (self.flush, self.flush_was_lost, self.frozen) = (None, false, None);
+                }
+            }
+            (Some(_), Some(None)) => {
+                self.flush_was_lost = true;
+                self.begin_flush();
+            }
+            _ => {}
         }
         if let (Some(build), Some(step)) = (&mut self.compaction, steps.compaction)
             && step.is_none_or(|step| self.runs.fold(build, step))
@@ -431,8 +447,10 @@ impl Overlay {
     }
 
     /// The nodes that got a message, or were named by one, in the order of their numbers.
-    pub(crate) fn touched(&self) -> BTreeSet<u32> {
-        self.tail.facts.keys().copied().collect()
+    pub(crate) fn touched(&self) -> Vec<u32> {
+        let mut touched: Vec<u32> = self.tail.facts.keys().copied().collect();
+        touched.sort_unstable();
+        touched
     }
 
     /// The nodes that an identify message of this transaction names.
@@ -518,11 +536,6 @@ impl<'a> MemoryView<'a> {
         self.base.nodes.find(identifier_type, value).or_else(added)
     }
 
-    /// The number of the name of a node's type.
-    pub(crate) fn node_type(&self, node: u32) -> u32 {
-        self.identifier(node).map_or(0, |(identifier_type, _)| identifier_type)
-    }
-
     /// The identifier of a node: type and value.
     pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
         self.identifier(node).map_or(("", ""), |(identifier_type, value)| (self.name(identifier_type), value))
@@ -591,6 +604,44 @@ impl<'a> MemoryView<'a> {
         match (self.overlay, row.checked_sub(committed)) {
             (Some(overlay), Some(row)) => overlay.tail.columns.get(column, row).map(Cow::Borrowed),
             _ => self.base.tail.columns.get(column, row).map(Cow::Borrowed),
+        }
+    }
+
+    /// The property columns of some paths.
+    pub(super) fn columns_of(&self, paths: &[Path]) -> Result<Vec<usize>> {
+        let columns = paths.iter().map(|path| self.base.tail.columns.column_of(path));
+        columns.collect::<Option<_>>().ok_or_else(|| Error::internal("the store has no column for a property"))
+    }
+
+    /// Visits every block of every run, past the cache.
+    pub(super) fn visit_run_blocks(&self, facts: Facts<'_>, mut visit: impl FnMut(&Block)) -> Result<()> {
+        for run in self.base.runs.runs() {
+            self.base.runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
+                visit(block);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Visits the events in RAM: of each layer the entries by node, with rows of the columns that come with them.
+    pub(super) fn visit_tails(&self, mut visit: impl FnMut(&mut dyn Iterator<Item = (u32, EventEntry)>, &Columns)) {
+        if let Some(frozen) = &self.base.frozen {
+            let entries =
+                frozen.nodes().iter().flat_map(|(node, facts)| facts.events.iter().map(|entry| (*node, *entry)));
+            visit(&mut { entries }, &frozen.columns);
+        }
+        let committed = self.base.tail.columns.n_rows();
+        let layers = [(Some(&self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
+        for (tail, first_row) in layers {
+            if let Some(tail) = tail {
+                let of_node = |(node, facts): (&u32, &'_ NodeFacts)| {
+                    let node = *node;
+                    let entries: Vec<EventEntry> = facts.events.clone();
+                    entries.into_iter().map(move |entry| (node, EventEntry { row: entry.row - first_row, ..entry }))
+                };
+                visit(&mut tail.facts.iter().flat_map(of_node), &tail.columns);
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod columns;
 mod connection;
+mod event_blocks;
 mod facts;
 mod flat_map;
 mod gathered;
@@ -30,8 +31,8 @@ use rusqlite::{Connection, InterruptHandle};
 pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
 pub(crate) use facts::{
-    ChangeType, CountedTable, Facts, LinkRule, Meta, StoredChange, StoredDefinition, StoredLink, StoredMessage,
-    StoredModel, StoredReject, checksum,
+    ChangeType, CountedTable, Facts, LinkRule, LogWriter, Meta, StoredChange, StoredDefinition, StoredLink,
+    StoredMessage, StoredModel, StoredReject, checksum,
 };
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;

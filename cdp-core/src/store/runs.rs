@@ -31,6 +31,7 @@ pub(crate) use annex::Annex;
 pub(crate) use block::Block;
 pub(crate) use build::{Build, Step};
 pub(crate) use builder::{BlockLimits, Fence};
+pub(crate) use column::PropertyColumn;
 pub(crate) use compact::MergeCursor;
 pub(crate) use directory::Run;
 pub(crate) use flush::{FrozenTail, TailCursor};
@@ -130,6 +131,7 @@ impl Runs {
     }
 
     /// How many bytes of opened blocks are kept.
+    #[cfg(test)]
     pub(crate) fn cached_bytes(&self) -> usize {
         self.cache.n_bytes()
     }

@@ -182,6 +182,7 @@ impl Block {
     }
 
     /// How many property columns the block was written with.
+    #[cfg(test)]
     pub(crate) fn n_columns(&self) -> usize {
         self.columns.len()
     }
@@ -192,6 +193,7 @@ impl Block {
     }
 
     /// The nano-units of an event's property; `None` if it is no number.
+    #[cfg(test)]
     pub(crate) fn number(&self, column: usize, row: usize) -> Option<i128> {
         self.column(column).number(row)
     }

@@ -74,11 +74,6 @@ impl<S> Step<S> {
     pub(crate) fn n_blocks(&self) -> usize {
         self.fences.len()
     }
-
-    /// How many events were written.
-    pub(crate) fn n_events(&self) -> u64 {
-        self.fences.iter().map(|fence| u64::from(fence.n_events)).sum()
-    }
 }
 
 impl Runs {

@@ -87,6 +87,7 @@ impl BlockCache {
     }
 
     /// How many bytes are kept.
+    #[cfg(test)]
     pub(crate) fn n_bytes(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).n_bytes).sum()
     }

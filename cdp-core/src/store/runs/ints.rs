@@ -57,11 +57,6 @@ impl Ints {
 }
 
 impl<'b> IntColumn<'b> {
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// The value at an index.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<i64> {

@@ -1,13 +1,18 @@
 //! What the runs say about one node, as slices of blocks; events are read from the columns only when they are asked for.
 
+#[cfg(test)]
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::annex::{Annex, sort_if_needed};
+use super::annex::Annex;
+#[cfg(test)]
+use super::annex::sort_if_needed;
 use super::block::Block;
 use crate::error::Result;
-use crate::records::{Timestamp, Value};
+use crate::records::Timestamp;
+#[cfg(test)]
+use crate::records::Value;
 
 /// A node's part of one block.
 pub(crate) struct NodeSlice {
@@ -18,6 +23,7 @@ pub(crate) struct NodeSlice {
     /// Its events there.
     pub(crate) rows: Range<usize>,
     // Whether only events were asked for.
+    #[cfg(test)]
     events_only: bool,
 }
 
@@ -70,7 +76,13 @@ impl NodeSlices {
                 return;
             }
         }
-        self.slices.push(NodeSlice { block, place, rows, events_only: since_ms.is_some() });
+        self.slices.push(NodeSlice {
+            block,
+            place,
+            rows,
+            #[cfg(test)]
+            events_only: since_ms.is_some(),
+        });
     }
 
     /// The parts, the oldest run first.

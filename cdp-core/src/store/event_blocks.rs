@@ -1,0 +1,158 @@
+//! Every event of the store as columns, block by block: what a pass over the whole population reads.
+//!
+//! It takes the numbers of the profiles that nodes belong to and leaves columns in the order of runs, then what is in
+//! RAM. It decides nothing; blocks of a scan do not push out those of point reads.
+
+use std::borrow::Cow;
+
+use super::columns::Columns;
+use super::facts::Facts;
+use super::memory::MemoryView;
+use super::node_facts::EventEntry;
+use super::runs::{Block, PropertyColumn};
+use crate::error::Result;
+use crate::records::{Path, Value};
+use crate::rules::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY};
+
+/// The columns that blocks share, so that a scan allocates once.
+#[derive(Default)]
+struct Buffers {
+    profiles: Vec<u32>,
+    occurred_at_ms: Vec<i64>,
+    events: Vec<u32>,
+    // Nano-units; `None` where a block has values of other kinds.
+    numbers: Vec<Option<Vec<i64>>>,
+}
+
+impl Buffers {
+    fn clear(&mut self, n_columns: usize) {
+        self.profiles.clear();
+        self.occurred_at_ms.clear();
+        self.events.clear();
+        self.numbers.clear();
+        self.numbers.resize(n_columns, None);
+    }
+}
+
+/// A block of a run.
+struct StoredBlock<'b> {
+    buffers: &'b Buffers,
+    block: &'b Block,
+    columns: &'b [usize],
+}
+
+/// Events in RAM.
+struct TailBlock<'b> {
+    buffers: &'b Buffers,
+    values: &'b Columns,
+    rows: &'b [u32],
+    columns: &'b [usize],
+}
+
+impl EventBlock for StoredBlock<'_> {
+    fn profiles(&self) -> &[u32] {
+        &self.buffers.profiles
+    }
+
+    fn occurred_at_ms(&self) -> &[i64] {
+        &self.buffers.occurred_at_ms
+    }
+
+    fn event_numbers(&self) -> &[u32] {
+        &self.buffers.events
+    }
+
+    fn numbers(&self, column: usize) -> Option<&[i64]> {
+        self.buffers.numbers.get(column)?.as_deref()
+    }
+
+    fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
+        self.block.value(*self.columns.get(column)?, index)
+    }
+}
+
+impl EventBlock for TailBlock<'_> {
+    fn profiles(&self) -> &[u32] {
+        &self.buffers.profiles
+    }
+
+    fn occurred_at_ms(&self) -> &[i64] {
+        &self.buffers.occurred_at_ms
+    }
+
+    fn event_numbers(&self) -> &[u32] {
+        &self.buffers.events
+    }
+
+    fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
+        self.values.get(*self.columns.get(column)?, *self.rows.get(index)?).map(Cow::Borrowed)
+    }
+}
+
+/// How many events in RAM stand in one block.
+const TAIL_BLOCK_EVENTS: usize = 4_096;
+
+impl MemoryView<'_> {
+    /// Visits every event with these property columns. `profile_of`: the number of each node's profile, or [`NOBODY`].
+    /// Fails with `internal` if there is no column for one of the paths.
+    pub(crate) fn visit_event_blocks(
+        &self,
+        facts: Facts<'_>,
+        paths: &[Path],
+        profile_of: &[u32],
+        visit: &mut dyn FnMut(&dyn EventBlock),
+    ) -> Result<()> {
+        let columns = self.columns_of(paths)?;
+        let mut buffers = Buffers::default();
+        self.visit_run_blocks(facts, |block| {
+            buffers.clear(columns.len());
+            let (occurred_at, names) = (block.occurred_at(), block.names().collect::<Vec<u32>>());
+            occurred_at.append_to(0..block.n_events(), &mut buffers.occurred_at_ms);
+            let places = block.name_places();
+            for place in 0..block.n_nodes() {
+                let profile = block.node(place).and_then(|node| profile_of.get(node as usize)).copied();
+                for row in block.rows(place) {
+                    buffers.profiles.push(profile.unwrap_or(NOBODY));
+                    let name = places.get(row).and_then(|place| names.get(usize::try_from(place).ok()?));
+                    buffers.events.push(name.copied().unwrap_or(0));
+                }
+            }
+            for (column, numbers) in columns.iter().zip(&mut buffers.numbers) {
+                *numbers = numbers_of(&block.column(*column), block.n_events());
+            }
+            visit(&StoredBlock { buffers: &buffers, block, columns: &columns });
+        })?;
+        let mut rows = Vec::new();
+        self.visit_tails(|entries, values| {
+            let mut entries = entries.peekable();
+            while entries.peek().is_some() {
+                buffers.clear(0);
+                rows.clear();
+                for (node, EventEntry { occurred_at, event, row, .. }) in entries.by_ref().take(TAIL_BLOCK_EVENTS) {
+                    buffers.profiles.push(profile_of.get(node as usize).copied().unwrap_or(NOBODY));
+                    buffers.occurred_at_ms.push(occurred_at.millis());
+                    buffers.events.push(event);
+                    rows.push(row);
+                }
+                visit(&TailBlock { buffers: &buffers, values, rows: &rows, columns: &columns });
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The nano-units of a column; `None` where text may stand for numbers, or numbers are of 128 bits.
+fn numbers_of(column: &PropertyColumn<'_>, n_events: usize) -> Option<Vec<i64>> {
+    match column {
+        PropertyColumn::Absent => Some(vec![NO_NUMBER; n_events]),
+        PropertyColumn::Numbers(numbers) => {
+            let unit = numbers.unit();
+            let nanos = |row| match numbers.scaled(row) {
+                None => NO_NUMBER,
+                Some(scaled) => scaled.checked_mul(unit).filter(|nanos| *nanos > LARGE_NUMBER).unwrap_or(LARGE_NUMBER),
+            };
+            Some((0..n_events).map(nanos).collect())
+        }
+        PropertyColumn::Wide(_) | PropertyColumn::Entries(..) => None,
+    }
+}
