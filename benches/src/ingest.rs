@@ -6,6 +6,7 @@ use cdp_core::records::{Object, Value};
 
 use crate::arguments::Arguments;
 use crate::dataset::{Arrival, Dataset};
+use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, rate, show};
 use crate::run::{Side, expect_equal, number, stop};
 
@@ -36,9 +37,10 @@ const PEERS: [(&str, &str, &str); 5] = [
 pub fn run(arguments: &Arguments) {
     let dataset = Dataset::new(&arguments.folder(), arguments.world());
     let mut report = Report::new("ingest", arguments);
-    against_peers(arguments, &dataset, &mut report);
-    orders_of_arrival(arguments, &dataset, &mut report);
-    sizes(arguments, &dataset, &mut report);
+    let with_context = against_peers(arguments, &dataset, &mut report);
+    let without = orders_of_arrival(arguments, &dataset, &mut report);
+    sizes(&dataset, [with_context, without], &mut report);
+    dataset.scratch("ours.db", true);
     report.write();
 }
 
@@ -74,7 +76,8 @@ fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: &str, whole: 
     (whole.to_owned(), String::new())
 }
 
-fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
+/// Gives the bytes of our file for each event.
+fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) -> Spread {
     let data = dataset.messages(Arrival::InOrder, true);
     let checked = dataset.world.n_events <= CHECKED_EVENTS;
     let mut one =
@@ -89,8 +92,8 @@ fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
         let (input, short) = input_of_peer(arguments, dataset, script, &data);
         peers.push((Line::new(name, &format!("{note}{short}")), script, input));
     }
-    for _ in 0..arguments.repetitions() {
-        one.runs.push(ours(dataset, &data, 1, checked).run());
+    for repetition in 0..arguments.repetitions() {
+        one.runs.push(ours(dataset, &data, 1, checked && repetition == 0).run());
         floor.runs.push(raw(dataset, &data).run());
         two.runs.push(ours(dataset, &data, 2, false).run());
         for (line, script, input) in &mut peers {
@@ -103,11 +106,20 @@ fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
     check_contents(dataset, &lines, checked);
     print_against_peers(&lines);
     let processors = |line: &Line| line.spread(|run| number(run, "rows") / number(run, "busiest_thread_cpu_seconds"));
-    println!("  two processors: {} rows per CPU second of the busiest thread", show(processors(&lines[1])));
+    let (ours, floor) = (&lines[1], &lines[2]);
+    let walls = ours.ratio(floor, |run| number(run, "rows") / number(run, "wall_seconds").max(1e-9));
+    println!("  two processors: {} rows per CPU second of the busiest thread", show(processors(ours)));
+    println!("  two processors: {} of the raw insert's rate on the wall", show(walls));
     let flat = lines[0].spread(|run| number(run, "last_tenth_to_first"));
     println!("  flatness, rate of the last tenth by the first: {}", show(flat));
     report.put("flatness", flat.to_value());
+    report.put("two_processors_to_raw_on_the_wall", walls.to_value());
     report.put_lines("against_peers", &lines);
+    file_bytes(&lines[0])
+}
+
+fn file_bytes(line: &Line) -> Spread {
+    line.spread(|run| number(run, "file_bytes") / number(run, "rows").max(1.0))
 }
 
 /// Every side counted each message once, and the same revenue.
@@ -151,13 +163,13 @@ fn print_against_peers(lines: &[Line]) {
 }
 
 /// The same messages in other orders, and a hundredth of them once more at the end.
-fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
+fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Report) -> Spread {
     let checked = dataset.world.n_events <= CHECKED_EVENTS;
     let (redelivery, redelivered) = dataset.redelivery(false);
     let mut lines: Vec<Line> = Arrival::ALL.map(|arrival| Line::new(arrival.as_str(), "without context")).into();
-    for _ in 0..arguments.repetitions() {
+    for repetition in 0..arguments.repetitions() {
         for (line, arrival) in lines.iter_mut().zip(Arrival::ALL) {
-            let mut side = ours(dataset, &dataset.messages(arrival, false), 1, checked);
+            let mut side = ours(dataset, &dataset.messages(arrival, false), 1, checked && repetition == 0);
             if arrival == Arrival::InOrder {
                 side = side.with("redelivery", &redelivery);
             }
@@ -197,24 +209,20 @@ fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Repo
     );
     report.put_lines("arrival", &lines);
     report.put_lines("redelivery", &[again]);
+    file_bytes(&lines[0])
 }
 
 /// Bytes in the file for each event, with the message's own length beside it.
-fn sizes(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
-    let _ = arguments;
+fn sizes(dataset: &Dataset, [with_context, without]: [Spread; 2], report: &mut Report) {
     let mut rows = vec![["message", "bytes sent", "file B/event"].map(str::to_owned).to_vec()];
     let mut fields = Object::new();
-    for (name, with_context) in [("with context", true), ("without context", false)] {
-        let data = dataset.messages(Arrival::InOrder, with_context);
-        let run = ours(dataset, &data, 1, false).run();
-        let events = dataset.world.n_events as f64;
-        let sent = std::fs::metadata(&data).map_or(0, |metadata| metadata.len()) as f64 / events;
-        let kept = number(&run, "file_bytes") / events;
-        rows.push(vec![name.to_owned(), format!("{sent:.0}"), format!("{kept:.0}")]);
-        let sizes = [("sent_bytes_per_event", Value::float(sent)), ("file_bytes_per_event", Value::float(kept))];
+    for (name, has_context, kept) in [("with context", true, with_context), ("without context", false, without)] {
+        let data = dataset.messages(Arrival::InOrder, has_context);
+        let sent = std::fs::metadata(&data).map_or(0, |metadata| metadata.len()) as f64 / dataset.world.n_events as f64;
+        rows.push(vec![name.to_owned(), format!("{sent:.0}"), show(kept)]);
+        let sizes = [("sent_bytes_per_event", Value::float(sent)), ("file_bytes_per_event", kept.to_value())];
         fields.insert(name.replace(' ', "_"), Value::object(sizes));
     }
     print_table("size", &rows);
     report.put("sizes", Value::Object(fields));
-    dataset.scratch("ours.db", true);
 }
