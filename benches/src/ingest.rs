@@ -1,6 +1,6 @@
 //! `make bench-ingest`: messages into a durable store, against the raw insert and what people use instead.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cdp_core::records::{Object, Value};
 
@@ -17,18 +17,32 @@ const FIRST_ROWS: u64 = 1_000_000;
 /// Up to so many events the sides' contents are compared, and the stores' fingerprints.
 const CHECKED_EVENTS: u64 = 1_000_000;
 
-const PEERS: [(&str, &str, &str); 5] = [
+/// Name, script, variant, and what a reader must know.
+const PEERS: [(&str, &str, &str, &str); 6] = [
     (
         "DuckDB, 10k batches",
         "ingest_duckdb_batches.py",
+        "",
         "INSERT OR IGNORE from read_json, primary key on the message id; no identity, no features",
     ),
-    ("DuckDB, bulk", "ingest_duckdb_bulk.py", "read_json + distinct + five aggregates, one shot; no identity"),
-    ("Polars, bulk", "ingest_polars.py", "scan_ndjson + unique + group_by, to Parquet; no identity"),
-    ("pandas, bulk", "ingest_pandas.py", "read_json (pyarrow) + drop_duplicates + groupby, to Parquet; no identity"),
+    ("DuckDB, bulk", "ingest_duckdb_bulk.py", "", "read_json + distinct + five aggregates, one shot; no identity"),
+    (
+        "DuckDB, bulk, no context",
+        "ingest_duckdb_bulk.py",
+        "bare",
+        "the same, keeping the messages without their context",
+    ),
+    ("Polars, bulk", "ingest_polars.py", "", "scan_ndjson + first of each id + group_by, to Parquet; no identity"),
+    (
+        "pandas, bulk",
+        "ingest_pandas.py",
+        "",
+        "read_json (pyarrow) + drop_duplicates + groupby, to Parquet; no identity",
+    ),
     (
         "Python json + sqlite3",
         "ingest_sqlite3.py",
+        "",
         "10k batches with dedupe, ids and aggregates; no windows, no merges",
     ),
 ];
@@ -57,15 +71,16 @@ fn raw(dataset: &Dataset, data: &Path) -> Side {
     Side::ours("raw-insert").with("data", data).with("columns", dataset.raw_columns()).with("store", store)
 }
 
-fn peer(arguments: &Arguments, dataset: &Dataset, script: &str, data: &Path) -> Value {
+fn peer(arguments: &Arguments, dataset: &Dataset, (script, variant): (&str, &str), data: &Path) -> Value {
     let store = dataset.scratch("peer.store", true);
-    let run = Side::python(arguments, script).with("data", data).with("store", &store).on_threads(1).run();
+    let side = Side::python(arguments, script).with("variant", variant).with("data", data).with("store", &store);
+    let run = side.on_threads(1).run();
     dataset.scratch("peer.store", true);
     run
 }
 
 /// The input of a peer at a size above a million: all, unless its rate over the first million is too low.
-fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: &str, whole: &Path) -> (std::path::PathBuf, String) {
+fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: (&str, &str), whole: &Path) -> (PathBuf, String) {
     if dataset.world.n_events <= FIRST_ROWS {
         return (whole.to_owned(), String::new());
     }
@@ -86,18 +101,17 @@ fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
     let mut floor = Line::new("raw SQLite insert", "the same text and four columns; parses nothing, dedupes nothing");
     let mut peers = Vec::new();
     let wanted = arguments.text("peers", "all");
-    for (name, script, note) in
-        PEERS.iter().filter(|(_, script, _)| wanted == "all" || wanted.split(',').any(|word| script.contains(word)))
-    {
-        let (input, short) = input_of_peer(arguments, dataset, script, &data);
-        peers.push((Line::new(name, &format!("{note}{short}")), script, input));
+    let is_wanted = |script: &str| wanted == "all" || wanted.split(',').any(|word| script.contains(word));
+    for (name, script, variant, note) in PEERS.into_iter().filter(|(_, script, ..)| is_wanted(script)) {
+        let (input, short) = input_of_peer(arguments, dataset, (script, variant), &data);
+        peers.push((Line::new(name, &format!("{note}{short}")), (script, variant), input));
     }
     for repetition in 0..arguments.repetitions() {
         one.runs.push(ours(dataset, &data, 1, checked && repetition == 0).run());
         floor.runs.push(raw(dataset, &data).run());
         two.runs.push(ours(dataset, &data, 2, false).run());
         for (line, script, input) in &mut peers {
-            line.runs.push(peer(arguments, dataset, script, input));
+            line.runs.push(peer(arguments, dataset, *script, input));
         }
     }
     dataset.scratch("raw.db", true);
@@ -204,7 +218,7 @@ fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Repo
         );
     }
     println!(
-        "  redelivery of {redelivered} messages, opening included: {} rows per CPU second, all duplicates",
+        "  redelivery of {redelivered} messages, closing included: {} rows per CPU second, all duplicates",
         show(again.spread(rate))
     );
     report.put_lines("arrival", &lines);

@@ -57,8 +57,8 @@ pub fn ingest(arguments: &Arguments) {
     for file in ["traits", "redelivery"] {
         let path = arguments.text(file, "");
         if !path.is_empty() {
-            let meter = Meter::start();
             let db = if closes { open(&store) } else { db.clone() };
+            let meter = Meter::start();
             let receipt = take_in(&db, Path::new(&path)).receipt;
             if closes {
                 db.close().expect("the store closes");
