@@ -95,13 +95,13 @@ bench: bench-retail
 bench-ingest: $(BENCH_VENV)/ready
 	$(BENCH) ingest $(BENCH_ARGUMENTS)
 
-bench-reads: $(BENCH_VENV)/ready bench-python bench-node
+bench-reads: bench-python bench-node
 	$(BENCH) reads $(BENCH_ARGUMENTS)
 
 bench-audience: $(BENCH_VENV)/ready
 	$(BENCH) audience $(BENCH_ARGUMENTS)
 
-bench-concurrency: bench-node
+bench-concurrency: $(BENCH_VENV)/ready bench-node
 	$(BENCH) concurrency $(BENCH_ARGUMENTS)
 
 bench-retail: $(BENCH_VENV)/ready
@@ -109,6 +109,7 @@ bench-retail: $(BENCH_VENV)/ready
 
 # The optimized packages of both languages; cargo knows whether there is anything to do.
 bench-python: $(BENCH_VENV)/ready
+	rm -f $(BENCH_VENV)/wheel/*.whl
 	cd cdp-py && $(BENCH_PY) -m maturin build --quiet --release --out ../$(BENCH_VENV)/wheel
 	$(BENCH_PY) -m pip install --quiet --no-index --force-reinstall $(BENCH_VENV)/wheel/*.whl
 
@@ -119,25 +120,6 @@ $(BENCH_VENV)/ready: benches/requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_PY) -m pip install --quiet --requirement benches/requirements.txt
 	touch $@
-
-wheel: $(VENV)/ready $(CORE) Cargo.lock cdp-py/pyproject.toml
-	rm -f $(PACKAGES)/*.whl
-	cd cdp-py && $(PY) -m maturin build --out ../$(PACKAGES)
-	$(PY) -m pip install --quiet --no-index --force-reinstall $(PACKAGES)/*.whl
-	touch $@
-
-$(VENV)/ready:
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet $(PY_TEST_DEPENDENCIES)
-	touch $@
-
-cdp-node/node_modules: cdp-node/package-lock.json
-	cd cdp-node && npm ci --no-audit --no-fund
-	touch $@
-
-bench: $(VENV)/ready
-	cargo build --release --package cdp-benches
-	cargo run --release --quiet --package cdp-benches -- $(PY) benches/peer_sqlite3.py
 
 wheel: $(VENV)/ready
 	cd cdp-py && $(PY) -m maturin build --release --out ../$(PACKAGES)

@@ -1,7 +1,8 @@
 """DuckDB as a store that messages stream into: batches of 10,000, each durable, a primary key against redelivery.
 
-Each batch is read by read_json with declared columns: of the forms tried (that, a pyarrow table, executemany) it took the
-fewest CPU seconds. The batches are cut into files before the clock starts. No identity, no features.
+Each batch is read by read_json with declared columns. Of the forms tried on 50,000 rows it took the fewest CPU seconds together
+with an anti-join in place of OR IGNORE; JSON extraction from text and a pyarrow table took half as much again. The batches
+are cut into files before the clock starts. No identity, no features.
 """
 
 import measure  # first: it binds the process

@@ -17,7 +17,7 @@ store = folder / "events.db"
 meter = measure.Meter()
 db = sqlite3.connect(store, isolation_level=None)
 db.executescript("""
-    PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -262144;
     CREATE TABLE events (sequence INTEGER PRIMARY KEY, message_id TEXT UNIQUE, person INTEGER, event TEXT, occurred_at TEXT, message TEXT);
     CREATE TABLE people (person INTEGER PRIMARY KEY, identifier TEXT UNIQUE, spend REAL, carts INTEGER, views INTEGER,
         last_search_at TEXT, largest_checkout REAL);

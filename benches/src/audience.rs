@@ -144,11 +144,16 @@ fn refresh(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut 
     }
     let mut found = Object::new();
     for touched in TOUCHED.map(|touched| touched.to_string()) {
+        // A store with fewer people has no such batch.
+        let has = |side: usize| runs.iter().all(|run| run[side].get(&touched).is_some());
         let of = |side: usize| Spread::of(runs.iter().map(|run| number(&run[side], &touched)));
         let ratio = Spread::of(runs.iter().map(|run| number(&run[0], &touched) / number(&run[1], &touched).max(1e-9)));
-        rows.push(vec![touched.clone(), show(of(0)), show(of(1)), show(ratio)]);
-        let figures = [("full", of(0).to_value()), ("tenth", of(1).to_value()), ("full_to_tenth", ratio.to_value())];
-        found.insert(touched, Value::object(figures));
+        if has(0) && has(1) {
+            rows.push(vec![touched.clone(), show(of(0)), show(of(1)), show(ratio)]);
+            let figures =
+                [("full", of(0).to_value()), ("tenth", of(1).to_value()), ("full_to_tenth", ratio.to_value())];
+            found.insert(touched, Value::object(figures));
+        }
     }
     print_table("taking in 10,000 new events, two audiences refreshed", &rows);
     report.put("refresh", Value::Object(found));

@@ -6,7 +6,7 @@ use std::path::Path;
 use cdp_core::records::Value;
 
 use crate::arguments::Arguments;
-use crate::dataset::{Arrival, Dataset};
+use crate::dataset::{Arrival, Dataset, copy_store, stored_bytes};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, show};
 use crate::run::{Side, number};
@@ -84,11 +84,13 @@ fn durable_calls(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
 fn readers(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut Report) {
     let sample = dataset.sample(11_000);
     let seconds = arguments.number("seconds", 5).to_string();
+    let copy = dataset.scratch("beside.db", true);
     let side = || {
-        let side = Side::ours("readers").with("store", store).with("sample", &sample).with("seconds", &seconds);
+        copy_store(store, &copy);
+        let side = Side::ours("readers").with("store", &copy).with("sample", &sample).with("seconds", &seconds);
         side.with("readers", READERS.to_string())
     };
-    // A store that has these messages takes in the ones with context as duplicates: other messages are needed.
+    // Other messages than those that the store has: duplicates would cost less.
     let more = Dataset::new(&arguments.folder(), crate::world::World { seed: dataset.world.seed + 1, ..dataset.world });
     let data = more.messages(Arrival::InOrder, false);
     let mut lines = [
@@ -99,13 +101,20 @@ fn readers(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut 
     for _ in 0..arguments.repetitions() {
         lines[0].runs.push(side().run());
         lines[1].runs.push(side().with("write", &data).run());
-        let mut writer = Side::ours("ingest").with("data", &data).with("store", store).on_threads(1).start();
-        lines[2].runs.push(side().run());
-        let _ = writer.kill();
-        let _ = writer.wait();
+        let readers = side();
+        lines[2].runs.push(beside_a_writer(&copy, &data, readers));
     }
-    let head =
-        ["two readers, five features", "CPU p50 us", "CPU p99 us", "wall p50 us", "wall p99 us", "WAL MB", "reads"];
+    dataset.scratch("beside.db", true);
+    let head = [
+        "two readers, five features",
+        "CPU p50 us",
+        "CPU p99 us",
+        "wall p50 us",
+        "wall p99 us",
+        "WAL MB",
+        "grown MB",
+        "reads",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for line in &lines {
         let of = |name: &str| show(line.spread(|run| part(run, name)));
@@ -116,6 +125,7 @@ fn readers(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut 
             of("wall_p50_us"),
             of("wall_p99_us"),
             show(line.spread(|run| number(run, "greatest_wal_megabytes"))),
+            show(line.spread(|run| number(run, "grown_megabytes"))),
             of("calls"),
         ]);
     }
@@ -123,25 +133,43 @@ fn readers(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut 
     put(report, "readers", &lines);
 }
 
+/// Runs a side while another process takes messages into the same store; what the run says gets by how much that grew.
+fn beside_a_writer(store: &Path, data: &Path, side: Side) -> Value {
+    let before = stored_bytes(store);
+    let mut writer = Side::ours("ingest").with("data", data).with("store", store).on_threads(1).start();
+    let mut run = side.run();
+    let _ = writer.kill();
+    let _ = writer.wait();
+    let grown = stored_bytes(store).saturating_sub(before) as f64 / 1e6;
+    if let Value::Object(fields) = &mut run {
+        fields.insert("grown_megabytes".to_owned(), Value::float(grown));
+    }
+    run
+}
+
 fn event_loop(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut Report) {
     let rounds = arguments.number("rounds", 10).to_string();
     let more = Dataset::new(&arguments.folder(), crate::world::World { seed: dataset.world.seed + 2, ..dataset.world });
     let data = more.messages(Arrival::InOrder, false);
-    let node = || Side::node(arguments, "track_async.js").with("store", store).with("rounds", &rounds);
+    let copy = dataset.scratch("beside.db", true);
+    let node = || {
+        copy_store(store, &copy);
+        Side::node(arguments, "track_async.js").with("store", &copy).with("rounds", &rounds)
+    };
     let mut lines =
         [Line::new("nobody else", "1,000 trackAsync at a time"), Line::new("a second process ingests", "the same")];
     for _ in 0..arguments.repetitions() {
         lines[0].runs.push(node().run());
-        let mut writer = Side::ours("ingest").with("data", &data).with("store", store).on_threads(1).start();
-        lines[1].runs.push(node().run());
-        let _ = writer.kill();
-        let _ = writer.wait();
+        let loop_side = node();
+        lines[1].runs.push(beside_a_writer(&copy, &data, loop_side));
     }
-    let head = ["1,000 concurrent trackAsync", "loop delay p50 ms", "p99 ms", "max ms", "calls/s", "failed"];
+    dataset.scratch("beside.db", true);
+    let head =
+        ["1,000 concurrent trackAsync", "loop delay p50 ms", "p99 ms", "max ms", "calls/s", "failed", "grown MB"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for line in &lines {
         let of = |name: &str| show(Spread::of(line.runs.iter().map(|run| number(run, name))));
-        let fields = ["delay_p50_ms", "delay_p99_ms", "delay_max_ms", "calls_per_second", "failed"];
+        let fields = ["delay_p50_ms", "delay_p99_ms", "delay_max_ms", "calls_per_second", "failed", "grown_megabytes"];
         rows.push([vec![line.name.clone()], fields.map(of).to_vec()].concat());
     }
     print_table("Node's event loop", &rows);

@@ -1,11 +1,12 @@
 //! `make bench-ingest`: messages into a durable store, against the raw insert and what people use instead.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cdp_core::records::{Object, Value};
 
 use crate::arguments::Arguments;
 use crate::dataset::{Arrival, Dataset};
+use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, rate, show};
 use crate::run::{Side, expect_equal, number, stop};
 
@@ -16,18 +17,32 @@ const FIRST_ROWS: u64 = 1_000_000;
 /// Up to so many events the sides' contents are compared, and the stores' fingerprints.
 const CHECKED_EVENTS: u64 = 1_000_000;
 
-const PEERS: [(&str, &str, &str); 5] = [
+/// Name, script, variant, and what a reader must know.
+const PEERS: [(&str, &str, &str, &str); 6] = [
     (
         "DuckDB, 10k batches",
         "ingest_duckdb_batches.py",
+        "",
         "INSERT OR IGNORE from read_json, primary key on the message id; no identity, no features",
     ),
-    ("DuckDB, bulk", "ingest_duckdb_bulk.py", "read_json + distinct + five aggregates, one shot; no identity"),
-    ("Polars, bulk", "ingest_polars.py", "scan_ndjson + unique + group_by, to Parquet; no identity"),
-    ("pandas, bulk", "ingest_pandas.py", "read_json (pyarrow) + drop_duplicates + groupby, to Parquet; no identity"),
+    ("DuckDB, bulk", "ingest_duckdb_bulk.py", "", "read_json + distinct + five aggregates, one shot; no identity"),
+    (
+        "DuckDB, bulk, no context",
+        "ingest_duckdb_bulk.py",
+        "bare",
+        "the same, keeping the messages without their context",
+    ),
+    ("Polars, bulk", "ingest_polars.py", "", "scan_ndjson + first of each id + group_by, to Parquet; no identity"),
+    (
+        "pandas, bulk",
+        "ingest_pandas.py",
+        "",
+        "read_json (pyarrow) + drop_duplicates + groupby, to Parquet; no identity",
+    ),
     (
         "Python json + sqlite3",
         "ingest_sqlite3.py",
+        "",
         "10k batches with dedupe, ids and aggregates; no windows, no merges",
     ),
 ];
@@ -36,9 +51,10 @@ const PEERS: [(&str, &str, &str); 5] = [
 pub fn run(arguments: &Arguments) {
     let dataset = Dataset::new(&arguments.folder(), arguments.world());
     let mut report = Report::new("ingest", arguments);
-    against_peers(arguments, &dataset, &mut report);
-    orders_of_arrival(arguments, &dataset, &mut report);
-    sizes(arguments, &dataset, &mut report);
+    let with_context = against_peers(arguments, &dataset, &mut report);
+    let without = orders_of_arrival(arguments, &dataset, &mut report);
+    sizes(&dataset, [with_context, without], &mut report);
+    dataset.scratch("ours.db", true);
     report.write();
 }
 
@@ -55,15 +71,16 @@ fn raw(dataset: &Dataset, data: &Path) -> Side {
     Side::ours("raw-insert").with("data", data).with("columns", dataset.raw_columns()).with("store", store)
 }
 
-fn peer(arguments: &Arguments, dataset: &Dataset, script: &str, data: &Path) -> Value {
+fn peer(arguments: &Arguments, dataset: &Dataset, (script, variant): (&str, &str), data: &Path) -> Value {
     let store = dataset.scratch("peer.store", true);
-    let run = Side::python(arguments, script).with("data", data).with("store", &store).on_threads(1).run();
+    let side = Side::python(arguments, script).with("variant", variant).with("data", data).with("store", &store);
+    let run = side.on_threads(1).run();
     dataset.scratch("peer.store", true);
     run
 }
 
 /// The input of a peer at a size above a million: all, unless its rate over the first million is too low.
-fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: &str, whole: &Path) -> (std::path::PathBuf, String) {
+fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: (&str, &str), whole: &Path) -> (PathBuf, String) {
     if dataset.world.n_events <= FIRST_ROWS {
         return (whole.to_owned(), String::new());
     }
@@ -74,7 +91,8 @@ fn input_of_peer(arguments: &Arguments, dataset: &Dataset, script: &str, whole: 
     (whole.to_owned(), String::new())
 }
 
-fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
+/// Gives the bytes of our file for each event.
+fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) -> Spread {
     let data = dataset.messages(Arrival::InOrder, true);
     let checked = dataset.world.n_events <= CHECKED_EVENTS;
     let mut one =
@@ -83,18 +101,17 @@ fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
     let mut floor = Line::new("raw SQLite insert", "the same text and four columns; parses nothing, dedupes nothing");
     let mut peers = Vec::new();
     let wanted = arguments.text("peers", "all");
-    for (name, script, note) in
-        PEERS.iter().filter(|(_, script, _)| wanted == "all" || wanted.split(',').any(|word| script.contains(word)))
-    {
-        let (input, short) = input_of_peer(arguments, dataset, script, &data);
-        peers.push((Line::new(name, &format!("{note}{short}")), script, input));
+    let is_wanted = |script: &str| wanted == "all" || wanted.split(',').any(|word| script.contains(word));
+    for (name, script, variant, note) in PEERS.into_iter().filter(|(_, script, ..)| is_wanted(script)) {
+        let (input, short) = input_of_peer(arguments, dataset, (script, variant), &data);
+        peers.push((Line::new(name, &format!("{note}{short}")), (script, variant), input));
     }
-    for _ in 0..arguments.repetitions() {
-        one.runs.push(ours(dataset, &data, 1, checked).run());
+    for repetition in 0..arguments.repetitions() {
+        one.runs.push(ours(dataset, &data, 1, checked && repetition == 0).run());
         floor.runs.push(raw(dataset, &data).run());
         two.runs.push(ours(dataset, &data, 2, false).run());
         for (line, script, input) in &mut peers {
-            line.runs.push(peer(arguments, dataset, script, input));
+            line.runs.push(peer(arguments, dataset, *script, input));
         }
     }
     dataset.scratch("raw.db", true);
@@ -103,11 +120,20 @@ fn against_peers(arguments: &Arguments, dataset: &Dataset, report: &mut Report) 
     check_contents(dataset, &lines, checked);
     print_against_peers(&lines);
     let processors = |line: &Line| line.spread(|run| number(run, "rows") / number(run, "busiest_thread_cpu_seconds"));
-    println!("  two processors: {} rows per CPU second of the busiest thread", show(processors(&lines[1])));
+    let (ours, floor) = (&lines[1], &lines[2]);
+    let walls = ours.ratio(floor, |run| number(run, "rows") / number(run, "wall_seconds").max(1e-9));
+    println!("  two processors: {} rows per CPU second of the busiest thread", show(processors(ours)));
+    println!("  two processors: {} of the raw insert's rate on the wall", show(walls));
     let flat = lines[0].spread(|run| number(run, "last_tenth_to_first"));
     println!("  flatness, rate of the last tenth by the first: {}", show(flat));
     report.put("flatness", flat.to_value());
+    report.put("two_processors_to_raw_on_the_wall", walls.to_value());
     report.put_lines("against_peers", &lines);
+    file_bytes(&lines[0])
+}
+
+fn file_bytes(line: &Line) -> Spread {
+    line.spread(|run| number(run, "file_bytes") / number(run, "rows").max(1.0))
 }
 
 /// Every side counted each message once, and the same revenue.
@@ -151,13 +177,13 @@ fn print_against_peers(lines: &[Line]) {
 }
 
 /// The same messages in other orders, and a hundredth of them once more at the end.
-fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
+fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Report) -> Spread {
     let checked = dataset.world.n_events <= CHECKED_EVENTS;
     let (redelivery, redelivered) = dataset.redelivery(false);
     let mut lines: Vec<Line> = Arrival::ALL.map(|arrival| Line::new(arrival.as_str(), "without context")).into();
-    for _ in 0..arguments.repetitions() {
+    for repetition in 0..arguments.repetitions() {
         for (line, arrival) in lines.iter_mut().zip(Arrival::ALL) {
-            let mut side = ours(dataset, &dataset.messages(arrival, false), 1, checked);
+            let mut side = ours(dataset, &dataset.messages(arrival, false), 1, checked && repetition == 0);
             if arrival == Arrival::InOrder {
                 side = side.with("redelivery", &redelivery);
             }
@@ -192,29 +218,25 @@ fn orders_of_arrival(arguments: &Arguments, dataset: &Dataset, report: &mut Repo
         );
     }
     println!(
-        "  redelivery of {redelivered} messages, opening included: {} rows per CPU second, all duplicates",
+        "  redelivery of {redelivered} messages, closing included: {} rows per CPU second, all duplicates",
         show(again.spread(rate))
     );
     report.put_lines("arrival", &lines);
     report.put_lines("redelivery", &[again]);
+    file_bytes(&lines[0])
 }
 
 /// Bytes in the file for each event, with the message's own length beside it.
-fn sizes(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
-    let _ = arguments;
+fn sizes(dataset: &Dataset, [with_context, without]: [Spread; 2], report: &mut Report) {
     let mut rows = vec![["message", "bytes sent", "file B/event"].map(str::to_owned).to_vec()];
     let mut fields = Object::new();
-    for (name, with_context) in [("with context", true), ("without context", false)] {
-        let data = dataset.messages(Arrival::InOrder, with_context);
-        let run = ours(dataset, &data, 1, false).run();
-        let events = dataset.world.n_events as f64;
-        let sent = std::fs::metadata(&data).map_or(0, |metadata| metadata.len()) as f64 / events;
-        let kept = number(&run, "file_bytes") / events;
-        rows.push(vec![name.to_owned(), format!("{sent:.0}"), format!("{kept:.0}")]);
-        let sizes = [("sent_bytes_per_event", Value::float(sent)), ("file_bytes_per_event", Value::float(kept))];
+    for (name, has_context, kept) in [("with context", true, with_context), ("without context", false, without)] {
+        let data = dataset.messages(Arrival::InOrder, has_context);
+        let sent = std::fs::metadata(&data).map_or(0, |metadata| metadata.len()) as f64 / dataset.world.n_events as f64;
+        rows.push(vec![name.to_owned(), format!("{sent:.0}"), show(kept)]);
+        let sizes = [("sent_bytes_per_event", Value::float(sent)), ("file_bytes_per_event", kept.to_value())];
         fields.insert(name.replace(' ', "_"), Value::object(sizes));
     }
     print_table("size", &rows);
     report.put("sizes", Value::Object(fields));
-    dataset.scratch("ours.db", true);
 }

@@ -144,7 +144,11 @@ impl Spread {
     /// Of these values; all zero if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
-        let [least, median, greatest] = [0.0, 0.5, 1.0].map(|share| percentile(&mut values, share));
+        values.sort_by(f64::total_cmp);
+        let (least, greatest) = (values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0));
+        // Of an even number of values, the middle between the two middle ones.
+        let middle = |place: usize| values.get(place).copied().unwrap_or(0.0);
+        let median = (middle(values.len().saturating_sub(1) / 2) + middle(values.len() / 2)) / 2.0;
         Spread { median, least, greatest }
     }
 

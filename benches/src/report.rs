@@ -86,6 +86,7 @@ impl Report {
             ("processors".to_owned(), Value::count(processors)),
             ("optimized".to_owned(), Value::Bool(!cfg!(debug_assertions))),
             ("version".to_owned(), Cdp::version()),
+            ("peers".to_owned(), Value::List(peer_versions())),
         ];
         Report { name, fields, label: size_label(world.n_events) }
     }
@@ -121,6 +122,12 @@ impl Report {
         std::fs::write(folder.join(&file), report.to_json() + "\n").expect("benches/results can be written");
         println!("\nwritten: benches/results/{file}");
     }
+}
+
+/// What the peers' environment is made of.
+fn peer_versions() -> Vec<Value> {
+    let pinned = std::fs::read_to_string(root().join("benches/requirements.txt")).unwrap_or_default();
+    pinned.lines().filter(|line| line.contains("==")).map(Value::from).collect()
 }
 
 /// `1m`, `50k`.

@@ -9,6 +9,7 @@ use cdp_core::cdp::{AsOf, Data, IngestOptions};
 use cdp_core::records::{MessageType, Object, Value};
 
 use crate::arguments::Arguments;
+use crate::dataset::stored_bytes;
 use crate::definitions::define_for_ingest;
 use crate::measure::{Latencies, Meter, wall_now};
 use crate::run::stop;
@@ -70,6 +71,7 @@ pub fn read_while_writing(arguments: &Arguments) {
     let people: Vec<Value> =
         people.unwrap_or_else(|| stop("the sample is a list")).iter().filter_map(identifier).collect();
     let written = arguments.text("write", "");
+    let bytes_before = stored_bytes(&store) as f64;
     let ended = AtomicBool::new(false);
     let mut all = Latencies::default();
     let mut greatest_log = 0;
@@ -98,6 +100,7 @@ pub fn read_while_writing(arguments: &Arguments) {
     let said = Value::object([
         ("latencies", all.into_value()),
         ("rows_written", Value::count(rows as usize)),
+        ("grown_megabytes", Value::float((stored_bytes(&store) as f64 - bytes_before) / 1e6)),
         ("greatest_wal_megabytes", Value::float(greatest_log as f64 / 1e6)),
     ]);
     println!("{}", said.to_json());

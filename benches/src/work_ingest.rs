@@ -43,23 +43,23 @@ pub fn ingest(arguments: &Arguments) {
     let meter = Meter::start();
     let db = open(&store);
     define_for_ingest(&db);
-    let (receipt, stamps) = take_in(&db, &arguments.path("data"));
+    let taken = take_in(&db, &arguments.path("data"));
     said.insert("ingest_cpu_seconds".to_owned(), Value::float(meter.stop().cpu_seconds));
-    said.insert("busiest_thread_cpu_seconds".to_owned(), Value::float(busiest_thread_cpu_seconds()));
+    said.insert("busiest_thread_cpu_seconds".to_owned(), Value::float(taken.busiest_thread_cpu_seconds));
     let closes = arguments.text("finish", "close") == "close";
     if closes {
         db.close().expect("the store closes");
     }
     said.extend(meter.stop().fields());
-    said.extend(counts(&receipt));
+    said.extend(counts(&taken.receipt));
     said.insert("file_bytes".to_owned(), Value::count(stored_bytes(&store) as usize));
-    said.insert("last_tenth_to_first".to_owned(), Value::float(flatness(&stamps)));
+    said.insert("last_tenth_to_first".to_owned(), Value::float(flatness(&taken.stamps)));
     for file in ["traits", "redelivery"] {
         let path = arguments.text(file, "");
         if !path.is_empty() {
-            let meter = Meter::start();
             let db = if closes { open(&store) } else { db.clone() };
-            let (receipt, _) = take_in(&db, Path::new(&path));
+            let meter = Meter::start();
+            let receipt = take_in(&db, Path::new(&path)).receipt;
             if closes {
                 db.close().expect("the store closes");
             }
@@ -78,15 +78,25 @@ pub fn ingest(arguments: &Arguments) {
     }
 }
 
-fn take_in(db: &Cdp, data: &Path) -> (Receipt, Vec<Stamp>) {
+/// What an ingest did, and how it went on.
+struct Taken {
+    receipt: Receipt,
+    stamps: Vec<Stamp>,
+    busiest_thread_cpu_seconds: f64,
+}
+
+fn take_in(db: &Cdp, data: &Path) -> Taken {
     let mut stamps = vec![Stamp { rows: 0.0, cpu_seconds: process_cpu_seconds() }];
+    // A thread that parses is gone when the call returns, so the threads are looked at on the way.
+    let mut busiest = 0.0f64;
     let mut progress = |rows: u64, _: &str| {
         stamps.push(Stamp { rows: rows as f64, cpu_seconds: process_cpu_seconds() });
+        busiest = busiest.max(busiest_thread_cpu_seconds());
         true
     };
     let options = IngestOptions::default().with_batch_rows(BATCH_ROWS);
     let receipt = db.ingest(Data::Path(data.to_owned()), &options, Some(&mut progress)).expect("the input is read");
-    (receipt, stamps)
+    Taken { receipt, stamps, busiest_thread_cpu_seconds: busiest }
 }
 
 fn counts(receipt: &Receipt) -> Vec<(String, Value)> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use crate::arguments::Arguments;
 use crate::dataset::stored_bytes;
-use crate::measure::{Latencies, Meter, pin_to_processors, wall_now};
+use crate::measure::{Latencies, Meter, pin_to_processors};
 
 const BATCH_ROWS: usize = 10_000;
 const TABLE: &str = "CREATE TABLE event (sequence INTEGER PRIMARY KEY, message_id BLOB, node INTEGER, kind INTEGER, \
@@ -72,7 +72,7 @@ pub fn insert_one_by_one(arguments: &Arguments) {
     let calls = arguments.number("calls", 1_000);
     let message = "x".repeat(300);
     let mut latencies = Latencies::default();
-    let begin = wall_now();
+    let meter = Meter::start();
     for call in 0..calls {
         let time = i64::try_from(call).expect("few calls");
         latencies.measure(|| {
@@ -80,8 +80,11 @@ pub fn insert_one_by_one(arguments: &Arguments) {
             statement.execute(params![&[0u8; 16][..], 1, 1, time, message]).expect("a row is inserted");
         });
     }
-    let wall = begin.elapsed().as_secs_f64();
-    let said =
-        Value::object([("calls_per_second", Value::float(calls as f64 / wall)), ("latencies", latencies.into_value())]);
+    let used = meter.stop();
+    let said = Value::object([
+        ("calls_per_second", Value::float(calls as f64 / used.wall_seconds)),
+        ("cpu_us_per_call", Value::float(used.cpu_seconds * 1e6 / calls as f64)),
+        ("latencies", latencies.into_value()),
+    ]);
     println!("{}", said.to_json());
 }
