@@ -388,7 +388,7 @@ mod tests {
             map_csv(SHOP, &format!("{HEADER}C536379,D,,-1.0,2010-12-01 09:41:00,27.5,14527.0,United Kingdom\n"));
         let message = &outcomes[0].messages.as_ref().unwrap()[0];
         assert_eq!(message.event.as_deref(), Some("Order Refunded"));
-        let properties = Value::Object(message.object("properties").unwrap().clone()).to_json();
+        let properties = Value::Object(message.object("properties").unwrap()).to_json();
         assert_eq!(properties, r#"{"order_id":"C536379","quantity":-1,"revenue":-27.5,"sku":"D"}"#);
     }
 
@@ -577,7 +577,7 @@ mod tests {
         let definition = r#"{"kind":"source","name":"s","ids":{"user_id":"u"},
             "context":{"page.url":"url","page.title":"t","consent.categoryPreferences.marketing":{"field":"ok","as":"boolean"}}}"#;
         let message = &map_json(definition, r#"{"u":"u1","url":"/","ok":"no"}"#).messages.unwrap()[0];
-        let context = Value::Object(message.object("context").unwrap().clone()).to_json();
+        let context = Value::Object(message.object("context").unwrap()).to_json();
         assert_eq!(context, r#"{"consent":{"categoryPreferences":{"marketing":false}},"page":{"url":"/"}}"#);
     }
 

@@ -1,11 +1,10 @@
 //! Consent on two axes, purpose and channel (SEMANTICS, Consent).
 
-use std::borrow::Cow;
-
 use crate::definitions::{ConsentPolicyDefinition, UnknownConsent};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, MessageType, Timestamp};
 use crate::rules::ConsentStatus;
+use crate::store::StatedChoice;
 
 /// A choice as it counts for one purpose (and channel): who made it and when.
 #[derive(Clone, Debug)]
@@ -22,9 +21,6 @@ pub(crate) struct ConsentState {
     pub(crate) status: ConsentStatus,
     pub(crate) since: Option<Timestamp>,
 }
-
-/// A choice as a message states it: purpose, channel, granted.
-pub(crate) type StatedChoice<'m> = (Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool);
 
 /// The choices that a message makes: (purpose, channel, granted). No purpose: every known one.
 ///

@@ -715,7 +715,7 @@ mod tests {
             } else {
                 prop_assert!(loose.contains('\\'), "{}", loose);
             }
-            prop_assert_eq!(canonical.to_object(), object.clone());
+            prop_assert_eq!(&canonical.to_object(), &object);
             for (key, member) in canonical.members() {
                 prop_assert_eq!(&member.to_value(), &object[key]);
             }

@@ -364,17 +364,15 @@ impl Memory {
 
     /// Takes in steps after COMMIT.
     pub(crate) fn fold_runs(&mut self, steps: RunSteps) {
-        match (&mut self.flush, steps.flush) {
-            (Some(build), Some(Some(step))) => {
-                if self.runs.fold(build, step) {
-                    (self.flush, self.flush_was_lost, self.frozen) = (None, false, None);
-                }
-            }
-            (Some(_), Some(None)) => {
-                self.flush_was_lost = true;
-                self.begin_flush();
-            }
-            _ => {}
+        let is_lost = matches!(steps.flush, Some(None));
+        if let (Some(build), Some(Some(step))) = (&mut self.flush, steps.flush)
+            && self.runs.fold(build, step)
+        {
+            (self.flush, self.flush_was_lost, self.frozen) = (None, false, None);
+        }
+        if is_lost {
+            self.flush_was_lost = true;
+            self.begin_flush();
         }
         if let (Some(build), Some(step)) = (&mut self.compaction, steps.compaction)
             && step.is_none_or(|step| self.runs.fold(build, step))

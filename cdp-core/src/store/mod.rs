@@ -37,7 +37,7 @@ pub(crate) use facts::{
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
-pub(crate) use node_facts::{ConsentWrite, EventProperties, Observation, TraitWrite};
+pub(crate) use node_facts::{ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use random::{hex, random_message_id};
 pub(crate) use runs::Annex;
 

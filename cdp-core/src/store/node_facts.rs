@@ -116,6 +116,9 @@ impl EventProperties<'_> {
     }
 }
 
+/// A choice as a message states it: purpose, channel, granted.
+pub(crate) type StatedChoice<'m> = (Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool);
+
 /// What a message says, as far as RAM mirrors it.
 pub(crate) struct Observation<'m> {
     pub(crate) sequence: u64,
@@ -128,7 +131,7 @@ pub(crate) struct Observation<'m> {
     /// The traits it sets on its profile.
     pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
     /// The choices it makes: purpose, channel, granted.
-    pub(crate) consents: Vec<(Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool)>,
+    pub(crate) consents: Vec<StatedChoice<'m>>,
     /// Further nodes that it names.
     pub(crate) named: Vec<u32>,
     /// Whether it is an identify message.
