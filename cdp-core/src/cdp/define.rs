@@ -12,7 +12,7 @@ use crate::identity;
 use crate::intake;
 use crate::records::{Object, Value};
 use crate::rules;
-use crate::store::{LinkRule, StoredDefinition, StoredLink};
+use crate::store::StoredDefinition;
 
 /// What became of one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -298,25 +298,9 @@ impl Writing<'_> {
     }
 
     fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified) -> Result<()> {
-        let mut node = None;
-        for (identifier_type, value) in &identified.kept {
-            let this = self.node(identifier_type, value)?;
-            let Some(node) = node else {
-                node = Some(this);
-                if this != stored.node {
-                    self.facts.set_message_node(stored.sequence, this)?;
-                }
-                continue;
-            };
-            let rule =
-                if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
-            let link =
-                StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
-            self.facts.put_link(&link)?;
-        }
-        for identifier_type in &identified.blocked {
-            let type_id = self.name(identifier_type)?;
-            self.facts.put_blocked(stored.sequence, type_id)?;
+        let (node, _) = self.put_evidence(stored.sequence, stored.occurred_at, identified)?;
+        if node != stored.node {
+            self.facts.set_message_node(stored.sequence, node)?;
         }
         Ok(())
     }

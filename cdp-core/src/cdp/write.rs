@@ -7,8 +7,8 @@ use super::snapshot::Snapshot;
 use super::state::{MembershipChanges, State, link_of};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
-use crate::error::Result;
-use crate::identity::{self, Link, PartitionOverlay};
+use crate::error::{Error, Result};
+use crate::identity::{self, Identified, Link, PartitionOverlay};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
 use crate::store::{Facts, LinkRule, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
@@ -157,14 +157,13 @@ impl<'w> Writing<'w> {
                 return Ok(Acceptance::Duplicate { conflicting: recorded_hash != content_hash });
             }
         }
-        let mut kept = identified.kept.iter();
-        let node = match kept.next() {
-            Some((identifier_type, value)) => self.node(identifier_type, value)?,
-            None => return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier"))),
-        };
+        if identified.kept.is_empty() {
+            return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier")));
+        }
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
+        let (node, links) = self.put_evidence(sequence, occurred_at, &identified)?;
         let mut payload = String::new();
         crate::records::write_json_object(&message.fields, &mut payload);
         let stored = StoredMessage {
@@ -180,23 +179,38 @@ impl<'w> Writing<'w> {
             payload,
         };
         self.facts.put_message(key_hash, &stored)?;
-        let mut named = Vec::new();
+        let named = links.iter().map(|link| link.other).collect();
+        self.links.extend(links.iter().map(link_of));
+        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
+        self.last_node = Some(node);
+        Ok(Acceptance::Accepted)
+    }
+
+    /// Enters what a message says about identity: its node, the star of links from it, and the types of blocked values.
+    pub(super) fn put_evidence(
+        &mut self,
+        sequence: u64,
+        occurred_at: Timestamp,
+        identified: &Identified,
+    ) -> Result<(u32, Vec<StoredLink>)> {
+        let mut kept = identified.kept.iter();
+        let (identifier_type, value) =
+            kept.next().ok_or_else(|| Error::internal("a message without identifier was identified"))?;
+        let node = self.node(identifier_type, value)?;
+        let mut links = Vec::with_capacity(kept.len());
         for (identifier_type, value) in kept {
             let other = self.node(identifier_type, value)?;
             let is_alias = identified.is_alias_link(identifier_type, value);
             let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
             let link = StoredLink { sequence, node, other, rule, occurred_at };
             self.facts.put_link(&link)?;
-            self.links.push(link_of(&link));
-            named.push(other);
+            links.push(link);
         }
         for identifier_type in &identified.blocked {
             let type_id = self.name(identifier_type)?;
             self.facts.put_blocked(sequence, type_id)?;
         }
-        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
-        self.last_node = Some(node);
-        Ok(Acceptance::Accepted)
+        Ok((node, links))
     }
 
     /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience.
