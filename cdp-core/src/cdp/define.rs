@@ -277,6 +277,7 @@ impl Writing<'_> {
         self.meta.definitions += 1;
         self.catalog = Arc::new(catalog);
         if identity_changed {
+            self.resolve_types();
             self.rederive_identity()?;
         }
         self.reload_at_the_end();

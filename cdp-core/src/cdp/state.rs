@@ -8,7 +8,7 @@ use super::observe;
 use super::snapshot::Snapshot;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Link, Partition};
+use crate::identity::{Link, Partition, TypeRules};
 use crate::predict::CohortModel;
 use crate::records::{Path, Timestamp, Value};
 use crate::store::{Facts, LinkRule, Memory, Meta, NodeKey, StoredLink};
@@ -81,6 +81,7 @@ pub(super) struct LoadedModel {
 pub(super) struct State {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) types: Arc<TypeRules>,
     pub(super) memory: Memory,
     pub(super) partition: Partition,
     pub(super) memberships: Memberships,
@@ -105,6 +106,7 @@ impl State {
         let mut state = State {
             meta: Meta { log_sequence: 0, ..meta.clone() },
             memory: Memory::new(property_paths(&catalog)),
+            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             catalog,
             partition: Partition::default(),
             memberships: Memberships::default(),
@@ -164,14 +166,18 @@ impl State {
         })?;
         let evidence: Vec<Link> = links.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
-        {
-            let snapshot = Snapshot { memory: overlay.view(&self.memory), ..Snapshot::of_state(facts, self) };
+        let types = {
+            let memory = overlay.view(&self.memory);
+            let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
+            let snapshot = Snapshot { memory, types: &types, ..Snapshot::of_state(facts, self) };
             partition.add(&self.partition, &evidence, &overlay.reidentified(&self.memory), &snapshot)?;
-        }
+            types
+        };
         let outbox_moved = self.meta.change_sequence != meta.change_sequence || after == 0;
         let memberships = if outbox_moved { Some(load_memberships(facts)?) } else { None };
         // Nothing can fail from here on, so an error above leaves RAM as it was.
         self.memory.fold(overlay);
+        self.types = types;
         self.partition.fold(partition);
         if let Some(memberships) = memberships {
             self.memberships = memberships;

@@ -34,7 +34,7 @@ impl Writing<'_> {
         self.meta.advanced_to = reached;
         let Some(to) = reached else { return Ok(()) };
         let mut touched = self.memory.touched();
-        touched.extend(self.partition.changed.iter().copied());
+        touched.extend(self.partition.changed());
         self.keep_up(since, to, &touched)
     }
 
@@ -67,7 +67,7 @@ impl Writing<'_> {
             let upkeep = Upkeep { snapshot: &snapshot, audience, lookbacks, members, since, to };
             let mut seen = BTreeSet::new();
             for node in nodes {
-                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                let nodes = snapshot.partition.nodes_of_at(node, to);
                 if seen.insert(nodes.first().copied()) {
                     let reconsider = nodes.iter().any(|node| touched.contains(node));
                     found.extend(upkeep.evaluate(nodes, reconsider)?);
@@ -220,7 +220,7 @@ impl Upkeep<'_> {
         let starts: Vec<Timestamp> = joins.into_iter().collect();
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
-            let nodes = self.snapshot.partition.nodes_of_at(node, *start, self.snapshot)?;
+            let nodes = self.snapshot.partition.nodes_of_at(node, *start);
             let part = Person::new(self.snapshot, nodes);
             instants.extend(self.lookbacks.change_instants(&part, *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));

@@ -8,7 +8,7 @@ use super::state::{MembershipChanges, State, link_of};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
-use crate::identity::{self, Identified, Link, PartitionOverlay};
+use crate::identity::{self, Identified, Link, PartitionOverlay, TypeRules};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
 use crate::store::{Facts, LinkRule, Meta, NodeKey, Overlay, StoredLink, StoredMessage, random_message_id};
@@ -19,6 +19,7 @@ pub(super) struct Writing<'w> {
     pub(super) facts: Facts<'w>,
     pub(super) state: &'w State,
     pub(super) catalog: Arc<Catalog>,
+    types: Arc<TypeRules>,
     pub(super) meta: Meta,
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
@@ -43,6 +44,7 @@ pub(super) enum Change {
 pub(super) struct Folded {
     meta: Meta,
     catalog: Arc<Catalog>,
+    types: Arc<TypeRules>,
     memory: Overlay,
     partition: PartitionOverlay,
     memberships: MembershipChanges,
@@ -55,6 +57,7 @@ impl Change {
             Change::Fold(folded) => {
                 state.meta = folded.meta;
                 state.catalog = folded.catalog;
+                state.types = folded.types;
                 state.memory.fold(folded.memory);
                 state.partition.fold(folded.partition);
                 folded.memberships.apply(&mut state.memberships);
@@ -82,6 +85,7 @@ impl<'w> Writing<'w> {
             facts,
             state,
             catalog: state.catalog.clone(),
+            types: state.types.clone(),
             meta,
             now,
             memory: state.memory.overlay(),
@@ -103,6 +107,7 @@ impl<'w> Writing<'w> {
             memory: self.memory.view(&self.state.memory),
             partition: self.partition.view(&self.state.partition),
             catalog: &self.catalog,
+            types: &self.types,
             models: &self.state.models,
             salt: &self.state.meta.salt,
             committed_sequence: self.state.memory.sequence,
@@ -114,8 +119,15 @@ impl<'w> Writing<'w> {
         let (id, is_new) = self.memory.name(&self.state.memory, name);
         if is_new {
             self.facts.put_name(id, name)?;
+            self.resolve_types();
         }
         Ok(id)
+    }
+
+    /// Reads the identity definition anew: names that it uses may have a number now.
+    pub(super) fn resolve_types(&mut self) {
+        let memory = self.memory.view(&self.state.memory);
+        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
     }
 
     /// The node of an identifier, entered in the file if it is new.
@@ -248,6 +260,7 @@ impl<'w> Writing<'w> {
         Ok(Change::Fold(Box::new(Folded {
             meta: self.meta,
             catalog: self.catalog,
+            types: self.types,
             memory: self.memory,
             partition: self.partition,
             memberships: self.memberships,
@@ -290,7 +303,7 @@ impl<'w> Writing<'w> {
             if !roots.insert(snapshot.partition.profile_of(node)) {
                 continue;
             }
-            let nodes = snapshot.partition.nodes_of(node);
+            let nodes = snapshot.partition.members(node);
             let has_message = |node: &u32| snapshot.memory.facts(*node).any(|facts| facts.has_message());
             let had_message = |node: &u32| self.state.memory.view().facts(*node).any(|facts| facts.has_message());
             if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {

@@ -403,14 +403,20 @@ impl<'a> MemoryView<'a> {
         self.base.node_ids.get(&key).or_else(|| self.overlay?.node_ids.get(&key)).copied()
     }
 
-    /// The identifier of a node: type and value.
-    pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
+    fn node_key(&self, node: u32) -> Option<&'a NodeKey> {
         let index = node as usize;
         let added = || self.overlay.and_then(|overlay| overlay.nodes.get(index.wrapping_sub(self.base.nodes.len())));
-        match self.base.nodes.get(index).or_else(added) {
-            Some(key) => (self.name(key.identifier_type), &key.value),
-            None => ("", ""),
-        }
+        self.base.nodes.get(index).or_else(added)
+    }
+
+    /// The identifier of a node: type and value.
+    pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
+        self.node_key(node).map_or(("", ""), |key| (self.name(key.identifier_type), &*key.value))
+    }
+
+    /// The number of the name of a node's identifier type; names begin at 1.
+    pub(crate) fn node_type(&self, node: u32) -> u32 {
+        self.node_key(node).map_or(0, |key| key.identifier_type)
     }
 
     /// How many nodes there are.
