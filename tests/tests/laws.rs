@@ -493,6 +493,41 @@ fn a_choice_between_a_refused_link_and_the_merge_is_still_in_conflict() {
 }
 
 #[test]
+fn a_repeat_of_a_link_counts_when_a_late_fact_refuses_the_first() {
+    let day = |day: i64| Timestamp::from_millis(START_MS + day * 24 * HOUR_MS).to_string();
+    let seen = |user: &str, device: &str, on: i64| {
+        json(&format!(
+            "{{\"type\": \"track\", \"event\": \"Seen\", \"userId\": \"{user}\", \"anonymousId\": \"{device}\", \
+              \"timestamp\": \"{}\"}}",
+            day(on)
+        ))
+    };
+    // Alone in the log, and one of many: the evidence is found by a scan and by look-ups.
+    for others in [0, 200] {
+        let db = in_memory(late());
+        for other in 0..others {
+            db.send(&seen(&format!("u{other}"), &format!("d{other}"), 1)).unwrap();
+        }
+        for device in 1..6 {
+            db.send(&seen("u", &format!("a{device}"), device)).unwrap();
+        }
+        db.send(&seen("u", "a5", 20)).unwrap();
+        let devices = |on: i64| {
+            let as_of = Some(AsOf::at(Timestamp::parse(&day(on)).unwrap()));
+            let profile = db.profile(&json(r#"{"user_id": "u"}"#), as_of).unwrap().unwrap();
+            profile.get("ids").unwrap().get("anonymous_id").cloned().unwrap()
+        };
+        let list = |names: &[&str]| Value::List(names.iter().map(|name| Value::from(*name)).collect());
+        assert_eq!(devices(19), list(&["a1", "a2", "a3", "a4", "a5"]));
+        // With a sixth device before, a5 is one too many in its week, and joins when it is seen again.
+        db.send(&seen("u", "a0", 0)).unwrap();
+        assert_eq!(devices(19), list(&["a0", "a1", "a2", "a3", "a4"]));
+        assert_eq!(devices(20), list(&["a0", "a1", "a2", "a3", "a4", "a5"]));
+        assert_eq!(db.verify().unwrap().get("ok"), Some(&Value::Bool(true)));
+    }
+}
+
+#[test]
 fn links_of_one_message_apply_by_rank_and_not_by_who_was_seen_first() {
     let identity = r#"{"kind": "identity", "name": "tight", "identifiers": [
         {"type": "user_id", "role": "person", "priority": 1},

@@ -12,7 +12,7 @@ use crate::identity;
 use crate::intake;
 use crate::records::{Object, Value};
 use crate::rules;
-use crate::store::{Gathered, LinkRule, StoredDefinition, StoredLink};
+use crate::store::{Gathered, StoredDefinition};
 
 /// What became of one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -279,6 +279,7 @@ impl Writing<'_> {
         self.meta.definitions += 1;
         self.catalog = Arc::new(catalog);
         if identity_changed {
+            self.resolve_types();
             self.rederive_identity()?;
         }
         self.reload_at_the_end(identity_changed);
@@ -299,25 +300,9 @@ impl Writing<'_> {
     }
 
     fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified<'_>) -> Result<()> {
-        let mut node = None;
-        for (identifier_type, value) in &identified.kept {
-            let this = self.node(identifier_type, value)?;
-            let Some(node) = node else {
-                node = Some(this);
-                if this != stored.node {
-                    self.facts.set_message_node(stored.sequence, this)?;
-                }
-                continue;
-            };
-            let rule =
-                if identified.is_alias_link(identifier_type, value) { LinkRule::Alias } else { LinkRule::SameMessage };
-            let link =
-                StoredLink { sequence: stored.sequence, node, other: this, rule, occurred_at: stored.occurred_at };
-            self.log()?.put_link(&link)?;
-        }
-        for identifier_type in &identified.blocked {
-            let type_id = self.name(identifier_type)?;
-            self.facts.put_blocked(stored.sequence, type_id)?;
+        let (node, _) = self.put_evidence(stored.sequence, stored.occurred_at, identified)?;
+        if node != stored.node {
+            self.facts.set_message_node(stored.sequence, node)?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ impl<'a> Snapshot<'a> {
             if profiles.profile_of.get(node as usize).is_none_or(|profile| *profile != NOBODY) {
                 continue;
             }
-            let nodes = self.partition.nodes_of_at(node, at, self)?;
+            let nodes = self.partition.nodes_of_at(node, at);
             let number = u32::try_from(profiles.nodes.len()).unwrap_or(NOBODY);
             for node in &nodes {
                 if let Some(place) = profiles.profile_of.get_mut(*node as usize) {

@@ -4,17 +4,20 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{LoadedModel, State};
+use super::state::{LoadedModel, State, link_of};
 use crate::audiences;
-use crate::definitions::{Catalog, IdentifierType, Role, TextField};
+use crate::definitions::{Catalog, Role, TextField};
 use crate::error::{Error, Result};
 use crate::features;
-use crate::identity::{NodeRules, PartitionView, declared_type};
+use crate::identity::{Link, NodeRules, PartitionView, TypeRule, TypeRules, declared_type};
 use crate::predict::Prediction;
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
 use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, TraitWrite, hex};
+
+/// About so many messages of the log are read in a row in the time of one look-up.
+const MESSAGES_PER_LOOK_UP: u64 = 8;
 
 /// Everything that a read needs, at one sequence of the log.
 #[derive(Clone, Copy)]
@@ -23,6 +26,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) memory: MemoryView<'a>,
     pub(super) partition: PartitionView<'a>,
     pub(super) catalog: &'a Catalog,
+    pub(super) types: &'a TypeRules,
     pub(super) models: &'a BTreeMap<String, LoadedModel>,
     pub(super) salt: &'a [u8; 32],
     pub(super) committed_sequence: u64,
@@ -36,6 +40,7 @@ impl<'a> Snapshot<'a> {
             memory: state.memory.view(),
             partition: state.partition.view(),
             catalog: &state.catalog,
+            types: &state.types,
             models: &state.models,
             salt: &state.meta.salt,
             committed_sequence: state.memory.sequence,
@@ -56,8 +61,12 @@ impl<'a> Snapshot<'a> {
     pub(super) fn node_order(&self, node: u32) -> (Timestamp, u32, &'a str, &'a str) {
         let (identifier_type, value) = self.memory.node(node);
         let first_named_at = self.memory.firsts(node).named_at();
-        let priority = declared_type(self.catalog.identity(), identifier_type).priority;
+        let priority = self.type_rule(node).priority;
         (first_named_at.unwrap_or_default(), priority, identifier_type, value)
+    }
+
+    fn type_rule(&self, node: u32) -> &'a TypeRule {
+        self.types.rule(self.memory.node_type(node))
     }
 
     /// The node of a normalized or raw identifier.
@@ -74,28 +83,24 @@ impl<'a> Snapshot<'a> {
 
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
-        let nodes = self.partition.nodes_of_at(node, at, self)?;
-        let person = Person::new(self, nodes)?;
+        let person = Person::new(self, self.partition.nodes_of_at(node, at))?;
         Ok(person.exists_at(at).then_some(person))
     }
 
     /// Everybody at `at`, in the order of their first nodes.
     pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
-        let mut seen = vec![false; self.memory.n_nodes() as usize];
         let mut people = Vec::new();
-        for node in 0..self.memory.n_nodes() {
-            if seen.get(node as usize).copied().unwrap_or(true) {
-                continue;
-            }
-            let nodes = self.partition.nodes_of_at(node, at, self)?;
-            for member in &nodes {
-                if let Some(seen) = seen.get_mut(*member as usize) {
-                    *seen = true;
+        for members in self.partition.profiles(self.memory.n_nodes()) {
+            let mut rest = members.to_vec();
+            rest.sort_unstable();
+            // Who stands together today may have been several at `at`.
+            while let Some(node) = rest.first().copied() {
+                let nodes = self.partition.nodes_of_at(node, at);
+                rest.retain(|member| nodes.binary_search(member).is_err());
+                let person = Person::new(self, nodes)?;
+                if person.exists_at(at) {
+                    people.push(person);
                 }
-            }
-            let person = Person::new(self, nodes)?;
-            if person.exists_at(at) {
-                people.push(person);
             }
         }
         people.sort_by_cached_key(|person| person.order());
@@ -104,8 +109,16 @@ impl<'a> Snapshot<'a> {
 }
 
 impl NodeRules for Snapshot<'_> {
-    fn identifier_type(&self, node: u32) -> IdentifierType {
-        declared_type(self.catalog.identity(), self.memory.node(node).0)
+    fn type_of(&self, node: u32) -> u32 {
+        self.memory.node_type(node)
+    }
+
+    fn types(&self) -> &TypeRules {
+        self.types
+    }
+
+    fn type_name(&self, type_number: u32) -> &str {
+        self.memory.name(type_number)
     }
 
     fn message_id(&self, sequence: u64) -> Result<String> {
@@ -128,10 +141,34 @@ impl NodeRules for Snapshot<'_> {
         Ok(gathered.nodes.pop().and_then(|(_, facts)| facts.first_identified))
     }
 
-    fn rank(&self, node: u32) -> (u32, String, String) {
-        let (identifier_type, value) = self.memory.node(node);
-        let priority = declared_type(self.catalog.identity(), identifier_type).priority;
-        (priority, identifier_type.to_owned(), value.to_owned())
+    fn compare_ranks(&self, left: u32, right: u32) -> Ordering {
+        let rank = |node: u32| (self.type_rule(node).priority, self.memory.node(node));
+        rank(left).cmp(&rank(right))
+    }
+
+    /// The only place that knows where the evidence of a message lies.
+    fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>> {
+        let mut gathered = Gathered::default();
+        for node in nodes {
+            self.memory.gather(self.facts, *node, &mut gathered)?;
+        }
+        let others = gathered.nodes.iter().flat_map(|(_, facts)| facts.others.iter().map(|(_, sequence)| *sequence));
+        let sequences: Vec<u64> = gathered.timeline.iter().map(|event| event.sequence).chain(others).collect();
+        let n_messages = sequences.len();
+        let mut evidence = Vec::new();
+        if n_messages as u64 > self.memory.sequence() / MESSAGES_PER_LOOK_UP {
+            let wanted: BTreeSet<u32> = nodes.iter().copied().collect();
+            self.facts.visit_links(0, self.memory.sequence(), |link| {
+                if wanted.contains(&link.node) {
+                    evidence.push(link_of(&link));
+                }
+            })?;
+            return Ok(evidence);
+        }
+        for sequence in sequences {
+            self.facts.visit_links(sequence.saturating_sub(1), sequence, |link| evidence.push(link_of(&link)))?;
+        }
+        Ok(evidence)
     }
 }
 
@@ -337,7 +374,7 @@ impl<'a> Person<'a> {
                 });
             }
         }
-        let joined_at = |left: u32, right: u32| self.snapshot.partition.joined_at(left, right, self.snapshot);
+        let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
         privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
     }
 
@@ -461,7 +498,7 @@ impl ProfileView for Person<'_> {
     fn is_known(&self, at: Timestamp) -> bool {
         self.nodes_named_by(at)
             .into_iter()
-            .any(|node| matches!(NodeRules::identifier_type(self.snapshot, node).role, Role::Person | Role::Contact))
+            .any(|node| matches!(self.snapshot.type_rule(node).role, Role::Person | Role::Contact))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Link, Partition};
+use crate::identity::{Link, Partition, TypeRules};
 use crate::predict::CohortModel;
 use crate::records::{Path, Timestamp};
 use crate::store::{Facts, LinkRule, Memory, MemoryOptions, Meta, Overlay, StoredLink};
@@ -26,6 +26,7 @@ pub(super) struct LoadedModel {
 pub(super) struct State {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) types: Arc<TypeRules>,
     pub(super) memory: Memory,
     look_back_ms: i64,
     pub(super) partition: Partition,
@@ -66,6 +67,7 @@ impl State {
         let mut state = State {
             meta: Meta { log_sequence: 0, ..meta.clone() },
             memory,
+            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms: look_back_ms(&catalog)?,
             catalog: Arc::new(catalog),
             partition: Partition::default(),
@@ -87,6 +89,7 @@ impl State {
     pub(super) fn fold(&mut self, folded: Folded) {
         self.meta = folded.meta;
         self.catalog = folded.catalog;
+        self.types = folded.types;
         self.memory.fold(folded.memory);
         self.memory.fold_runs(folded.run_steps);
         if let Some(step) = folded.key_step {
@@ -157,10 +160,13 @@ impl State {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         let evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
-        {
-            let snapshot = Snapshot { memory: overlay.view(&self.memory), ..Snapshot::of_state(facts, self) };
+        let types = {
+            let memory = overlay.view(&self.memory);
+            let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
+            let snapshot = Snapshot { memory, types: &types, ..Snapshot::of_state(facts, self) };
             partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
-        }
+            types
+        };
         let changes = match links_after {
             0 => None,
             _ => Some(facts.changes(None, self.meta.change_sequence, usize::MAX)?),
@@ -168,6 +174,7 @@ impl State {
         let loaded = if changes.is_none() { Some(Memberships::load(facts)?) } else { None };
         // Nothing can fail from here on, so an error above leaves RAM as it was.
         self.memory.fold(overlay);
+        self.types = types;
         self.partition.fold(partition);
         if let Some(memberships) = loaded {
             self.memberships = memberships;

@@ -244,7 +244,7 @@ impl Cdp {
             let (Some(from), Some(to)) = (snapshot.node_of(&a)?, snapshot.node_of(&b)?) else {
                 return Ok(Value::object([("linked", Value::Bool(false)), ("path", Value::List(Vec::new()))]));
             };
-            let profile: BTreeSet<u32> = snapshot.partition.nodes_of(from).into_iter().collect();
+            let profile: BTreeSet<u32> = snapshot.partition.members(from).iter().copied().collect();
             let linked = profile.contains(&to);
             let path = match linked {
                 true => evidence_path(&snapshot.partition.live_links_around(from, snapshot)?, &profile, from, to),
@@ -290,10 +290,9 @@ impl Cdp {
                     *types.entry(snapshot.memory.node(node).0).or_default() += 1;
                 }
             }
-            let mut refused: BTreeMap<String, i64> = BTreeMap::new();
-            for violation in snapshot.partition.violations() {
-                *refused.entry(violation.reason).or_default() += 1;
-            }
+            let refused = snapshot.partition.refused(snapshot).into_iter();
+            let mut refused: BTreeMap<String, i64> =
+                refused.map(|(reason, count)| (reason, i64::try_from(count).unwrap_or(i64::MAX))).collect();
             for (identifier_type, count) in snapshot.facts.blocked_counts()? {
                 *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() +=
                     count;

@@ -37,7 +37,7 @@ impl Writing<'_> {
         self.meta.advanced_to = reached;
         let Some(to) = reached else { return Ok(()) };
         let mut touched = self.memory.touched();
-        touched.extend(self.partition.changed.iter().copied());
+        touched.extend(self.partition.changed());
         self.keep_up(since, to, touched)
     }
 
@@ -74,7 +74,7 @@ impl Writing<'_> {
             let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
             let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
             for node in due.iter().copied().chain(everybody) {
-                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                let nodes = snapshot.partition.nodes_of_at(node, to);
                 let first = nodes.first().copied().unwrap_or(node);
                 if seen.insert(first) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes)) {
                     let reconsider = nodes.iter().any(|node| reconsidered.contains(node));
@@ -82,7 +82,7 @@ impl Writing<'_> {
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
-                let nodes = snapshot.partition.nodes_of_at(node, to, &snapshot)?;
+                let nodes = snapshot.partition.nodes_of_at(node, to);
                 let first = nodes.first().copied().unwrap_or(node);
                 if seen.contains(&first) {
                     continue;
@@ -308,7 +308,7 @@ impl Upkeep<'_, '_> {
         let starts: Vec<Timestamp> = joins.into_iter().collect();
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
-            let nodes = snapshot.partition.nodes_of_at(node, *start, snapshot)?;
+            let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes)?;
             instants.extend(self.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));

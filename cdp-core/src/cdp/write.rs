@@ -8,8 +8,8 @@ use super::snapshot::Snapshot;
 use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
-use crate::error::Result;
-use crate::identity::{self, Link, PartitionOverlay};
+use crate::error::{Error, Result};
+use crate::identity::{self, Identified, Link, PartitionOverlay, TypeRules};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{
@@ -22,6 +22,7 @@ pub(super) struct Writing<'w> {
     pub(super) facts: Facts<'w>,
     pub(super) state: &'w State,
     pub(super) catalog: Arc<Catalog>,
+    types: Arc<TypeRules>,
     pub(super) meta: Meta,
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
@@ -50,6 +51,7 @@ pub(super) enum Change {
 pub(super) struct Folded {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) types: Arc<TypeRules>,
     pub(super) memory: Overlay,
     pub(super) run_steps: RunSteps,
     pub(super) key_step: Option<KeyStep>,
@@ -87,6 +89,7 @@ impl<'w> Writing<'w> {
             facts,
             state,
             catalog: state.catalog.clone(),
+            types: state.types.clone(),
             meta,
             now,
             memory: state.memory.overlay(),
@@ -111,6 +114,7 @@ impl<'w> Writing<'w> {
             memory: self.memory.view(&self.state.memory),
             partition: self.partition.view(&self.state.partition),
             catalog: &self.catalog,
+            types: &self.types,
             models: &self.state.models,
             salt: &self.state.meta.salt,
             committed_sequence: self.state.memory.sequence,
@@ -131,8 +135,15 @@ impl<'w> Writing<'w> {
         let (id, is_new) = self.memory.name(&self.state.memory, name);
         if is_new {
             self.facts.put_name(id, name)?;
+            self.resolve_types();
         }
         Ok(id)
+    }
+
+    /// Reads the identity definition anew: names that it uses may have a number now.
+    pub(super) fn resolve_types(&mut self) {
+        let memory = self.memory.view(&self.state.memory);
+        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
     }
 
     /// The node of an identifier, entered in the file if it is new.
@@ -174,14 +185,13 @@ impl<'w> Writing<'w> {
                 return Ok(Acceptance::Duplicate { conflicting });
             }
         }
-        let mut kept = identified.kept.iter();
-        let node = match kept.next() {
-            Some((identifier_type, value)) => self.node(identifier_type, value)?,
-            None => return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier"))),
-        };
+        if identified.kept.is_empty() {
+            return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier")));
+        }
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
+        let (node, links) = self.put_evidence(sequence, occurred_at, &identified)?;
         let stored = StoredMessage {
             sequence,
             source: source_id,
@@ -195,24 +205,39 @@ impl<'w> Writing<'w> {
             fields: message.fields.clone(),
         };
         self.log()?.put_message(&stored)?;
-        let mut named = Vec::new();
+        let named = links.iter().map(|link| link.other).collect();
+        self.links.extend(links.iter().map(link_of));
+        self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
+        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
+        self.last_node = Some(node);
+        Ok(Acceptance::Accepted)
+    }
+
+    /// Enters what a message says about identity: its node, the star of links from it, and the types of blocked values.
+    pub(super) fn put_evidence(
+        &mut self,
+        sequence: u64,
+        occurred_at: Timestamp,
+        identified: &Identified<'_>,
+    ) -> Result<(u32, Vec<StoredLink>)> {
+        let mut kept = identified.kept.iter();
+        let (identifier_type, value) =
+            kept.next().ok_or_else(|| Error::internal("a message without identifier was identified"))?;
+        let node = self.node(identifier_type, value)?;
+        let mut links = Vec::with_capacity(kept.len());
         for (identifier_type, value) in kept {
             let other = self.node(identifier_type, value)?;
             let is_alias = identified.is_alias_link(identifier_type, value);
             let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
             let link = StoredLink { sequence, node, other, rule, occurred_at };
             self.log()?.put_link(&link)?;
-            self.links.push(link_of(&link));
-            named.push(other);
+            links.push(link);
         }
         for identifier_type in &identified.blocked {
             let type_id = self.name(identifier_type)?;
             self.facts.put_blocked(sequence, type_id)?;
         }
-        self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
-        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
-        self.last_node = Some(node);
-        Ok(Acceptance::Accepted)
+        Ok((node, links))
     }
 
     /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which
@@ -261,6 +286,7 @@ impl<'w> Writing<'w> {
         Ok(Change::Fold(Box::new(Folded {
             meta: self.meta,
             catalog: self.catalog,
+            types: self.types,
             memory: self.memory,
             run_steps,
             key_step,
@@ -311,7 +337,7 @@ impl<'w> Writing<'w> {
             if !roots.insert(snapshot.partition.profile_of(node)) {
                 continue;
             }
-            let nodes = snapshot.partition.nodes_of(node);
+            let nodes = snapshot.partition.members(node);
             let has_message = |node: &u32| snapshot.memory.firsts(*node).sequence().is_some();
             let had_message = |node: &u32| self.state.memory.view().firsts(*node).sequence().is_some();
             if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {

@@ -1,72 +1,103 @@
 //! The hub guard: a value that many others name (an office phone, a test address) links only the k earliest of them.
+//!
+//! A value with fewer neighbours than its guard allows needs no books: they are those of its links. A hub is opened with
+//! the first pair that a guard keeps out, at both ends of it.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
 
-use super::links::{Link, NodeRules, Violation, compare};
-use crate::definitions::IdentifierType;
+use rustc_hash::FxHashMap;
+
+use super::links::{Link, NodeRules, compare};
 use crate::error::Result;
 use crate::records::Timestamp;
 
-/// How many neighbours of a class one value may link: by neighbour type, or for all types not named.
-fn hub_limits(identifier: &IdentifierType, neighbour_type: &str) -> Option<(String, u32)> {
-    let named = identifier.max_links_from.iter().find(|(name, _)| name == neighbour_type);
-    named.or_else(|| identifier.max_links_from.iter().find(|(name, _)| name == "*")).cloned()
-}
+/// Where a neighbour stands among those of a hub: the event time and sequence of its earliest link.
+pub(super) type Standing = (Timestamp, u64);
+
+/// A value and the class of neighbours that its guard counts.
+pub(super) type HubKey = (u32, u32);
 
 /// The neighbours of one value that its hub guard lets count: the k earliest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hub {
-    // neighbour -> its earliest link
-    pub(super) live: HashMap<u32, (Timestamp, u64)>,
-    pub(super) violations: BTreeSet<Violation>,
+    live: FxHashMap<u32, Standing>,
+    // the latest of them, where it is known
+    last: Option<(u32, Standing)>,
+}
+
+/// What counting a link changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// The neighbour is live as it is.
+    Live,
+    /// The neighbour is live by this link; one that was live before it may give way.
+    Enters {
+        displaced: Option<u32>,
+    },
+    KeptOut,
 }
 
 impl Hub {
-    /// Counts a link from the value of this hub. Gives the neighbour that it displaces.
-    pub(super) fn count(
-        &mut self,
-        value: u32,
-        neighbour: u32,
-        limit: u32,
-        link: &Link,
-        rules: &dyn NodeRules,
-    ) -> Result<Option<u32>> {
-        let found = (link.occurred_at, link.sequence);
-        if let Some((at, sequence)) = self.live.get(&neighbour).copied() {
-            if compare(found.0, found.1, at, sequence, rules)? == Ordering::Less {
-                self.live.insert(neighbour, found);
-            }
-            return Ok(None);
-        }
-        let violation = |loser: u32| Violation {
-            reason: format!("link_limit_exceeded:{}", rules.identifier_type(value).name),
-            pair: (value.min(loser), value.max(loser)),
-        };
-        let mut displaced = None;
-        if self.live.len() >= limit as usize
-            && let Some(last) = self.latest(rules)?
-        {
-            if later((neighbour, found), last, rules)? {
-                self.violations.insert(violation(neighbour));
-                return Ok(None);
-            }
-            self.live.remove(&last.0);
-            self.violations.insert(violation(last.0));
-            displaced = Some(last.0);
-        }
-        self.violations.remove(&violation(neighbour));
-        self.live.insert(neighbour, found);
-        Ok(displaced)
+    pub(super) fn is_live(&self, neighbour: u32) -> bool {
+        self.live.contains_key(&neighbour)
     }
 
-    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, (Timestamp, u64))>> {
+    /// What a link from the value of this hub would change.
+    pub(super) fn judge(&self, neighbour: u32, limit: u32, link: &Link, rules: &dyn NodeRules) -> Result<Counted> {
+        let found = (link.occurred_at, link.sequence);
+        if let Some((at, sequence)) = self.live.get(&neighbour).copied() {
+            let is_earlier = compare(found.0, found.1, at, sequence, rules)? == Ordering::Less;
+            return Ok(if is_earlier { Counted::Enters { displaced: None } } else { Counted::Live });
+        }
+        if self.live.len() < limit as usize {
+            return Ok(Counted::Enters { displaced: None });
+        }
+        Ok(match self.latest(rules)? {
+            Some(last) if !is_later((neighbour, found), last, rules)? => Counted::Enters { displaced: Some(last.0) },
+            _ => Counted::KeptOut,
+        })
+    }
+
+    /// Lets a neighbour in, as judged.
+    pub(super) fn enter(
+        &mut self,
+        neighbour: u32,
+        standing: Standing,
+        displaced: Option<u32>,
+        rules: &dyn NodeRules,
+    ) -> Result<()> {
+        if let Some(displaced) = displaced {
+            self.live.remove(&displaced);
+        }
+        self.live.insert(neighbour, standing);
+        self.last = None;
+        self.last = self.latest(rules)?;
+        Ok(())
+    }
+
+    /// Notes a link of a neighbour that counts anyway, when the hub is opened.
+    pub(super) fn meet(&mut self, neighbour: u32, standing: Standing, rules: &dyn NodeRules) -> Result<()> {
+        let known = self.live.get(&neighbour).copied();
+        let is_earlier = match known {
+            Some(known) => compare(standing.0, standing.1, known.0, known.1, rules)? == Ordering::Less,
+            None => true,
+        };
+        if is_earlier {
+            self.live.insert(neighbour, standing);
+        }
+        Ok(())
+    }
+
+    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, Standing)>> {
+        if self.last.is_some() {
+            return Ok(self.last);
+        }
         let mut found = None;
         for (neighbour, first) in &self.live {
             let this = (*neighbour, *first);
             if match found {
                 None => true,
-                Some(last) => later(this, last, rules)?,
+                Some(last) => is_later(this, last, rules)?,
             } {
                 found = Some(this);
             }
@@ -76,13 +107,7 @@ impl Hub {
 }
 
 /// Whether one neighbour was linked later than another, by (event time, message id, rank).
-fn later(left: (u32, (Timestamp, u64)), right: (u32, (Timestamp, u64)), rules: &dyn NodeRules) -> Result<bool> {
+fn is_later(left: (u32, Standing), right: (u32, Standing), rules: &dyn NodeRules) -> Result<bool> {
     let order = compare(left.1.0, left.1.1, right.1.0, right.1.1, rules)?;
-    Ok(order.then_with(|| rules.rank(left.0).cmp(&rules.rank(right.0))) == Ordering::Greater)
-}
-
-/// The hub of a value that counts a neighbour, and how many it lets live; `None` if the neighbour's type is not guarded.
-pub(super) fn hub_of(value: u32, neighbour: u32, rules: &dyn NodeRules) -> Option<((u32, String), u32)> {
-    let (class, limit) = hub_limits(&rules.identifier_type(value), &rules.identifier_type(neighbour).name)?;
-    Some(((value, class), limit))
+    Ok(order.then_with(|| rules.compare_ranks(left.0, right.0)) == Ordering::Greater)
 }

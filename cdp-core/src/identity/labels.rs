@@ -1,139 +1,189 @@
 //! Applies links in order: which nodes became one person, which links a limit refused, and when people joined.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::links::{Link, NodeRules, Violation, compare};
-use crate::definitions::{IdentifierType, Role};
+use super::forest::Forest;
+use super::limits::{Reason, Side, refusal};
+use super::links::{Kept, Link, NodeRules};
 use crate::error::Result;
 use crate::records::Timestamp;
+
+/// A profile of several nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Profile {
+    pub(super) nodes: Vec<u32>,
+    // each value of a limited type and since when it is live, in order: what windows count
+    live_since: Vec<(u32, Timestamp)>,
+}
+
+impl Profile {
+    fn add(&mut self, node: u32, since: Timestamp, rules: &dyn NodeRules) {
+        self.nodes.push(node);
+        let type_number = rules.type_of(node);
+        if rules.types().rule(type_number).limit.is_some() {
+            self.count(type_number, since);
+        }
+    }
+
+    fn count(&mut self, type_number: u32, since: Timestamp) {
+        let place = self.live_since.partition_point(|known| *known <= (type_number, since));
+        self.live_since.insert(place, (type_number, since));
+    }
+
+    fn take_in(&mut self, other: Profile) {
+        self.nodes.extend(other.nodes);
+        other.live_since.into_iter().for_each(|(type_number, since)| self.count(type_number, since));
+    }
+
+    /// The limited types of which it holds a value.
+    pub(super) fn limited_types(&self) -> impl Iterator<Item = u32> {
+        let mut rest = self.live_since.as_slice();
+        std::iter::from_fn(move || {
+            let (type_number, _) = *rest.first()?;
+            rest = rest.get(rest.partition_point(|(of_type, _)| *of_type <= type_number)..)?;
+            Some(type_number)
+        })
+    }
+
+    /// How many values of a limited type are live at or before an instant.
+    pub(super) fn n_live(&self, type_number: u32, at: Timestamp) -> usize {
+        let before = self.live_since.partition_point(|(of_type, _)| *of_type < type_number);
+        self.live_since.partition_point(|known| *known <= (type_number, at)).saturating_sub(before)
+    }
+}
+
+/// When two profiles became one, by a node of each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Join {
+    pub(super) at: Timestamp,
+    pub(super) left: u32,
+    pub(super) right: u32,
+}
+
+/// What applying a link does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its ends are one profile already.
+    Within,
+    Joins,
+    Refused(Reason),
+}
 
 /// The result of applying links in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels {
-    // node -> the profile's label, one of its nodes; a node without entry is a profile of its own
-    pub(super) root_of: HashMap<u32, u32>,
-    pub(super) members: HashMap<u32, Vec<u32>>,
-    pub(super) first_live_at: HashMap<u32, Timestamp>,
-    pub(super) violations: BTreeSet<Violation>,
-    // the last link that was applied: event time, sequence
+    // node -> the profile's label, one of its nodes; a node without entry is its own
+    root_of: FxHashMap<u32, u32>,
+    // by label; a node that no live link touches has none
+    profiles: FxHashMap<u32, Box<Profile>>,
+    pub(super) refused: FxHashSet<(Reason, (u32, u32))>,
+    pub(super) joins: Vec<Join>,
+    // the last link that joined or was refused: event time, sequence
     pub(super) last: Option<(Timestamp, u64)>,
-    // when two profiles became one
-    pub(super) joins: Vec<Timestamp>,
 }
 
 impl Labels {
+    /// The labels of nodes and links of which none was refused: they are one profile.
+    pub(super) fn of_whole(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules) -> Labels {
+        let mut labels = Labels::default();
+        let Some(root) = nodes.first().copied().filter(|_| !links.is_empty()) else { return labels };
+        let mut in_order: Vec<&Kept> = links.iter().collect();
+        in_order.sort_unstable_by_key(|link| link.order());
+        let mut forest = Forest::default();
+        let mut first_live_at: FxHashMap<u32, Timestamp> = FxHashMap::default();
+        for link in in_order {
+            for node in [link.node, link.other] {
+                first_live_at.entry(node).or_insert(link.occurred_at);
+            }
+            if forest.join(link.node, link.other) {
+                labels.joins.push(Join { at: link.occurred_at, left: link.node, right: link.other });
+            }
+            labels.last = Some(link.order());
+        }
+        let mut profile = Profile::default();
+        for node in nodes {
+            profile.add(*node, first_live_at.get(node).copied().unwrap_or_default(), rules);
+            if *node != root {
+                labels.root_of.insert(*node, root);
+            }
+        }
+        labels.profiles.insert(root, Box::new(profile));
+        labels
+    }
+
+    /// The labels after these links, which are in order.
+    pub(super) fn replay(links: &[Link], rules: &dyn NodeRules) -> Result<Labels> {
+        let mut labels = Labels::default();
+        for link in links {
+            let verdict = labels.verdict(link, rules)?;
+            labels.apply(link, verdict, rules);
+        }
+        Ok(labels)
+    }
+
     pub(super) fn root(&self, node: u32) -> u32 {
         self.root_of.get(&node).copied().unwrap_or(node)
     }
 
-    pub(super) fn members(&self, root: u32) -> &[u32] {
-        self.members.get(&root).map_or(&[], Vec::as_slice)
+    pub(super) fn side(&self, node: u32) -> Side<'_> {
+        self.profiles.get(&self.root(node)).map_or(Side::Alone(node), |profile| Side::Profile(profile))
     }
 
-    /// The nodes of the profile that a node belongs to.
-    pub(super) fn members_with(&self, node: u32) -> Vec<u32> {
-        match self.members(self.root(node)) {
-            [] => vec![node],
-            members => members.to_vec(),
+    /// The nodes of the profile that a node belongs to; empty if it is alone.
+    pub(super) fn members(&self, node: u32) -> &[u32] {
+        self.profiles.get(&self.root(node)).map_or(&[], |profile| profile.nodes.as_slice())
+    }
+
+    /// Every profile of several nodes, in no order.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = &[u32]> {
+        self.profiles.values().map(|profile| profile.nodes.as_slice())
+    }
+
+    pub(super) fn verdict(&self, link: &Link, rules: &dyn NodeRules) -> Result<Verdict> {
+        if self.root(link.node) == self.root(link.other) {
+            return Ok(Verdict::Within);
         }
+        let refusal = refusal(link, [&self.side(link.node), &self.side(link.other)], rules)?;
+        Ok(refusal.map_or(Verdict::Joins, Verdict::Refused))
     }
 
-    /// Whether a link comes after all that were applied. Links of one message come by the rank of their other ends.
-    pub(super) fn is_next(&self, link: &Link) -> bool {
-        self.last
-            .is_none_or(|(at, sequence)| at < link.occurred_at || (at == link.occurred_at && sequence == link.sequence))
-    }
-
-    /// Applies the next link in order. Gives the label of the profile that two became.
-    pub(super) fn apply(&mut self, link: &Link, rules: &dyn NodeRules) -> Result<Option<u32>> {
+    /// Applies the next link in order.
+    pub(super) fn apply(&mut self, link: &Link, verdict: Verdict, rules: &dyn NodeRules) {
+        match verdict {
+            // Whatever is applied before it, it stays without effect: it need not be last.
+            Verdict::Within => return,
+            Verdict::Refused(reason) => {
+                self.refused.insert((reason, link.pair()));
+            }
+            Verdict::Joins => self.join(link, rules),
+        }
         self.last = self.last.max(Some((link.occurred_at, link.sequence)));
-        let (left, right) = (self.root(link.node), self.root(link.other));
-        if left == right {
-            self.live(link);
-            return Ok(None);
-        }
-        if let Some(reason) = self.refusal(link, left, right, rules)? {
-            self.violations.insert(Violation { reason, pair: link.pair() });
-            return Ok(None);
-        }
-        self.live(link);
-        self.joins.push(link.occurred_at);
-        let left_members = self.members.remove(&left).unwrap_or_else(|| vec![left]);
-        let right_members = self.members.remove(&right).unwrap_or_else(|| vec![right]);
-        let (kept, mut members, moved) = if left_members.len() >= right_members.len() {
-            (left, left_members, right_members)
-        } else {
-            (right, right_members, left_members)
-        };
-        for node in &moved {
-            self.root_of.insert(*node, kept);
-        }
-        members.extend(moved);
-        self.members.insert(kept, members);
-        Ok(Some(kept))
     }
 
-    fn live(&mut self, link: &Link) {
-        for node in [link.node, link.other] {
-            self.first_live_at.entry(node).or_insert(link.occurred_at);
-        }
+    fn join(&mut self, link: &Link, rules: &dyn NodeRules) {
+        self.joins.push(Join { at: link.occurred_at, left: link.node, right: link.other });
+        let [left, right] = [link.node, link.other].map(|node| {
+            let root = self.root(node);
+            let profile = self.profiles.remove(&root).unwrap_or_else(|| {
+                let mut profile = Box::new(Profile::default());
+                profile.add(node, link.occurred_at, rules);
+                profile
+            });
+            (root, profile)
+        });
+        let ((kept, mut profile), (_, moved)) =
+            if left.1.nodes.len() >= right.1.nodes.len() { (left, right) } else { (right, left) };
+        self.root_of.extend(moved.nodes.iter().map(|node| (*node, kept)));
+        profile.take_in(*moved);
+        self.profiles.insert(kept, profile);
     }
 
-    fn refusal(&self, link: &Link, left: u32, right: u32, rules: &dyn NodeRules) -> Result<Option<String>> {
-        if link.alias {
-            return Ok(self.alias_refusal(link, rules)?.then(|| "merge_refused_identified".to_owned()));
-        }
-        let sides = [self.members_with(left), self.members_with(right)];
-        // By name, so that the reported reason does not depend on the side.
-        let mut limited: BTreeMap<String, (IdentifierType, [u32; 2])> = BTreeMap::new();
-        for (index, nodes) in sides.iter().enumerate() {
-            for node in nodes {
-                let identifier = rules.identifier_type(*node);
-                let Some(limit) = identifier.limit else { continue };
-                let counts = match limit.window {
-                    None => true,
-                    Some(window) => {
-                        let first_live_at = self.first_live_at.get(node).copied().unwrap_or(link.occurred_at);
-                        first_live_at > link.occurred_at.plus_millis(-window.millis())
-                            && first_live_at <= link.occurred_at
-                    }
-                };
-                if counts {
-                    let entry = limited.entry(identifier.name.clone()).or_insert((identifier, [0, 0]));
-                    if let Some(count) = entry.1.get_mut(index) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-        for (name, (identifier, [left_count, right_count])) in limited {
-            let Some(limit) = identifier.limit else { continue };
-            let union = left_count + right_count;
-            if union > limit.n && left_count > 0 && right_count > 0 {
-                let kind = if limit.window.is_some() { "window_limit_exceeded" } else { "limit_exceeded" };
-                return Ok(Some(format!("{kind}:{name}")));
-            }
-        }
-        Ok(None)
-    }
-
-    /// An alias is refused if both its user ids were identified at or before it.
-    fn alias_refusal(&self, link: &Link, rules: &dyn NodeRules) -> Result<bool> {
-        for node in [link.node, link.other] {
-            if rules.identifier_type(node).role != Role::Person {
-                return Ok(false);
-            }
-            let Some((identified_at, sequences)) = rules.first_identified(node)? else { return Ok(false) };
-            let mut is_identified = false;
-            for sequence in sequences {
-                let order = compare(identified_at, sequence, link.occurred_at, link.sequence, rules)?;
-                is_identified |= order != Ordering::Greater;
-            }
-            if !is_identified {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// Takes in the labels of nodes that evidence has now joined with these.
+    pub(super) fn take_in(&mut self, other: Labels) {
+        self.root_of.extend(other.root_of);
+        self.profiles.extend(other.profiles);
+        self.refused.extend(other.refused);
+        self.joins.extend(other.joins);
+        self.last = self.last.max(other.last);
     }
 }

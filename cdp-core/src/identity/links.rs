@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::types::TypeRules;
 use crate::definitions::{IdentifierType, IdentityDefinition};
 use crate::error::Result;
 use crate::records::Timestamp;
@@ -18,31 +19,93 @@ pub(crate) struct Link {
 
 impl Link {
     pub(super) fn pair(&self) -> (u32, u32) {
-        (self.node.min(self.other), self.node.max(self.other))
+        pair(self.node, self.other)
     }
 }
 
-/// A link that was refused, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Violation {
-    pub(crate) reason: String,
-    pub(crate) pair: (u32, u32),
+/// Two nodes, whichever named the other.
+pub(super) fn pair(node: u32, other: u32) -> (u32, u32) {
+    (node.min(other), node.max(other))
+}
+
+/// A link as RAM keeps it: the earliest of its pair, alias or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) node: u32,
+    pub(super) other: u32,
+    pub(super) occurred_at: Timestamp,
+    // sequence, whether another message says the same at the same instant, whether it is an alias
+    tagged: u64,
+}
+
+impl Kept {
+    pub(super) fn new(link: &Link) -> Kept {
+        let Link { node, other, occurred_at, sequence, alias } = *link;
+        Kept { node, other, occurred_at, tagged: sequence << 2 | u64::from(alias) }
+    }
+
+    pub(super) fn link(self) -> Link {
+        let Kept { node, other, occurred_at, .. } = self;
+        Link { node, other, occurred_at, sequence: self.sequence(), alias: self.alias() }
+    }
+
+    pub(super) fn sequence(self) -> u64 {
+        self.tagged >> 2
+    }
+
+    pub(super) fn alias(self) -> bool {
+        self.tagged & 1 == 1
+    }
+
+    /// Whether another message says the same at the same instant, and may come before it by its message id.
+    pub(super) fn is_tied(self) -> bool {
+        self.tagged & 2 == 2
+    }
+
+    pub(super) fn tie(&mut self) {
+        self.tagged |= 2;
+    }
+
+    pub(super) fn pair(self) -> (u32, u32) {
+        pair(self.node, self.other)
+    }
+
+    pub(super) fn touches(self, node: u32) -> bool {
+        self.node == node || self.other == node
+    }
+
+    /// The other end.
+    pub(super) fn neighbour(self, node: u32) -> u32 {
+        if self.node == node { self.other } else { self.node }
+    }
+
+    /// (event time, sequence): the order but for ties.
+    pub(super) fn order(self) -> (Timestamp, u64) {
+        (self.occurred_at, self.sequence())
+    }
 }
 
 /// What the partition must know about nodes and messages, answered by whoever holds them.
 pub(crate) trait NodeRules {
-    /// The declared type of a node's identifier.
-    fn identifier_type(&self, node: u32) -> IdentifierType;
+    /// The number of the name of a node's identifier type.
+    fn type_of(&self, node: u32) -> u32;
+    /// What the definition says of each type.
+    fn types(&self) -> &TypeRules;
+    /// The name of an identifier type.
+    fn type_name(&self, type_number: u32) -> &str;
     /// What breaks ties of event time between messages: the message id, then the source.
     fn message_id(&self, sequence: u64) -> Result<String>;
     /// What breaks ties within a message: (priority, type, value), never the node's number.
-    fn rank(&self, node: u32) -> (u32, String, String);
+    fn compare_ranks(&self, left: u32, right: u32) -> Ordering;
     /// The least sequence of a message of this node.
     fn first_sequence(&self, node: u32) -> Option<u64>;
     /// The last sequence of the last commit: what came before this transaction.
     fn committed_sequence(&self) -> u64;
     /// When an identify message first named this node, and the sequences of all that did so at that instant.
     fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>>;
+    /// Every link whose message belongs to one of these nodes, from the store. The partition keeps only the earliest of
+    /// a pair, and asks where a limit makes the others matter.
+    fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>>;
 }
 
 /// The order of (event time, message id).
@@ -61,19 +124,23 @@ pub(super) fn compare(
 
 /// Sorts links by (event time, message id, rank of the other end), reading message ids only where event times are equal.
 pub(super) fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()> {
-    links.sort_by_key(|link| (link.occurred_at, link.sequence));
+    let by_rank = |left: &Link, right: &Link| rules.compare_ranks(left.other, right.other);
+    links.sort_by(|left, right| {
+        let order = (left.occurred_at, left.sequence).cmp(&(right.occurred_at, right.sequence));
+        order.then_with(|| by_rank(left, right))
+    });
     for tied in links.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
-        if tied.len() < 2 {
+        let of_one_message = tied.windows(2).all(|pair| matches!(pair, [a, b] if a.sequence == b.sequence));
+        if of_one_message {
             continue;
         }
-        let of_one_message = tied.windows(2).all(|pair| matches!(pair, [a, b] if a.sequence == b.sequence));
-        let mut keyed = Vec::with_capacity(tied.len());
-        for link in tied.iter() {
-            let message_id = if of_one_message { String::new() } else { rules.message_id(link.sequence)? };
-            keyed.push(((message_id, rules.rank(link.other)), *link));
+        let mut stars = Vec::new();
+        for star in tied.chunk_by(|left, right| left.sequence == right.sequence) {
+            let Some(first) = star.first() else { continue };
+            stars.push((rules.message_id(first.sequence)?, star.to_vec()));
         }
-        keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
-        for (place, (_, link)) in tied.iter_mut().zip(keyed) {
+        stars.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (place, link) in tied.iter_mut().zip(stars.into_iter().flat_map(|(_, star)| star)) {
             *place = link;
         }
     }

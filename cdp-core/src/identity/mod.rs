@@ -4,16 +4,28 @@
 //! definition alone. Links are evidence; the partition of nodes into people is derived from all of it, in event-time
 //! order, so that no order of arrival matters. Merging moves no message. This room holds no SQL; it never drops a fact.
 
+mod chunked;
+mod component;
 mod explain;
 mod extract;
+mod forest;
 mod hub;
 mod labels;
+mod limits;
 mod links;
 mod normalize;
+mod overlay;
 mod partition;
+#[cfg(test)]
+mod tests;
+mod types;
+mod view;
 
 pub(crate) use explain::evidence_path;
 pub(crate) use extract::{Identified, identify};
 pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
-pub(crate) use partition::{Partition, PartitionOverlay, PartitionView};
+pub(crate) use overlay::PartitionOverlay;
+pub(crate) use partition::Partition;
+pub(crate) use types::{TypeRule, TypeRules};
+pub(crate) use view::PartitionView;

@@ -357,20 +357,21 @@ impl Facts<'_> {
 
     /// The links of the messages in `(after, up_to]`, in log order.
     pub(crate) fn links_after(&self, after: u64, up_to: u64) -> Result<Vec<StoredLink>> {
-        self.collect(
-            "SELECT sequence, node, other, rule, occurred_at FROM links
-             WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence, other",
-            params![sql_integer(after), sql_integer(up_to)],
-            |row| {
-                Ok(StoredLink {
-                    sequence: row.get::<_, i64>(0)?.unsigned_abs(),
-                    node: row_u32(row, 1)?,
-                    other: row_u32(row, 2)?,
-                    rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
-                    occurred_at: time(row.get(4)?),
-                })
-            },
-        )
+        let mut links = Vec::new();
+        self.visit_links(after, up_to, |link| links.push(link))?;
+        Ok(links)
+    }
+
+    /// Visits the links of the messages in `(after, up_to]`, in log order.
+    pub(crate) fn visit_links(&self, after: u64, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
+        let sql = "SELECT sequence, node, other, rule, occurred_at FROM links
+                   WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence, other";
+        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
+        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            visit(read_link(row).map_err(sql_error)?);
+        }
+        Ok(())
     }
 
     pub(crate) fn clear_evidence(&self) -> Result<()> {
@@ -642,6 +643,16 @@ pub(crate) enum CountedTable {
 const MESSAGES_BETWEEN: &str =
     "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload
      FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
+
+fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
+    Ok(StoredLink {
+        sequence: row.get::<_, i64>(0)?.unsigned_abs(),
+        node: row_u32(row, 1)?,
+        other: row_u32(row, 2)?,
+        rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
+        occurred_at: time(row.get(4)?),
+    })
+}
 
 fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
     let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();

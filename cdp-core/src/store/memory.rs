@@ -534,6 +534,11 @@ impl<'a> MemoryView<'a> {
         self.base.nodes.find(identifier_type, value).or_else(added)
     }
 
+    /// The number of the name of a node's identifier type; names begin at 1.
+    pub(crate) fn node_type(&self, node: u32) -> u32 {
+        self.identifier(node).map_or(0, |(identifier_type, _)| identifier_type)
+    }
+
     /// The identifier of a node: type and value.
     pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
         self.identifier(node).map_or(("", ""), |(identifier_type, value)| (self.name(identifier_type), value))

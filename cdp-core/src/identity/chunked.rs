@@ -1,0 +1,56 @@
+//! A growing array in chunks: it never moves what it holds, and wastes at most one chunk.
+
+/// Values under the numbers `0..len`.
+#[derive(Clone, Debug)]
+pub(super) struct Chunked<T> {
+    // All full but the last.
+    chunks: Vec<Vec<T>>,
+}
+
+const CHUNK: usize = 4096;
+
+impl<T> Default for Chunked<T> {
+    fn default() -> Chunked<T> {
+        Chunked { chunks: Vec::new() }
+    }
+}
+
+impl<T> Chunked<T> {
+    pub(super) fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&T> {
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
+    }
+
+    pub(super) fn push(&mut self, value: T) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(value),
+            // The first chunk of a small array grows as it needs.
+            None => self.chunks.push(vec![value]),
+            Some(_) => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(value);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
+    /// Moves the values of another array behind these.
+    pub(super) fn append(&mut self, other: Chunked<T>) {
+        if self.chunks.is_empty() {
+            *self = other;
+        } else {
+            other.chunks.into_iter().flatten().for_each(|value| self.push(value));
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+}

@@ -1,0 +1,159 @@
+//! Whether two profiles may become one: the limits of a profile, and what an alias may not do.
+
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use super::labels::Profile;
+use super::links::{Kept, Link, NodeRules, compare};
+use super::types::TypeRule;
+use crate::definitions::{Limit, Role};
+use crate::error::Result;
+use crate::records::Timestamp;
+
+/// Why a link was refused; types by the number of their name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Reason {
+    /// A profile would hold too many values of this type.
+    Limit(u32),
+    /// Too many values of this type within the window.
+    WindowLimit(u32),
+    /// A value of this type links too many others.
+    LinkLimit(u32),
+    /// An alias names two users that were identified both.
+    Identified,
+}
+
+impl Reason {
+    pub(super) fn text(self, rules: &dyn NodeRules) -> String {
+        match self {
+            Reason::Limit(number) => format!("limit_exceeded:{}", rules.type_name(number)),
+            Reason::WindowLimit(number) => format!("window_limit_exceeded:{}", rules.type_name(number)),
+            Reason::LinkLimit(number) => format!("link_limit_exceeded:{}", rules.type_name(number)),
+            Reason::Identified => "merge_refused_identified".to_owned(),
+        }
+    }
+}
+
+/// One side of a link that would join two.
+pub(super) enum Side<'a> {
+    /// A node that no live link touches.
+    Alone(u32),
+    /// Everything in a component in which nothing was refused.
+    Whole(&'a [u32], &'a [Kept]),
+    /// A profile with its own books.
+    Profile(&'a Profile),
+}
+
+impl Side<'_> {
+    pub(super) fn nodes(&self) -> &[u32] {
+        match self {
+            Side::Alone(node) => std::slice::from_ref(node),
+            Side::Whole(nodes, _) => nodes,
+            Side::Profile(profile) => &profile.nodes,
+        }
+    }
+
+    /// Counts the values of each limited type that count at an instant.
+    fn count_limited(&self, at: Timestamp, rules: &dyn NodeRules, mut count: impl FnMut(u32, Limit, u32)) {
+        let mut count_node = |node: u32, first_live_at: &dyn Fn() -> Timestamp| {
+            let type_number = rules.type_of(node);
+            let Some(limit) = rules.types().rule(type_number).limit else { return };
+            if limit.window.is_none() || counts(limit, first_live_at(), at) {
+                count(type_number, limit, 1);
+            }
+        };
+        match self {
+            Side::Alone(node) => count_node(*node, &|| at),
+            Side::Whole(nodes, links) => {
+                for node in *nodes {
+                    let touching = links.iter().filter(|link| link.touches(*node));
+                    count_node(*node, &|| touching.clone().map(|link| link.occurred_at).min().unwrap_or(at));
+                }
+            }
+            Side::Profile(profile) => {
+                for type_number in profile.limited_types() {
+                    let Some(limit) = rules.types().rule(type_number).limit else { continue };
+                    let start = limit.window.map(|window| at.plus_millis(-window.millis()));
+                    let up_to = if start.is_some() { at } else { Timestamp::from_millis(i64::MAX) };
+                    let before = start.map_or(0, |start| profile.n_live(type_number, start));
+                    let n = profile.n_live(type_number, up_to).saturating_sub(before);
+                    count(type_number, limit, n as u32);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value that is live since an instant lies in the window that ends at `at`.
+fn counts(limit: Limit, first_live_at: Timestamp, at: Timestamp) -> bool {
+    limit.window.is_none_or(|window| first_live_at > at.plus_millis(-window.millis()) && first_live_at <= at)
+}
+
+/// Why a link must not join its two sides, if so.
+pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules) -> Result<Option<Reason>> {
+    if link.alias {
+        return Ok(alias_refusal(link, rules)?.then_some(Reason::Identified));
+    }
+    let mut limited: SmallVec<[(u32, Limit, [u32; 2]); 6]> = SmallVec::new();
+    for (index, side) in sides.into_iter().enumerate() {
+        side.count_limited(link.occurred_at, rules, |type_number, limit, n| {
+            let place = limited.iter().position(|(of_type, ..)| *of_type == type_number).unwrap_or(limited.len());
+            if place == limited.len() {
+                limited.push((type_number, limit, [0, 0]));
+            }
+            if let Some(count) = limited.get_mut(place).and_then(|(.., count)| count.get_mut(index)) {
+                *count += n;
+            }
+        });
+    }
+    let exceeded = limited.iter().filter(|(_, limit, [left, right])| *left > 0 && *right > 0 && left + right > limit.n);
+    // By name, so that the reported reason does not depend on the side.
+    let first = exceeded.min_by(|(left, ..), (right, ..)| rules.type_name(*left).cmp(rules.type_name(*right)));
+    Ok(first.map(|(type_number, limit, _)| match limit.window {
+        Some(_) => Reason::WindowLimit(*type_number),
+        None => Reason::Limit(*type_number),
+    }))
+}
+
+/// An alias is refused if both its user ids were identified at or before it.
+fn alias_refusal(link: &Link, rules: &dyn NodeRules) -> Result<bool> {
+    let rule_of = |node: u32| -> &TypeRule { rules.types().rule(rules.type_of(node)) };
+    for node in [link.node, link.other] {
+        if rule_of(node).role != Role::Person {
+            return Ok(false);
+        }
+        let Some((identified_at, sequences)) = rules.first_identified(node)? else { return Ok(false) };
+        let mut is_identified = false;
+        for sequence in sequences {
+            let order = compare(identified_at, sequence, link.occurred_at, link.sequence, rules)?;
+            is_identified |= order != Ordering::Greater;
+        }
+        if !is_identified {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether no order of these links can refuse one: nobody holds more values of a type than one profile may.
+pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules) -> bool {
+    if links.iter().any(|link| link.alias()) {
+        return false;
+    }
+    let mut limited: SmallVec<[(u32, u32); 6]> = SmallVec::new();
+    nodes.iter().all(|node| {
+        let type_number = rules.type_of(*node);
+        let Some(limit) = rules.types().rule(type_number).limit else { return true };
+        match limited.iter_mut().find(|(of_type, _)| *of_type == type_number) {
+            Some((_, count)) => {
+                *count += 1;
+                *count <= limit.n
+            }
+            None => {
+                limited.push((type_number, 1));
+                limit.n >= 1
+            }
+        }
+    })
+}

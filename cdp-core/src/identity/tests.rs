@@ -1,0 +1,614 @@
+//! The partition against a naive model that replays all evidence in order, whatever the order of arrival.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{Link, NodeRules, Partition, PartitionView, TypeRules};
+use crate::definitions::{IdentifierType, IdentityDefinition, Limit, Role};
+use crate::error::Result;
+use crate::records::{Duration, Timestamp};
+
+const NAMES: [&str; 4] = ["user_id", "email", "anonymous_id", "loyalty_card"];
+
+fn type_number(name: &str) -> Option<u32> {
+    NAMES.iter().position(|known| *known == name).map(|place| place as u32 + 1)
+}
+
+fn limit(n: u32) -> Option<Limit> {
+    Some(Limit { n, window: None })
+}
+
+fn identifier(name: &str, role: Role, priority: u32, limit: Option<Limit>, hubs: &[(&str, u32)]) -> IdentifierType {
+    let mut identifier = IdentifierType::external(name);
+    (identifier.role, identifier.priority, identifier.limit) = (role, priority, limit);
+    identifier.max_links_from = hubs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    identifier
+}
+
+/// Definitions from the strict to the lax; `loyalty_card` is declared by none.
+fn definition(variant: usize) -> IdentityDefinition {
+    let window = |n| Some(Limit { n, window: Duration::parse("4ms") });
+    let identifiers = match variant {
+        0 => vec![
+            identifier("user_id", Role::Person, 1, limit(1), &[]),
+            identifier("email", Role::Contact, 2, limit(2), &[("*", 2)]),
+            identifier("anonymous_id", Role::Device, 9, window(1), &[("user_id", 2), ("*", 3)]),
+        ],
+        1 => vec![
+            identifier("user_id", Role::Person, 1, limit(1), &[]),
+            identifier("email", Role::Contact, 2, None, &[]),
+            identifier("anonymous_id", Role::Device, 9, window(2), &[]),
+        ],
+        2 => vec![
+            identifier("user_id", Role::Person, 1, window(1), &[("anonymous_id", 1)]),
+            identifier("email", Role::Contact, 2, limit(1), &[("user_id", 1)]),
+            identifier("anonymous_id", Role::Device, 9, None, &[("*", 4)]),
+        ],
+        3 => vec![
+            identifier("user_id", Role::Person, 1, limit(2), &[("email", 2)]),
+            identifier("email", Role::Contact, 2, window(1), &[("user_id", 1)]),
+            identifier("anonymous_id", Role::Device, 9, window(1), &[("user_id", 1), ("*", 1)]),
+        ],
+        _ => vec![
+            identifier("user_id", Role::Person, 1, limit(3), &[]),
+            identifier("email", Role::Contact, 2, limit(40), &[("*", 20)]),
+            identifier("anonymous_id", Role::Device, 9, window(30), &[]),
+        ],
+    };
+    IdentityDefinition { name: "default".to_owned(), identifiers }
+}
+
+#[derive(Clone, Debug)]
+struct TestMessage {
+    id: String,
+    // the first is the message's node
+    nodes: Vec<u32>,
+    // the node that an alias declares
+    alias: Option<u32>,
+    occurred_at: Timestamp,
+    identifies: bool,
+}
+
+/// Nodes and the log: message n has sequence n + 1. Node n is of type n modulo 4.
+struct World {
+    definition: IdentityDefinition,
+    types: TypeRules,
+    log: Vec<TestMessage>,
+    committed: usize,
+}
+
+impl World {
+    fn new(definition: IdentityDefinition) -> World {
+        let types = TypeRules::new(&definition, type_number);
+        World { definition, types, log: Vec::new(), committed: 0 }
+    }
+
+    fn declared(&self, node: u32) -> IdentifierType {
+        super::declared_type(&self.definition, NAMES[node as usize % 4])
+    }
+
+    fn rank(&self, node: u32) -> (u32, String, String) {
+        let declared = self.declared(node);
+        // Another order than that of the numbers.
+        (declared.priority, declared.name, format!("{:03}", 999 - node))
+    }
+
+    fn links(&self, place: usize) -> Vec<Link> {
+        let message = &self.log[place];
+        let node = message.nodes[0];
+        let others = message.nodes[1..].iter();
+        let link = |other: &u32| Link {
+            node,
+            other: *other,
+            occurred_at: message.occurred_at,
+            sequence: place as u64 + 1,
+            alias: message.alias == Some(*other),
+        };
+        others.map(link).collect()
+    }
+
+    fn all_links(&self) -> Vec<Link> {
+        (0..self.log.len()).flat_map(|place| self.links(place)).collect()
+    }
+
+    fn first_identified_among(&self, node: u32, log: &[TestMessage]) -> Option<Timestamp> {
+        let naming = log.iter().filter(|message| message.identifies && message.nodes.contains(&node));
+        naming.map(|message| message.occurred_at).min()
+    }
+
+    fn reidentified(&self) -> BTreeSet<u32> {
+        let (before, added) = self.log.split_at(self.committed);
+        let nodes: BTreeSet<u32> = added.iter().flat_map(|message| message.nodes.iter().copied()).collect();
+        let is_new = |node: &u32| {
+            let known = self.first_identified_among(*node, before);
+            self.first_identified_among(*node, added).is_some_and(|at| known.is_none_or(|known| at <= known))
+        };
+        nodes.into_iter().filter(is_new).collect()
+    }
+
+    /// Appends messages, applies them, and commits unless told otherwise.
+    fn transact(&mut self, partition: &mut Partition, messages: &[TestMessage], commits: bool) {
+        self.log.extend_from_slice(messages);
+        let links: Vec<Link> = (self.committed..self.log.len()).flat_map(|place| self.links(place)).collect();
+        let mut overlay = partition.overlay();
+        overlay.add(partition, &links, &self.reidentified(), self).unwrap();
+        if commits {
+            Model::of(self).check(self, overlay.view(partition));
+            partition.fold(overlay);
+            self.committed = self.log.len();
+        } else {
+            self.log.truncate(self.committed);
+        }
+        Model::of(self).check(self, partition.view());
+    }
+}
+
+impl NodeRules for World {
+    fn type_of(&self, node: u32) -> u32 {
+        node % 4 + 1
+    }
+
+    fn types(&self) -> &TypeRules {
+        &self.types
+    }
+
+    fn type_name(&self, type_number: u32) -> &str {
+        NAMES[type_number as usize - 1]
+    }
+
+    fn message_id(&self, sequence: u64) -> Result<String> {
+        Ok(self.log[sequence as usize - 1].id.clone())
+    }
+
+    fn compare_ranks(&self, left: u32, right: u32) -> Ordering {
+        self.rank(left).cmp(&self.rank(right))
+    }
+
+    fn first_sequence(&self, node: u32) -> Option<u64> {
+        self.log.iter().position(|message| message.nodes[0] == node).map(|place| place as u64 + 1)
+    }
+
+    fn committed_sequence(&self) -> u64 {
+        self.committed as u64
+    }
+
+    fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>> {
+        let Some(at) = self.first_identified_among(node, &self.log) else { return Ok(None) };
+        let is_first =
+            |message: &TestMessage| message.identifies && message.occurred_at == at && message.nodes.contains(&node);
+        let places = self.log.iter().enumerate().filter(|(_, message)| is_first(message));
+        Ok(Some((at, places.map(|(place, _)| place as u64 + 1).collect())))
+    }
+
+    fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>> {
+        Ok(self.all_links().into_iter().filter(|link| nodes.contains(&link.node)).collect())
+    }
+}
+
+/// What holds, from all evidence at once.
+#[derive(Debug, Default)]
+struct Model {
+    profile_of: BTreeMap<u32, u32>,
+    refused: BTreeSet<(String, (u32, u32))>,
+    joins: Vec<(Timestamp, u32, u32)>,
+    live: BTreeSet<(u32, u32)>,
+    component_of: BTreeMap<u32, u32>,
+}
+
+type Key = (Timestamp, String);
+
+impl Model {
+    fn of(world: &World) -> Model {
+        let mut model = Model::default();
+        let key = |link: &Link| -> Key { (link.occurred_at, world.log[link.sequence as usize - 1].id.clone()) };
+        let mut links = world.all_links();
+        links.sort_by_key(|link| (key(link), world.rank(link.other)));
+        // Limits of one value: the k earliest neighbours of each class.
+        let mut hubs: BTreeMap<(u32, String), (u32, BTreeMap<u32, Key>)> = BTreeMap::new();
+        let guard = |value: u32, neighbour: u32| {
+            let guards = world.declared(value).max_links_from;
+            let neighbour_type = world.declared(neighbour).name;
+            let named = guards.iter().find(|(name, _)| *name == neighbour_type);
+            named.or_else(|| guards.iter().find(|(name, _)| name == "*")).cloned()
+        };
+        for link in links.iter().filter(|link| !link.alias) {
+            for (value, neighbour) in [(link.node, link.other), (link.other, link.node)] {
+                if let Some((class, n)) = guard(value, neighbour) {
+                    let hub = hubs.entry((value, class)).or_insert((n, BTreeMap::new()));
+                    hub.1.entry(neighbour).or_insert_with(|| key(link));
+                }
+            }
+        }
+        let kept_out: BTreeSet<(u32, u32)> = hubs
+            .iter()
+            .flat_map(|((value, _), (n, neighbours))| {
+                let mut in_order: Vec<u32> = neighbours.keys().copied().collect();
+                in_order.sort_by_key(|neighbour| (neighbours[neighbour].clone(), world.rank(*neighbour)));
+                in_order.into_iter().skip(*n as usize).map(|neighbour| (*value, neighbour)).collect::<Vec<_>>()
+            })
+            .collect();
+        for (value, neighbour) in &kept_out {
+            let reason = format!("link_limit_exceeded:{}", world.declared(*value).name);
+            model.refused.insert((reason, (*value.min(neighbour), *value.max(neighbour))));
+        }
+        let passes = |link: &Link| {
+            link.alias || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
+        };
+        links.retain(passes);
+        // Limits of a profile, in order. Components do not touch each other: all links at once will do.
+        let mut first_live_at: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        for link in &links {
+            let (left, right) = (of(&model.component_of, link.node), of(&model.component_of, link.other));
+            unite(&mut model.component_of, left, right, [link.node, link.other]);
+            let (left, right) = (of(&model.profile_of, link.node), of(&model.profile_of, link.other));
+            if left != right {
+                if let Some(reason) = model.refusal(world, link, &first_live_at) {
+                    model.refused.insert((reason, link.pair()));
+                    continue;
+                }
+                model.joins.push((link.occurred_at, link.node, link.other));
+                unite(&mut model.profile_of, left, right, [link.node, link.other]);
+            }
+            model.live.insert(link.pair());
+            for node in [link.node, link.other] {
+                first_live_at.entry(node).or_insert(link.occurred_at);
+            }
+        }
+        model
+    }
+
+    fn members(&self, node: u32) -> Vec<u32> {
+        let label = of(&self.profile_of, node);
+        let mut members: BTreeSet<u32> =
+            self.profile_of.iter().filter(|(_, of)| **of == label).map(|(node, _)| *node).collect();
+        members.insert(node);
+        members.into_iter().collect()
+    }
+
+    fn refusal(&self, world: &World, link: &Link, first_live_at: &BTreeMap<u32, Timestamp>) -> Option<String> {
+        if link.alias {
+            let key = |place: usize| (world.log[place].occurred_at, world.log[place].id.clone());
+            let this = key(link.sequence as usize - 1);
+            let is_identified = |node: u32| {
+                let names = |place: &usize| world.log[*place].identifies && world.log[*place].nodes.contains(&node);
+                world.declared(node).role == Role::Person
+                    && (0..world.log.len()).filter(names).map(key).any(|found| found <= this)
+            };
+            let refused = is_identified(link.node) && is_identified(link.other);
+            return refused.then(|| "merge_refused_identified".to_owned());
+        }
+        let mut reasons = BTreeMap::new();
+        for name in NAMES {
+            let declared = super::declared_type(&world.definition, name);
+            let Some(limit) = declared.limit else { continue };
+            let count = |node: u32| {
+                let counts = |node: &&u32| {
+                    let first = first_live_at.get(node).copied().unwrap_or(link.occurred_at);
+                    world.declared(**node).name == name
+                        && limit.window.is_none_or(|window| link.occurred_at.since(first) < window.millis())
+                };
+                self.members(node).iter().filter(counts).count() as u32
+            };
+            let (left, right) = (count(link.node), count(link.other));
+            if left > 0 && right > 0 && left + right > limit.n {
+                let kind = if limit.window.is_some() { "window_limit_exceeded" } else { "limit_exceeded" };
+                reasons.insert(name, format!("{kind}:{name}"));
+            }
+        }
+        reasons.into_values().next()
+    }
+
+    fn members_at(&self, node: u32, at: Timestamp) -> Vec<u32> {
+        let mut profile_of = BTreeMap::new();
+        for (_, left, right) in self.joins.iter().filter(|(joined_at, ..)| *joined_at <= at) {
+            let labels = (of(&profile_of, *left), of(&profile_of, *right));
+            unite(&mut profile_of, labels.0, labels.1, [*left, *right]);
+        }
+        Model { profile_of, ..Model::default() }.members(node)
+    }
+
+    fn check(&self, world: &World, view: PartitionView<'_>) {
+        let n_nodes = world.log.iter().flat_map(|message| message.nodes.iter()).max().map_or(1, |node| node + 2);
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for (reason, _) in &self.refused {
+            *counts.entry(reason.clone()).or_default() += 1;
+        }
+        if view.overlay.is_none() {
+            assert_eq!(view.refused(world), counts);
+        }
+        let mut seen = Vec::new();
+        for members in view.profiles(n_nodes) {
+            assert!(members.contains(&view.profile_of(members[0])));
+            seen.extend(members.iter().copied());
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..n_nodes).collect::<Vec<u32>>(), "every node stands in one profile");
+        for node in 0..n_nodes {
+            let members = self.members(node);
+            assert_eq!(view.nodes_of(node), members, "node {node}");
+            for at in -1..14 {
+                let at = Timestamp::from_millis(at);
+                assert_eq!(view.nodes_of_at(node, at), self.members_at(node, at), "node {node} at {at}");
+            }
+            let component = of(&self.component_of, node);
+            let around = self.joins.iter().filter(|(_, left, _)| of(&self.component_of, *left) == component);
+            let from = Timestamp::from_millis(3);
+            let to = Timestamp::from_millis(9);
+            let joins = around.map(|(at, ..)| *at).filter(|at| *at > from && *at <= to).collect();
+            assert_eq!(view.joins_around(node, from, to), joins, "node {node}");
+            let live: BTreeSet<(u32, u32)> =
+                view.live_links_around(node, world).unwrap().iter().map(Link::pair).collect();
+            let expected = self.live.iter().filter(|(left, _)| of(&self.component_of, *left) == component);
+            assert_eq!(live, expected.copied().collect(), "node {node}");
+            for other in members.into_iter().filter(|other| *other != node) {
+                let instants = (-1..30).map(Timestamp::from_millis);
+                let joined = instants.into_iter().find(|at| self.members_at(node, *at).contains(&other));
+                assert_eq!(view.joined_at(node, other), joined, "nodes {node} and {other}");
+            }
+        }
+    }
+}
+
+fn of(labels: &BTreeMap<u32, u32>, node: u32) -> u32 {
+    labels.get(&node).copied().unwrap_or(node)
+}
+
+fn unite(labels: &mut BTreeMap<u32, u32>, left: u32, right: u32, nodes: [u32; 2]) {
+    for node in nodes {
+        labels.entry(node).or_insert(node);
+    }
+    for label in labels.values_mut() {
+        if *label == right {
+            *label = left;
+        }
+    }
+}
+
+fn message(world: &World, id: &str, nodes: &[u32], alias: bool, at: i64, identifies: bool) -> TestMessage {
+    let mut nodes: Vec<u32> = nodes.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect();
+    nodes.sort_by_key(|node| world.rank(*node));
+    let alias = nodes.last().copied().filter(|_| alias && nodes.len() > 1);
+    TestMessage { id: id.to_owned(), nodes, alias, occurred_at: Timestamp::from_millis(at), identifies }
+}
+
+/// Messages over a few nodes, so that pairs repeat and times tie: (id, nodes, alias, event time, identifies).
+type RawMessage = (u32, Vec<u32>, bool, i64, bool);
+
+fn raw_messages(n: usize) -> impl Strategy<Value = Vec<RawMessage>> {
+    let nodes = prop::collection::vec(0u32..1000, 1..4);
+    let one = (any::<u32>(), nodes, prop::bool::weighted(0.1), 0i64..12, any::<bool>());
+    prop::collection::vec(one, 1..n)
+}
+
+fn check_history(variant: usize, (n_nodes, n_instants): (u32, i64), raw: &[RawMessage], cuts: &[usize], in_time: bool) {
+    let mut world = World::new(definition(variant));
+    let mut messages: Vec<TestMessage> = raw
+        .iter()
+        .enumerate()
+        .map(|(place, (id, nodes, alias, at, identifies))| {
+            let nodes: Vec<u32> = nodes.iter().map(|node| node % n_nodes).collect();
+            message(&world, &format!("{:02}{place}", id % 50), &nodes, *alias, at % n_instants, *identifies)
+        })
+        .collect();
+    if in_time {
+        // Mostly in the order of event time, as live data comes: links apply at once.
+        messages.sort_by_key(|message| message.occurred_at);
+    }
+    let mut partition = Partition::default();
+    let mut rest = messages.as_slice();
+    for cut in cuts.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (batch, later) = rest.split_at(1 + cut % 7 % rest.len());
+        if cut % 5 == 0 {
+            world.transact(&mut partition, batch, false);
+        }
+        world.transact(&mut partition, batch, true);
+        rest = later;
+    }
+    let mut whole = World::new(definition(variant));
+    whole.transact(&mut Partition::default(), &messages, true);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_order_of_arrival_gives_what_a_naive_replay_gives(
+        variant in 0usize..5,
+        size in (4u32..13, 2i64..13),
+        raw in raw_messages(40),
+        cuts in prop::collection::vec(0usize..100, 1..6),
+        in_time in any::<bool>(),
+    ) {
+        check_history(variant, size, &raw, &cuts, in_time);
+    }
+}
+
+proptest! {
+    // Components beyond what is searched link by link.
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn crowds_too(
+        variant in 0usize..5,
+        raw in raw_messages(90),
+        cuts in prop::collection::vec(3usize..100, 1..4),
+        in_time in any::<bool>(),
+    ) {
+        check_history(variant, (40, 12), &raw, &cuts, in_time);
+    }
+}
+
+// Of each type three nodes: the number modulo 4 is the type.
+const USER: [u32; 3] = [0, 4, 8];
+const EMAIL: [u32; 3] = [1, 5, 9];
+const DEVICE: [u32; 5] = [2, 6, 10, 14, 18];
+
+#[test]
+fn a_repeat_that_was_not_kept_counts_when_a_late_fact_refuses_the_first() {
+    // Two devices within 4 ms at most.
+    let mut world = World::new(definition(1));
+    let mut partition = Partition::default();
+    let first = [
+        message(&world, "a", &[USER[0], DEVICE[0]], false, 5, false),
+        message(&world, "b", &[USER[0], DEVICE[1]], false, 6, false),
+        // The repeat lies outside the window of the others.
+        message(&world, "c", &[USER[0], DEVICE[1]], false, 20, false),
+    ];
+    world.transact(&mut partition, &first, true);
+    assert_eq!(partition.view().nodes_of(USER[0]), [USER[0], DEVICE[0], DEVICE[1]]);
+    assert_eq!(kept_links(&partition), 2);
+    assert_eq!(partition.view().joined_at(USER[0], DEVICE[1]), Some(Timestamp::from_millis(6)));
+    let late = [message(&world, "d", &[USER[0], DEVICE[2]], false, 4, false)];
+    world.transact(&mut partition, &late, true);
+    // At 6 two devices were there already; at 20 they are out of the window.
+    assert_eq!(partition.view().nodes_of(USER[0]), [USER[0], DEVICE[0], DEVICE[1], DEVICE[2]]);
+    assert_eq!(partition.view().joined_at(USER[0], DEVICE[1]), Some(Timestamp::from_millis(20)));
+    assert_eq!(partition.view().refused(&world).values().sum::<u64>(), 1);
+}
+
+fn kept_links(partition: &Partition) -> usize {
+    partition.components.iter().map(|component| component.links().len()).sum()
+}
+
+#[test]
+fn of_repeats_at_one_instant_the_least_message_id_stands_before_a_hub_guard() {
+    // One user at an email.
+    let mut world = World::new(definition(2));
+    let mut partition = Partition::default();
+    let tied = [
+        message(&world, "m9", &[USER[0], EMAIL[0]], false, 5, false),
+        message(&world, "m1", &[USER[0], EMAIL[0]], false, 5, false),
+        message(&world, "m5", &[USER[1], EMAIL[0]], false, 5, false),
+    ];
+    world.transact(&mut partition, &tied, true);
+    assert_eq!(partition.view().nodes_of(EMAIL[0]), [USER[0], EMAIL[0]]);
+    // The hub is open now, and yet another at the same instant comes before.
+    let before = [message(&world, "m0", &[USER[1], EMAIL[0]], false, 5, false)];
+    world.transact(&mut partition, &before, true);
+    assert_eq!(partition.view().nodes_of(EMAIL[0]), [EMAIL[0], USER[1]]);
+    let back = [message(&world, "l9", &[USER[0], EMAIL[0]], false, 5, false)];
+    world.transact(&mut partition, &back, true);
+    assert_eq!(partition.view().nodes_of(EMAIL[0]), [USER[0], EMAIL[0]]);
+}
+
+#[test]
+fn a_repeat_at_the_instant_of_an_alias_may_come_before_it() {
+    let mut world = World::new(definition(1));
+    let mut partition = Partition::default();
+    let alias = [
+        message(&world, "m5", &[USER[0], USER[1]], true, 5, false),
+        message(&world, "m9", &[USER[0], USER[1]], false, 5, false),
+    ];
+    world.transact(&mut partition, &alias, true);
+    assert!(partition.view().refused(&world).is_empty());
+    let before = [message(&world, "m1", &[USER[0], USER[1]], false, 5, false)];
+    world.transact(&mut partition, &before, true);
+    let late = [message(&world, "late", &[USER[0], EMAIL[0]], false, 0, false)];
+    world.transact(&mut partition, &late, true);
+    assert_eq!(partition.view().refused(&world).values().sum::<u64>(), 1);
+}
+
+#[test]
+fn who_comes_past_a_hub_guard_brings_the_repeats_that_waited_there() {
+    // One device within 4 ms, one user at a device.
+    let mut world = World::new(definition(3));
+    let mut partition = Partition::default();
+    let mut take = |id: &str, user: u32, device: u32, at: i64| {
+        let messages = [message(&world, id, &[user, device], false, at, false)];
+        world.transact(&mut partition, &messages, true);
+        partition.view().nodes_of(user)
+    };
+    take("a", USER[0], DEVICE[0], 5);
+    assert_eq!(take("b", USER[1], DEVICE[0], 8), [USER[1]], "kept out");
+    take("c", USER[1], DEVICE[1], 0);
+    assert_eq!(take("d", USER[1], DEVICE[2], 2), [USER[1], DEVICE[1]], "refused");
+    // A late one: from now on all evidence of this component is in RAM.
+    take("e", USER[1], DEVICE[2], 1);
+    // Past the guard, but refused at 3; what waited passes at 8.
+    assert_eq!(take("f", USER[1], DEVICE[0], 3), [DEVICE[0], USER[1], DEVICE[1]]);
+}
+
+#[test]
+fn a_repeat_changes_nothing_in_ram() {
+    let mut world = World::new(definition(1));
+    let mut partition = Partition::default();
+    let first = [message(&world, "a", &[USER[0], EMAIL[0], DEVICE[0]], false, 0, true)];
+    world.transact(&mut partition, &first, true);
+    let repeat = message(&world, "b", &[USER[0], EMAIL[0], DEVICE[0]], false, 1, true);
+    world.log.push(repeat);
+    let mut overlay = partition.overlay();
+    overlay.add(&partition, &world.links(1), &BTreeSet::new(), &world).unwrap();
+    assert!(overlay.components.is_empty() && overlay.component_of.is_empty() && overlay.changed().is_empty());
+}
+
+#[test]
+fn freed_numbers_of_components_are_used_again() {
+    let mut world = World::new(definition(4));
+    let mut partition = Partition::default();
+    let pairs = [
+        message(&world, "a", &[USER[0], EMAIL[0]], false, 0, false),
+        message(&world, "b", &[USER[1], EMAIL[1]], false, 1, false),
+    ];
+    world.transact(&mut partition, &pairs, true);
+    let merge = [message(&world, "c", &[EMAIL[0], EMAIL[1]], false, 2, false)];
+    world.transact(&mut partition, &merge, true);
+    assert_eq!((partition.components.len(), partition.free.len()), (2, 1));
+    let another = [message(&world, "d", &[USER[2], EMAIL[2]], false, 3, false)];
+    world.transact(&mut partition, &another, true);
+    assert_eq!((partition.components.len(), partition.free.len()), (2, 0));
+}
+
+#[test]
+fn many_repeats_next_to_a_refused_link_are_left_to_the_store() {
+    let mut world = World::new(definition(1));
+    let mut partition = Partition::default();
+    let mut messages = vec![
+        message(&world, "a", &[USER[0], EMAIL[0]], false, 1, false),
+        message(&world, "b", &[USER[1], EMAIL[0]], false, 2, false),
+    ];
+    messages.extend((0..1100).map(|n| message(&world, &format!("c{n}"), &[USER[0], EMAIL[0]], false, 9, false)));
+    world.transact(&mut partition, &messages, true);
+    let late = [message(&world, "late", &[USER[1], EMAIL[0]], false, 0, false)];
+    world.transact(&mut partition, &late, true);
+    assert_eq!(partition.view().nodes_of(EMAIL[0]), [EMAIL[0], USER[1]]);
+    assert_eq!(kept_links(&partition), 2);
+}
+
+#[test]
+fn merges_are_profiles_that_existed_before_and_were_joined() {
+    let mut world = World::new(definition(4));
+    let mut partition = Partition::default();
+    let merges_of = |world: &mut World, partition: &mut Partition, messages: &[TestMessage]| {
+        world.log.extend_from_slice(messages);
+        let links: Vec<Link> = (world.committed..world.log.len()).flat_map(|place| world.links(place)).collect();
+        let mut overlay = partition.overlay();
+        overlay.add(partition, &links, &BTreeSet::new(), world).unwrap();
+        let merges = overlay.merges();
+        partition.fold(overlay);
+        world.committed = world.log.len();
+        merges
+    };
+    let attach = [message(&world, "a", &[USER[0], EMAIL[0]], false, 1, false)];
+    assert_eq!(merges_of(&mut world, &mut partition, &attach), 0);
+    let apart = [
+        message(&world, "b", &[DEVICE[0]], false, 2, false),
+        message(&world, "c", &[USER[1], DEVICE[1]], false, 3, false),
+    ];
+    assert_eq!(merges_of(&mut world, &mut partition, &apart), 0);
+    let joining = [
+        message(&world, "d", &[USER[0], DEVICE[0]], false, 4, false),
+        message(&world, "e", &[USER[0], USER[1]], false, 5, false),
+    ];
+    assert_eq!(merges_of(&mut world, &mut partition, &joining), 2);
+    // Late, so by a replay.
+    let late = [
+        message(&world, "f", &[USER[2]], false, 6, false),
+        message(&world, "g", &[USER[2], EMAIL[0]], false, 0, false),
+    ];
+    assert_eq!(merges_of(&mut world, &mut partition, &late), 0);
+}

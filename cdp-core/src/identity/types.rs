@@ -1,0 +1,70 @@
+//! The identity definition as the partition reads it: one small rule for each identifier type, found by the number of
+//! the type's name, so that a look at a node costs no text.
+
+use crate::definitions::{IdentifierType, IdentityDefinition, Limit, Role};
+
+/// The number that stands for every neighbour type that a hub guard does not name; names begin at 1.
+const ALL_TYPES: u32 = 0;
+
+/// What the partition needs to know of an identifier type.
+#[derive(Clone, Debug)]
+pub(crate) struct TypeRule {
+    pub(crate) priority: u32,
+    pub(crate) role: Role,
+    pub(crate) limit: Option<Limit>,
+    // neighbour type (or ALL_TYPES) -> how many of them one value may link
+    hub_limits: Vec<(u32, u32)>,
+}
+
+impl TypeRule {
+    fn new(identifier: &IdentifierType, name_number: &impl Fn(&str) -> Option<u32>) -> TypeRule {
+        let number = |name: &str| if name == "*" { Some(ALL_TYPES) } else { name_number(name) };
+        let hub_limits = identifier.max_links_from.iter();
+        TypeRule {
+            priority: identifier.priority,
+            role: identifier.role,
+            limit: identifier.limit,
+            // A name without a number is one that no node has.
+            hub_limits: hub_limits.filter_map(|(name, limit)| Some((number(name)?, *limit))).collect(),
+        }
+    }
+
+    /// The class of neighbours that the hub guard of a value counts one of this type in, and how many it lets live.
+    pub(super) fn hub_guard(&self, neighbour_type: u32) -> Option<(u32, u32)> {
+        let of = |wanted: u32| self.hub_limits.iter().find(|(class, _)| *class == wanted).copied();
+        of(neighbour_type).or_else(|| of(ALL_TYPES))
+    }
+}
+
+/// The rules of all identifier types; an undeclared one is an external id.
+#[derive(Clone, Debug)]
+pub(crate) struct TypeRules {
+    // Apart from the rules, so that a search stays within a cache line.
+    numbers: Vec<u32>,
+    rules: Vec<TypeRule>,
+    external: TypeRule,
+}
+
+impl TypeRules {
+    /// `name_number`: the number of a name, if it has one. The rules hold until a name gets a new number.
+    pub(crate) fn new(definition: &IdentityDefinition, name_number: impl Fn(&str) -> Option<u32>) -> TypeRules {
+        let mut rules = TypeRules {
+            numbers: Vec::new(),
+            rules: Vec::new(),
+            external: TypeRule::new(&IdentifierType::external(""), &name_number),
+        };
+        for identifier in &definition.identifiers {
+            if let Some(number) = name_number(&identifier.name) {
+                rules.numbers.push(number);
+                rules.rules.push(TypeRule::new(identifier, &name_number));
+            }
+        }
+        rules
+    }
+
+    /// The rule of the type whose name has this number.
+    pub(crate) fn rule(&self, type_number: u32) -> &TypeRule {
+        let place = self.numbers.iter().position(|number| *number == type_number);
+        place.and_then(|place| self.rules.get(place)).unwrap_or(&self.external)
+    }
+}

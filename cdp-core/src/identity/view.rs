@@ -1,0 +1,208 @@
+//! Reading the partition: who is together now or was at a past instant, and which links were refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+
+use super::component::{Component, Repeat};
+use super::forest::Forest;
+use super::hub::{Hub, HubKey};
+use super::labels::{Labels, Verdict};
+use super::limits::Reason;
+use super::links::{Link, NodeRules, sort_links};
+use super::overlay::PartitionOverlay;
+use super::partition::{NO_COMPONENT, Partition};
+use crate::error::Result;
+use crate::records::Timestamp;
+
+/// The partition as one transaction sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct PartitionView<'a> {
+    pub(super) base: &'a Partition,
+    pub(super) overlay: Option<&'a PartitionOverlay>,
+}
+
+/// The nodes of one profile, in no order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Members<'a> {
+    /// A node that no live link touches.
+    Alone(u32),
+    /// Several.
+    Together(&'a [u32]),
+}
+
+impl Deref for Members<'_> {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        match self {
+            Members::Alone(node) => std::slice::from_ref(node),
+            Members::Together(nodes) => nodes,
+        }
+    }
+}
+
+impl<'a> PartitionView<'a> {
+    pub(super) fn component_id(&self, node: u32) -> Option<u32> {
+        let id = match (node as usize).checked_sub(self.base.component_of.len()) {
+            Some(place) => self.overlay?.component_of_new.get(place),
+            None => {
+                let changed = self.overlay.and_then(|overlay| overlay.component_of.get(&node));
+                changed.or_else(|| self.base.component_of.get(node as usize))
+            }
+        };
+        id.copied().filter(|id| *id != NO_COMPONENT)
+    }
+
+    pub(super) fn component(&self, id: u32) -> Option<&'a Component> {
+        match (id as usize).checked_sub(self.base.components.len()) {
+            Some(place) => self.overlay?.components_new.get(place),
+            None => {
+                let changed = self.overlay.and_then(|overlay| overlay.components.get(&id));
+                changed.or_else(|| self.base.components.get(id as usize))
+            }
+        }
+    }
+
+    fn component_with(&self, node: u32) -> Option<&'a Component> {
+        self.component(self.component_id(node)?)
+    }
+
+    pub(super) fn hub(&self, key: HubKey) -> Option<&'a Hub> {
+        self.overlay.and_then(|overlay| overlay.hubs.get(&key)).or_else(|| self.base.hubs.get(&key))
+    }
+
+    pub(super) fn is_parked(&self, pair: (u32, u32)) -> bool {
+        let changed = self.overlay.and_then(|overlay| overlay.parked.get(&pair)).copied();
+        changed.unwrap_or_else(|| self.base.parked.contains(&pair))
+    }
+
+    /// Whether a link of evidence belongs to the component of its ends: no hub guard keeps it out.
+    pub(super) fn counts(&self, link: &Link) -> bool {
+        (link.alias || !self.is_parked(link.pair())) && self.component_id(link.node) == self.component_id(link.other)
+    }
+
+    /// How a link stands to what holds already.
+    pub(super) fn repeats(&self, link: &Link) -> Repeat {
+        self.component_with(link.node).map_or(Repeat::No, |component| component.repeats(link))
+    }
+
+    /// The label of the profile that a node belongs to: one of its nodes, stable within a transaction only.
+    pub(crate) fn profile_of(&self, node: u32) -> u32 {
+        self.component_with(node).map_or(node, |component| component.root(node))
+    }
+
+    /// The nodes of the profile that a node belongs to, in no order.
+    pub(crate) fn members(&self, node: u32) -> Members<'a> {
+        match self.component_with(node).map_or(&[][..], |component| component.members(node)) {
+            [] => Members::Alone(node),
+            nodes => Members::Together(nodes),
+        }
+    }
+
+    /// The nodes of the profile that a node belongs to, in the order of their numbers.
+    pub(crate) fn nodes_of(&self, node: u32) -> Vec<u32> {
+        let mut nodes = self.members(node).to_vec();
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// Every profile once, of the nodes with a number below `n_nodes`.
+    pub(crate) fn profiles(self, n_nodes: u32) -> impl Iterator<Item = Members<'a>> {
+        (0..n_nodes).filter_map(move |node| {
+            let Some(component) = self.component_with(node) else { return Some(Members::Alone(node)) };
+            if component.root(node) != node {
+                return None;
+            }
+            Some(match component.members(node) {
+                [] => Members::Alone(node),
+                nodes => Members::Together(nodes),
+            })
+        })
+    }
+
+    /// The nodes of the profile that a node belonged to at a past event time, in the order of their numbers.
+    pub(crate) fn nodes_of_at(&self, node: u32, at: Timestamp) -> Vec<u32> {
+        let Some(component) = self.component_with(node) else { return vec![node] };
+        if component.stands_since(at) {
+            return self.nodes_of(node);
+        }
+        let mut forest = Forest::default();
+        for join in component.joins().into_iter().take_while(|join| join.at <= at) {
+            forest.join(join.left, join.right);
+        }
+        let root = forest.root(node);
+        let mut nodes: Vec<u32> =
+            component.members(node).iter().copied().filter(|member| forest.root(*member) == root).collect();
+        if nodes.is_empty() {
+            nodes.push(node);
+        }
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// When profiles joined among the nodes that evidence joins with this one, in `(from, to]`.
+    pub(crate) fn joins_around(&self, node: u32, from: Timestamp, to: Timestamp) -> BTreeSet<Timestamp> {
+        let Some(component) = self.component_with(node).filter(|component| !component.stands_since(from)) else {
+            return BTreeSet::new();
+        };
+        component.joins().into_iter().map(|join| join.at).filter(|at| *at > from && *at <= to).collect()
+    }
+
+    /// When two nodes became one profile: the event time of the link that joined what they belonged to.
+    pub(crate) fn joined_at(&self, left: u32, right: u32) -> Option<Timestamp> {
+        let mut forest = Forest::default();
+        self.component_with(left)?.joins().into_iter().find_map(|join| {
+            forest.join(join.left, join.right);
+            (forest.root(left) == forest.root(right)).then_some(join.at)
+        })
+    }
+
+    /// The links that hold among the nodes that evidence joins with this one; a refused link explains nothing. A later
+    /// repeat may be left out.
+    pub(crate) fn live_links_around(&self, node: u32, rules: &dyn NodeRules) -> Result<Vec<Link>> {
+        let Some(component) = self.component_with(node) else { return Ok(Vec::new()) };
+        let kept = || component.links().iter().map(|link| link.link()).collect::<Vec<Link>>();
+        if !component.has_refused() {
+            return Ok(kept());
+        }
+        let mut links = if component.is_complete() { kept() } else { rules.evidence(&component.nodes)? };
+        links.retain(|link| self.counts(link));
+        sort_links(&mut links, rules)?;
+        let mut labels = Labels::default();
+        let mut live = Vec::with_capacity(links.len());
+        for link in links {
+            let verdict = labels.verdict(&link, rules)?;
+            labels.apply(&link, verdict, rules);
+            if !matches!(verdict, Verdict::Refused(_)) {
+                live.push(link);
+            }
+        }
+        Ok(live)
+    }
+
+    /// How many links were refused, by reason; one for each pair.
+    pub(crate) fn refused(&self, rules: &dyn NodeRules) -> BTreeMap<String, u64> {
+        // Only reports read this, and they run on the committed partition.
+        let labels = self.base.components.iter().filter_map(Component::labels);
+        let mut refused: Vec<(Reason, (u32, u32))> = labels.flat_map(|labels| labels.refused.iter().copied()).collect();
+        for pair in &self.base.parked {
+            for (value, neighbour) in [*pair, (pair.1, pair.0)] {
+                let type_number = rules.type_of(value);
+                let guard = rules.types().rule(type_number).hub_guard(rules.type_of(neighbour));
+                let hub = guard.and_then(|(class, _)| self.hub((value, class)));
+                if hub.is_some_and(|hub| !hub.is_live(neighbour)) {
+                    refused.push((Reason::LinkLimit(type_number), *pair));
+                }
+            }
+        }
+        refused.sort_unstable();
+        refused.dedup();
+        let mut counts = BTreeMap::new();
+        for same in refused.chunk_by(|left, right| left.0 == right.0) {
+            if let Some((reason, _)) = same.first() {
+                counts.insert(reason.text(rules), same.len() as u64);
+            }
+        }
+        counts
+    }
+}
