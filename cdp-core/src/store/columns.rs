@@ -12,12 +12,6 @@ pub(crate) struct Columns {
     n_rows: u32,
 }
 
-impl Default for Columns {
-    fn default() -> Columns {
-        Columns::new(Arc::from(Vec::new()))
-    }
-}
-
 impl Columns {
     /// Empty columns for these paths.
     pub(super) fn new(paths: Arc<[Path]>) -> Columns {

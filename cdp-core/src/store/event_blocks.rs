@@ -34,22 +34,21 @@ impl Buffers {
     }
 }
 
-/// A block of a run.
-struct StoredBlock<'b> {
+/// Where the values of a block's properties are.
+enum Values<'b> {
+    Run(&'b Block),
+    /// In RAM, each event with its row.
+    Tail(&'b Columns, &'b [u32]),
+}
+
+/// Some events, of a run or in RAM.
+struct ColumnBlock<'b> {
     buffers: &'b Buffers,
-    block: &'b Block,
+    values: Values<'b>,
     columns: &'b [usize],
 }
 
-/// Events in RAM.
-struct TailBlock<'b> {
-    buffers: &'b Buffers,
-    values: &'b Columns,
-    rows: &'b [u32],
-    columns: &'b [usize],
-}
-
-impl EventBlock for StoredBlock<'_> {
+impl EventBlock for ColumnBlock<'_> {
     fn profiles(&self) -> &[u32] {
         &self.buffers.profiles
     }
@@ -67,25 +66,11 @@ impl EventBlock for StoredBlock<'_> {
     }
 
     fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
-        self.block.value(*self.columns.get(column)?, index)
-    }
-}
-
-impl EventBlock for TailBlock<'_> {
-    fn profiles(&self) -> &[u32] {
-        &self.buffers.profiles
-    }
-
-    fn occurred_at_ms(&self) -> &[i64] {
-        &self.buffers.occurred_at_ms
-    }
-
-    fn event_numbers(&self) -> &[u32] {
-        &self.buffers.events
-    }
-
-    fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
-        self.values.get(*self.columns.get(column)?, *self.rows.get(index)?).map(Cow::Borrowed)
+        let column = *self.columns.get(column)?;
+        match self.values {
+            Values::Run(block) => block.value(column, index),
+            Values::Tail(values, rows) => values.get(column, *rows.get(index)?).map(Cow::Borrowed),
+        }
     }
 }
 
@@ -120,7 +105,7 @@ impl MemoryView<'_> {
             for (column, numbers) in columns.iter().zip(&mut buffers.numbers) {
                 *numbers = numbers_of(&block.column(*column), block.n_events());
             }
-            visit(&StoredBlock { buffers: &buffers, block, columns: &columns });
+            visit(&ColumnBlock { buffers: &buffers, values: Values::Run(block), columns: &columns });
         })?;
         let mut rows = Vec::new();
         self.visit_tails(|entries, values| {
@@ -134,7 +119,8 @@ impl MemoryView<'_> {
                     buffers.events.push(event);
                     rows.push(row);
                 }
-                visit(&TailBlock { buffers: &buffers, values, rows: &rows, columns: &columns });
+                let values = Values::Tail(values, &rows);
+                visit(&ColumnBlock { buffers: &buffers, values, columns: &columns });
             }
         });
         Ok(())

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::node_facts::NodeFacts;
-use super::runs::{Annex, Block, NodeSlices};
+use super::node_facts::{Annex, NodeFacts};
+use super::runs::{Block, NodeSlices};
 use crate::error::Result;
 use crate::rules::TimelineEvent;
 
@@ -42,7 +42,7 @@ impl Gathered {
             event: entry.event,
             row: tag | u64::from(entry.row),
         }));
-        merged.add_facts(layer);
+        merged.add(layer.annex.clone());
     }
 
     pub(super) fn finish_node(&mut self, node: u32, mut merged: Annex) {

@@ -3,6 +3,7 @@
 //! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`Overlay`] and reads both through a
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use super::facts::Facts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::gathered::{FROZEN_ROW, Gathered};
 use super::message_keys::MessageKeys;
-use super::node_facts::{EventEntry, NodeFacts, Observation};
+use super::node_facts::{Annex, EventEntry, EventProperties, NodeFacts, Observation};
 use super::nodes::NodeTable;
-use super::runs::{Annex, Block, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
+use super::runs::{Block, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
 use crate::error::{Error, Result};
-use crate::records::{Path, Timestamp};
+use crate::records::{Path, Timestamp, Value};
+use crate::rules::TimelineEvent;
 
 /// How the store keeps timelines.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +107,7 @@ impl Firsts {
     }
 
     fn include_facts(&mut self, facts: &NodeFacts) {
-        self.include(facts.first_named_at, facts.first_sequence);
+        self.include(facts.annex.first_named_at, facts.annex.first_sequence);
         self.events |= facts.events.iter().fold(0, |bits, entry| bits | event_bit(entry.event));
     }
 }
@@ -278,8 +280,8 @@ impl Memory {
             for event in &added.events {
                 self.times.insert(event.occurred_at, *node, event.event);
             }
-            let others = added.others.iter().map(|(occurred_at, _)| *occurred_at);
-            for occurred_at in others.chain(added.first_named_at) {
+            let others = added.annex.others.iter().map(|(occurred_at, _)| *occurred_at);
+            for occurred_at in others.chain(added.annex.first_named_at) {
                 self.times.insert(occurred_at, *node, 0);
             }
             if let Some(firsts) = self.firsts.get_mut(*node as usize) {
@@ -440,7 +442,7 @@ impl Overlay {
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
         self.sequence = self.sequence.max(observation.sequence);
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
-        let committed = base.tail.facts.get(&observation.node);
+        let committed = base.tail.facts.get(&observation.node).map(|facts| &facts.annex);
         self.tail.observe(observation, base.tail.columns.n_rows(), committed);
     }
 
@@ -453,7 +455,7 @@ impl Overlay {
 
     /// The nodes that an identify message of this transaction names.
     pub(crate) fn identified(&self) -> BTreeSet<u32> {
-        let identified = self.tail.facts.iter().filter(|(_, added)| added.first_identified.is_some());
+        let identified = self.tail.facts.iter().filter(|(_, added)| added.annex.first_identified.is_some());
         identified.map(|(node, _)| *node).collect()
     }
 
@@ -477,14 +479,14 @@ impl ExtraColumns {
     }
 
     /// The properties of the event with this sequence, which is greater than those before.
-    pub(crate) fn push(&mut self, sequence: u64, properties: &super::EventProperties<'_>) {
+    pub(crate) fn push(&mut self, sequence: u64, properties: &EventProperties<'_>) {
         let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
         self.rows.resize(place, 0);
         self.rows.push(self.columns.n_rows());
         self.columns.push(properties.json());
     }
 
-    pub(super) fn get(&self, path: &Path, sequence: u64) -> Option<Option<&crate::records::Value>> {
+    pub(super) fn get(&self, path: &Path, sequence: u64) -> Option<Option<&Value>> {
         let column = self.columns.column_of(path)?;
         let place = usize::try_from(sequence).ok()?.checked_sub(1)?;
         Some(self.rows.get(place).and_then(|row| self.columns.get(column, *row)))
@@ -585,13 +587,12 @@ impl<'a> MemoryView<'a> {
     pub(crate) fn property<'g>(
         &self,
         gathered: &'g Gathered,
-        event: &crate::rules::TimelineEvent,
+        event: &TimelineEvent,
         path: &Path,
-    ) -> Option<std::borrow::Cow<'g, crate::records::Value>>
+    ) -> Option<Cow<'g, Value>>
     where
         'a: 'g,
     {
-        use std::borrow::Cow;
         if let Some(found) = self.extra.and_then(|extra| extra.get(path, event.sequence)) {
             return found.map(Cow::Borrowed);
         }
@@ -630,20 +631,18 @@ impl<'a> MemoryView<'a> {
     /// Visits the events in RAM: of each layer the entries by node, with rows of the columns that come with them.
     pub(super) fn visit_tails(&self, mut visit: impl FnMut(&mut dyn Iterator<Item = (u32, EventEntry)>, &Columns)) {
         if let Some(frozen) = &self.base.frozen {
-            let entries =
+            let mut entries =
                 frozen.nodes().iter().flat_map(|(node, facts)| facts.events.iter().map(|entry| (*node, *entry)));
-            visit(&mut { entries }, &frozen.columns);
+            visit(&mut entries, &frozen.columns);
         }
         let committed = self.base.tail.columns.n_rows();
         let layers = [(Some(&self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
         for (tail, first_row) in layers {
             if let Some(tail) = tail {
-                let of_node = |(node, facts): (&u32, &'_ NodeFacts)| {
-                    let node = *node;
-                    let entries: Vec<EventEntry> = facts.events.clone();
-                    entries.into_iter().map(move |entry| (node, EventEntry { row: entry.row - first_row, ..entry }))
-                };
-                visit(&mut tail.facts.iter().flat_map(of_node), &tail.columns);
+                let mut entries = tail.facts.iter().flat_map(|(node, facts)| {
+                    facts.events.iter().map(|entry| (*node, EventEntry { row: entry.row - first_row, ..*entry }))
+                });
+                visit(&mut entries, &tail.columns);
             }
         }
     }

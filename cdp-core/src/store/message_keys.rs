@@ -80,9 +80,11 @@ impl MessageKeys {
         self.map.fold_step(step);
     }
 
-    /// Plans to write out a long tail, as before a close; gives whether there is one.
-    pub(super) fn freeze(&mut self) -> bool {
-        self.map.size().tail_keys > KEPT_TAIL_KEYS && self.map.freeze()
+    /// Plans to write out a long tail, as before a close.
+    pub(super) fn freeze(&mut self) {
+        if self.map.size().tail_keys > KEPT_TAIL_KEYS {
+            self.map.freeze();
+        }
     }
 
     /// How many keys there are.

@@ -37,9 +37,8 @@ pub(crate) use facts::{
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
-pub(crate) use node_facts::{ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
+pub(crate) use node_facts::{Annex, ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use random::{hex, random_message_id};
-pub(crate) use runs::Annex;
 
 use connection::{connect, connect_reader, sql_error};
 

@@ -40,11 +40,18 @@ pub(crate) struct ConsentWrite {
 pub(crate) struct NodeFacts {
     /// Tracks, pages and screens; in the base sorted by (occurred_at, sequence).
     pub(crate) events: Vec<EventEntry>,
-    /// Messages of the other types.
+    /// Everything else.
+    pub(crate) annex: Annex,
+}
+
+/// What the log says about a node besides its events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Annex {
+    /// Messages that are no events.
     pub(crate) others: Vec<(Timestamp, u64)>,
-    /// Traits that messages of this node set, in log order.
+    /// Traits that messages of the node set, in log order.
     pub(crate) traits: Vec<TraitWrite>,
-    /// Choices that messages of this node made, in log order.
+    /// Choices that messages of the node made, in log order.
     pub(crate) consents: Vec<ConsentWrite>,
     /// The least occurred_at of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
@@ -57,42 +64,66 @@ pub(crate) struct NodeFacts {
 impl NodeFacts {
     /// Adds what a later part of the log says.
     pub(super) fn add(&mut self, other: NodeFacts) {
-        let was_sorted_to = self.events.last().map(|entry| (entry.occurred_at, entry.sequence));
-        let in_order = other
-            .events
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence)))
-            && other
-                .events
-                .first()
-                .is_none_or(|first| was_sorted_to.is_none_or(|last| last <= (first.occurred_at, first.sequence)));
         self.events.extend(other.events);
-        if !in_order {
-            self.events.sort_unstable_by_key(|entry| (entry.occurred_at, entry.sequence));
-        }
-        self.others.extend(other.others);
-        self.traits.extend(other.traits);
-        self.consents.extend(other.consents);
-        self.first_named_at = earliest(self.first_named_at, other.first_named_at);
-        self.first_sequence = earliest(self.first_sequence, other.first_sequence);
-        if let Some((at, sequences)) = other.first_identified {
-            self.identify(at, &sequences);
-        }
-    }
-
-    pub(super) fn identify(&mut self, at: Timestamp, sequences: &[u64]) {
-        match &mut self.first_identified {
-            Some((first, _)) if *first < at => {}
-            Some((first, tied)) if *first == at => tied.extend(sequences),
-            first => *first = Some((at, sequences.to_vec())),
-        }
+        sort_if_needed(&mut self.events, |entry| (entry.occurred_at, entry.sequence));
+        self.annex.add(other.annex);
     }
 }
 
-pub(super) fn earliest<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
+impl Annex {
+    /// Joins what two parts of the log say of one node.
+    pub(crate) fn add(&mut self, other: Annex) {
+        self.others.extend(other.others);
+        self.traits.extend(other.traits);
+        self.consents.extend(other.consents);
+        self.first_named_at = least(self.first_named_at, other.first_named_at);
+        self.first_sequence = least(self.first_sequence, other.first_sequence);
+        if let Some((at, sequences)) = other.first_identified {
+            self.identify(at, sequences);
+        }
+    }
+
+    /// An identify message names the node; `identified_by` holds the sequences of all that did so at that instant.
+    pub(super) fn identify(&mut self, at: Timestamp, identified_by: Vec<u64>) {
+        match &mut self.first_identified {
+            Some((first, _)) if *first < at => {}
+            Some((first, tied)) if *first == at => {
+                let comes_later = tied.last() < identified_by.first();
+                tied.extend(identified_by);
+                if !comes_later {
+                    tied.sort_unstable();
+                    tied.dedup();
+                }
+            }
+            first => *first = Some((at, identified_by)),
+        }
+    }
+
+    /// Puts everything into log order.
+    pub(crate) fn sort(&mut self) {
+        sort_if_needed(&mut self.others, |other| other.1);
+        sort_if_needed(&mut self.traits, |write| write.sequence);
+        sort_if_needed(&mut self.consents, |write| write.sequence);
+    }
+
+    /// How many rows of a block this counts for.
+    pub(super) fn weight(&self) -> usize {
+        self.others.len() + self.traits.len() + self.consents.len()
+    }
+}
+
+/// The lesser of two, where there are two.
+pub(super) fn least<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left.min(right)),
         (left, right) => left.or(right),
+    }
+}
+
+/// Sorts, and costs one look where all is in order, as it nearly always is.
+pub(super) fn sort_if_needed<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
+    if !items.is_sorted_by_key(&key) {
+        items.sort_by_key(key);
     }
 }
 

@@ -27,7 +27,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub(crate) use annex::Annex;
 pub(crate) use block::Block;
 pub(crate) use build::{Build, Step};
 pub(crate) use builder::{BlockLimits, Fence};

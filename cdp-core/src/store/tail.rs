@@ -4,20 +4,19 @@
 //! node, and changed no more.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
 use super::columns::Columns;
-use super::node_facts::{ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite, earliest};
+use super::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite, least};
 use super::runs::FrozenTail;
 use crate::records::{Timestamp, Value};
-use std::sync::Arc;
 
 /// How many of a node's last trait writes are looked at for one of the same name.
 const REMEMBERED_TRAITS: usize = 32;
 
 /// Facts by node, and the property columns of their events.
-#[derive(Default)]
 pub(super) struct Tail {
     pub(super) facts: HashMap<u32, NodeFacts, FxBuildHasher>,
     pub(super) columns: Columns,
@@ -29,7 +28,7 @@ impl Tail {
     }
 
     /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
-    pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&NodeFacts>) {
+    pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&Annex>) {
         let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } =
             observation;
         let row = first_row + self.columns.n_rows();
@@ -37,43 +36,36 @@ impl Tail {
             self.columns.push(properties.json());
         }
         for other in named {
-            self.facts.entry(other).or_default().name(occurred_at, identifies.then_some(sequence));
+            self.facts.entry(other).or_default().annex.name(occurred_at, identifies.then_some(sequence));
         }
-        let facts = self.facts.entry(node).or_default();
-        facts.name(occurred_at, identifies.then_some(sequence));
-        facts.first_sequence = earliest(facts.first_sequence, Some(sequence));
+        let NodeFacts { events, annex } = self.facts.entry(node).or_default();
+        annex.name(occurred_at, identifies.then_some(sequence));
+        annex.first_sequence = least(annex.first_sequence, Some(sequence));
         match event {
-            Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
-            None => facts.others.push((occurred_at, sequence)),
+            Some(event) => events.push(EventEntry { occurred_at, sequence, event, row }),
+            None => annex.others.push((occurred_at, sequence)),
         }
         for (name, value) in traits {
             // A source that repeats a trait on every row costs no copy of its name and value.
             let before =
-                facts.traits.iter().rev().chain(committed.into_iter().flat_map(|facts| facts.traits.iter().rev()));
+                annex.traits.iter().rev().chain(committed.into_iter().flat_map(|annex| annex.traits.iter().rev()));
             let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
                 Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
                 Some(write) => (write.name.clone(), Arc::new(value)),
                 None => (Arc::from(name), Arc::new(value)),
             };
-            facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
+            annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
         }
         for (purpose, channel, granted) in consents {
             let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
-            facts.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+            annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
         }
     }
 
     /// Takes in the facts of a later part of the log.
     pub(super) fn append(&mut self, later: Tail) {
         for (node, added) in later.facts {
-            match self.facts.get_mut(&node) {
-                Some(facts) => facts.add(added),
-                None => {
-                    let mut facts = NodeFacts::default();
-                    facts.add(added);
-                    self.facts.insert(node, facts);
-                }
-            }
+            self.facts.entry(node).or_default().add(added);
         }
         self.columns.append(later.columns);
     }
@@ -114,12 +106,12 @@ impl FrozenTail for Frozen {
     }
 }
 
-impl NodeFacts {
+impl Annex {
     /// A message names the node; `identified_by` is its sequence if it is an identify message.
     fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
-        self.first_named_at = earliest(self.first_named_at, Some(at));
+        self.first_named_at = least(self.first_named_at, Some(at));
         if let Some(sequence) = identified_by {
-            self.identify(at, &[sequence]);
+            self.identify(at, vec![sequence]);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::ints::{Ints, write_ints};
 use super::values::{Dictionary, DictionaryBuilder};
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
-use crate::store::node_facts::{ConsentWrite, NodeFacts, TraitWrite};
+use crate::store::node_facts::{Annex, ConsentWrite, TraitWrite, least};
 
 const NAMED: u64 = 1;
 const SEQUENCE: u64 = 2;
@@ -19,83 +19,6 @@ const IDENTIFIED: u64 = 4;
 
 const IS_OTHER: u64 = 1;
 const HAS_CONSENTS: u64 = 2;
-
-/// What the log says about a node besides its events.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Annex {
-    /// Messages that are no events.
-    pub(crate) others: Vec<(Timestamp, u64)>,
-    /// Traits that messages of the node set.
-    pub(crate) traits: Vec<TraitWrite>,
-    /// Choices that messages of the node made.
-    pub(crate) consents: Vec<ConsentWrite>,
-    /// The least occurred_at of a message that names the node.
-    pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
-    pub(crate) first_sequence: Option<u64>,
-    /// When an identify message first named the node, and the sequences of all that did so at that instant.
-    pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
-}
-
-/// The lesser of two, where there are two.
-pub(super) fn least<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.min(right)),
-        (left, right) => left.or(right),
-    }
-}
-
-impl Annex {
-    /// Joins what two layers say of one node.
-    pub(crate) fn add(&mut self, other: Annex) {
-        self.others.extend(other.others);
-        self.traits.extend(other.traits);
-        self.consents.extend(other.consents);
-        self.first_named_at = least(self.first_named_at, other.first_named_at);
-        self.first_sequence = least(self.first_sequence, other.first_sequence);
-        match (&mut self.first_identified, other.first_identified) {
-            (_, None) => {}
-            (Some((first, _)), Some((at, _))) if *first < at => {}
-            (Some((first, tied)), Some((at, sequences))) if *first == at => {
-                tied.extend(sequences);
-                tied.sort_unstable();
-                tied.dedup();
-            }
-            (first, identified) => *first = identified,
-        }
-    }
-
-    /// Adds what facts in RAM say, events apart.
-    pub(crate) fn add_facts(&mut self, facts: &NodeFacts) {
-        self.add(Annex {
-            others: facts.others.clone(),
-            traits: facts.traits.clone(),
-            consents: facts.consents.clone(),
-            first_named_at: facts.first_named_at,
-            first_sequence: facts.first_sequence,
-            first_identified: facts.first_identified.clone(),
-        });
-    }
-
-    /// Puts everything into log order.
-    pub(crate) fn sort(&mut self) {
-        sort_if_needed(&mut self.others, |other| other.1);
-        sort_if_needed(&mut self.traits, |write| write.sequence);
-        sort_if_needed(&mut self.consents, |write| write.sequence);
-    }
-
-    /// How many rows of a block this counts for.
-    pub(super) fn weight(&self) -> usize {
-        self.others.len() + self.traits.len() + self.consents.len()
-    }
-}
-
-/// Sorts, and costs one look where all is in order, as it nearly always is.
-pub(super) fn sort_if_needed<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
-    if !items.is_sorted_by_key(&key) {
-        items.sort_by_key(key);
-    }
-}
 
 /// Where the annex of a block stands.
 pub(super) struct AnnexLayout {

@@ -8,12 +8,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::annex::{Annex, AnnexLayout};
+use super::annex::AnnexLayout;
 use super::bytes::{Reader, checksum, corrupt};
 use super::column::{ColumnLayout, PropertyColumn};
 use super::ints::{IntColumn, Ints};
 use crate::error::Result;
 use crate::records::Value;
+use crate::store::node_facts::Annex;
 
 pub(super) const VERSION: u8 = 1;
 /// More rows than any block is built with: a count beyond it was not written.

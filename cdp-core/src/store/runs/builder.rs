@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::annex::{Annex, AnnexBuilder};
+use super::annex::AnnexBuilder;
 use super::block::{Block, VERSION};
 use super::bytes::checksum;
 use super::column::{ColumnBuilder, Translation};
 use super::ints::write_ints;
 use crate::records::{Timestamp, Value};
+use crate::store::node_facts::Annex;
 
 /// How large blocks become; a row is an event or another fact of a node.
 #[derive(Clone, Copy, Debug)]

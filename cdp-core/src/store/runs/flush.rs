@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::Runs;
-use super::annex::Annex;
 use super::build::{BlockReader, Build, FactSource};
 use super::builder::BlockBuilder;
 use crate::error::Result;
 use crate::records::{Path, Value};
-use crate::store::node_facts::NodeFacts;
+use crate::store::node_facts::{Annex, NodeFacts};
 
 /// Facts in RAM that are to become a run.
 pub(crate) trait FrozenTail {
@@ -57,16 +56,16 @@ impl<T> TailCursor<T> {
     }
 
     /// The next part of a node's annex that the block has room for; `None` once all was given.
-    fn next_annex(&mut self, facts: &NodeFacts, room: usize) -> Option<Annex> {
+    fn next_annex(&mut self, whole: &Annex, room: usize) -> Option<Annex> {
         let mut room = room;
-        let first = (!self.has_begun).then_some(facts);
+        let first = (!self.has_begun).then_some(whole);
         let annex = Annex {
-            others: next_part(&facts.others, &mut self.n_others, &mut room),
-            traits: next_part(&facts.traits, &mut self.n_traits, &mut room),
-            consents: next_part(&facts.consents, &mut self.n_consents, &mut room),
-            first_named_at: first.and_then(|facts| facts.first_named_at),
-            first_sequence: first.and_then(|facts| facts.first_sequence),
-            first_identified: first.and_then(|facts| facts.first_identified.clone()),
+            others: next_part(&whole.others, &mut self.n_others, &mut room),
+            traits: next_part(&whole.traits, &mut self.n_traits, &mut room),
+            consents: next_part(&whole.consents, &mut self.n_consents, &mut room),
+            first_named_at: first.and_then(|whole| whole.first_named_at),
+            first_sequence: first.and_then(|whole| whole.first_sequence),
+            first_identified: first.and_then(|whole| whole.first_identified.clone()),
         };
         self.has_begun = true;
         let is_something = annex.weight() > 0
@@ -92,10 +91,10 @@ impl<T: FrozenTail> FactSource for TailCursor<T> {
                 return Ok(true);
             }
             builder.start_node(node);
-            let n_annex = facts.others.len() + facts.traits.len() + facts.consents.len();
+            let n_annex = facts.annex.weight();
             // Whole where possible: a message that set several traits then stands once.
             let room = if n_annex <= builder.max_rows() { builder.max_rows() } else { builder.room() };
-            if let Some(annex) = self.next_annex(facts, room) {
+            if let Some(annex) = self.next_annex(&facts.annex, room) {
                 builder.push_annex(annex);
                 continue;
             }

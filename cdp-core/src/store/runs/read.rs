@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::annex::Annex;
-#[cfg(test)]
-use super::annex::sort_if_needed;
 use super::block::Block;
 use crate::error::Result;
 use crate::records::Timestamp;
 #[cfg(test)]
 use crate::records::Value;
+use crate::store::node_facts::Annex;
+#[cfg(test)]
+use crate::store::node_facts::sort_if_needed;
 
 /// A node's part of one block.
 pub(crate) struct NodeSlice {

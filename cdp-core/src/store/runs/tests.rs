@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::ErrorKind;
 use crate::records::{Number, Path, Timestamp, Value};
-use crate::store::node_facts::{ConsentWrite, EventEntry, NodeFacts, TraitWrite};
+use crate::store::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, TraitWrite};
 
 const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
 const N_COLUMNS: usize = 3;
@@ -49,31 +49,29 @@ impl Tail {
         for (fact, sequence) in log.iter().zip(1u64..).filter(|(_, sequence)| *sequence > after) {
             let occurred_at = Timestamp::from_millis(fact.occurred_at);
             for named in fact.named.iter().chain([&fact.node]) {
-                let facts = nodes.entry(*named).or_default();
-                facts.first_named_at = annex::least(facts.first_named_at, Some(occurred_at));
+                let annex = &mut nodes.entry(*named).or_default().annex;
+                annex.add(Annex { first_named_at: Some(occurred_at), ..Annex::default() });
                 if fact.identifies {
-                    let mut annex = Annex { first_identified: facts.first_identified.take(), ..Annex::default() };
                     annex.add(Annex { first_identified: Some((occurred_at, vec![sequence])), ..Annex::default() });
-                    facts.first_identified = annex.first_identified;
                 }
             }
             let facts = nodes.entry(fact.node).or_default();
-            facts.first_sequence = annex::least(facts.first_sequence, Some(sequence));
+            facts.annex.add(Annex { first_sequence: Some(sequence), ..Annex::default() });
             match fact.event {
                 Some(event) => {
                     facts.events.push(EventEntry { occurred_at, sequence, event, row: cells.len() as u32 });
                     cells.push(fact.cells.clone());
                 }
-                None => facts.others.push((occurred_at, sequence)),
+                None => facts.annex.others.push((occurred_at, sequence)),
             }
             for (name, value) in &fact.traits {
                 let (name, value) = (Arc::from(name.as_str()), Arc::new(value.clone()));
-                facts.traits.push(TraitWrite { occurred_at, sequence, name, value });
+                facts.annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
             }
             for (purpose, channel, granted) in &fact.consents {
                 let text = |text: &Option<String>| text.as_deref().map(Arc::from);
                 let (purpose, channel, granted) = (text(purpose), text(channel), *granted);
-                facts.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+                facts.annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
             }
         }
         for facts in nodes.values_mut() {
@@ -88,16 +86,7 @@ impl Tail {
             let cells = (0..N_COLUMNS).map(|column| self.cells[event.row as usize][column].to_json()).collect();
             (event.occurred_at, event.sequence, event.event, cells)
         };
-        let facts = facts.clone();
-        let annex = Annex {
-            others: facts.others,
-            traits: facts.traits,
-            consents: facts.consents,
-            first_named_at: facts.first_named_at,
-            first_sequence: facts.first_sequence,
-            first_identified: facts.first_identified,
-        };
-        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(annex) }
+        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(facts.annex.clone()) }
     }
 }
 
