@@ -135,7 +135,7 @@ impl Cdp {
     /// callers on several threads share transactions.
     ///
     /// A bad message is an `invalid` error and nothing is kept. The receipt has the `message_id`, random if the message
-    /// brought none, and the `profile_id`.
+    /// brought none, and the `profile_id`; what a shared transaction merged and made is counted in one of its receipts.
     pub fn send(&self, message: &Value) -> Result<Receipt> {
         let Value::Object(fields) = message else {
             return Err(Error::invalid(format!("a message must be an object, not {}", message.kind())));
@@ -210,7 +210,7 @@ impl Cdp {
         loop {
             self.check_interrupt()?;
             if prefetches {
-                rows.prefetch(batch_rows);
+                rows.prefetch(batch_rows, batch_bytes);
             }
             let first = rows.next().transpose()?;
             let mut ended = first.is_none();

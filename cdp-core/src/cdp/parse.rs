@@ -31,6 +31,7 @@ pub(super) struct MappedRow {
 pub(super) struct Chunk {
     format: Format,
     rows: Vec<MappedRow>,
+    bytes: usize,
 }
 
 /// The rows of a call, one after the other.
@@ -47,13 +48,21 @@ impl<'c> MappedRows<'c> {
         MappedRows { chunks, waiting: VecDeque::new(), current: Vec::new().into_iter(), format: Format::Json }
     }
 
-    /// Waits until so many rows are there, or the end: from then on they come without waiting.
-    pub(super) fn prefetch(&mut self, n_rows: usize) {
-        let mut ready = self.current.len();
-        ready += self.waiting.iter().flatten().map(|chunk| chunk.rows.len()).sum::<usize>();
-        while ready < n_rows {
+    /// Waits until so many rows or bytes are there, or the end: up to there rows then come without waiting.
+    pub(super) fn prefetch(&mut self, n_rows: usize, n_bytes: usize) {
+        let (mut rows, mut bytes) = (self.current.len(), 0);
+        for chunk in self.waiting.iter().flatten() {
+            rows += chunk.rows.len();
+            bytes += chunk.bytes;
+        }
+        while rows < n_rows && bytes < n_bytes {
             let Some(chunk) = self.chunks.next() else { return };
-            ready += chunk.as_ref().map_or(n_rows, |chunk| chunk.rows.len());
+            let Ok(ready) = &chunk else {
+                self.waiting.push_back(chunk);
+                return;
+            };
+            rows += ready.rows.len();
+            bytes += ready.bytes;
             self.waiting.push_back(chunk);
         }
     }
@@ -117,7 +126,7 @@ pub(super) fn parse_rows(
         let row = match row {
             Ok(row) => row,
             Err(error) => {
-                if emit(Ok(Chunk { format, rows: chunk })) {
+                if emit(Ok(Chunk { format, rows: chunk, bytes })) {
                     emit(Err(error));
                 }
                 return;
@@ -128,13 +137,12 @@ pub(super) fn parse_rows(
         chunk.push(MappedRow { row, outcome });
         if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
             let rows = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
-            bytes = 0;
-            if !emit(Ok(Chunk { format, rows })) {
+            if !emit(Ok(Chunk { format, rows, bytes: std::mem::take(&mut bytes) })) {
                 return;
             }
         }
     }
-    emit(Ok(Chunk { format, rows: chunk }));
+    emit(Ok(Chunk { format, rows: chunk, bytes }));
 }
 
 type Rows<'a> = Box<dyn Iterator<Item = Result<Row>> + 'a>;

@@ -87,9 +87,9 @@ impl<'a> Snapshot<'a> {
         Ok(person.exists_at(at).then_some(person))
     }
 
-    /// Everybody at `at`, in the order of their first nodes.
-    pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
-        let mut people = Vec::new();
+    /// The nodes of each profile as they stood together at `at`, in no order; some may have had no message by then.
+    pub(super) fn profiles_at(&self, at: Timestamp) -> Vec<Vec<u32>> {
+        let mut profiles = Vec::new();
         for members in self.partition.profiles(self.memory.n_nodes()) {
             let mut rest = members.to_vec();
             rest.sort_unstable();
@@ -97,10 +97,19 @@ impl<'a> Snapshot<'a> {
             while let Some(node) = rest.first().copied() {
                 let nodes = self.partition.nodes_of_at(node, at);
                 rest.retain(|member| nodes.binary_search(member).is_err());
-                let person = Person::new(self, nodes)?;
-                if person.exists_at(at) {
-                    people.push(person);
-                }
+                profiles.push(nodes);
+            }
+        }
+        profiles
+    }
+
+    /// Everybody at `at`, in the order of their first nodes.
+    pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
+        let mut people = Vec::new();
+        for nodes in self.profiles_at(at) {
+            let person = Person::new(self, nodes)?;
+            if person.exists_at(at) {
+                people.push(person);
             }
         }
         people.sort_by_cached_key(|person| person.order());

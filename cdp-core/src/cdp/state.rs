@@ -48,41 +48,49 @@ impl State {
     /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
     pub(super) fn load(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        let horizon = horizon(&meta, look_back_ms(&catalog)?);
-        match Memory::load(facts, &property_paths(&catalog), horizon, options)? {
-            Some(memory) => State::with_memory(facts, catalog, memory, false),
-            None => State::rebuild(facts, options),
-        }
+        let look_back_ms = look_back_ms(&catalog)?;
+        let horizon = horizon(&meta, look_back_ms);
+        let Some(memory) = Memory::load(facts, &property_paths(&catalog), horizon, options)? else {
+            return State::rebuild(facts, options);
+        };
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        state.append(facts, &meta, 0)?;
+        Ok(state)
     }
 
     /// Everything, from the log alone; new runs are written in the transaction that is under way.
     pub(super) fn rebuild(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
-        let catalog = load_catalog(facts)?;
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::empty(facts, &property_paths(&catalog), options)?;
-        State::with_memory(facts, catalog, memory, true)
-    }
-
-    fn with_memory(facts: Facts<'_>, catalog: Catalog, memory: Memory, makes_runs: bool) -> Result<State> {
-        let meta = facts.meta()?;
-        let mut state = State {
-            meta: Meta { log_sequence: 0, ..meta.clone() },
-            memory,
-            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
-            look_back_ms: look_back_ms(&catalog)?,
-            catalog: Arc::new(catalog),
-            partition: Partition::default(),
-            memberships: Memberships::default(),
-            models: load_models(facts)?,
-        };
-        let flush_messages = state.memory.options().flush_messages;
-        while makes_runs && meta.log_sequence - state.memory.sequence > flush_messages {
-            let up_to = state.memory.sequence + flush_messages;
-            let overlay = state.observe_log(facts, up_to)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        while meta.log_sequence - state.memory.sequence > options.flush_messages {
+            let overlay = state.observe_log(facts, state.memory.sequence + options.flush_messages)?;
             state.memory.fold(overlay);
             state.memory.write_run(facts)?;
         }
         state.append(facts, &meta, 0)?;
         Ok(state)
+    }
+
+    /// A state that has yet to take in the links, the memberships, and the messages behind those in `memory`.
+    fn before_the_log(
+        facts: Facts<'_>,
+        meta: &Meta,
+        catalog: Catalog,
+        look_back_ms: i64,
+        memory: Memory,
+    ) -> Result<State> {
+        Ok(State {
+            meta: Meta { log_sequence: 0, ..meta.clone() },
+            memory,
+            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
+            look_back_ms,
+            catalog: Arc::new(catalog),
+            partition: Partition::default(),
+            memberships: Memberships::default(),
+            models: load_models(facts)?,
+        })
     }
 
     /// Takes in what a committed transaction has changed.

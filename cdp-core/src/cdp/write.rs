@@ -12,9 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::{self, Identified, Link, PartitionOverlay, TypeRules};
 use crate::intake;
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{
-    Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, RunSteps, StoredLink, StoredMessage, random_message_id,
-};
+use crate::store::{Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, RunSteps, StoredLink, StoredMessage};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -156,17 +154,11 @@ impl<'w> Writing<'w> {
         Ok(node)
     }
 
-    /// Appends a message unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
+    /// Appends a message, which has an id, unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
     pub(super) fn accept(&mut self, source: &str, mut message: Message, apply_skew: bool) -> Result<Acceptance> {
         let occurred_at = intake::occurred_at(&message, self.now, apply_skew);
-        let message_id = match message.message_id.take() {
-            Some(message_id) => message_id,
-            None => {
-                let message_id = random_message_id()?;
-                message.fields = Arc::new(message.fields.with_text("messageId", &message_id));
-                message_id
-            }
-        };
+        let no_id = || Error::internal("a message without id came to the log");
+        let message_id = message.message_id.take().ok_or_else(no_id)?;
         let catalog = self.catalog.clone();
         let identified = match identity::identify(catalog.identity(), &message) {
             Ok(identified) => identified,
@@ -184,9 +176,6 @@ impl<'w> Writing<'w> {
                 let conflicting = intake::content_hash(&recorded.fields) != intake::content_hash(&message.fields);
                 return Ok(Acceptance::Duplicate { conflicting });
             }
-        }
-        if identified.kept.is_empty() {
-            return Ok(Acceptance::Rejected(Reject::new(RejectReason::NoIdentifier, "no identifier")));
         }
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
