@@ -89,6 +89,26 @@ class Latencies:
         return {"calls": len(self.wall), **summary}
 
 
+WARM_UP, HOT_PEOPLE, HOT_ROUNDS = 1_000, 500, 10
+
+
+def read_twice(read, sample):
+    """Reads everybody of a sample once, then a few again and again: (everybody, again). The first reads only warm up."""
+    cut = min(WARM_UP, len(sample) // 2)
+    warm_up, rest = sample[:cut], sample[cut:]
+    for one in warm_up:
+        read(one)
+    everybody, again = Latencies(), Latencies()
+    for one in rest:
+        everybody.measure(read, one)
+    hot = rest[:HOT_PEOPLE]
+    for one in hot:
+        read(one)
+    for one in hot * HOT_ROUNDS:
+        again.measure(read, one)
+    return everybody, again
+
+
 def stored_bytes(path):
     if path.is_dir():
         return sum(file.stat().st_size for file in path.iterdir())

@@ -6,7 +6,7 @@ import sqlite3
 
 import numpy
 
-WARM_UP, HOT_PEOPLE, HOT_ROUNDS, COMPARED = 1_000, 500, 10, 200
+COMPARED = 200
 AS_OF, DAY = measure.AS_OF_MS, measure.DAY_MS
 CART, VIEW, SEARCH, CHECKOUT, ORDER = 2, 0, 3, 5, 6
 
@@ -83,15 +83,7 @@ def comparable(row):
 
 
 read = profile if measure.arguments.variant == "profiles" else features
-warm_up, rest = sample[: min(WARM_UP, len(sample) // 2)], sample[min(WARM_UP, len(sample) // 2) :]
-for person in warm_up:
-    read(person)
-everybody, again = measure.Latencies(), measure.Latencies()
-for person in rest:
-    everybody.measure(read, person)
-hot = rest[:HOT_PEOPLE]
-for person in hot * (HOT_ROUNDS + 1):
-    again.measure(read, person)
+everybody, again = measure.read_twice(read, sample)
 if read is profile:
     answers = [profile(person) for person in sample]
     check = [sum(len(found[2]) for found in answers), sum(found[1][2] for found in answers), sum(len(found[0]) for found in answers)]
