@@ -13,26 +13,65 @@ use super::value::{write_json_object, write_json_text};
 use super::{Number, Object, Path, Value};
 
 /// An object as canonical JSON text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct JsonObject {
     text: String,
     members: Vec<Member>,
+    /// The members of the values that are objects, one after the other, by their places in the value.
+    inner: Vec<Member>,
 }
 
+impl PartialEq for JsonObject {
+    fn eq(&self, other: &JsonObject) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for JsonObject {}
+
 /// Where a member stands in the text. Its value begins behind `":`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Member {
     key_start: u32,
     key_end: u32,
     value_end: u32,
+    /// Which of the object's inner members are those of the value; none where they were not noted.
+    inner_start: u32,
+    inner_end: u32,
+}
+
+impl Member {
+    fn new(key_start: u32, key_end: u32, value_end: u32) -> Member {
+        Member { key_start, key_end, value_end, inner_start: 0, inner_end: 0 }
+    }
+
+    fn key(self, text: &str) -> &str {
+        text.get(self.key_start as usize..self.key_end as usize).unwrap_or_default()
+    }
+
+    fn value(self, text: &str) -> &str {
+        text.get((self.key_end + BEHIND_KEY) as usize..self.value_end as usize).unwrap_or_default()
+    }
 }
 
 /// What stands between a key and its value: `":`.
 const BEHIND_KEY: u32 = 2;
 
 /// One value of canonical JSON text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Json<'a>(&'a str);
+#[derive(Clone, Copy)]
+pub struct Json<'a> {
+    text: &'a str,
+    /// Where the members of an object stand, if that is known: then none is looked for.
+    places: &'a [Member],
+}
+
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
 
 /// Shows the names of the members, never a value.
 impl fmt::Debug for JsonObject {
@@ -66,13 +105,17 @@ impl JsonObject {
     pub fn of(object: &Object) -> JsonObject {
         let mut text = String::with_capacity(256);
         write_json_object(object, &mut text);
-        JsonObject::from_canonical(text).unwrap_or_else(|| JsonObject { text: "{}".to_owned(), members: Vec::new() })
+        JsonObject::from_canonical(text).unwrap_or_else(|| JsonObject::from_places("{}".to_owned(), Vec::new()))
     }
 
     /// The object of a text that is canonical already; `None` if it is no object.
     pub fn from_canonical(text: String) -> Option<JsonObject> {
         let members = member_places(&text)?;
-        Some(JsonObject { text, members })
+        Some(JsonObject::from_places(text, members))
+    }
+
+    fn from_places(text: String, members: Vec<Member>) -> JsonObject {
+        JsonObject { text, members, inner: Vec::new() }
     }
 
     /// The canonical text.
@@ -88,8 +131,8 @@ impl JsonObject {
     /// Every member in the order of its key; keys as they stand in the text, escaped where JSON escapes.
     pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
         self.members.iter().map(|member| {
-            let slice = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
-            (slice(member.key_start, member.key_end), Json(slice(member.key_end + BEHIND_KEY, member.value_end)))
+            let places = self.inner.get(member.inner_start as usize..member.inner_end as usize).unwrap_or_default();
+            (member.key(&self.text), Json { text: member.value(&self.text), places })
         })
     }
 
@@ -107,7 +150,7 @@ impl JsonObject {
         let mut literal = String::with_capacity(value.len() + 2);
         write_json_text(value, &mut literal);
         let mut edit = JsonObjectBuilder::with_capacity(self.text.len() + literal.len() + key.len() + 4);
-        let mut pending = Some(Json(&literal));
+        let mut pending = Some(Json::from_canonical(&literal));
         for (name, value) in self.members() {
             if name >= key
                 && let Some(literal) = pending.take()
@@ -150,30 +193,30 @@ impl JsonObjectBuilder {
         self.text.push_str(key);
         let key_end = place(&self.text);
         self.text.push_str("\":");
-        self.text.push_str(value.0);
-        self.members.push(Member { key_start, key_end, value_end: place(&self.text) });
+        self.text.push_str(value.text);
+        self.members.push(Member::new(key_start, key_end, place(&self.text)));
     }
 
     /// The object.
     pub fn finish(mut self) -> JsonObject {
         self.text.push('}');
-        JsonObject { text: self.text, members: self.members }
+        JsonObject::from_places(self.text, self.members)
     }
 }
 
 impl<'a> Json<'a> {
     /// A value of text that is canonical already.
     pub fn from_canonical(text: &'a str) -> Json<'a> {
-        Json(text)
+        Json { text, places: &[] }
     }
 
     /// The canonical text.
     pub fn text(self) -> &'a str {
-        self.0
+        self.text
     }
 
     fn first(self) -> u8 {
-        self.0.as_bytes().first().copied().unwrap_or(b'n')
+        self.text.as_bytes().first().copied().unwrap_or(b'n')
     }
 
     /// Whether this is null.
@@ -195,49 +238,58 @@ impl<'a> Json<'a> {
 
     /// The text, if this is text.
     pub fn as_text(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
         if inner.as_bytes().contains(&b'\\') {
-            return serde_json::from_str(self.0).ok().map(Cow::Owned);
+            return serde_json::from_str(self.text).ok().map(Cow::Owned);
         }
         Some(Cow::Borrowed(inner))
     }
 
     /// The number, if this is a number.
     pub fn as_number(self) -> Option<Number> {
-        matches!(self.first(), b'-' | b'0'..=b'9').then(|| Number::parse(self.0).ok()).flatten()
+        matches!(self.first(), b'-' | b'0'..=b'9').then(|| Number::parse(self.text).ok()).flatten()
     }
 
     /// Whether this is plainly true.
     pub fn is_true(self) -> bool {
-        self.0 == "true"
+        self.text == "true"
     }
 
     /// The members, if this is an object; keys unescaped.
     pub fn members(self) -> Option<impl Iterator<Item = (Cow<'a, str>, Json<'a>)>> {
-        let mut rest = Members::of(self.0)?;
+        let mut rest = Members::of(self.text)?;
+        let mut places = self.places.iter();
+        let has_places = !self.places.is_empty();
         Some(std::iter::from_fn(move || {
-            let (key, value) = rest.next()?;
+            let (key, value) = if has_places { self.member(places.next()?) } else { rest.next()? };
             Some((unescaped(key), value))
         }))
     }
 
+    fn member(self, place: &Member) -> (&'a str, Json<'a>) {
+        (place.key(self.text), Json::from_canonical(place.value(self.text)))
+    }
+
     /// The member of this name, if this is an object that has it.
     pub fn get(self, key: &str) -> Option<Json<'a>> {
-        let mut members = Members::of(self.0)?;
         // A key with something to escape is rare; then all keys are compared unescaped.
         let plain = !key.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-        members.find(|(name, _)| if plain { *name == key } else { unescaped(name) == key }).map(|(_, value)| value)
+        let is_it = |name: &str| if plain { name == key } else { unescaped(name) == key };
+        if self.places.is_empty() {
+            return Members::of(self.text)?.find(|(name, _)| is_it(name)).map(|(_, value)| value);
+        }
+        self.places.iter().find(|place| is_it(place.key(self.text))).map(|place| self.member(place).1)
     }
 
     /// The items, if this is an array.
     pub fn items(self) -> Option<impl Iterator<Item = Json<'a>>> {
-        let mut rest = self.0.strip_prefix('[')?;
+        let mut rest = self.text.strip_prefix('[')?;
         Some(std::iter::from_fn(move || {
             rest = rest.strip_prefix(',').unwrap_or(rest);
             let end = value_end(rest.as_bytes())?;
             let (value, behind) = rest.split_at_checked(end)?;
             rest = behind;
-            Some(Json(value))
+            Some(Json::from_canonical(value))
         }))
     }
 
@@ -248,7 +300,7 @@ impl<'a> Json<'a> {
             b't' => Value::Bool(true),
             b'f' => Value::Bool(false),
             b'"' => self.as_text().map_or(Value::Null, |text| Value::Text(text.into_owned())),
-            b'[' | b'{' => Value::parse(self.0.as_bytes()).unwrap_or_default(),
+            b'[' | b'{' => Value::parse(self.text.as_bytes()).unwrap_or_default(),
             _ => self.as_number().map_or(Value::Null, Value::Number),
         }
     }
@@ -301,7 +353,7 @@ impl<'a> Iterator for Members<'a> {
         let value = behind_quote.get(key_end + BEHIND_KEY as usize..)?;
         let (value, rest) = value.split_at_checked(value_end(value.as_bytes())?)?;
         self.rest = rest;
-        Some((key, Json(value)))
+        Some((key, Json::from_canonical(value)))
     }
 }
 
@@ -314,12 +366,8 @@ fn member_places(text: &str) -> Option<Vec<Member>> {
     // Both slices lie in `text`, whose length fits 32 bits.
     let place = |part: &str| u32::try_from(part.as_ptr() as usize - base).unwrap_or(u32::MAX);
     for (key, value) in Members::of(text)? {
-        let (key_start, value_start) = (place(key), place(value.0));
-        members.push(Member {
-            key_start,
-            key_end: key_start + key.len() as u32,
-            value_end: value_start + value.0.len() as u32,
-        });
+        let (key_start, value_start) = (place(key), place(value.text));
+        members.push(Member::new(key_start, key_start + key.len() as u32, value_start + value.text.len() as u32));
     }
     Some(members)
 }

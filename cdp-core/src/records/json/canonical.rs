@@ -14,8 +14,13 @@ pub(super) fn object_of(bytes: &[u8]) -> Option<JsonObject> {
         return None;
     }
     std::str::from_utf8(bytes).ok()?;
-    let mut writer =
-        Canonical { input: bytes, at: 0, out: Vec::with_capacity(bytes.len()), members: Vec::with_capacity(16) };
+    let mut writer = Canonical {
+        input: bytes,
+        at: 0,
+        out: Vec::with_capacity(bytes.len()),
+        members: Vec::with_capacity(32),
+        inner: Vec::with_capacity(16),
+    };
     writer.skip_space();
     if writer.peek() != Some(b'{') {
         return None;
@@ -25,7 +30,7 @@ pub(super) fn object_of(bytes: &[u8]) -> Option<JsonObject> {
     if writer.peek().is_some() {
         return None;
     }
-    Some(JsonObject { text: String::from_utf8(writer.out).ok()?, members: writer.members })
+    Some(JsonObject { text: String::from_utf8(writer.out).ok()?, members: writer.members, inner: writer.inner })
 }
 
 /// Writes canonical text while it reads. `None` anywhere means: leave it to the parser of values.
@@ -35,6 +40,8 @@ struct Canonical<'b> {
     out: Vec<u8>,
     /// The members of the objects that are open; in the end those of the outermost.
     members: Vec<Member>,
+    /// The members of the values of the outermost object, by their places in the value.
+    inner: Vec<Member>,
 }
 
 impl Canonical<'_> {
@@ -210,10 +217,18 @@ impl Canonical<'_> {
             self.at += 1;
             self.out.push(b':');
             self.skip_space();
-            let open = self.members.len();
+            let (open, value_start) = (self.members.len(), self.place());
             self.value(depth + 1)?;
+            let inner_start = self.inner.len() as u32;
+            if depth == 0 {
+                self.inner.extend(self.members.iter().skip(open).map(|member| {
+                    let place = |place: u32| place - value_start;
+                    Member::new(place(member.key_start), place(member.key_end), place(member.value_end))
+                }));
+            }
             self.members.truncate(open);
-            self.members.push(Member { key_start, key_end, value_end: self.place() });
+            let inner_end = self.inner.len() as u32;
+            self.members.push(Member { key_start, key_end, value_end: self.place(), inner_start, inner_end });
             self.skip_space();
             let byte = self.peek()?;
             self.at += 1;
@@ -246,7 +261,7 @@ impl Canonical<'_> {
             let key_start = self.place() + 1;
             self.out.extend_from_slice(text.get(at(member.key_start) - 1..at(member.value_end))?);
             let key_end = key_start + (member.key_end - member.key_start);
-            self.members.push(Member { key_start, key_end, value_end: self.place() });
+            self.members.push(Member { key_start, key_end, value_end: self.place(), ..*member });
         }
         self.out.push(b'}');
         Some(())
