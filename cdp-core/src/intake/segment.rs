@@ -61,21 +61,70 @@ pub fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage,
     read_checked(kind, Arc::new(JsonObject::of(&fields)), ids)
 }
 
-/// The same for a message that came as text. What is plain is read where it stands.
+/// The same for a message that came as text. What is plain is read where it stands, in one pass over its members.
 fn read_json(message: &Arc<JsonObject>, max_bytes: usize) -> Result<ReadMessage, Reject> {
-    let is_plain = message.members().all(|(name, value)| match name {
-        "ids" => false,
-        name if IDS.contains(&name) => matches!(value.kind(), "text" | "null"),
-        name => !name.contains('_') || CASINGS.iter().all(|(snake, _)| *snake != name),
-    });
-    if !is_plain {
-        return read_message(message.to_object(), max_bytes);
+    match read_plain(message, max_bytes) {
+        Some(message) => Ok(ReadMessage { message, warnings: Vec::new() }),
+        None => read_message(message.to_object(), max_bytes),
     }
-    let kind = read_type(message)?;
-    if message.text().len() > max_bytes {
-        return Err(too_large(max_bytes));
+}
+
+/// A message without any fault that has Segment's names and ids that are text; `None` for any other.
+fn read_plain(fields: &Arc<JsonObject>, max_bytes: usize) -> Option<Message> {
+    if fields.text().len() > max_bytes {
+        return None;
     }
-    read_checked(kind, message.clone(), Vec::new())
+    let mut kind = None;
+    let (mut event, mut message_id, mut group_id, mut previous_id) = (None, None, None, None);
+    let (mut timestamp, mut original_timestamp, mut sent_at, mut received_at) = (None, None, None, None);
+    for (name, value) in fields.members() {
+        let text = || match value.is_null() {
+            true => Some(None),
+            false => value.as_text().map(|text| Some(text).filter(|text| !text.is_empty())),
+        };
+        let time = || if value.is_null() { Some(None) } else { read_instant_of(name, value).ok().map(Some) };
+        match name {
+            "type" => kind = Some(MessageType::parse(&value.as_text()?)?),
+            "event" => event = Some(value),
+            "messageId" => message_id = text()?,
+            "groupId" => group_id = text()?,
+            "previousId" => previous_id = text()?,
+            "userId" | "anonymousId" => {
+                text()?;
+            }
+            "timestamp" => timestamp = time()?,
+            "originalTimestamp" => original_timestamp = time()?,
+            "sentAt" => sent_at = time()?,
+            "receivedAt" => received_at = time()?,
+            "traits" | "properties" | "context" | "integrations" if matches!(value.kind(), "object" | "null") => {}
+            "traits" | "properties" | "context" | "integrations" | "ids" => return None,
+            name if name.contains('_') && CASINGS.iter().any(|(snake, _)| *snake == name) => return None,
+            _ => {}
+        }
+    }
+    let kind = kind?;
+    let event = match kind {
+        MessageType::Track => Some(event.and_then(Json::as_text).filter(|event| !event.is_empty())?.into_owned()),
+        MessageType::Group => group_id.map(|_| None)?,
+        MessageType::Alias => previous_id.map(|_| None)?,
+        _ => event_name(kind, fields),
+    };
+    let message_id = message_id.map(Cow::into_owned);
+    if message_id.as_ref().is_some_and(|id| id.len() > MAX_MESSAGE_ID_BYTES) {
+        return None;
+    }
+    let fields = fields.clone();
+    Some(Message {
+        kind,
+        message_id,
+        event,
+        timestamp,
+        original_timestamp,
+        sent_at,
+        received_at,
+        ids: Vec::new(),
+        fields,
+    })
 }
 
 /// Reads a message whose fields have Segment's names and whose ids are text.
@@ -335,16 +384,18 @@ fn read_ids(fields: &mut Object) -> Result<Vec<(String, String)>, Reject> {
 }
 
 fn read_instant(fields: &JsonObject, name: &str) -> Result<Option<Timestamp>, Reject> {
-    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let value = match value.as_text() {
-        Some(text) => {
-            return Timestamp::parse(&text).map(Some).map_err(|fault| super::expression::bad_time(name, fault));
+    fields.get(name).filter(|value| !value.is_null()).map(|value| read_instant_of(name, value)).transpose()
+}
+
+fn read_instant_of(name: &str, value: Json<'_>) -> Result<Timestamp, Reject> {
+    let bad_time = |fault| super::expression::bad_time(name, fault);
+    match value.as_text() {
+        Some(text) => Timestamp::parse(&text).map_err(bad_time),
+        None => {
+            let value = value.to_value();
+            read_time(&super::expression::found(&value), &crate::definitions::TimeFormat::default()).map_err(bad_time)
         }
-        None => value.to_value(),
-    };
-    read_time(&super::expression::found(&value), &crate::definitions::TimeFormat::default())
-        .map(Some)
-        .map_err(|fault| super::expression::bad_time(name, fault))
+    }
 }
 
 fn text_field(fields: &JsonObject, name: &str) -> Option<String> {
