@@ -15,7 +15,7 @@ impl<'a> Snapshot<'a> {
         let planned = plan.add_audience(audience)?;
         let profiles = self.profiles_at(at);
         let mut profile_of = vec![NOBODY; self.memory.n_nodes() as usize];
-        for (number, nodes) in (0u32..).zip(&profiles) {
+        for (number, nodes) in (0u32..).zip(profiles.iter()) {
             for node in nodes {
                 if let Some(place) = profile_of.get_mut(*node as usize) {
                     *place = number;
@@ -28,11 +28,11 @@ impl<'a> Snapshot<'a> {
         }
         let verdicts = tallies.verdicts();
         let mut members = Vec::new();
-        for (nodes, verdict) in profiles.into_iter().zip(verdicts.of(planned)) {
+        for (nodes, verdict) in profiles.iter().zip(verdicts.of(planned)) {
             if *verdict == Some(false) {
                 continue;
             }
-            let person = Person::new(self, nodes)?;
+            let person = Person::new(self, nodes.to_vec())?;
             if person.exists_at(at) && (*verdict == Some(true) || is_member(audience, &person, at)?) {
                 members.push(person);
             }

@@ -14,7 +14,7 @@ use crate::predict::Prediction;
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, TraitWrite, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, TraitWrite, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
@@ -29,7 +29,34 @@ pub(super) struct Snapshot<'a> {
     pub(super) types: &'a TypeRules,
     pub(super) models: &'a BTreeMap<String, LoadedModel>,
     pub(super) salt: &'a [u8; 32],
+    pub(super) links_to: u64,
     pub(super) committed_sequence: u64,
+}
+
+/// The nodes of profiles, one profile after the other.
+pub(super) struct Profiles {
+    nodes: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Profiles {
+    fn push(&mut self, nodes: &[u32]) {
+        let start = self.nodes.len();
+        self.nodes.extend_from_slice(nodes);
+        self.nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+        self.ends.push(self.nodes.len());
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The nodes of each, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.nodes.get(start..*end).unwrap_or_default())
+    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -43,6 +70,7 @@ impl<'a> Snapshot<'a> {
             types: &state.types,
             models: &state.models,
             salt: &state.meta.salt,
+            links_to: state.meta.links_to,
             committed_sequence: state.memory.sequence,
         }
     }
@@ -87,17 +115,22 @@ impl<'a> Snapshot<'a> {
         Ok(person.exists_at(at).then_some(person))
     }
 
-    /// The nodes of each profile as they stood together at `at`, in no order; some may have had no message by then.
-    pub(super) fn profiles_at(&self, at: Timestamp) -> Vec<Vec<u32>> {
-        let mut profiles = Vec::new();
-        for members in self.partition.profiles(self.memory.n_nodes()) {
+    /// The profiles as they stood at `at`, in no order; some may have had no message by then.
+    pub(super) fn profiles_at(&self, at: Timestamp) -> Profiles {
+        let n_nodes = self.memory.n_nodes();
+        let mut profiles = Profiles { nodes: Vec::with_capacity(n_nodes as usize), ends: Vec::new() };
+        for members in self.partition.profiles(n_nodes) {
+            let Some(first) = members.first().copied() else { continue };
+            if self.partition.stands_since(first, at) {
+                profiles.push(&members);
+                continue;
+            }
             let mut rest = members.to_vec();
-            rest.sort_unstable();
             // Who stands together today may have been several at `at`.
             while let Some(node) = rest.first().copied() {
                 let nodes = self.partition.nodes_of_at(node, at);
                 rest.retain(|member| nodes.binary_search(member).is_err());
-                profiles.push(nodes);
+                profiles.push(&nodes);
             }
         }
         profiles
@@ -106,8 +139,8 @@ impl<'a> Snapshot<'a> {
     /// Everybody at `at`, in the order of their first nodes.
     pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
         let mut people = Vec::new();
-        for nodes in self.profiles_at(at) {
-            let person = Person::new(self, nodes)?;
+        for nodes in self.profiles_at(at).iter() {
+            let person = Person::new(self, nodes.to_vec())?;
             if person.exists_at(at) {
                 people.push(person);
             }
@@ -167,16 +200,25 @@ impl NodeRules for Snapshot<'_> {
         let mut evidence = Vec::new();
         if n_messages as u64 > self.memory.sequence() / MESSAGES_PER_LOOK_UP {
             let wanted: BTreeSet<u32> = nodes.iter().copied().collect();
-            self.facts.visit_links(0, self.memory.sequence(), |link| {
+            let mut visit = |link: StoredLink| {
                 if wanted.contains(&link.node) {
                     evidence.push(link_of(&link));
                 }
-            })?;
-            return Ok(evidence);
+            };
+            self.facts.visit_links(0, self.memory.sequence(), &mut visit)?;
+            self.facts.visit_own_links(self.links_to, self.memory.sequence(), &mut visit)?;
+        } else {
+            for sequence in sequences {
+                let mut visit = |link: StoredLink| evidence.push(link_of(&link));
+                self.facts.visit_links(sequence.saturating_sub(1), sequence, &mut visit)?;
+                if sequence > self.links_to {
+                    self.facts.visit_own_links(sequence.saturating_sub(1), sequence, &mut visit)?;
+                }
+            }
         }
-        for sequence in sequences {
-            self.facts.visit_links(sequence.saturating_sub(1), sequence, |link| evidence.push(link_of(&link)))?;
-        }
+        // The table has links that stand in the columns of their messages too.
+        evidence.sort_unstable_by_key(|link| (link.sequence, link.other));
+        evidence.dedup_by_key(|link| (link.sequence, link.other));
         Ok(evidence)
     }
 }

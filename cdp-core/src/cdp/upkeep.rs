@@ -74,6 +74,11 @@ impl Writing<'_> {
             let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
             let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
             for node in due.iter().copied().chain(everybody) {
+                // Who stood together at `to` does so today: one look at them all spares most the exact one.
+                let together = snapshot.partition.members(node);
+                if !upkeep.is_in(&together) && !concern.may_mean(&snapshot, &together) {
+                    continue;
+                }
                 let nodes = snapshot.partition.nodes_of_at(node, to);
                 let first = nodes.first().copied().unwrap_or(node);
                 if seen.insert(first) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes)) {
@@ -82,6 +87,11 @@ impl Writing<'_> {
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
+                let together = snapshot.partition.members(node);
+                let is_in = upkeep.is_in(&together);
+                if !(is_in || directions.may_enter && concern.may_mean(&snapshot, &together)) {
+                    continue;
+                }
                 let nodes = snapshot.partition.nodes_of_at(node, to);
                 let first = nodes.first().copied().unwrap_or(node);
                 if seen.contains(&first) {

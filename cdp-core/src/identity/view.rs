@@ -81,6 +81,11 @@ impl<'a> PartitionView<'a> {
         (link.alias || !self.is_parked(link.pair())) && self.component_id(link.node) == self.component_id(link.other)
     }
 
+    /// Whether an earlier link has said what this one says, so that it changes nothing.
+    pub(crate) fn is_said(&self, link: &Link) -> bool {
+        self.repeats(link) == Repeat::Later
+    }
+
     /// How a link stands to what holds already.
     pub(super) fn repeats(&self, link: &Link) -> Repeat {
         self.component_with(link.node).map_or(Repeat::No, |component| component.repeats(link))
@@ -118,6 +123,11 @@ impl<'a> PartitionView<'a> {
                 nodes => Members::Together(nodes),
             })
         })
+    }
+
+    /// Whether the profile of a node is today what it was at a past event time.
+    pub(crate) fn stands_since(&self, node: u32, at: Timestamp) -> bool {
+        self.component_with(node).is_none_or(|component| component.stands_since(at))
     }
 
     /// The nodes of the profile that a node belonged to at a past event time, in the order of their numbers.

@@ -89,21 +89,27 @@ impl MemoryView<'_> {
     ) -> Result<()> {
         let columns = self.columns_of(paths)?;
         let mut buffers = Buffers::default();
+        let mut decoded = Vec::new();
         self.visit_run_blocks(facts, |block| {
+            let n_events = block.n_events();
             buffers.clear(columns.len());
-            let (occurred_at, names) = (block.occurred_at(), block.names().collect::<Vec<u32>>());
-            occurred_at.append_to(0..block.n_events(), &mut buffers.occurred_at_ms);
-            let places = block.name_places();
-            for place in 0..block.n_nodes() {
+            block.occurred_at().append_to(0..n_events, &mut buffers.occurred_at_ms);
+            let names: Vec<u32> = block.names().collect();
+            decoded.clear();
+            block.name_places().append_to(0..n_events, &mut decoded);
+            let name = |place: &i64| names.get(*place as usize).copied().unwrap_or(0);
+            buffers.events.extend(decoded.iter().map(name));
+            decoded.clear();
+            block.offsets().append_to(0..block.n_nodes() + 1, &mut decoded);
+            for (place, rows) in decoded.windows(2).enumerate() {
                 let profile = block.node(place).and_then(|node| profile_of.get(node as usize)).copied();
-                for row in block.rows(place) {
-                    buffers.profiles.push(profile.unwrap_or(NOBODY));
-                    let name = places.get(row).and_then(|place| names.get(usize::try_from(place).ok()?));
-                    buffers.events.push(name.copied().unwrap_or(0));
+                if let [from, to] = rows {
+                    // A block that was opened has offsets that ascend, and end at the number of events.
+                    buffers.profiles.extend(std::iter::repeat_n(profile.unwrap_or(NOBODY), (to - from) as usize));
                 }
             }
             for (column, numbers) in columns.iter().zip(&mut buffers.numbers) {
-                *numbers = numbers_of(&block.column(*column), block.n_events());
+                *numbers = numbers_of(&block.column(*column), n_events);
             }
             visit(&ColumnBlock { buffers: &buffers, values: Values::Run(block), columns: &columns });
         })?;
@@ -131,13 +137,17 @@ impl MemoryView<'_> {
 fn numbers_of(column: &PropertyColumn<'_>, n_events: usize) -> Option<Vec<i64>> {
     match column {
         PropertyColumn::Absent => Some(vec![NO_NUMBER; n_events]),
-        PropertyColumn::Numbers(numbers) => {
-            let unit = numbers.unit();
-            let nanos = |row| match numbers.scaled(row) {
-                None => NO_NUMBER,
-                Some(scaled) => scaled.checked_mul(unit).filter(|nanos| *nanos > LARGE_NUMBER).unwrap_or(LARGE_NUMBER),
-            };
-            Some((0..n_events).map(nanos).collect())
+        PropertyColumn::Numbers(column) => {
+            let unit = column.unit();
+            let mut numbers = Vec::with_capacity(n_events);
+            column.append_scaled_to(&mut numbers);
+            for (row, number) in numbers.iter_mut().enumerate() {
+                *number = match column.is_present(row) {
+                    false => NO_NUMBER,
+                    true => number.checked_mul(unit).filter(|nanos| *nanos > LARGE_NUMBER).unwrap_or(LARGE_NUMBER),
+                };
+            }
+            Some(numbers)
         }
         PropertyColumn::Wide(_) | PropertyColumn::Entries(..) => None,
     }
