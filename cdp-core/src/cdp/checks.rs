@@ -55,7 +55,8 @@ impl Cdp {
                 .or_else(|| snapshot.memory.greatest_occurred_at())
                 .unwrap_or_default();
             let mut facts = SetHash::default();
-            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
+            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
+                let message = row.read(&snapshot.memory)?;
                 let source = snapshot.memory.name(message.source);
                 facts.add(&hash_of(&[
                     source.as_bytes(),
@@ -114,7 +115,8 @@ impl Cdp {
             let mut faults = snapshot.facts.integrity_faults()?;
             let mut messages = 0u64;
             let mut logged = SetHash::default();
-            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
+            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
+                let message = row.read(&snapshot.memory)?;
                 messages += 1;
                 faults.extend(message_fault(snapshot, &message)?);
                 logged.add(&timeline_hash(message.node, message.occurred_at, message.sequence, message.event));

@@ -291,7 +291,9 @@ impl Writing<'_> {
         self.facts.clear_evidence()?;
         let catalog = self.catalog.clone();
         let (facts, last) = (self.facts, self.meta.log_sequence);
-        facts.visit_messages(0, last, |stored| {
+        self.meta.links_to = last;
+        facts.visit_messages(0, last, |row| {
+            let stored = row.read(&self.memory.view(&self.state.memory))?;
             let Ok(read) = intake::read_message(stored.fields.to_object(), usize::MAX) else { return Ok(()) };
             // A message that the new definition gives no identifier stays where it was.
             let Ok(identified) = identity::identify(catalog.identity(), &read.message) else { return Ok(()) };
@@ -300,7 +302,11 @@ impl Writing<'_> {
     }
 
     fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified<'_>) -> Result<()> {
-        let (node, _) = self.put_evidence(stored.sequence, stored.occurred_at, identified)?;
+        let evidence = self.evidence_of(stored.sequence, stored.occurred_at, identified, &stored.fields)?;
+        for link in &evidence.links {
+            self.log()?.put_link(link)?;
+        }
+        let node = evidence.node;
         if node != stored.node {
             self.facts.set_message_node(stored.sequence, node)?;
         }

@@ -153,7 +153,8 @@ impl Cdp {
                 return work(snapshot);
             }
             let mut extra = ExtraColumns::new(missing);
-            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
+            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
+                let message = row.read(&snapshot.memory)?;
                 if message.event.is_some() {
                     extra.push(message.sequence, &super::observe::event_properties(message.kind, &message.fields));
                 }

@@ -146,12 +146,16 @@ impl State {
         for (_, name) in facts.names_after(self.memory.n_names())? {
             overlay.name(&self.memory, &name);
         }
+        for word in facts.words_after(self.memory.n_words())? {
+            overlay.add_word(&self.memory, Arc::from(word));
+        }
         facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
             overlay.node(&self.memory, identifier_type, value);
         })?;
         let links = facts.links_after(after, up_to)?;
         let mut rest = links.as_slice();
-        facts.visit_messages(after, up_to, |message| {
+        facts.visit_messages(after, up_to, |row| {
+            let message = row.read(&overlay.view(&self.memory))?;
             let own = rest.partition_point(|link| link.sequence <= message.sequence);
             let (now, later) = rest.split_at(own);
             rest = later;

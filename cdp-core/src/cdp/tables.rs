@@ -153,10 +153,10 @@ fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> 
         }
     }
     let mut table = EventsTable { profile_ids: Some(Vec::new()), ..EventsTable::default() };
-    snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |message| {
-        let profile_id = profile_of.get(message.node as usize).and_then(Option::as_ref);
-        if let Some(profile_id) = profile_id.filter(|_| message.occurred_at <= at) {
-            table.push(snapshot, message, Some(profile_id));
+    snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
+        let profile_id = profile_of.get(row.node as usize).and_then(Option::as_ref);
+        if let Some(profile_id) = profile_id.filter(|_| row.occurred_at <= at) {
+            table.push(snapshot, row.read(&snapshot.memory)?, Some(profile_id));
         }
         Ok(())
     })?;

@@ -195,7 +195,7 @@ impl Cdp {
             let mut rows = Vec::new();
             for (occurred_at, sequence) in person.iter().flat_map(Person::messages) {
                 if occurred_at <= at {
-                    let message = snapshot.facts.message(sequence)?;
+                    let message = snapshot.facts.message(sequence, &snapshot.memory)?;
                     let name = message.event.map(|event| snapshot.memory.name(event));
                     if event.is_none() || name == event {
                         rows.push(message);
@@ -252,7 +252,7 @@ impl Cdp {
             };
             let mut steps = Vec::new();
             for step in path.into_iter().flatten() {
-                let message = snapshot.facts.message(step.link.sequence)?;
+                let message = snapshot.facts.message(step.link.sequence, &snapshot.memory)?;
                 let name = |node: u32| {
                     let (kind, value) = snapshot.memory.node(node);
                     Value::object([(kind, Value::from(value))])

@@ -11,8 +11,8 @@ use crate::definitions::Catalog;
 use crate::error::{Error, Result};
 use crate::identity::{self, Identified, Link, PartitionOverlay, TypeRules};
 use crate::intake;
-use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, RunSteps, StoredLink, StoredMessage};
+use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
+use crate::store::{Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredLink, StoredMessage};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -68,6 +68,13 @@ impl Change {
     }
 }
 
+/// What a message says about identity.
+pub(super) struct Evidence {
+    pub(super) node: u32,
+    pub(super) links: Vec<StoredLink>,
+    pub(super) own: OwnNodes,
+}
+
 /// What became of one message.
 pub(super) enum Acceptance {
     Accepted,
@@ -115,6 +122,7 @@ impl<'w> Writing<'w> {
             types: &self.types,
             models: &self.state.models,
             salt: &self.state.meta.salt,
+            links_to: self.state.meta.links_to,
             committed_sequence: self.state.memory.sequence,
         }
     }
@@ -172,7 +180,7 @@ impl<'w> Writing<'w> {
         let candidates = self.memory.view(&self.state.memory).message_candidates(self.facts, source_id, &message_id)?;
         for candidate in candidates {
             if self.facts.message_key(candidate)? == Some((source_id, message_id.clone())) {
-                let recorded = self.facts.message(candidate)?;
+                let recorded = self.facts.message(candidate, &self.memory.view(&self.state.memory))?;
                 let conflicting = intake::content_hash(&recorded.fields) != intake::content_hash(&message.fields);
                 return Ok(Acceptance::Duplicate { conflicting });
             }
@@ -180,7 +188,15 @@ impl<'w> Writing<'w> {
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
-        let (node, links) = self.put_evidence(sequence, occurred_at, &identified)?;
+        let Evidence { node, links, own } = self.evidence_of(sequence, occurred_at, &identified, &message.fields)?;
+        for link in &links {
+            let is_in_columns = link.rule == LinkRule::SameMessage && own.linked_to(link.node) == Some(link.other);
+            // What an identify message says counts by its type as well.
+            let is_needed = message.kind == MessageType::Identify || !is_in_columns || !self.is_said(link);
+            if is_needed {
+                self.log()?.put_link(link)?;
+            }
+        }
         let stored = StoredMessage {
             sequence,
             source: source_id,
@@ -188,12 +204,13 @@ impl<'w> Writing<'w> {
             kind: message.kind,
             event,
             node,
+            own,
             occurred_at,
             recorded_at: self.meta.recorded_at,
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
-        self.log()?.put_message(&stored)?;
+        self.put_message(&stored)?;
         let named = links.iter().map(|link| link.other).collect();
         self.links.extend(links.iter().map(link_of));
         self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
@@ -202,31 +219,59 @@ impl<'w> Writing<'w> {
         Ok(Acceptance::Accepted)
     }
 
-    /// Enters what a message says about identity: its node, the star of links from it, and the types of blocked values.
-    pub(super) fn put_evidence(
+    fn put_message(&mut self, message: &StoredMessage) -> Result<()> {
+        let mut log = match self.log.take() {
+            Some(log) => log,
+            None => LogWriter::new(self.facts)?,
+        };
+        let put = log.put_message(message, &mut self.memory, &self.state.memory);
+        self.log = Some(log);
+        put
+    }
+
+    /// Whether an earlier message has said what a link says, before this transaction.
+    fn is_said(&self, link: &StoredLink) -> bool {
+        self.partition.view(&self.state.partition).is_said(&link_of(link))
+    }
+
+    /// What a message says about identity: its node and the star of links from it; new nodes and the types of blocked
+    /// values are entered.
+    pub(super) fn evidence_of(
         &mut self,
         sequence: u64,
         occurred_at: Timestamp,
         identified: &Identified<'_>,
-    ) -> Result<(u32, Vec<StoredLink>)> {
+        fields: &JsonObject,
+    ) -> Result<Evidence> {
         let mut kept = identified.kept.iter();
         let (identifier_type, value) =
             kept.next().ok_or_else(|| Error::internal("a message without identifier was identified"))?;
         let node = self.node(identifier_type, value)?;
+        let mut own = OwnNodes::default();
+        let mut note_own = |identifier_type: &str, value: &str, node: u32| {
+            let (field, place) = match identifier_type {
+                "user_id" => ("userId", &mut own.user),
+                "anonymous_id" => ("anonymousId", &mut own.anonymous),
+                _ => return,
+            };
+            if fields.get(field).and_then(Json::as_text).is_some_and(|text| text == value) {
+                *place = Some(node);
+            }
+        };
+        note_own(identifier_type, value, node);
         let mut links = Vec::with_capacity(kept.len());
         for (identifier_type, value) in kept {
             let other = self.node(identifier_type, value)?;
+            note_own(identifier_type, value, other);
             let is_alias = identified.is_alias_link(identifier_type, value);
             let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
-            let link = StoredLink { sequence, node, other, rule, occurred_at };
-            self.log()?.put_link(&link)?;
-            links.push(link);
+            links.push(StoredLink { sequence, node, other, rule, occurred_at });
         }
         for identifier_type in &identified.blocked {
             let type_id = self.name(identifier_type)?;
             self.facts.put_blocked(sequence, type_id)?;
         }
-        Ok((node, links))
+        Ok(Evidence { node, links, own })
     }
 
     /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
+use super::memory::{Memory, MemoryView, Overlay};
+use super::message_rows::{MessageRow, OwnNodes, Payload, packed_id, unpacked_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{JsonObject, MessageType, Timestamp};
 
@@ -21,6 +24,8 @@ pub(crate) struct Meta {
     pub(crate) model_sequence: i64,
     /// Counts runs that became visible or were dropped.
     pub(crate) run_sequence: i64,
+    /// Up to this message the table of links has every link; behind it some stand in the columns of messages alone.
+    pub(crate) links_to: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
     pub(crate) salt: [u8; 32],
@@ -35,6 +40,7 @@ pub(crate) struct StoredMessage {
     pub(crate) kind: MessageType,
     pub(crate) event: Option<u32>,
     pub(crate) node: u32,
+    pub(crate) own: OwnNodes,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
     /// The whole message as canonical JSON.
@@ -162,36 +168,60 @@ pub(crate) struct StoredModel {
 
 /// Appends to the log, with statements that are found once for a whole transaction.
 pub(crate) struct LogWriter<'c> {
+    facts: Facts<'c>,
     message: CachedStatement<'c>,
     link: CachedStatement<'c>,
+    payload: Payload,
 }
 
 impl<'c> LogWriter<'c> {
     pub(crate) fn new(facts: Facts<'c>) -> Result<LogWriter<'c>> {
         let message = "INSERT INTO messages
-               (sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+               (sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at,
+                checksum, left_out, shape, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         let link = "INSERT INTO links (sequence, other, node, rule, occurred_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         let connection: &'c Connection = facts.0;
         Ok(LogWriter {
+            facts,
             message: connection.prepare_cached(message).map_err(sql_error)?,
             link: connection.prepare_cached(link).map_err(sql_error)?,
+            payload: Payload::default(),
         })
     }
 
-    pub(crate) fn put_message(&mut self, message: &StoredMessage) -> Result<()> {
+    /// Appends a message; texts of it that have become words are entered in `overlay`.
+    pub(crate) fn put_message(&mut self, message: &StoredMessage, overlay: &mut Overlay, base: &Memory) -> Result<()> {
+        let n_words = overlay.n_new_words();
+        self.payload.fill(message, overlay, base);
+        for (id, word) in overlay.words_from(base, n_words) {
+            self.facts.put_word(id, word)?;
+        }
+        let packed = packed_id(&message.message_id);
+        let message_id = match &packed {
+            Some(packed) => ValueRef::Blob(packed),
+            None => ValueRef::Text(message.message_id.as_bytes()),
+        };
+        let payload = match self.payload.shape {
+            Some(_) => ValueRef::Blob(&self.payload.values),
+            None => ValueRef::Text(self.payload.text.as_bytes()),
+        };
         self.message
             .execute(params![
                 sql_integer(message.sequence),
                 message.source,
-                message.message_id,
+                ToSqlOutput::Borrowed(message_id),
                 message.kind.code(),
                 message.event,
                 message.node,
+                message.own.user,
+                message.own.anonymous,
                 message.occurred_at.millis(),
                 message.recorded_at.millis(),
                 message.checksum,
-                message.fields.text(),
+                self.payload.left_out,
+                self.payload.shape,
+                ToSqlOutput::Borrowed(payload),
             ])
             .map(|_| ())
             .map_err(sql_error)
@@ -230,7 +260,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision, run_sequence FROM meta WHERE id = 1",
+                   revision, run_sequence, links_to FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -245,6 +275,7 @@ impl Facts<'_> {
                         salt: row.get(7)?,
                         revision: row.get(8)?,
                         run_sequence: row.get(9)?,
+                        links_to: row.get::<_, i64>(10)?.unsigned_abs(),
                     })
                 })
             })
@@ -255,7 +286,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
-                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9 WHERE id = 1",
+                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -268,6 +299,7 @@ impl Facts<'_> {
                     meta.recorded_at.millis(),
                     meta.revision,
                     meta.run_sequence,
+                    sql_integer(meta.links_to),
                 ])
             })
             .map(|_| ())
@@ -283,6 +315,15 @@ impl Facts<'_> {
 
     pub(crate) fn put_name(&self, id: u32, name: &str) -> Result<()> {
         self.execute("INSERT INTO names (name_id, name) VALUES (?1, ?2)", params![id, name])
+    }
+
+    /// The words with a number above `after`, in order.
+    pub(crate) fn words_after(&self, after: u32) -> Result<Vec<String>> {
+        self.collect("SELECT word FROM words WHERE word_id > ?1 ORDER BY word_id", [after], |row| row.get(0))
+    }
+
+    pub(crate) fn put_word(&self, id: u32, word: &str) -> Result<()> {
+        self.execute("INSERT INTO words (word_id, word) VALUES (?1, ?2)", params![id, word])
     }
 
     /// Visits the nodes with a number of at least `from`, in order: (node, type name id, value).
@@ -314,8 +355,8 @@ impl Facts<'_> {
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
         while let Some(row) = rows.next().map_err(sql_error)? {
             let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
-            let message_id = row.get_ref(2).map_err(sql_error)?.as_str().map_err(|_| unreadable_message(sequence))?;
-            visit(sequence, row.get(1).map_err(sql_error)?, message_id);
+            let message_id = read_id(row, 2).ok_or_else(|| unreadable_message(sequence))?;
+            visit(sequence, row.get(1).map_err(sql_error)?, &message_id);
         }
         Ok(())
     }
@@ -325,16 +366,17 @@ impl Facts<'_> {
         self.0
             .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
             .and_then(|mut statement| {
-                statement.query_row([sql_integer(sequence)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
+                statement.query_row([sql_integer(sequence)], read).optional()
             })
             .map_err(sql_error)
     }
 
     /// A message by its place in the log.
-    pub(crate) fn message(&self, sequence: u64) -> Result<StoredMessage> {
+    pub(crate) fn message(&self, sequence: u64, memory: &MemoryView<'_>) -> Result<StoredMessage> {
         let mut found = None;
-        self.visit_messages(sequence.saturating_sub(1), sequence, |message| {
-            found = Some(message);
+        self.visit_messages(sequence.saturating_sub(1), sequence, |row| {
+            found = Some(row.read(memory)?);
             Ok(())
         })?;
         found.ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
@@ -345,7 +387,7 @@ impl Facts<'_> {
         &self,
         after: u64,
         up_to: u64,
-        mut visit: impl FnMut(StoredMessage) -> Result<()>,
+        mut visit: impl FnMut(MessageRow<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut statement = self.0.prepare_cached(MESSAGES_BETWEEN).map_err(sql_error)?;
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
@@ -370,6 +412,27 @@ impl Facts<'_> {
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
         while let Some(row) = rows.next().map_err(sql_error)? {
             visit(read_link(row).map_err(sql_error)?);
+        }
+        Ok(())
+    }
+
+    /// Visits the links that the messages in `(after, up_to]` have in columns of their own, in log order.
+    pub(crate) fn visit_own_links(&self, after: u64, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
+        let sql = "SELECT sequence, node, user_node, anonymous_node, occurred_at FROM messages
+                   WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
+        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
+        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
+        let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Option<StoredLink>> {
+            let node = row_u32(row, 1)?;
+            let own = OwnNodes { user: row.get(2)?, anonymous: row.get(3)? };
+            let Some(other) = own.linked_to(node) else { return Ok(None) };
+            let sequence = row.get::<_, i64>(0)?.unsigned_abs();
+            Ok(Some(StoredLink { sequence, node, other, rule: LinkRule::SameMessage, occurred_at: time(row.get(4)?) }))
+        };
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            if let Some(link) = read(row).map_err(sql_error)? {
+                visit(link);
+            }
         }
         Ok(())
     }
@@ -641,7 +704,8 @@ pub(crate) enum CountedTable {
 }
 
 const MESSAGES_BETWEEN: &str =
-    "SELECT sequence, source, message_id, type, event, node, occurred_at, recorded_at, checksum, payload
+    "SELECT sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at, checksum,
+       left_out, shape, payload
      FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
 
 fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
@@ -654,28 +718,38 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
     })
 }
 
-fn read_message(row: &rusqlite::Row<'_>) -> Result<StoredMessage> {
+fn read_id(row: &rusqlite::Row<'_>, column: usize) -> Option<String> {
+    match row.get_ref(column).ok()? {
+        ValueRef::Blob(packed) => Some(unpacked_id(packed)),
+        text => text.as_str().ok().map(str::to_owned),
+    }
+}
+
+fn read_message<'r>(row: &'r rusqlite::Row<'_>) -> Result<MessageRow<'r>> {
     let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
-    let read = || -> rusqlite::Result<Option<StoredMessage>> {
+    let read = || -> rusqlite::Result<Option<MessageRow<'r>>> {
         let Some(kind) = MessageType::from_code(row.get(3)?) else { return Ok(None) };
-        let Some(fields) = JsonObject::from_canonical(row.get(9)?) else { return Ok(None) };
-        Ok(Some(StoredMessage {
+        let Some(message_id) = read_id(row, 2) else { return Ok(None) };
+        Ok(Some(MessageRow {
             sequence,
             source: row.get(1)?,
-            message_id: row.get(2)?,
+            message_id,
             kind,
             event: row.get(4)?,
             node: row.get(5)?,
-            occurred_at: time(row.get(6)?),
-            recorded_at: time(row.get(7)?),
-            checksum: row.get(8)?,
-            fields: Arc::new(fields),
+            own: OwnNodes { user: row.get(6)?, anonymous: row.get(7)? },
+            occurred_at: time(row.get(8)?),
+            recorded_at: time(row.get(9)?),
+            checksum: row.get(10)?,
+            left_out: row.get(11)?,
+            shape: row.get(12)?,
+            payload: row.get_ref(13)?.as_bytes()?,
         }))
     };
     read().ok().flatten().ok_or_else(|| unreadable_message(sequence))
 }
 
-fn unreadable_message(sequence: u64) -> Error {
+pub(super) fn unreadable_message(sequence: u64) -> Error {
     Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
         .with_hint("restore the store from a backup")
 }

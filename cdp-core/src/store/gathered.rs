@@ -42,7 +42,7 @@ impl Gathered {
             event: entry.event,
             row: tag | u64::from(entry.row),
         }));
-        merged.add(layer.annex.clone());
+        layer.add_rest_to(merged);
     }
 
     pub(super) fn finish_node(&mut self, node: u32, mut merged: Annex) {

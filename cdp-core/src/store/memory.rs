@@ -4,10 +4,10 @@
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
+use rustc_hash::FxHashMap;
 
 use super::columns::Columns;
 use super::facts::Facts;
@@ -19,6 +19,7 @@ use super::nodes::NodeTable;
 use super::runs::{Block, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
+use super::words::{Candidates, Words, may_be_word};
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::TimelineEvent;
@@ -107,7 +108,7 @@ impl Firsts {
     }
 
     fn include_facts(&mut self, facts: &NodeFacts) {
-        self.include(facts.annex.first_named_at, facts.annex.first_sequence);
+        self.include(facts.first_named_at, facts.first_sequence());
         self.events |= facts.events.iter().fold(0, |bits, entry| bits | event_bit(entry.event));
     }
 }
@@ -133,7 +134,9 @@ pub(crate) struct Memory {
     pub(crate) sequence: u64,
     options: MemoryOptions,
     names: Vec<Arc<str>>,
-    name_ids: HashMap<Arc<str>, u32, DefaultHashBuilder>,
+    name_ids: FxHashMap<Arc<str>, u32>,
+    words: Words,
+    candidates: Candidates,
     nodes: NodeTable,
     firsts: Vec<Firsts>,
     keys: MessageKeys,
@@ -153,7 +156,8 @@ pub(crate) struct Memory {
 /// What one transaction adds.
 pub(crate) struct Overlay {
     names: Vec<Arc<str>>,
-    name_ids: HashMap<Arc<str>, u32, DefaultHashBuilder>,
+    name_ids: FxHashMap<Arc<str>, u32>,
+    words: Words,
     nodes: NodeTable,
     keys: FlatMapOverlay,
     tail: Tail,
@@ -185,6 +189,9 @@ impl Memory {
         for (_, name) in facts.names_after(0)? {
             memory.add_name(Arc::from(name));
         }
+        for word in facts.words_after(0)? {
+            memory.words.push(1, Arc::from(word));
+        }
         facts.visit_nodes_from(0, |_, identifier_type, value| {
             memory.nodes.push(identifier_type, value);
         })?;
@@ -208,7 +215,9 @@ impl Memory {
             sequence: 0,
             options,
             names: Vec::new(),
-            name_ids: HashMap::default(),
+            name_ids: FxHashMap::default(),
+            words: Words::default(),
+            candidates: Candidates::default(),
             nodes: NodeTable::default(),
             firsts: Vec::new(),
             frozen_to: runs.last_sequence(),
@@ -252,7 +261,8 @@ impl Memory {
     pub(crate) fn overlay(&self) -> Overlay {
         Overlay {
             names: Vec::new(),
-            name_ids: HashMap::default(),
+            name_ids: FxHashMap::default(),
+            words: Words::default(),
             nodes: NodeTable::default(),
             keys: FlatMapOverlay::default(),
             tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
@@ -272,6 +282,9 @@ impl Memory {
         for name in overlay.names {
             self.add_name(name);
         }
+        for word in overlay.words.into_texts() {
+            self.words.push(1, word);
+        }
         for (identifier_type, value) in overlay.nodes.iter() {
             self.nodes.push(identifier_type, value);
             self.firsts.push(Firsts::default());
@@ -280,8 +293,8 @@ impl Memory {
             for event in &added.events {
                 self.times.insert(event.occurred_at, *node, event.event);
             }
-            let others = added.annex.others.iter().map(|(occurred_at, _)| *occurred_at);
-            for occurred_at in others.chain(added.annex.first_named_at) {
+            let others = added.others().iter().map(|(occurred_at, _)| *occurred_at);
+            for occurred_at in others.chain(added.first_named_at) {
                 self.times.insert(occurred_at, *node, 0);
             }
             if let Some(firsts) = self.firsts.get_mut(*node as usize) {
@@ -403,6 +416,11 @@ impl Memory {
         self.names.len() as u32
     }
 
+    /// How many words there are; the next word gets the number after it.
+    pub(crate) fn n_words(&self) -> u32 {
+        self.words.len()
+    }
+
     /// How many nodes there are; the next node gets this number.
     pub(crate) fn n_nodes(&self) -> u32 {
         self.nodes.len()
@@ -433,6 +451,34 @@ impl Overlay {
         (base.n_nodes() + self.nodes.push(identifier_type, value), true)
     }
 
+    /// The number of a text of a message of `node` if it is a word, or becomes one now.
+    pub(super) fn word(&mut self, base: &Memory, text: &str, node: u32) -> Option<u32> {
+        if !may_be_word(text) {
+            return None;
+        }
+        let known = base.words.id(text).or_else(|| self.words.id(text));
+        if known.is_some() || !base.candidates.note(text, node) || !base.words.has_room(&self.words) {
+            return known;
+        }
+        Some(self.add_word(base, Arc::from(text)))
+    }
+
+    /// Enters a word that is not known yet.
+    pub(crate) fn add_word(&mut self, base: &Memory, text: Arc<str>) -> u32 {
+        self.words.push(base.words.len() + 1, text)
+    }
+
+    /// The words that this transaction has added, from the place `from` on, with their numbers.
+    pub(super) fn words_from(&self, base: &Memory, from: u32) -> impl Iterator<Item = (u32, &str)> {
+        let first = base.words.len() + 1;
+        (from..self.words.len()).filter_map(move |place| Some((first + place, self.words.at(place)?)))
+    }
+
+    /// How many words this transaction has added.
+    pub(super) fn n_new_words(&self) -> u32 {
+        self.words.len()
+    }
+
     /// Enters the key of a message that the log has accepted.
     pub(crate) fn enter_key(&mut self, base: &Memory, source: u32, message_id: &str, sequence: u64) {
         base.keys.insert(&mut self.keys, source, message_id, sequence);
@@ -442,7 +488,8 @@ impl Overlay {
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
         self.sequence = self.sequence.max(observation.sequence);
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
-        let committed = base.tail.facts.get(&observation.node).map(|facts| &facts.annex);
+        let writes_traits = !observation.traits.is_empty();
+        let committed = writes_traits.then(|| base.tail.facts.get(&observation.node)?.rest.as_deref()).flatten();
         self.tail.observe(observation, base.tail.columns.n_rows(), committed);
     }
 
@@ -455,7 +502,8 @@ impl Overlay {
 
     /// The nodes that an identify message of this transaction names.
     pub(crate) fn identified(&self) -> BTreeSet<u32> {
-        let identified = self.tail.facts.iter().filter(|(_, added)| added.annex.first_identified.is_some());
+        let is_identified = |added: &NodeFacts| added.rest.as_ref().is_some_and(|rest| rest.first_identified.is_some());
+        let identified = self.tail.facts.iter().filter(|(_, added)| is_identified(added));
         identified.map(|(node, _)| *node).collect()
     }
 
@@ -512,6 +560,15 @@ impl<'a> MemoryView<'a> {
         let index = (id as usize).wrapping_sub(1);
         let added = || self.overlay.and_then(|overlay| overlay.names.get(index.wrapping_sub(self.base.names.len())));
         self.base.names.get(index).or_else(added).map_or("", |name| name)
+    }
+
+    /// The text of a word.
+    pub(super) fn word(&self, id: u32) -> Option<&'a str> {
+        let place = id.checked_sub(1)?;
+        match place.checked_sub(self.base.words.len()) {
+            None => self.base.words.at(place),
+            Some(place) => self.overlay?.words.at(place),
+        }
     }
 
     /// The number of a name.

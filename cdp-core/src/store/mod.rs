@@ -15,12 +15,14 @@ mod flat_map;
 mod gathered;
 mod memory;
 mod message_keys;
+mod message_rows;
 mod node_facts;
 mod nodes;
 mod random;
 mod runs;
 mod tail;
 mod time_index;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +39,7 @@ pub(crate) use facts::{
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
+pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use random::{hex, random_message_id};
 

@@ -3,7 +3,10 @@
 //! It takes what messages say and keeps it in the order that reads need; it never decides what a fact means.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::records::{Json, JsonObject, Timestamp, Value};
 
@@ -35,13 +38,18 @@ pub(crate) struct ConsentWrite {
     pub(crate) granted: bool,
 }
 
-/// What the log says about one node.
+/// What the log says about one node. Small, because there is one for every node of a tail, and a batch finds them at
+/// random.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NodeFacts {
     /// Tracks, pages and screens; in the base sorted by (occurred_at, sequence).
-    pub(crate) events: Vec<EventEntry>,
-    /// Everything else.
-    pub(crate) annex: Annex,
+    pub(crate) events: SmallVec<[EventEntry; 2]>,
+    /// The least occurred_at of a message that names the node.
+    pub(crate) first_named_at: Option<Timestamp>,
+    /// The least sequence of a message of its own.
+    pub(crate) first_sequence: Option<NonZeroU64>,
+    /// Everything else, which most nodes have nothing of. Its beginnings are not set.
+    pub(crate) rest: Option<Box<Annex>>,
 }
 
 /// What the log says about a node besides its events.
@@ -66,7 +74,49 @@ impl NodeFacts {
     pub(super) fn add(&mut self, other: NodeFacts) {
         self.events.extend(other.events);
         sort_if_needed(&mut self.events, |entry| (entry.occurred_at, entry.sequence));
-        self.annex.add(other.annex);
+        self.first_named_at = least(self.first_named_at, other.first_named_at);
+        self.first_sequence = least(self.first_sequence, other.first_sequence);
+        match (&mut self.rest, other.rest) {
+            (Some(rest), Some(more)) => rest.add(*more),
+            (rest @ None, more) => *rest = more,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// A message names the node; `identified_by` is its sequence if it is an identify message.
+    pub(super) fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
+        self.first_named_at = least(self.first_named_at, Some(at));
+        if let Some(sequence) = identified_by {
+            self.rest_mut().identify(at, vec![sequence]);
+        }
+    }
+
+    /// Notes a message of the node's own.
+    pub(super) fn own(&mut self, sequence: u64) {
+        self.first_sequence = least(self.first_sequence, NonZeroU64::new(sequence));
+    }
+
+    pub(super) fn rest_mut(&mut self) -> &mut Annex {
+        self.rest.get_or_insert_default()
+    }
+
+    /// The least sequence of a message of its own.
+    pub(super) fn first_sequence(&self) -> Option<u64> {
+        self.first_sequence.map(NonZeroU64::get)
+    }
+
+    /// Adds everything but the events to what is known of the node.
+    pub(super) fn add_rest_to(&self, annex: &mut Annex) {
+        annex.first_named_at = least(annex.first_named_at, self.first_named_at);
+        annex.first_sequence = least(annex.first_sequence, self.first_sequence());
+        if let Some(rest) = &self.rest {
+            annex.add(rest.as_ref().clone());
+        }
+    }
+
+    /// When messages of its own that are no events happened.
+    pub(super) fn others(&self) -> &[(Timestamp, u64)] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.others)
     }
 }
 

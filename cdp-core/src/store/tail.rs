@@ -9,9 +9,9 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::columns::Columns;
-use super::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite, least};
+use super::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite};
 use super::runs::FrozenTail;
-use crate::records::{Timestamp, Value};
+use crate::records::Value;
 
 /// How many of a node's last trait writes are looked at for one of the same name.
 const REMEMBERED_TRAITS: usize = 32;
@@ -36,15 +36,19 @@ impl Tail {
             self.columns.push(properties.json());
         }
         for other in named {
-            self.facts.entry(other).or_default().annex.name(occurred_at, identifies.then_some(sequence));
+            self.facts.entry(other).or_default().name(occurred_at, identifies.then_some(sequence));
         }
-        let NodeFacts { events, annex } = self.facts.entry(node).or_default();
-        annex.name(occurred_at, identifies.then_some(sequence));
-        annex.first_sequence = least(annex.first_sequence, Some(sequence));
+        let facts = self.facts.entry(node).or_default();
+        facts.name(occurred_at, identifies.then_some(sequence));
+        facts.own(sequence);
         match event {
-            Some(event) => events.push(EventEntry { occurred_at, sequence, event, row }),
-            None => annex.others.push((occurred_at, sequence)),
+            Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
+            None => facts.rest_mut().others.push((occurred_at, sequence)),
         }
+        if traits.is_empty() && consents.is_empty() {
+            return;
+        }
+        let annex = facts.rest_mut();
         for (name, value) in traits {
             // A source that repeats a trait on every row costs no copy of its name and value.
             let before =
@@ -103,15 +107,5 @@ impl FrozenTail for Frozen {
 
     fn cell(&self, column: usize, row: u32) -> Option<&Value> {
         self.columns.get(column, row)
-    }
-}
-
-impl Annex {
-    /// A message names the node; `identified_by` is its sequence if it is an identify message.
-    fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
-        self.first_named_at = least(self.first_named_at, Some(at));
-        if let Some(sequence) = identified_by {
-            self.identify(at, vec![sequence]);
-        }
     }
 }

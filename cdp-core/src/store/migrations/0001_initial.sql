@@ -12,7 +12,8 @@ CREATE TABLE meta (
   recorded_at INTEGER NOT NULL,         -- the last recorded_at: it never decreases
   salt BLOB NOT NULL,                   -- the key of profile ids
   revision INTEGER NOT NULL,            -- counts write transactions, also those that only keep a name or a checkpoint
-  run_sequence INTEGER NOT NULL         -- counts runs that became visible or were dropped
+  run_sequence INTEGER NOT NULL,        -- counts runs that became visible or were dropped
+  links_to INTEGER NOT NULL DEFAULT 0   -- up to this message `links` has every link
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -21,18 +22,28 @@ CREATE TABLE names (
   name TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- Texts that recur in payloads: the shapes of messages and values that many nodes share, each once.
+CREATE TABLE words (
+  word_id INTEGER PRIMARY KEY,
+  word TEXT NOT NULL UNIQUE
+) STRICT;
+
 -- The log: accepted messages, whole, under their sequence. No other index: an append never touches a random page.
 CREATE TABLE messages (
   sequence INTEGER PRIMARY KEY,
   source INTEGER NOT NULL,
-  message_id TEXT NOT NULL,
+  message_id ANY NOT NULL,              -- a BLOB where it is a UUID or a hash in hex
   type INTEGER NOT NULL,
   event INTEGER,
   node INTEGER NOT NULL,
+  user_node INTEGER,                    -- whose value is the message's userId, letter by letter: not in the payload
+  anonymous_node INTEGER,               -- the same for its anonymousId
   occurred_at INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
-  checksum INTEGER NOT NULL,            -- CRC-32 of the payload: tells a damaged row
-  payload TEXT NOT NULL
+  checksum INTEGER NOT NULL,            -- CRC-32 of the whole message as canonical JSON: tells a damaged row
+  left_out INTEGER NOT NULL,            -- members that columns say: 1 messageId, 2 type, 4 event, 8 timestamp
+  shape INTEGER,                        -- a word: canonical JSON with byte 1 where a value was; NULL: payload is the JSON
+  payload ANY NOT NULL                  -- the values in order: length, kind in two bits (text, literal, word), bytes
 ) STRICT;
 
 -- Identity nodes: one for each kept identifier.
@@ -42,7 +53,8 @@ CREATE TABLE nodes (
   value TEXT NOT NULL
 ) STRICT;
 
--- Identity evidence: the star of links from a message's node, and the blocked values it named.
+-- Identity evidence: the star of links from a message's node, and the blocked values it named. A link that says again
+-- what an earlier one said stands in user_node and anonymous_node of its message alone.
 CREATE TABLE links (
   sequence INTEGER NOT NULL,
   other INTEGER NOT NULL,

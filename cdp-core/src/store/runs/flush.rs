@@ -55,18 +55,21 @@ impl<T> TailCursor<T> {
         TailCursor { tail, index, n_events: 0, n_others: 0, n_traits: 0, n_consents: 0, has_begun: false }
     }
 
-    /// The next part of a node's annex that the block has room for; `None` once all was given.
-    fn next_annex(&mut self, whole: &Annex, room: usize) -> Option<Annex> {
+    /// The next part of what a node has besides events that the block has room for; `None` once all was given.
+    fn next_annex(&mut self, facts: &NodeFacts, room: usize) -> Option<Annex> {
         let mut room = room;
-        let first = (!self.has_begun).then_some(whole);
-        let annex = Annex {
-            others: next_part(&whole.others, &mut self.n_others, &mut room),
-            traits: next_part(&whole.traits, &mut self.n_traits, &mut room),
-            consents: next_part(&whole.consents, &mut self.n_consents, &mut room),
-            first_named_at: first.and_then(|whole| whole.first_named_at),
-            first_sequence: first.and_then(|whole| whole.first_sequence),
-            first_identified: first.and_then(|whole| whole.first_identified.clone()),
+        let first = (!self.has_begun).then_some(facts);
+        let mut annex = Annex {
+            first_named_at: first.and_then(|facts| facts.first_named_at),
+            first_sequence: first.and_then(NodeFacts::first_sequence),
+            ..Annex::default()
         };
+        if let Some(rest) = &facts.rest {
+            annex.others = next_part(&rest.others, &mut self.n_others, &mut room);
+            annex.traits = next_part(&rest.traits, &mut self.n_traits, &mut room);
+            annex.consents = next_part(&rest.consents, &mut self.n_consents, &mut room);
+            annex.first_identified = if self.has_begun { None } else { rest.first_identified.clone() };
+        }
         self.has_begun = true;
         let is_something = annex.weight() > 0
             || annex.first_named_at.is_some()
@@ -91,10 +94,10 @@ impl<T: FrozenTail> FactSource for TailCursor<T> {
                 return Ok(true);
             }
             builder.start_node(node);
-            let n_annex = facts.annex.weight();
+            let n_annex = facts.rest.as_ref().map_or(0, |rest| rest.weight());
             // Whole where possible: a message that set several traits then stands once.
             let room = if n_annex <= builder.max_rows() { builder.max_rows() } else { builder.room() };
-            if let Some(annex) = self.next_annex(&facts.annex, room) {
+            if let Some(annex) = self.next_annex(facts, room) {
                 builder.push_annex(annex);
                 continue;
             }

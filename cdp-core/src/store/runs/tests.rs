@@ -49,29 +49,25 @@ impl Tail {
         for (fact, sequence) in log.iter().zip(1u64..).filter(|(_, sequence)| *sequence > after) {
             let occurred_at = Timestamp::from_millis(fact.occurred_at);
             for named in fact.named.iter().chain([&fact.node]) {
-                let annex = &mut nodes.entry(*named).or_default().annex;
-                annex.add(Annex { first_named_at: Some(occurred_at), ..Annex::default() });
-                if fact.identifies {
-                    annex.add(Annex { first_identified: Some((occurred_at, vec![sequence])), ..Annex::default() });
-                }
+                nodes.entry(*named).or_default().name(occurred_at, fact.identifies.then_some(sequence));
             }
             let facts = nodes.entry(fact.node).or_default();
-            facts.annex.add(Annex { first_sequence: Some(sequence), ..Annex::default() });
+            facts.own(sequence);
             match fact.event {
                 Some(event) => {
                     facts.events.push(EventEntry { occurred_at, sequence, event, row: cells.len() as u32 });
                     cells.push(fact.cells.clone());
                 }
-                None => facts.annex.others.push((occurred_at, sequence)),
+                None => facts.rest_mut().others.push((occurred_at, sequence)),
             }
             for (name, value) in &fact.traits {
                 let (name, value) = (Arc::from(name.as_str()), Arc::new(value.clone()));
-                facts.annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
+                facts.rest_mut().traits.push(TraitWrite { occurred_at, sequence, name, value });
             }
             for (purpose, channel, granted) in &fact.consents {
                 let text = |text: &Option<String>| text.as_deref().map(Arc::from);
                 let (purpose, channel, granted) = (text(purpose), text(channel), *granted);
-                facts.annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+                facts.rest_mut().consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
             }
         }
         for facts in nodes.values_mut() {
@@ -86,7 +82,9 @@ impl Tail {
             let cells = (0..N_COLUMNS).map(|column| self.cells[event.row as usize][column].to_json()).collect();
             (event.occurred_at, event.sequence, event.event, cells)
         };
-        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(facts.annex.clone()) }
+        let mut annex = Annex::default();
+        facts.add_rest_to(&mut annex);
+        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(annex) }
     }
 }
 
