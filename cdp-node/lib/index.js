@@ -77,7 +77,12 @@ class Cdp {
   async _async(verb, args) {
     const { request, signal, onProgress } = requestOf(verb, args)
     const text = encode(request)
-    return this.#watched(verb.name, signal, onProgress, watch => native.callAsync(this.#handle, verb.name, text, watch))
+    if (!verb.sends_message) {
+      return this.#watched(verb.name, signal, onProgress, watch => native.callAsync(this.#handle, verb.name, text, watch))
+    }
+    const send = watch => native.sendAsync(this.#handle, verb.name, text, watch)
+    if (signal || onProgress) return this.#watched(verb.name, signal, onProgress, send)
+    return names.resultOut(verb.name, answer(await send()))
   }
 
   async #watched(verb, signal, onProgress, start) {

@@ -1,4 +1,5 @@
-//! The core's verbs for Node: JSON text in, JSON text out, and one task for everything that leaves the event loop.
+//! The core's verbs for Node: JSON text in, JSON text out. What leaves the event loop is a task of the pool, or a message in
+//! the queue of the store.
 //!
 //! Private to `lib/index.js`, which is the public face. Answers, errors included, are the core's envelope
 //! (`{"ok": ...}` or `{"error": ...}`). Must never hold a rule, never let a panic reach Node, and never make JavaScript
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use cdp_core::records::{JsonFault, Value};
 use cdp_core::wire::{self, Access, Data, VERBS};
 use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
-use napi::bindgen_prelude::{AsyncTask, Buffer, External};
+use napi::bindgen_prelude::{AsyncTask, Buffer, External, Object};
 use napi::{Env, Task};
 use napi_derive::napi;
 
@@ -93,7 +94,7 @@ impl Task for Job {
     }
 }
 
-/// The verb table as JSON: `[{name, access, parameters}]`.
+/// The verb table as JSON: `[{name, access, parameters, sends_message}]`.
 #[napi]
 pub fn verbs() -> String {
     let verb = |verb: &wire::Verb| {
@@ -101,6 +102,7 @@ pub fn verbs() -> String {
             ("name", Value::from(verb.name)),
             ("access", Value::from(if matches!(verb.access, Access::Read) { "read" } else { "write" })),
             ("parameters", Value::List(verb.parameters.iter().map(|name| Value::from(*name)).collect())),
+            ("sends_message", Value::Bool(verb.sends_message())),
         ])
     };
     Value::List(VERBS.iter().map(verb).collect()).to_json()
@@ -127,6 +129,22 @@ pub fn call(cdp: &External<Cdp>, verb: String, request: String) -> String {
 #[napi]
 pub fn call_async(cdp: &External<Cdp>, verb: String, request: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
     AsyncTask::new(job(cdp, Work::Verb { name: verb, request }, Some(watch)))
+}
+
+/// Runs a verb that sends a message through the queue of the store, which no thread of the pool waits for.
+#[napi]
+pub fn send_async<'e>(
+    env: &'e Env,
+    cdp: &External<Cdp>,
+    verb: String,
+    request: String,
+    watch: Option<&External<Arc<Watch>>>,
+) -> napi::Result<Object<'e>> {
+    let (deferred, promise) = env.create_deferred()?;
+    let watch = watch.map(|watch| Arc::clone(watch));
+    let is_wanted = move || !watch.is_some_and(|watch| watch.stopped.load(Ordering::Acquire));
+    wire::queue_json(cdp, &verb, request, is_wanted, move |answer| deferred.resolve(move |_| Ok(answer)));
+    Ok(promise)
 }
 
 /// Takes in a file on this thread.
