@@ -1,10 +1,11 @@
 //! Group commit: callers that send single messages at the same time share one durable transaction.
 //!
-//! Each puts its message where the others wait and waits for its turn; who has the turn takes in everything that waits,
-//! commits once, and gives each its own answer. A caller alone pays for nobody else. It never answers before the message
+//! Each puts its message where the others wait; where nobody commits, one of them takes in everything that waits, commits
+//! once, and gives each its own answer. A caller alone pays for nobody else. It never answers before the message
 //! is durable, and a message that is refused does not touch the others.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Cdp;
 use super::collect::{DEFAULT_SOURCE, invalid_message};
@@ -43,11 +44,26 @@ pub(super) struct Waiting {
     pub(super) answer: Answer,
 }
 
+/// How long who commits waits for as many as the last time, a fraction of what a durable commit takes.
+const COMPANIONS_AWAITED: Duration = Duration::from_micros(300);
+
 /// The messages that wait for a transaction.
 #[derive(Default)]
 pub(super) struct Group {
-    waiting: Mutex<Vec<Waiting>>,
-    turn: Mutex<()>,
+    state: Mutex<GroupState>,
+    /// Somebody has committed.
+    committed: Condvar,
+    /// Somebody has come while the one who commits waits for company.
+    joined: Condvar,
+}
+
+#[derive(Default)]
+struct GroupState {
+    waiting: Vec<Waiting>,
+    /// Whether somebody commits.
+    is_led: bool,
+    /// So many messages were in the last transaction.
+    last_size: usize,
 }
 
 // Nothing panics while it holds one of these; should it ever, what they guard is whole between two statements.
@@ -80,12 +96,8 @@ impl Cdp {
         let given = Arc::new(Mutex::new(None));
         let place = given.clone();
         let answer = Answer::new(move |outcome| *lock(&place) = Some(outcome));
-        self.put_in_group(Waiting { message, warnings, answer });
-        let _turn = lock(&self.inner.group.turn);
-        if lock(&given).is_none() {
-            // Nobody before has taken it along: the own message is among those that wait.
-            self.commit_group();
-        }
+        self.put_in_group(vec![Waiting { message, warnings, answer }]);
+        self.lead_group_until(|| lock(&given).is_some());
         lock(&given).take().unwrap_or_else(|| Err(Error::internal("a message of a group got no answer")))
     }
 
@@ -94,20 +106,40 @@ impl Cdp {
         self.send(&message_of_type(kind, message)?)
     }
 
-    pub(super) fn put_in_group(&self, waiting: Waiting) {
-        lock(&self.inner.group.waiting).push(waiting);
+    pub(super) fn put_in_group(&self, messages: Vec<Waiting>) {
+        lock(&self.inner.group.state).waiting.extend(messages);
+        self.inner.group.joined.notify_one();
     }
 
-    /// Takes in whatever waits, once it is the caller's turn.
-    pub(super) fn commit_group_in_turn(&self) {
-        let _turn = lock(&self.inner.group.turn);
-        self.commit_group();
+    /// Waits for who commits, and commits when nobody does, until it is done.
+    pub(super) fn lead_group_until(&self, is_done: impl Fn() -> bool) {
+        let group = &self.inner.group;
+        let mut state = lock(&group.state);
+        while !is_done() {
+            if state.is_led {
+                state = group.committed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.is_led = true;
+            // Those who were answered together come back one after the other, and should not wait for the first of them.
+            let wanted = state.last_size;
+            let is_short = |state: &mut GroupState| state.waiting.len() < wanted;
+            let awaited = group.joined.wait_timeout_while(state, COMPANIONS_AWAITED, is_short);
+            state = awaited.unwrap_or_else(PoisonError::into_inner).0;
+            let messages = std::mem::take(&mut state.waiting);
+            state.last_size = messages.len();
+            drop(state);
+            // Whatever happens, somebody else may lead afterwards.
+            let led = Led(group);
+            self.commit_group(messages);
+            drop(led);
+            state = lock(&group.state);
+        }
     }
 
-    /// Who calls this has the turn.
-    fn commit_group(&self) {
-        let (mut messages, mut answers) = (Vec::new(), Vec::new());
-        for Waiting { message, warnings, answer } in std::mem::take(&mut *lock(&self.inner.group.waiting)) {
+    fn commit_group(&self, group: Vec<Waiting>) {
+        let (mut messages, mut answers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for Waiting { message, warnings, answer } in group {
             messages.push((message, warnings));
             answers.push(answer);
         }
@@ -119,6 +151,16 @@ impl Cdp {
             Ok(outcomes) => answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| answer.give(outcome)),
             Err(error) => answers.into_iter().for_each(|answer| answer.give(Err(error.clone()))),
         }
+    }
+}
+
+/// Gives the lead back.
+struct Led<'g>(&'g Group);
+
+impl Drop for Led<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).is_led = false;
+        self.0.committed.notify_all();
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::Cdp;
 use super::group::{Answer, Waiting, lock};
@@ -108,13 +109,24 @@ impl Cdp {
             let n = part.len() as u64;
             // A defect must not leave the queue without its thread: who was in this part is told by its dropped answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
+                let n_left = Arc::new(AtomicUsize::new(0));
+                let mut messages = Vec::with_capacity(part.len());
                 for (make, answer) in part {
                     match make().and_then(|message| self.read_message(&message)) {
-                        Ok((message, warnings)) => self.put_in_group(Waiting { message, warnings, answer }),
+                        Ok((message, warnings)) => {
+                            let n_left = n_left.clone();
+                            let answer = Answer::new(move |outcome| {
+                                answer.give(outcome);
+                                n_left.fetch_sub(1, Ordering::AcqRel);
+                            });
+                            messages.push(Waiting { message, warnings, answer });
+                        }
                         Err(error) => answer.give(Err(error)),
                     }
                 }
-                self.commit_group_in_turn();
+                n_left.store(messages.len(), Ordering::Release);
+                self.put_in_group(messages);
+                self.lead_group_until(|| n_left.load(Ordering::Acquire) == 0);
             }));
             lock(&queue.entries).answered += n;
             queue.progress.notify_all();
