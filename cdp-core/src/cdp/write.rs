@@ -116,6 +116,8 @@ impl<'w> Writing<'w> {
             models: &self.state.models,
             salt: &self.state.meta.salt,
             committed_sequence: self.state.memory.sequence,
+            committed_nodes: self.state.memory.n_nodes(),
+            profile_ids: &self.state.profile_ids,
         }
     }
 
