@@ -41,26 +41,7 @@ node out/use.js
 echo "consumers: the packed npm package works in an empty folder, strictly typed"
 
 mkdir -p "$folder/rust/src" && cd "$folder/rust"
-cat > Cargo.toml <<TOML
-[package]
-name = "consumer"
-version = "0.0.0"
-edition = "2024"
-
-[dependencies]
-cdp-core = { path = "$root/cdp-core" }
-
-[workspace]
-
-# The profile of the repository, so that its build folder serves and nothing is compiled twice.
-[profile.dev]
-opt-level = 1
-debug = "line-tables-only"
-
-[profile.dev.package."*"]
-opt-level = 2
-debug = false
-TOML
+sed "s|@ROOT@|$root|" "$root/tests/consumer.toml" > Cargo.toml
 cp "$root/Cargo.lock" .
 cat > src/main.rs <<'RS'
 use cdp_core::records::Value;

@@ -14,25 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(python|js|rust)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.M | re.S)
-CRATE = """[package]
-name = "readme"
-version = "0.0.0"
-edition = "2024"
-
-[dependencies]
-cdp-core = {{ path = "{root}/cdp-core" }}
-
-[workspace]
-
-# The profile of the repository, so that its build folder serves and nothing is compiled twice.
-[profile.dev]
-opt-level = 1
-debug = "line-tables-only"
-
-[profile.dev.package."*"]
-opt-level = 2
-debug = false
-"""
 
 
 def run(language: str, program: str, folder: Path) -> str:
@@ -49,7 +30,8 @@ def run(language: str, program: str, folder: Path) -> str:
     else:
         (folder / "src").mkdir()
         (folder / "src/main.rs").write_text(program)
-        (folder / "Cargo.toml").write_text(CRATE.format(root=ROOT))
+        manifest = (ROOT / "tests/consumer.toml").read_text().replace("@ROOT@", str(ROOT))
+        (folder / "Cargo.toml").write_text(manifest)
         # The versions that the repository was tested with.
         (folder / "Cargo.lock").write_bytes((ROOT / "Cargo.lock").read_bytes())
         command = ["cargo", "run", "--quiet"]

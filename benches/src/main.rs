@@ -42,6 +42,7 @@ fn main() {
         ["work", "open", ..] => work_reads::open_and_read(&rest(2)),
         ["work", "profiles", ..] => work_reads::read_profiles(&rest(2)),
         ["work", "features", ..] => work_reads::read_features(&rest(2)),
+        ["work", "tables", ..] => work_reads::read_tables(&rest(2)),
         ["work", "merges", ..] => work_reads::merge(&rest(2)),
         ["work", "audience", ..] => work_audience::rebuild(&rest(2)),
         ["work", "refresh", ..] => work_audience::refresh(&rest(2)),

@@ -1,4 +1,4 @@
-//! `make bench-reads`: opening a store, one person's profile and window features, merges.
+//! `make bench-reads`: opening a store, one person's profile and window features, tables of people, merges.
 
 use cdp_core::records::{Object, Value};
 
@@ -7,7 +7,7 @@ use crate::dataset::{Arrival, Dataset, copy_store};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, show};
 use crate::run::{Side, expect_equal, number};
-use crate::work_reads::expect_store;
+use crate::work_reads::{TABLE_CALLS, expect_store};
 
 /// People who are asked for, with those that warm up.
 const SAMPLE: u64 = 11_000;
@@ -20,6 +20,7 @@ pub fn run(arguments: &Arguments) {
     opening(arguments, &dataset, &store, &mut report);
     Side::ours("define").with("store", &store).with("what", "five-audiences").run();
     profiles(arguments, &dataset, &store, &mut report);
+    tables(arguments, &dataset, &store, &mut report);
     merges(arguments, &dataset, &store, &mut report);
     Side::ours("define").with("store", &store).with("what", "windows").run();
     features(arguments, &dataset, &store, &mut report);
@@ -155,6 +156,22 @@ fn profiles(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, r
         .filter(|(name, ..)| !name.contains("Node") || wanted.contains("node"))
         .collect();
     compare(arguments, report, "profiles", "profile by identifier", &sides);
+}
+
+fn tables(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, report: &mut Report) {
+    let mut line = Line::new("tables of people", "each once, warm");
+    let file = dataset.scratch("export.csv", true);
+    for _ in 0..arguments.repetitions() {
+        line.runs.push(Side::ours("tables").with("store", store).with("file", &file).on_threads(1).run());
+    }
+    dataset.scratch("export.csv", true);
+    let mut rows = vec![["call", "rows", "CPU ms"].map(str::to_owned).to_vec()];
+    for call in TABLE_CALLS {
+        let of = |field: &str| show(line.spread(|run| run.get(call).map_or(0.0, |part| number(part, field))));
+        rows.push(vec![call.to_owned(), of("rows"), of("cpu_ms")]);
+    }
+    print_table("tables of people, CPU", &rows);
+    report.put_lines("tables", &[line]);
 }
 
 fn features(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, report: &mut Report) {

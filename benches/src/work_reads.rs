@@ -1,9 +1,9 @@
-//! Our side of the reads, each in a process of its own: opening, profiles, window features, and merges.
+//! Our side of the reads, each in a process of its own: opening, profiles, window features, tables of people, and merges.
 
 use std::path::Path;
 
 use cdp_core::Cdp;
-use cdp_core::cdp::{AsOf, Data, IngestOptions};
+use cdp_core::cdp::{AsOf, Data, ExportRequest, IngestOptions, Query};
 use cdp_core::records::{Object, Timestamp, Value};
 
 use crate::arguments::Arguments;
@@ -120,6 +120,55 @@ pub fn read_features(arguments: &Arguments) {
     });
     said.insert("check".to_owned(), Value::List(rows.collect()));
     println!("{}", Value::Object(said).to_json());
+}
+
+/// What [`read_tables`] measures.
+pub const TABLE_CALLS: [&str; 7] =
+    ["members", "preview", "profiles where", "feature table", "export", "1,000 by profile id", "resolve 1,000"];
+
+/// Asks `--store` for everybody whom an audience or a rule means, and for people by the ids that it gave out.
+pub fn read_tables(arguments: &Arguments) {
+    let db = open(&arguments.path("store"));
+    let at = Some(AsOf::at(as_of()));
+    let audience = "buyers";
+    let everybody = db.members(audience, &Query { as_of: at, ..Query::default() }).expect("the store is read");
+    let ids: Vec<String> = (0..everybody.n_rows().min(1_000))
+        .filter_map(|row| everybody.row(row).get("profile_id").and_then(Value::as_text).map(str::to_owned))
+        .collect();
+    let mut calls: Vec<Box<dyn FnMut() -> usize>> = vec![
+        Box::new(|| db.members(audience, &Query { as_of: at, ..Query::default() }).expect("members").n_rows()),
+        Box::new(|| number(&db.preview(&rule(), at).expect("a preview"), "matched") as usize),
+        Box::new(|| {
+            let query = Query { filter: Some(rule()), as_of: at, limit: Some(1_000), ..Query::default() };
+            db.profiles(&query).expect("profiles").n_rows()
+        }),
+        Box::new(|| db.feature_table(None, at, None).expect("features").n_rows()),
+        Box::new(|| {
+            let path = arguments.path("file").to_string_lossy().into_owned();
+            let mut request = ExportRequest { audience: Some(audience.to_owned()), path, ..ExportRequest::default() };
+            request.purpose = Some("service".to_owned());
+            number(&db.export(&request).expect("an export"), "rows") as usize
+        }),
+        Box::new(|| {
+            let of = |id: &String| Value::object([("profile_id", Value::from(id.as_str()))]);
+            ids.iter().filter(|id| db.features(&of(id), None, at).expect("the store is read").is_some()).count()
+        }),
+        Box::new(|| db.resolve(&ids).expect("the store is read").as_object().map_or(0, Object::len)),
+    ];
+    let mut said = Object::new();
+    for (name, call) in TABLE_CALLS.into_iter().zip(&mut calls) {
+        let meter = Meter::start();
+        let rows = call();
+        let used = meter.stop();
+        let found = [("rows", Value::count(rows)), ("cpu_ms", Value::float(used.cpu_seconds * 1e3))];
+        said.insert(name.to_owned(), Value::object(found));
+    }
+    println!("{}", Value::Object(said).to_json());
+}
+
+fn rule() -> Value {
+    let text = br#"{"event": "Order Completed", "count": {"gte": 1}, "within": "30d"}"#;
+    Value::parse(text).expect("a rule is JSON")
 }
 
 /// A value as SQL over cents and milliseconds gives it: nothing is 0, money is cents, times are milliseconds.

@@ -14,9 +14,12 @@ mod observe;
 mod open;
 mod parse;
 mod population;
+mod profile_ids;
+mod queue;
 mod release;
 mod segment;
 mod snapshot;
+mod somebody;
 mod state;
 mod tables;
 mod unify;
@@ -29,8 +32,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use collect::{Data, IngestOptions, Progress};
 pub use define::DefineResult;
+pub(crate) use group::message_of_type;
 pub use open::OpenOptions;
 pub use release::ExportRequest;
+pub(crate) use release::consent_message;
 pub use segment::Query;
 pub use unify::Identifier;
 
@@ -74,6 +79,7 @@ struct Inner {
     state: RwLock<State>,
     clock: Clock,
     group: group::Group,
+    queue: queue::Queue,
     strict_consent: bool,
     interrupted: AtomicBool,
     open_handles: AtomicUsize,
@@ -195,16 +201,23 @@ impl Cdp {
         Cdp { inner, handle: Arc::default() }
     }
 
-    /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. The store closes with
-    /// the last handle of this process.
+    /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
+    /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
     pub fn close(&self) -> Result<()> {
-        if self.handle.closed.swap(true, Ordering::AcqRel) || self.inner.open_handles.fetch_sub(1, Ordering::AcqRel) > 1
-        {
+        if self.handle.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // In a child process after fork() nobody drains what the parent had queued.
+        if self.inner.store.check_process().is_ok() {
+            self.await_queue();
+        }
+        if self.inner.open_handles.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }
         if !self.inner.store.is_read_only() && !self.inner.store.is_in_memory() {
-            // What stays unwritten is in the log, and the next open reads it from there: only slower.
-            let _ = self.write_runs();
+            // What stays unwritten, if only because another process writes at the moment, is in the log, and the next open
+            // reads it from there: only slower.
+            let _ = self.inner.store.hurry().and_then(|()| self.write_runs());
         }
         self.inner.store.close()
     }

@@ -3,9 +3,9 @@
 //! This is what the bindings call; it holds no logic. A request is an object of the verb's parameters in snake_case; the
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
-use crate::cdp::{AsOf, Cdp, ExportRequest, OpenOptions, Query, timestamp_from};
+use crate::cdp::{AsOf, Cdp, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from};
 use crate::definitions::nearest;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value};
 
 pub use crate::cdp::{Data, IngestOptions, Progress};
@@ -28,7 +28,22 @@ pub struct Verb {
     pub access: Access,
     /// Its parameters in order. Those that take a whole message have the one parameter `message`.
     pub parameters: &'static [&'static str],
-    run: fn(&Cdp, &Request<'_>) -> Result<Response>,
+    run: Run,
+}
+
+/// How a verb does its work.
+#[derive(Clone, Copy)]
+enum Run {
+    Call(fn(&Cdp, &Request<'_>) -> Result<Response>),
+    /// It sends this message, and answers with its receipt.
+    Send(fn(&Request<'_>) -> Result<Value>),
+}
+
+impl Verb {
+    /// Whether it writes one message, so that [`queue_json`] takes it.
+    pub fn sends_message(&self) -> bool {
+        matches!(self.run, Run::Send(_))
+    }
 }
 
 impl std::fmt::Debug for Verb {
@@ -154,7 +169,7 @@ const fn read(
     parameters: &'static [&'static str],
     run: fn(&Cdp, &Request<'_>) -> Result<Response>,
 ) -> Verb {
-    Verb { name, access: Access::Read, parameters, run }
+    Verb { name, access: Access::Read, parameters, run: Run::Call(run) }
 }
 
 const fn write(
@@ -162,7 +177,15 @@ const fn write(
     parameters: &'static [&'static str],
     run: fn(&Cdp, &Request<'_>) -> Result<Response>,
 ) -> Verb {
-    Verb { name, access: Access::Write, parameters, run }
+    Verb { name, access: Access::Write, parameters, run: Run::Call(run) }
+}
+
+const fn send(
+    name: &'static str,
+    parameters: &'static [&'static str],
+    message: fn(&Request<'_>) -> Result<Value>,
+) -> Verb {
+    Verb { name, access: Access::Write, parameters, run: Run::Send(message) }
 }
 
 /// The verbs, in the order of the flow. `open` stands outside: it makes the handle.
@@ -182,12 +205,12 @@ pub static VERBS: &[Verb] = &[
         value(Value::Null)
     }),
     read("schema", &[], |cdp, _| value(cdp.schema()?)),
-    write("identify", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Identify, request.whole)?)),
-    write("track", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Track, request.whole)?)),
-    write("page", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Page, request.whole)?)),
-    write("screen", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Screen, request.whole)?)),
-    write("group", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Group, request.whole)?)),
-    write("alias", &["message"], |cdp, request| receipt(cdp.send_as(MessageType::Alias, request.whole)?)),
+    send("identify", &["message"], |request| message_of_type(MessageType::Identify, request.whole)),
+    send("track", &["message"], |request| message_of_type(MessageType::Track, request.whole)),
+    send("page", &["message"], |request| message_of_type(MessageType::Page, request.whole)),
+    send("screen", &["message"], |request| message_of_type(MessageType::Screen, request.whole)),
+    send("group", &["message"], |request| message_of_type(MessageType::Group, request.whole)),
+    send("alias", &["message"], |request| message_of_type(MessageType::Alias, request.whole)),
     write(
         "ingest",
         &["data", "source", "format", "first_row", "checkpoint", "atomic", "batch_rows"],
@@ -299,11 +322,11 @@ pub static VERBS: &[Verb] = &[
             cdp.table(name, columns.as_deref(), request.get("where"), request.as_of()?, request.size("limit")?)?;
         Ok(Response::Frame(frame))
     }),
-    write("consent", &["identifier", "purpose", "channel", "status", "timestamp", "message_id"], |cdp, request| {
+    send("consent", &["identifier", "purpose", "channel", "status", "timestamp", "message_id"], |request| {
         let (purpose, status) = (request.need_text("purpose")?, request.need_text("status")?);
         let (channel, timestamp, id) =
             (request.text("channel")?, request.get("timestamp"), request.text("message_id")?);
-        receipt(cdp.consent(request.need("identifier")?, purpose, channel, status, timestamp, id)?)
+        consent_message(request.need("identifier")?, purpose, channel, status, timestamp, id)
     }),
     read("consents", &["identifier", "as_of"], |cdp, request| {
         optional(cdp.consents(request.need("identifier")?, request.as_of()?)?)
@@ -329,16 +352,30 @@ pub fn open(request: &Value) -> Result<Cdp> {
 
 /// Calls a verb by name with an object of its parameters.
 pub fn call(cdp: &Cdp, verb: &str, request: &Value) -> Result<Response> {
-    let Some(found) = VERBS.iter().find(|candidate| candidate.name == verb) else {
+    let found = find(verb)?;
+    let request = checked(found, request)?;
+    match found.run {
+        Run::Call(run) => run(cdp, &request),
+        Run::Send(message) => receipt(cdp.send(&message(&request)?)?),
+    }
+}
+
+fn find(verb: &str) -> Result<&'static Verb> {
+    VERBS.iter().find(|candidate| candidate.name == verb).ok_or_else(|| {
         let error = Error::not_found(format!("there is no verb `{verb}`"));
-        return Err(match nearest(verb, VERBS.iter().map(|verb| verb.name)) {
+        match nearest(verb, VERBS.iter().map(|verb| verb.name)) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error,
-        });
-    };
-    let empty = Object::new();
+        }
+    })
+}
+
+/// The arguments of a call, if the verb knows all of them.
+fn checked<'r>(found: &Verb, request: &'r Value) -> Result<Request<'r>> {
+    static EMPTY: Object = Object::new();
+    let verb = found.name;
     let object = match request {
-        Value::Null => &empty,
+        Value::Null => &EMPTY,
         Value::Object(object) => object,
         other => return Err(Error::invalid(format!("{verb} takes an object of arguments, not {}", other.kind()))),
     };
@@ -351,18 +388,44 @@ pub fn call(cdp: &Cdp, verb: &str, request: &Value) -> Result<Response> {
             None => error.with_hint(format!("arguments: {}", found.parameters.join(", "))),
         });
     }
-    (found.run)(cdp, &Request { verb: found.name, object, whole: request })
+    Ok(Request { verb, object, whole: request })
 }
 
 /// The same with JSON text in and out: `{"ok": ...}` or `{"error": {kind, message, hint, pointer, faults}}`.
 pub fn call_json(cdp: &Cdp, verb: &str, request_json: &str) -> String {
-    let parsed = match request_json.trim().is_empty() {
-        true => Ok(Value::Null),
-        false => Value::parse(request_json.as_bytes())
-            .map_err(|fault| Error::invalid(format!("{verb}: the request is {fault}"))),
-    };
-    let answer = parsed.and_then(|request| call(cdp, verb, &request)).map(Response::into_value);
+    let answer = parsed(verb, request_json).and_then(|request| call(cdp, verb, &request)).map(Response::into_value);
     envelope(answer)
+}
+
+/// The same for a verb that [sends a message](Verb::sends_message), without waiting: everything but the look at the
+/// handle happens on the queue's thread, and `on_done` gets the answer; see [`Cdp::send_queued`]. `is_wanted` is asked
+/// right before the message is read: `false` makes it an `interrupted` error, and nothing is kept.
+pub fn queue_json(
+    cdp: &Cdp,
+    verb: &str,
+    request_json: String,
+    is_wanted: impl FnOnce() -> bool + Send + 'static,
+    on_done: impl FnOnce(String) + Send + 'static,
+) {
+    let verb = verb.to_owned();
+    let make = move || {
+        if !is_wanted() {
+            return Err(Error::new(ErrorKind::Interrupted, "the call was aborted before it began"));
+        }
+        let found = find(&verb)?;
+        let Run::Send(message) = found.run else {
+            return Err(Error::invalid(format!("{verb} sends no message and cannot be queued")));
+        };
+        message(&checked(found, &parsed(&verb, &request_json)?)?)
+    };
+    cdp.send_made(make, |receipt| on_done(envelope(receipt.map(|receipt| receipt.to_value()))));
+}
+
+fn parsed(verb: &str, request_json: &str) -> Result<Value> {
+    if request_json.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    Value::parse(request_json.as_bytes()).map_err(|fault| Error::invalid(format!("{verb}: the request is {fault}")))
 }
 
 /// `{"ok": ...}` or `{"error": ...}` as JSON text.

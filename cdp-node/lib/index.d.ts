@@ -1,7 +1,8 @@
 /**
  * An embedded customer data platform over one SQLite file: collect, unify, aggregate, segment, predict, decide, export.
  *
- * Every verb is there twice: `track()` works on the calling thread, `trackAsync()` on the pool. Options and fields of
+ * Every verb is there twice: `track()` works on the calling thread, `trackAsync()` off it. Verbs that send one message are
+ * queued and share durable commits, so a thousand at once cost few; the others run on libuv's pool. Options and fields of
  * results are camelCase; what is yours (traits, properties, features, names of columns and audiences, definitions) keeps
  * the names you gave it. Times are RFC 3339 text in UTC.
  */
@@ -132,7 +133,10 @@ export interface OpenOptions {
 
 /** What every `...Async` verb takes besides its own options. */
 export interface AsyncOptions {
-  /** Aborting interrupts the call, which rejects with the signal's reason. */
+  /**
+   * Aborting interrupts the call, which rejects with the signal's reason. A queued message is withdrawn, unless its commit
+   * has begun: then it resolves.
+   */
   signal?: AbortSignal
 }
 export interface AsOfOption {
@@ -372,7 +376,7 @@ export class Cdp {
   /** Copies the store to a new file that only its owner can read, while others go on reading and writing. */
   backup(path: string): void
   backupAsync(path: string, options?: AsyncOptions): Promise<void>
-  /** Counts and sizes of the store. */
+  /** Counts and sizes of the store; `walBytes` is the length of the write-ahead log beside the file. */
   stats(format?: string): unknown
   statsAsync(format?: string, options?: AsyncOptions): Promise<unknown>
   /** The version of the core and of the file format. */

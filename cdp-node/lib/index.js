@@ -16,6 +16,8 @@ const VERBS = JSON.parse(native.verbs())
 const BUSY_TIMEOUT_MS = 1000
 const PAGE_ROWS = 1000
 const MS_BETWEEN_UPDATES = 100
+const ANSWERS_AT_ONCE = 50
+const FOR_EVER_MS = 2 ** 31 - 1
 
 /** Opens a store; without a path, a store in memory. */
 function open(file, options = {}) {
@@ -32,6 +34,10 @@ function open(file, options = {}) {
 
 class Cdp {
   #handle
+  #outbox
+  #waiting = new Map()
+  #number = 0
+  #timer
 
   constructor(handle) {
     this.#handle = handle
@@ -61,7 +67,8 @@ class Cdp {
     const { kind, value } = input(await gathered(data))
     const { request, signal, onProgress } = split(options)
     const text = encode(request)
-    return this.#watched('ingest', signal, onProgress, watch => native[`ingest${kind}Async`](this.#handle, value, text, watch))
+    const call = async watch => JSON.parse(await native[`ingest${kind}Async`](this.#handle, value, text, watch))
+    return this.#watched('ingest', signal, onProgress, call)
   }
 
   /** Runs a verb by its name in the table, for tools; `request` has the parameters in snake_case. */
@@ -77,7 +84,36 @@ class Cdp {
   async _async(verb, args) {
     const { request, signal, onProgress } = requestOf(verb, args)
     const text = encode(request)
-    return this.#watched(verb.name, signal, onProgress, watch => native.callAsync(this.#handle, verb.name, text, watch))
+    if (!verb.sends_message) {
+      const call = async watch => JSON.parse(await native.callAsync(this.#handle, verb.name, text, watch))
+      return this.#watched(verb.name, signal, onProgress, call)
+    }
+    const send = watch => this.#queued(verb.name, text, watch)
+    if (signal || onProgress) return this.#watched(verb.name, signal, onProgress, send)
+    return names.resultOut(verb.name, outcome(await send()))
+  }
+
+  // Puts a message into the queue of the store.
+  #queued(verb, text, watch) {
+    this.#outbox ??= native.outbox(ringFor(new WeakRef(this)))
+    // A timer that never rings, because a process with nothing to wait for ends; it holds this store as well.
+    if (this.#waiting.size === 0) this.#timer = setInterval(() => this, FOR_EVER_MS)
+    this.#number = (this.#number + 1) >>> 0
+    return new Promise(resolve => {
+      this.#waiting.set(this.#number, resolve)
+      native.sendQueued(this.#handle, this.#outbox, this.#number, verb, text, watch)
+    })
+  }
+
+  /** Hands answers to those who wait, some at a time so that the event loop turns meanwhile. */
+  _answer() {
+    const answers = JSON.parse(native.takeAnswers(this.#outbox, ANSWERS_AT_ONCE))
+    for (const [number, found] of answers) {
+      this.#waiting.get(number)(found)
+      this.#waiting.delete(number)
+    }
+    if (this.#waiting.size === 0) clearInterval(this.#timer)
+    if (answers.length === ANSWERS_AT_ONCE) setImmediate(() => this._answer())
   }
 
   async #watched(verb, signal, onProgress, start) {
@@ -96,7 +132,7 @@ class Cdp {
     const timer = onProgress && setInterval(tell, MS_BETWEEN_UPDATES)
     signal?.addEventListener('abort', stop, { once: true })
     try {
-      const result = answer(await start(watch))
+      const result = outcome(await start(watch))
       if (onProgress) tell()
       return names.resultOut(verb, result)
     } catch (error) {
@@ -149,7 +185,7 @@ function requestOf(verb, args) {
   if (names.MESSAGES.has(verb.name)) {
     const [message, options] = args
     // Segment messages pass as they are; the core knows both casings.
-    return { ...split(options ?? {}), request: message ?? {} }
+    return { request: message ?? {}, signal: options?.signal, onProgress: options?.onProgress }
   }
   const { options, rest, positional } = takeOptions(verb, args)
   const { request, signal, onProgress } = split(options)
@@ -243,8 +279,16 @@ function readDefinitions(definitions) {
   })
 }
 
+// Outside the class, so that what the addon holds does not hold the store.
+function ringFor(reference) {
+  return () => reference.deref()?._answer()
+}
+
 function answer(text) {
-  const { ok, error } = JSON.parse(text)
+  return outcome(JSON.parse(text))
+}
+
+function outcome({ ok, error }) {
   if (error !== undefined) throw new CdpError(error)
   return ok
 }

@@ -64,7 +64,17 @@ const POSITIONAL = {
 const MESSAGES = new Set(['identify', 'track', 'page', 'screen', 'group', 'alias'])
 
 const snake = name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-const camel = name => name.replace(/(?<=[^_])_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
+// Results have few names, and the same ones again and again.
+const MOST_REMEMBERED = 1000
+const remembered = new Map()
+
+function camel(name) {
+  const known = remembered.get(name)
+  if (known !== undefined) return known
+  const found = name.replace(/(?<=[^_])_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
+  if (remembered.size < MOST_REMEMBERED) remembered.set(name, found)
+  return found
+}
 
 function snakeOptions(options) {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [snake(name), value]))

@@ -1,19 +1,22 @@
-//! The core's verbs for Node: JSON text in, JSON text out, and one task for everything that leaves the event loop.
+//! The core's verbs for Node: JSON text in, JSON text out. What leaves the event loop is a task of the pool, or a message in
+//! the queue of the store.
 //!
 //! Private to `lib/index.js`, which is the public face. Answers, errors included, are the core's envelope
 //! (`{"ok": ...}` or `{"error": ...}`). Must never hold a rule, never let a panic reach Node, and never make JavaScript
 //! objects out of bulk data: a path or a buffer goes to the core as it is.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdp_core::records::{JsonFault, Value};
 use cdp_core::wire::{self, Access, Data, VERBS};
 use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
-use napi::bindgen_prelude::{AsyncTask, Buffer, External};
-use napi::{Env, Task};
+use napi::bindgen_prelude::{AsyncTask, Buffer, External, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status, Task};
 use napi_derive::napi;
 
 /// What JavaScript and a running call tell each other: stop, and how far it is.
@@ -23,6 +26,30 @@ pub struct Watch {
     /// Whether a verb is at work, which only the store can interrupt; an ingest asks `stopped` itself.
     in_verb: AtomicBool,
     rows: AtomicU64,
+}
+
+/// Answers to queued messages on their way to JavaScript, which takes many at a time.
+pub struct Outbox {
+    answers: Mutex<VecDeque<(u32, String)>>,
+    ring: ThreadsafeFunction<(), (), (), Status, false, true>,
+}
+
+impl Outbox {
+    fn answers(&self) -> MutexGuard<'_, VecDeque<(u32, String)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, number: u32, answer: String) {
+        let is_first = {
+            let mut answers = self.answers();
+            answers.push_back((number, answer));
+            answers.len() == 1
+        };
+        if is_first {
+            // It fails only where the event loop has ended, and then nobody waits.
+            self.ring.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
 }
 
 /// Data as it crosses the border.
@@ -93,7 +120,7 @@ impl Task for Job {
     }
 }
 
-/// The verb table as JSON: `[{name, access, parameters}]`.
+/// The verb table as JSON: `[{name, access, parameters, sends_message}]`.
 #[napi]
 pub fn verbs() -> String {
     let verb = |verb: &wire::Verb| {
@@ -101,6 +128,7 @@ pub fn verbs() -> String {
             ("name", Value::from(verb.name)),
             ("access", Value::from(if matches!(verb.access, Access::Read) { "read" } else { "write" })),
             ("parameters", Value::List(verb.parameters.iter().map(|name| Value::from(*name)).collect())),
+            ("sends_message", Value::Bool(verb.sends_message())),
         ])
     };
     Value::List(VERBS.iter().map(verb).collect()).to_json()
@@ -127,6 +155,40 @@ pub fn call(cdp: &External<Cdp>, verb: String, request: String) -> String {
 #[napi]
 pub fn call_async(cdp: &External<Cdp>, verb: String, request: String, watch: &External<Arc<Watch>>) -> AsyncTask<Job> {
     AsyncTask::new(job(cdp, Work::Verb { name: verb, request }, Some(watch)))
+}
+
+/// Where the answers to queued messages are put; `ring` is called when the first one lies there.
+#[napi]
+pub fn outbox(ring: Function<'_, (), ()>) -> napi::Result<External<Arc<Outbox>>> {
+    // Weak: whoever waits for an answer keeps the process alive, not the place where it will be put.
+    let ring = ring.build_threadsafe_function().weak::<true>().build()?;
+    Ok(External::new(Arc::new(Outbox { answers: Mutex::default(), ring })))
+}
+
+/// Runs a verb that sends a message through the queue of the store, which no thread of the pool waits for. The answer is
+/// put into the outbox under `number`.
+#[napi]
+pub fn send_queued(
+    cdp: &External<Cdp>,
+    outbox: &External<Arc<Outbox>>,
+    number: u32,
+    verb: String,
+    request: String,
+    watch: Option<&External<Arc<Watch>>>,
+) {
+    let watch = watch.map(|watch| Arc::clone(watch));
+    let outbox = Arc::clone(outbox);
+    let is_wanted = move || !watch.is_some_and(|watch| watch.stopped.load(Ordering::Acquire));
+    wire::queue_json(cdp, &verb, request, is_wanted, move |answer| outbox.put(number, answer));
+}
+
+/// The next answers as JSON: `[[number, answer], ...]`. Who gets `most` of them must ask again.
+#[napi]
+pub fn take_answers(outbox: &External<Arc<Outbox>>, most: u32) -> String {
+    let mut answers = outbox.answers();
+    let n = answers.len().min(most as usize);
+    let taken: Vec<String> = answers.drain(..n).map(|(number, answer)| format!("[{number},{answer}]")).collect();
+    format!("[{}]", taken.join(","))
 }
 
 /// Takes in a file on this thread.

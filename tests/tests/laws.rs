@@ -1,11 +1,11 @@
 //! The laws of DESIGN section 2, on small random histories in which everything collides.
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions};
-use cdp_core::records::{Cells, Timestamp, Value};
+use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
+use cdp_core::records::{Cells, Object, Timestamp, Value};
 use cdp_core::{Cdp, Durability, OpenOptions};
 use cdp_tests::history::{
-    AUDIENCES, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, define, faults, ingest, members, messages,
-    people, slot, texts,
+    AUDIENCES, DERIVED, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, at, define, faults, ingest, members,
+    messages, people, slot, texts,
 };
 use cdp_tests::json;
 use proptest::prelude::*;
@@ -256,6 +256,57 @@ proptest! {
         ingest(&past, &by_then).unwrap();
         for instant in [slot(time), slot(time).plus_millis(HOUR_MS - 1)] {
             prop_assert_eq!(people(&whole, instant).unwrap(), people(&past, instant).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_table_of_everybody_says_what_each_of_them_says(
+        history in history(14), identity in 0..IDENTITIES.len(), time in 0..SLOTS,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open(&folder.path().join("shop.db"), late());
+        define(&db, identity).unwrap();
+        ingest(&db, &messages(&history)).unwrap();
+        let definitions = json(DERIVED);
+        let of_kind = |kind: &'static str| definitions.as_list().unwrap().iter()
+            .filter(move |definition| definition.get("kind").and_then(Value::as_text) == Some(kind));
+        let name = |definition: &Value| definition.get("name").and_then(Value::as_text).unwrap().to_owned();
+        let features = of_kind("feature").map(|feature| format!("features.{}", name(feature)));
+        let audiences = of_kind("audience").map(|audience| format!("audiences.{}", name(audience)));
+        let shown = ["profile_id", "user_id", "first_seen"].map(str::to_owned);
+        let columns: Vec<String> = shown.into_iter().chain(features).chain(audiences).collect();
+        for instant in [slot(time), slot(time).plus_millis(HOUR_MS - 1), slot(SLOTS)] {
+            // What a page shows is asked of each person, what a whole table shows comes from the columns of all events.
+            let whole = Query { columns: Some(columns.clone()), ..at(instant) };
+            let table = db.profiles(&whole).unwrap();
+            prop_assert_eq!(&db.profiles(&Query { limit: Some(100), ..whole.clone() }).unwrap(), &table);
+            let mut rows: Vec<Object> = Vec::new();
+            let mut page = Query { limit: Some(1), ..whole };
+            loop {
+                let frame = db.profiles(&page).unwrap();
+                rows.extend((0..frame.n_rows()).map(|row| frame.row(row)));
+                page.after = frame.next;
+                if page.after.is_none() { break }
+            }
+            let ids: Vec<&str> = rows.iter().map(|row| row["profile_id"].as_text().unwrap()).collect();
+            prop_assert_eq!(&ids, &texts(&table, "profile_id"));
+            for audience in of_kind("audience").filter(|audience| audience.get("population").is_none()) {
+                let rule = audience.get("rule").unwrap();
+                let column = format!("audiences.{}", name(audience));
+                let expected: Vec<&str> = rows.iter().filter(|row| row[&column] == Value::Bool(true))
+                    .map(|row| row["profile_id"].as_text().unwrap()).collect();
+                let matching = Query { filter: Some(rule.clone()), ..at(instant) };
+                prop_assert_eq!(&texts(&db.profiles(&matching).unwrap(), "profile_id"), &expected);
+                prop_assert_eq!(&texts(&db.members(&name(audience), &at(instant)).unwrap(), "profile_id"), &expected);
+                let preview = db.preview(rule, Some(AsOf::at(instant))).unwrap();
+                prop_assert_eq!(preview.get("matched"), Some(&Value::count(expected.len())));
+                prop_assert_eq!(preview.get("total"), Some(&Value::count(rows.len())));
+            }
+            // A rule about a property that no definition keeps.
+            let unkept = json(r#"{"event": "Bought", "where": [{"property": "unheard_of", "op": "not_exists"}]}"#);
+            let bought = json(r#"{"event": "Bought"}"#);
+            let of_rule = |rule: Value| texts(&db.profiles(&Query { filter: Some(rule), ..at(instant) }).unwrap(), "profile_id");
+            prop_assert_eq!(of_rule(unkept), of_rule(bought));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Collecting: single messages, and whole inputs of any size in batches that each commit on their own.
+//! Collecting: whole inputs of any size in batches that each commit on their own.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::definitions::{Format, SourceDefinition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::intake::{self, GateTally, Mapper, ReadOptions, Row};
-use crate::records::{Cells, FIRST_REJECTS, Frame, MessageType, Receipt, Reject, RejectReason, RejectSample, Value};
+use crate::records::{Cells, FIRST_REJECTS, Frame, Message, Receipt, Reject, RejectReason, RejectSample, Value};
 use crate::store::StoredReject;
 
 /// The source of data that names none.
@@ -131,12 +131,8 @@ struct SourceOf<'s> {
 }
 
 impl Cdp {
-    /// Takes in one Segment message (`type`, ids, `event`, `properties`, `traits`, ...; both casings). Durable on return;
-    /// callers on several threads share transactions.
-    ///
-    /// A bad message is an `invalid` error and nothing is kept. The receipt has the `message_id`, random if the message
-    /// brought none, and the `profile_id`; what a shared transaction merged and made is counted in one of its receipts.
-    pub fn send(&self, message: &Value) -> Result<Receipt> {
+    /// Reads a message that its sender gives on its own, with what is odd about it; one without id gets a random one.
+    pub(super) fn read_message(&self, message: &Value) -> Result<(Message, Vec<String>)> {
         let Value::Object(fields) = message else {
             return Err(Error::invalid(format!("a message must be an object, not {}", message.kind())));
         };
@@ -148,19 +144,7 @@ impl Cdp {
             message.fields = Arc::new(message.fields.with_text("messageId", &message_id));
             message.message_id = Some(message_id);
         }
-        self.send_in_group(message, warnings)
-    }
-
-    /// Takes in a message of one type: what the verbs `identify`, `track`, `page`, `screen`, `group`, `alias` do.
-    pub fn send_as(&self, kind: MessageType, message: &Value) -> Result<Receipt> {
-        let mut fields = message.as_object().cloned().ok_or_else(|| {
-            Error::invalid(format!("{} takes a message object, not {}", kind.as_str(), message.kind()))
-        })?;
-        if let Some(other) = fields.get("type").and_then(Value::as_text).filter(|word| *word != kind.as_str()) {
-            return Err(Error::invalid(format!("{} was given a message of type `{other}`", kind.as_str())));
-        }
-        fields.insert("type".to_owned(), Value::from(kind.as_str()));
-        self.send(&Value::Object(fields))
+        Ok((message, warnings))
     }
 
     /// Takes in a whole input. A bad row never stops it: it is kept with its reason, see [`Cdp::rejects`].

@@ -233,6 +233,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         state: RwLock::new(state),
         clock,
         group: super::group::Group::default(),
+        queue: super::queue::Queue::default(),
         strict_consent: options.strict_consent,
         interrupted: AtomicBool::new(false),
         open_handles: AtomicUsize::new(0),

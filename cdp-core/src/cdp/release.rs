@@ -1,14 +1,13 @@
 //! The ways out: consent, decisions and exports. Each names a purpose and passes the consent policy.
 
-use std::cell::RefCell;
 use std::path::Path as FilePath;
 
-use super::segment::Query;
+use super::population::Whom;
+use super::segment::{Query, people_table};
 use super::snapshot::Person;
 use super::{Cdp, Identifier};
 use crate::activate::{ExportFormat, choose, write_file};
-use crate::audiences::is_member;
-use crate::definitions::PolicyDefinition;
+use crate::definitions::{Catalog, PolicyDefinition};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::records::{Object, Receipt, Timestamp, Value};
@@ -42,6 +41,41 @@ fn channel_identifier(channel: &str) -> Option<&'static str> {
     }
 }
 
+/// The message that records a choice.
+pub(crate) fn consent_message(
+    identifier: &Value,
+    purpose: &str,
+    channel: Option<&str>,
+    status: &str,
+    timestamp: Option<&Value>,
+    message_id: Option<&str>,
+) -> Result<Value> {
+    let identifier = Identifier::from_value(identifier)?;
+    if !matches!(status, "granted" | "denied") {
+        return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\""));
+    }
+    if purpose.is_empty() {
+        return Err(Error::invalid("consent: `purpose` must not be empty")
+            .with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
+    }
+    let mut message = Object::from([
+        ("type".to_owned(), Value::from("consent")),
+        (
+            "ids".to_owned(),
+            Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))]),
+        ),
+        ("purpose".to_owned(), Value::from(purpose)),
+        ("status".to_owned(), Value::from(status)),
+    ]);
+    let optional = [
+        ("channel", channel.map(Value::from)),
+        ("timestamp", timestamp.cloned()),
+        ("messageId", message_id.map(Value::from)),
+    ];
+    message.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))));
+    Ok(Value::Object(message))
+}
+
 impl Cdp {
     /// Records a choice about the use of a person's data: `purpose`, perhaps a `channel`, `status` `granted` or `denied`.
     pub fn consent(
@@ -53,30 +87,7 @@ impl Cdp {
         timestamp: Option<&Value>,
         message_id: Option<&str>,
     ) -> Result<Receipt> {
-        let identifier = Identifier::from_value(identifier)?;
-        if !matches!(status, "granted" | "denied") {
-            return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\""));
-        }
-        if purpose.is_empty() {
-            return Err(Error::invalid("consent: `purpose` must not be empty")
-                .with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
-        }
-        let mut message = Object::from([
-            ("type".to_owned(), Value::from("consent")),
-            (
-                "ids".to_owned(),
-                Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))]),
-            ),
-            ("purpose".to_owned(), Value::from(purpose)),
-            ("status".to_owned(), Value::from(status)),
-        ]);
-        let optional = [
-            ("channel", channel.map(Value::from)),
-            ("timestamp", timestamp.cloned()),
-            ("messageId", message_id.map(Value::from)),
-        ];
-        message.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))));
-        self.send(&Value::Object(message))
+        self.send(&consent_message(identifier, purpose, channel, status, timestamp, message_id)?)
     }
 
     /// Decides for a person: `{choice, matched, known, reasons[], evaluated[]}`.
@@ -145,42 +156,27 @@ impl Cdp {
     /// Text that a spreadsheet would run as a formula gets a quote before it; the file is private and replaced at once.
     pub fn export(&self, request: &ExportRequest) -> Result<Value> {
         let at = self.now();
-        let plan = self.export_plan(request)?;
-        let format = ExportFormat::parse(request.format.as_deref(), FilePath::new(&request.path))?;
-        let withheld = RefCell::new(WithheldCounts::default());
-        let query = Query {
-            columns: Some(plan.columns.iter().map(|(_, column)| column.clone()).collect()),
-            as_of: Some(super::AsOf::at(at)),
-            ..Query::default()
-        };
-        let keep = |person: &Person<'_>, at: Timestamp| {
-            if !is_member(person.snapshot.catalog.audience(&plan.audience)?, person, at)? {
-                return Ok(false);
-            }
-            let status = person.consent_state(&plan.purpose, plan.channel.as_deref(), at)?.status;
-            let reason = if !self.allows(status, person.snapshot.catalog.consent_policy(), &plan.purpose) {
-                Some(if status == ConsentStatus::Unknown { Withheld::ConsentUnknown } else { Withheld::ConsentDenied })
-            } else {
-                let needs = plan.channel.as_deref().and_then(channel_identifier);
-                needs
-                    .filter(|identifier_type| !person.has_identifier(identifier_type, at))
-                    .map(|_| Withheld::NoIdentifier)
+        let mut withheld = WithheldCounts::default();
+        let (plan, format, mut frame) = self.read(|snapshot| {
+            let plan = export_plan(request, snapshot.catalog)?;
+            let format = ExportFormat::parse(request.format.as_deref(), FilePath::new(&request.path))?;
+            let query = Query {
+                columns: Some(plan.columns.iter().map(|(_, column)| column.clone()).collect()),
+                ..Query::default()
             };
-            let Some(reason) = reason else { return Ok(true) };
-            let mut withheld = withheld.borrow_mut();
-            match reason {
-                Withheld::ConsentUnknown => withheld.consent_unknown += 1,
-                Withheld::ConsentDenied => withheld.consent_denied += 1,
-                Withheld::NoIdentifier => withheld.no_identifier += 1,
-            }
-            Ok(false)
-        };
-        let mut frame = self.people_frame(&query, keep, None)?;
+            let mut keep = |person: &Person<'_>| {
+                let reason = self.reason_to_withhold(&plan, person, at)?;
+                withheld.count(reason.as_ref());
+                Ok(reason.is_none())
+            };
+            let members = Whom::Members(snapshot.catalog.audience(&plan.audience)?);
+            let frame = people_table(snapshot, members, &query, at, Some(&mut keep))?;
+            Ok((plan, format, frame))
+        })?;
         for (column, (header, _)) in frame.columns.iter_mut().zip(&plan.columns) {
             column.name.clone_from(header);
         }
         write_file(&frame, FilePath::new(&request.path), format)?;
-        let withheld = withheld.into_inner();
         let unknown = withheld.consent_unknown;
         let purpose = &plan.purpose;
         let hint = (unknown > 0).then(|| {
@@ -202,39 +198,50 @@ impl Cdp {
         ]))
     }
 
-    fn export_plan(&self, request: &ExportRequest) -> Result<ExportPlan> {
-        let catalog = self.read(|snapshot| Ok(snapshot.catalog.clone()))?;
-        let named =
-            |columns: &[String]| columns.iter().map(|column| (column.clone(), column.clone())).collect::<Vec<_>>();
-        let default_columns = ["profile_id", "user_id", "email"].map(str::to_owned);
-        match (&request.destination, &request.audience) {
-            (Some(destination), None) => {
-                if request.purpose.is_some() || request.channel.is_some() || request.columns.is_some() {
-                    return Err(Error::invalid("export: a destination brings its own purpose, channel and columns")
-                        .with_hint("leave them out, or export an audience"));
-                }
-                let destination = catalog.destination(destination)?;
-                catalog.audience(&destination.audience)?;
-                let columns =
-                    if destination.columns.is_empty() { named(&default_columns) } else { destination.columns.clone() };
-                Ok(ExportPlan {
-                    audience: destination.audience.clone(),
-                    purpose: destination.purpose.clone(),
-                    channel: destination.channel.clone(),
-                    columns,
-                })
-            }
-            (None, Some(audience)) => {
-                catalog.audience(audience)?;
-                let purpose = request.purpose.clone().ok_or_else(|| {
-                    Error::invalid("export: name the `purpose` the data will be used for")
-                        .with_hint("such as purpose=\"marketing\"; without a purpose no personal data leaves")
-                })?;
-                let columns = named(request.columns.as_deref().unwrap_or(&default_columns));
-                Ok(ExportPlan { audience: audience.clone(), purpose, channel: request.channel.clone(), columns })
-            }
-            _ => Err(Error::invalid("export: give either an `audience` or a `destination`")),
+    /// Why a member stays out of a file, if so.
+    fn reason_to_withhold(&self, plan: &ExportPlan, person: &Person<'_>, at: Timestamp) -> Result<Option<Withheld>> {
+        let status = person.consent_state(&plan.purpose, plan.channel.as_deref(), at)?.status;
+        if !self.allows(status, person.snapshot.catalog.consent_policy(), &plan.purpose) {
+            let is_unknown = status == ConsentStatus::Unknown;
+            return Ok(Some(if is_unknown { Withheld::ConsentUnknown } else { Withheld::ConsentDenied }));
         }
+        let needs = plan.channel.as_deref().and_then(channel_identifier);
+        let lacks = needs.filter(|identifier_type| !person.has_identifier(identifier_type, at));
+        Ok(lacks.map(|_| Withheld::NoIdentifier))
+    }
+}
+
+/// What leaves, as the definitions have it.
+fn export_plan(request: &ExportRequest, catalog: &Catalog) -> Result<ExportPlan> {
+    let named = |columns: &[String]| columns.iter().map(|column| (column.clone(), column.clone())).collect::<Vec<_>>();
+    let default_columns = ["profile_id", "user_id", "email"].map(str::to_owned);
+    match (&request.destination, &request.audience) {
+        (Some(destination), None) => {
+            if request.purpose.is_some() || request.channel.is_some() || request.columns.is_some() {
+                return Err(Error::invalid("export: a destination brings its own purpose, channel and columns")
+                    .with_hint("leave them out, or export an audience"));
+            }
+            let destination = catalog.destination(destination)?;
+            catalog.audience(&destination.audience)?;
+            let columns =
+                if destination.columns.is_empty() { named(&default_columns) } else { destination.columns.clone() };
+            Ok(ExportPlan {
+                audience: destination.audience.clone(),
+                purpose: destination.purpose.clone(),
+                channel: destination.channel.clone(),
+                columns,
+            })
+        }
+        (None, Some(audience)) => {
+            catalog.audience(audience)?;
+            let purpose = request.purpose.clone().ok_or_else(|| {
+                Error::invalid("export: name the `purpose` the data will be used for")
+                    .with_hint("such as purpose=\"marketing\"; without a purpose no personal data leaves")
+            })?;
+            let columns = named(request.columns.as_deref().unwrap_or(&default_columns));
+            Ok(ExportPlan { audience: audience.clone(), purpose, channel: request.channel.clone(), columns })
+        }
+        _ => Err(Error::invalid("export: give either an `audience` or a `destination`")),
     }
 }
 
@@ -250,6 +257,17 @@ struct WithheldCounts {
     consent_unknown: i64,
     consent_denied: i64,
     no_identifier: i64,
+}
+
+impl WithheldCounts {
+    fn count(&mut self, reason: Option<&Withheld>) {
+        match reason {
+            Some(Withheld::ConsentUnknown) => self.consent_unknown += 1,
+            Some(Withheld::ConsentDenied) => self.consent_denied += 1,
+            Some(Withheld::NoIdentifier) => self.no_identifier += 1,
+            None => {}
+        }
+    }
 }
 
 struct ExportPlan {

@@ -2,14 +2,16 @@
 
 use std::cmp::Ordering;
 
+use super::population::{Found, Wanted, Whom};
 use super::snapshot::{Person, Snapshot};
+use super::somebody::Somebody;
 use super::{AsOf, Cdp};
 use crate::audiences::is_member;
 use crate::definitions::{Rule, nearest};
 use crate::error::{Error, Result};
 use crate::features;
-use crate::records::{Cells, Column, Frame, Object, Path, Timestamp, Value};
-use crate::rules::{self, ProfileView, evaluate, explain};
+use crate::records::{Cells, Column, Frame, Number, Object, Path, Timestamp, Value};
+use crate::rules::{self, ProfileView, explain};
 use crate::store::ExtraColumns;
 
 /// What a caller asks of a table of people.
@@ -88,16 +90,35 @@ impl PeopleColumn {
         Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint))
     }
 
-    fn value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
-        let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
+    /// What one pass over the events may tell of everybody.
+    fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Wanted<'q>>> {
         Ok(match self {
-            PeopleColumn::ProfileId => Value::Text(person.profile_id()),
+            PeopleColumn::Feature(name) => Some(Wanted::Feature(snapshot.catalog.feature(name)?)),
+            PeopleColumn::Audience(name) => Some(Wanted::Membership(snapshot.catalog.audience(name)?)),
+            _ => None,
+        })
+    }
+
+    /// The value without a timeline, where none is needed.
+    fn value_of_somebody(&self, somebody: &Somebody<'_>, at: Timestamp) -> Option<Value> {
+        Some(match self {
+            PeopleColumn::ProfileId => Value::Text(somebody.profile_id()),
             // A single-valued column shows the value named last.
-            PeopleColumn::Identifier(name) => person
+            PeopleColumn::Identifier(name) => somebody
                 .ids(at)
                 .get(name.as_str())
                 .and_then(|values| values.last())
                 .map_or(Value::Null, |value| Value::from(*value)),
+            _ => return None,
+        })
+    }
+
+    fn value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
+        let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
+        Ok(match self {
+            PeopleColumn::ProfileId | PeopleColumn::Identifier(_) => {
+                self.value_of_somebody(person, at).unwrap_or_default()
+            }
             PeopleColumn::Trait(path) => person.trait_value(path, at)?.unwrap_or_default(),
             PeopleColumn::Feature(name) => features::value(person.snapshot.catalog.feature(name)?, person, at)?,
             PeopleColumn::Audience(name) => Value::Bool(person.in_audience(name, at)?),
@@ -165,23 +186,24 @@ impl Cdp {
         })
     }
 
-    /// A table of the people for whom `keep` holds.
-    pub(super) fn people_frame(
-        &self,
-        query: &Query,
-        keep: impl Fn(&Person<'_>, Timestamp) -> Result<bool>,
-        rule: Option<&Rule>,
-    ) -> Result<Frame> {
-        let at = self.instant(query.as_of.unwrap_or_default());
-        let paths = rule.map(rules::property_paths).unwrap_or_default();
-        self.read_with_columns(&paths, |snapshot| {
-            let mut people = Vec::new();
-            for person in snapshot.people(at)? {
-                if keep(&person, at)? {
-                    people.push(person);
-                }
-            }
-            counted_page_of(snapshot, people, query, at)
+    /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
+    pub fn profiles(&self, query: &Query) -> Result<Frame> {
+        let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
+        self.read_with_columns(&paths_of(rule.as_ref()), |snapshot| {
+            people_table(snapshot, matching(rule.as_ref()), query, self.instant_of(query), None)
+        })
+    }
+
+    /// One row for each person with the named features, or all.
+    pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
+        let rule = filter.as_ref().map(Rule::from_value).transpose()?;
+        self.read_with_columns(&paths_of(rule.as_ref()), |snapshot| {
+            let columns = match names {
+                Some(names) => names.iter().map(|name| format!("features.{name}")).collect(),
+                None => snapshot.catalog.features().map(|feature| format!("features.{}", feature.name)).collect(),
+            };
+            let query = Query { columns: Some(columns), as_of, ..Query::default() };
+            people_table(snapshot, matching(rule.as_ref()), &query, self.instant_of(&query), None)
         })
     }
 
@@ -189,11 +211,14 @@ impl Cdp {
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        let at = self.instant(query.as_of.unwrap_or_default());
         self.read(|snapshot| {
-            let people = snapshot.members_at(snapshot.catalog.audience(audience)?, at)?;
-            counted_page_of(snapshot, people, query, at)
+            let whom = Whom::Members(snapshot.catalog.audience(audience)?);
+            people_table(snapshot, whom, query, self.instant_of(query), None)
         })
+    }
+
+    fn instant_of(&self, query: &Query) -> Timestamp {
+        self.instant(query.as_of.unwrap_or_default())
     }
 
     /// Who would be in an audience with this rule: `{matched, known, anonymous, total, share, sample}`; nothing is stored.
@@ -202,22 +227,17 @@ impl Cdp {
         let at = self.instant(as_of.unwrap_or_default());
         self.read_with_columns(&rules::property_paths(&parsed), |snapshot| {
             rules::check_rule(&parsed, snapshot.catalog)?;
-            let (mut people, mut total) = (Vec::new(), 0);
-            for person in snapshot.people(at)? {
-                total += 1;
-                if evaluate(&parsed, &person, at)? {
-                    people.push(person);
-                }
-            }
-            let matched = people.len();
+            let total = snapshot.n_people(at)?;
             let query = Query { limit: Some(10), ..Query::default() };
-            let frame = counted_page_of(snapshot, people, &query, at)?;
+            let frame = people_table(snapshot, Whom::Matching(&parsed), &query, at, None)?;
             let sample = (0..frame.n_rows()).map(|row| Value::Object(frame.row(row))).collect();
-            let about = |name: &str| frame.about.get(name).cloned().unwrap_or_default();
+            let count = |name: &str| frame.about.get(name).and_then(Value::as_number).and_then(Number::as_i64);
+            let (known, anonymous) = (count("known").unwrap_or(0), count("anonymous").unwrap_or(0));
+            let matched = known + anonymous;
             Ok(Value::object([
-                ("matched", Value::count(matched)),
-                ("known", about("known")),
-                ("anonymous", about("anonymous")),
+                ("matched", Value::integer(matched)),
+                ("known", Value::integer(known)),
+                ("anonymous", Value::integer(anonymous)),
                 ("total", Value::count(total)),
                 ("share", if total == 0 { Value::Null } else { Value::float(matched as f64 / total as f64) }),
                 ("sample", Value::List(sample)),
@@ -245,45 +265,120 @@ impl Cdp {
     }
 }
 
-/// A page of people, with how many of all of them are known and anonymous.
-fn counted_page_of(snapshot: &Snapshot<'_>, people: Vec<Person<'_>>, query: &Query, at: Timestamp) -> Result<Frame> {
-    let known = people.iter().filter(|person| person.is_known(at)).count();
-    let anonymous = people.len() - known;
-    let mut frame = page_of(snapshot, people, query, at)?;
-    frame.about = Object::from([
-        ("known".to_owned(), Value::count(known)),
-        ("anonymous".to_owned(), Value::count(anonymous)),
-        ("as_of".to_owned(), Value::Text(at.to_string())),
-    ]);
-    Ok(frame)
+fn paths_of(rule: Option<&Rule>) -> Vec<Path> {
+    rule.map(rules::property_paths).unwrap_or_default()
 }
 
-fn page_of(snapshot: &Snapshot<'_>, mut people: Vec<Person<'_>>, query: &Query, at: Timestamp) -> Result<Frame> {
-    let names: Vec<String> = match &query.columns {
-        Some(names) => names.clone(),
-        None => DEFAULT_COLUMNS.map(str::to_owned).to_vec(),
-    };
-    let columns: Vec<PeopleColumn> =
-        names.iter().map(|name| PeopleColumn::resolve(snapshot, name)).collect::<Result<_>>()?;
-    if let Some(order_by) = &query.order_by {
-        let (name, descending) = match order_by.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (order_by.as_str(), false),
+pub(super) fn matching(rule: Option<&Rule>) -> Whom<'_> {
+    rule.map_or(Whom::Everybody, Whom::Matching)
+}
+
+/// The columns of a table, and which of them one pass over the events may tell.
+struct Columns<'q> {
+    names: Vec<String>,
+    columns: Vec<PeopleColumn>,
+    /// The place of the column by which the table is ordered, behind those that it shows, and whether it descends.
+    order_by: Option<(usize, bool)>,
+    query: &'q Query,
+}
+
+impl<'q> Columns<'q> {
+    fn resolve(snapshot: &Snapshot<'_>, query: &'q Query) -> Result<Columns<'q>> {
+        let names: Vec<String> = match &query.columns {
+            Some(names) => names.clone(),
+            None => DEFAULT_COLUMNS.map(str::to_owned).to_vec(),
         };
-        let column = PeopleColumn::resolve(snapshot, name)?;
-        let mut keyed: Vec<(Value, Person<'_>)> = Vec::with_capacity(people.len());
-        for person in people {
-            keyed.push((column.value(&person, at)?, person));
+        let mut columns: Vec<PeopleColumn> =
+            names.iter().map(|name| PeopleColumn::resolve(snapshot, name)).collect::<Result<_>>()?;
+        let mut order_by = None;
+        if let Some(name) = &query.order_by {
+            let (name, descending) = match name.strip_prefix('-') {
+                Some(name) => (name, true),
+                None => (name.as_str(), false),
+            };
+            order_by = Some((columns.len(), descending));
+            columns.push(PeopleColumn::resolve(snapshot, name)?);
+        }
+        Ok(Columns { names, columns, order_by, query })
+    }
+
+    /// What is worth a pass over all events: what orders the table, and what it shows unless that is one page.
+    fn planned<'s>(&'s self, snapshot: &'s Snapshot<'_>) -> Result<(Vec<Wanted<'s>>, Vec<Option<usize>>)> {
+        let (mut wanted, mut places) = (Vec::new(), Vec::new());
+        for (place, column) in self.columns.iter().enumerate() {
+            let is_for_all = self.query.limit.is_none() || self.order_by.is_some_and(|(order, _)| order == place);
+            let wish = if is_for_all { column.wanted(snapshot)? } else { None };
+            places.push(wish.is_some().then_some(wanted.len()));
+            wanted.extend(wish);
+        }
+        Ok((wanted, places))
+    }
+}
+
+/// A row in the making: its timeline is read when a column needs it.
+struct Row<'r, 'a> {
+    found: &'r mut Found<'a>,
+    person: Option<Person<'a>>,
+}
+
+impl<'a> Row<'_, 'a> {
+    fn value(&mut self, column: &PeopleColumn, told: Option<usize>, at: Timestamp) -> Result<Value> {
+        if let Some(value) = told.and_then(|place| self.found.told.get_mut(place)).and_then(Option::take) {
+            return Ok(value);
+        }
+        if let Some(value) = column.value_of_somebody(&self.found.somebody, at) {
+            return Ok(value);
+        }
+        let person = match self.person.take() {
+            Some(person) => person,
+            None => Person::new(self.found.somebody.snapshot, self.found.somebody.nodes.clone())?,
+        };
+        column.value(self.person.insert(person), at)
+    }
+}
+
+/// Whether a person stays in a table.
+pub(super) type Keep<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
+
+/// A table of the people whom a read means, or a page of it, with how many of all of them are known and anonymous.
+pub(super) fn people_table(
+    snapshot: &Snapshot<'_>,
+    whom: Whom<'_>,
+    query: &Query,
+    at: Timestamp,
+    keep: Option<Keep<'_>>,
+) -> Result<Frame> {
+    let columns = Columns::resolve(snapshot, query)?;
+    let (wanted, places) = columns.planned(snapshot)?;
+    let mut people = snapshot.find(whom, &wanted, at)?;
+    if let Some(keep) = keep {
+        let mut kept = Vec::new();
+        for found in people {
+            if keep(&Person::new(snapshot, found.somebody.nodes.clone())?)? {
+                kept.push(found);
+            }
+        }
+        people = kept;
+    }
+    let known = people.iter().filter(|found| found.somebody.is_known(at)).count();
+    let anonymous = people.len() - known;
+    if let Some((order, descending)) = columns.order_by
+        && let (Some(column), Some(place)) = (columns.columns.get(order), places.get(order))
+    {
+        let mut keyed: Vec<(Value, Found<'_>)> = Vec::with_capacity(people.len());
+        for mut found in people {
+            keyed.push((Row { found: &mut found, person: None }.value(column, *place, at)?, found));
         }
         // Stable: people with equal values stay in the order of their first nodes.
         keyed.sort_by(|(left, _), (right, _)| match (left.is_null(), right.is_null()) {
             (false, false) if descending => compare_values(right, left),
             _ => compare_values(left, right),
         });
-        people = keyed.into_iter().map(|(_, person)| person).collect();
+        people = keyed.into_iter().map(|(_, found)| found).collect();
     }
     if let Some(after) = &query.after {
-        let place = people.iter().position(|person| person.profile_id() == *after);
+        let last = snapshot.find_profile_id(after);
+        let place = last.and_then(|last| people.iter().position(|found| found.somebody.first_node() == last));
         let Some(place) = place else {
             return Err(Error::invalid("the cursor `after` does not belong to this table")
                 .with_hint("pass the `next` of the page before, with the same arguments"));
@@ -293,11 +388,22 @@ fn page_of(snapshot: &Snapshot<'_>, mut people: Vec<Person<'_>>, query: &Query, 
     let limit = query.limit.unwrap_or(usize::MAX);
     let more = people.len() > limit;
     people.truncate(limit);
+    let mut values: Vec<Vec<Value>> = columns.names.iter().map(|_| Vec::with_capacity(people.len())).collect();
+    for found in &mut people {
+        let mut row = Row { found, person: None };
+        for ((column, place), values) in columns.columns.iter().zip(&places).zip(&mut values) {
+            values.push(row.value(column, *place, at)?);
+        }
+    }
     let mut frame = Frame::default();
-    for (name, column) in names.into_iter().zip(columns) {
-        let values = people.iter().map(|person| column.value(person, at)).collect::<Result<Vec<Value>>>()?;
+    for ((name, column), values) in columns.names.into_iter().zip(&columns.columns).zip(values) {
         frame.columns.push(Column { name, cells: column.cells(values) });
     }
-    frame.next = if more { people.last().map(Person::profile_id) } else { None };
+    frame.next = if more { people.last().map(|found| found.somebody.profile_id()) } else { None };
+    frame.about = Object::from([
+        ("known".to_owned(), Value::count(known)),
+        ("anonymous".to_owned(), Value::count(anonymous)),
+        ("as_of".to_owned(), Value::Text(at.to_string())),
+    ]);
     Ok(frame)
 }

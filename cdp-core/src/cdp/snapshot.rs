@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
+use super::profile_ids::{ProfileId, ProfileIds, read_profile_id};
+use super::somebody::Somebody;
 use super::state::{LoadedModel, State, link_of};
 use crate::audiences;
-use crate::definitions::{Catalog, Role, TextField};
+use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{Link, NodeRules, PartitionView, TypeRule, TypeRules, declared_type};
@@ -31,6 +34,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) salt: &'a [u8; 32],
     pub(super) links_to: u64,
     pub(super) committed_sequence: u64,
+    pub(super) committed_nodes: u32,
+    pub(super) profile_ids: &'a ProfileIds,
 }
 
 /// The nodes of profiles, one profile after the other.
@@ -72,17 +77,23 @@ impl<'a> Snapshot<'a> {
             salt: &state.meta.salt,
             links_to: state.meta.links_to,
             committed_sequence: state.memory.sequence,
+            committed_nodes: state.memory.n_nodes(),
+            profile_ids: &state.profile_ids,
         }
     }
 
     /// The id of a node for the outside: a keyed hash, so that it tells nothing and resolves for ever.
     pub(super) fn node_hash(&self, node: u32) -> String {
+        hex(&self.id_of(node).to_be_bytes())
+    }
+
+    fn id_of(&self, node: u32) -> ProfileId {
         let (identifier_type, value) = self.memory.node(node);
         let mut hasher = blake3::Hasher::new_keyed(self.salt);
         hasher.update(identifier_type.as_bytes());
         hasher.update(&[0]);
         hasher.update(value.as_bytes());
-        hex(hasher.finalize().as_bytes().get(..16).unwrap_or_default())
+        ProfileId::from_be_bytes(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
     }
 
     /// What orders people and nodes: (first named at, priority, type, value).
@@ -93,7 +104,7 @@ impl<'a> Snapshot<'a> {
         (first_named_at.unwrap_or_default(), priority, identifier_type, value)
     }
 
-    fn type_rule(&self, node: u32) -> &'a TypeRule {
+    pub(super) fn type_rule(&self, node: u32) -> &'a TypeRule {
         self.types.rule(self.memory.node_type(node))
     }
 
@@ -106,7 +117,10 @@ impl<'a> Snapshot<'a> {
 
     /// The node whose hash is this profile id.
     pub(super) fn find_profile_id(&self, profile_id: &str) -> Option<u32> {
-        (0..self.memory.n_nodes()).find(|node| self.node_hash(*node) == profile_id)
+        let wanted = read_profile_id(profile_id)?;
+        let found = self.profile_ids.find(wanted, self.committed_nodes, &|node| self.id_of(node));
+        // What the transaction that is under way has added is in no index.
+        found.or_else(|| (self.committed_nodes..self.memory.n_nodes()).find(|node| self.id_of(*node) == wanted))
     }
 
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
@@ -236,21 +250,37 @@ const HYPOTHETICAL_NAME: u32 = u32::MAX;
 
 /// One person: nodes and their timeline, as rules see it.
 pub(super) struct Person<'a> {
-    pub(super) snapshot: &'a Snapshot<'a>,
-    /// The nodes, in the order of their numbers.
-    pub(super) nodes: Vec<u32>,
+    somebody: Somebody<'a>,
     facts: Gathered,
     hypothetical: Option<Hypothetical<'a>>,
 }
 
+impl<'a> Deref for Person<'a> {
+    type Target = Somebody<'a>;
+
+    fn deref(&self) -> &Somebody<'a> {
+        &self.somebody
+    }
+}
+
 impl<'a> Person<'a> {
     pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Person<'a>> {
+        Person::of(Somebody { snapshot, nodes })
+    }
+
+    /// Reads somebody's timeline.
+    pub(super) fn of(somebody: Somebody<'a>) -> Result<Person<'a>> {
         let mut facts = Gathered::default();
-        for node in &nodes {
-            snapshot.memory.gather(snapshot.facts, *node, &mut facts)?;
+        for node in &somebody.nodes {
+            somebody.snapshot.memory.gather(somebody.snapshot.facts, *node, &mut facts)?;
         }
         facts.sort();
-        Ok(Person { snapshot, nodes, facts, hypothetical: None })
+        Ok(Person { somebody, facts, hypothetical: None })
+    }
+
+    /// The person without the timeline.
+    pub(super) fn into_somebody(self) -> Somebody<'a> {
+        self.somebody
     }
 
     /// The same person with an event that is taken as if it had happened.
@@ -307,44 +337,6 @@ impl<'a> Person<'a> {
                 (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
             },
         )
-    }
-
-    /// The first node: the one named earliest, then by priority, then by value.
-    pub(super) fn first_node(&self) -> u32 {
-        self.nodes.iter().copied().min_by_key(|node| self.snapshot.node_order(*node)).unwrap_or(0)
-    }
-
-    /// The node that names the person to the outside at `at`: the first of those named by then.
-    pub(super) fn profile_id(&self) -> String {
-        self.snapshot.node_hash(self.first_node())
-    }
-
-    pub(super) fn order(&self) -> (Timestamp, u32, String, String) {
-        let (time, priority, identifier_type, value) = self.snapshot.node_order(self.first_node());
-        (time, priority, identifier_type.to_owned(), value.to_owned())
-    }
-
-    /// The nodes named by `at`, by first naming, then value.
-    pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
-        let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
-        for node in &self.nodes {
-            let first = self.snapshot.memory.firsts(*node).named_at();
-            if let Some(first) = first.filter(|first| *first <= at) {
-                named.push((first, self.snapshot.memory.node(*node).1, *node));
-            }
-        }
-        named.sort_unstable();
-        named.into_iter().map(|(_, _, node)| node).collect()
-    }
-
-    /// Identifier type -> values, ordered by first event time, then value.
-    pub(super) fn ids(&self, at: Timestamp) -> BTreeMap<&'a str, Vec<&'a str>> {
-        let mut ids: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for node in self.nodes_named_by(at) {
-            let (identifier_type, value) = self.snapshot.memory.node(node);
-            ids.entry(identifier_type).or_default().push(value);
-        }
-        ids
     }
 
     /// Every trait that has a value at `at`.
@@ -543,13 +535,11 @@ impl ProfileView for Person<'_> {
     }
 
     fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
-        self.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
+        self.somebody.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
     }
 
     fn is_known(&self, at: Timestamp) -> bool {
-        self.nodes_named_by(at)
-            .into_iter()
-            .any(|node| matches!(self.snapshot.type_rule(node).role, Role::Person | Role::Contact))
+        self.somebody.is_known(at)
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

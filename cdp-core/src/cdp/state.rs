@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::memberships::Memberships;
 use super::observe;
+use super::profile_ids::ProfileIds;
 use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
@@ -32,6 +33,7 @@ pub(super) struct State {
     pub(super) partition: Partition,
     pub(super) memberships: Memberships,
     pub(super) models: BTreeMap<String, LoadedModel>,
+    pub(super) profile_ids: ProfileIds,
 }
 
 /// How RAM stands to a snapshot of the file.
@@ -90,6 +92,7 @@ impl State {
             partition: Partition::default(),
             memberships: Memberships::default(),
             models: load_models(facts)?,
+            profile_ids: ProfileIds::default(),
         })
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::snapshot::Snapshot;
+use super::segment::matching;
+use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp};
 use crate::definitions::{Rule, nearest};
 use crate::error::{Error, Result};
 use crate::records::{Cells, Column, Frame, Timestamp, Value};
-use crate::rules::{self, evaluate};
+use crate::rules;
 use crate::store::StoredMessage;
 
 /// The tables there are.
@@ -62,12 +63,8 @@ impl Cdp {
             "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
             _ => &["profile_id", "purpose", "status", "effective", "since"],
         });
-        for person in snapshot.people(at)? {
-            if let Some(rule) = rule
-                && !evaluate(rule, &person, at)?
-            {
-                continue;
-            }
+        for found in snapshot.find(matching(rule), &[], at)? {
+            let person = Person::of(found.somebody)?;
             let id = Value::Text(person.profile_id());
             let json = |value: Value| match value {
                 Value::Null => Value::Null,
@@ -139,14 +136,9 @@ impl Cdp {
 
 fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
     let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];
-    for person in snapshot.people(at)? {
-        if let Some(rule) = rule
-            && !evaluate(rule, &person, at)?
-        {
-            continue;
-        }
-        let id: Arc<str> = Arc::from(person.profile_id());
-        for node in &person.nodes {
+    for found in snapshot.find(matching(rule), &[], at)? {
+        let id: Arc<str> = Arc::from(found.somebody.profile_id());
+        for node in &found.somebody.nodes {
             if let Some(place) = profile_of.get_mut(*node as usize) {
                 *place = Some(id.clone());
             }

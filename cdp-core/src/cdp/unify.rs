@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp};
-use crate::definitions::{ConsentPolicyDefinition, Rule};
+use crate::definitions::ConsentPolicyDefinition;
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::evidence_path;
 use crate::privacy;
 use crate::records::{Frame, Number, Object, Timestamp, Value};
-use crate::rules::{ConsentStatus, evaluate};
+use crate::rules::ConsentStatus;
 use crate::store::LinkRule;
 
 /// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
@@ -222,15 +222,13 @@ impl Cdp {
     pub fn resolve(&self, profile_ids: &[String]) -> Result<Value> {
         let at = self.now();
         self.read(|snapshot| {
-            let wanted: BTreeSet<&str> = profile_ids.iter().map(String::as_str).collect();
-            let mut found: BTreeMap<String, Value> = profile_ids.iter().map(|id| (id.clone(), Value::Null)).collect();
-            for node in 0..snapshot.memory.n_nodes() {
-                let id = snapshot.node_hash(node);
-                if wanted.contains(id.as_str())
-                    && let Some(person) = snapshot.person(node, at)?
-                {
-                    found.insert(id, Value::Text(person.profile_id()));
-                }
+            let mut found = Object::new();
+            for id in profile_ids {
+                let person = match snapshot.find_profile_id(id) {
+                    Some(node) => snapshot.person(node, at)?,
+                    None => None,
+                };
+                found.insert(id.clone(), person.map_or(Value::Null, |person| Value::Text(person.profile_id())));
             }
             Ok(Value::Object(found))
         })
@@ -309,36 +307,6 @@ impl Cdp {
                 ("identifiers", counts(types.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect())),
                 ("refused_links", counts(refused.into_iter().collect())),
             ]))
-        })
-    }
-
-    /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
-    pub fn profiles(&self, query: &super::segment::Query) -> Result<Frame> {
-        let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
-        self.people_frame(
-            query,
-            |person, at| match &rule {
-                Some(rule) => evaluate(rule, person, at),
-                None => Ok(true),
-            },
-            rule.as_ref(),
-        )
-    }
-
-    /// One row for each person with the named features, or all.
-    pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
-        let names: Vec<String> = match names {
-            Some(names) => names.to_vec(),
-            None => {
-                self.read(|snapshot| Ok(snapshot.catalog.features().map(|feature| feature.name.clone()).collect()))?
-            }
-        };
-        let columns = names.iter().map(|name| format!("features.{name}")).collect();
-        self.profiles(&super::segment::Query {
-            columns: Some(columns),
-            as_of,
-            filter,
-            ..super::segment::Query::default()
         })
     }
 }

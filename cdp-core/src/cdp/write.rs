@@ -124,6 +124,8 @@ impl<'w> Writing<'w> {
             salt: &self.state.meta.salt,
             links_to: self.state.meta.links_to,
             committed_sequence: self.state.memory.sequence,
+            committed_nodes: self.state.memory.n_nodes(),
+            profile_ids: &self.state.profile_ids,
         }
     }
 

@@ -252,7 +252,7 @@ fn preamble(connection: &Connection, options: &ConnectOptions) -> Result<()> {
     };
     connection
         .execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 2000; \
+            "PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; \
              PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768;"
         ))
         .map_err(sql_error)?;

@@ -7,6 +7,7 @@
 //! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
 //! in every transaction: it tells what another process has written meanwhile.
 
+mod checkpoint;
 mod columns;
 mod connection;
 mod event_blocks;
@@ -43,6 +44,7 @@ pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use random::{hex, random_message_id};
 
+use checkpoint::Checkpoints;
 use connection::{connect, connect_reader, sql_error};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -53,12 +55,22 @@ pub(crate) struct Store {
     read_only: bool,
     busy_timeout: Duration,
     // `None` once closed.
-    writer: Mutex<Option<Connection>>,
+    writer: Mutex<Option<Writer>>,
     readers: Mutex<Vec<Connection>>,
     interrupt: InterruptHandle,
     // A connection that went through fork() corrupts the file when the child uses it.
     process_id: u32,
 }
+
+/// The connection that writes, and how long its log has become.
+struct Writer {
+    connection: Connection,
+    busy_timeout: Duration,
+    checkpoints: Checkpoints,
+}
+
+/// How long a store that closes waits for the lock of another process.
+const AWAITED_AT_CLOSE: Duration = Duration::from_millis(100);
 
 /// The version of SQLite that is linked in.
 pub(crate) fn sqlite_version() -> &'static str {
@@ -78,7 +90,11 @@ impl Store {
             read_only: options.read_only,
             busy_timeout: options.busy_timeout,
             interrupt: connection.get_interrupt_handle(),
-            writer: Mutex::new(Some(connection)),
+            writer: Mutex::new(Some(Writer {
+                connection,
+                busy_timeout: options.busy_timeout,
+                checkpoints: Checkpoints::default(),
+            })),
             readers: Mutex::new(Vec::new()),
             process_id: std::process::id(),
         })
@@ -113,15 +129,24 @@ impl Store {
         self.interrupt.interrupt();
     }
 
+    /// From now on a transaction gives up soon when another process holds the lock.
+    pub(crate) fn hurry(&self) -> Result<()> {
+        let mut guard = lock(&self.writer);
+        let writer = guard.as_mut().ok_or_else(closed)?;
+        writer.busy_timeout = writer.busy_timeout.min(AWAITED_AT_CLOSE);
+        writer.connection.busy_timeout(writer.busy_timeout).map_err(sql_error)
+    }
+
     pub(crate) fn close(&self) -> Result<()> {
         self.check_process()?;
         let readers = std::mem::take(&mut *lock(&self.readers));
         drop(readers);
-        let Some(connection) = lock(&self.writer).take() else { return Ok(()) };
-        connection.close().map_err(|(_, error)| sql_error(error))
+        let Some(writer) = lock(&self.writer).take() else { return Ok(()) };
+        writer.connection.close().map_err(|(_, error)| sql_error(error))
     }
 
-    fn check_process(&self) -> Result<()> {
+    /// Fails in a child process that has the store from before a `fork`.
+    pub(crate) fn check_process(&self) -> Result<()> {
         if std::process::id() == self.process_id {
             return Ok(());
         }
@@ -144,7 +169,7 @@ impl Store {
                 .with_hint("open it without read_only"));
         }
         let mut guard = lock(&self.writer);
-        let connection = guard.as_mut().ok_or_else(closed)?;
+        let Writer { connection, busy_timeout, checkpoints } = guard.as_mut().ok_or_else(closed)?;
         connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
         let mut rollback = Rollback { connection, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
@@ -152,6 +177,9 @@ impl Store {
         rollback.connection.execute_batch("COMMIT").map_err(sql_error)?;
         rollback.armed = false;
         fold(memory, change);
+        drop(rollback);
+        // Nobody in this process who reads waits for this: RAM is free again.
+        checkpoints.after_commit(connection, *busy_timeout);
         Ok(answer)
     }
 
@@ -160,7 +188,7 @@ impl Store {
         self.check_process()?;
         let Some(path) = &self.path else {
             let guard = lock(&self.writer);
-            return work(Facts(guard.as_ref().ok_or_else(closed)?));
+            return work(Facts(&guard.as_ref().ok_or_else(closed)?.connection));
         };
         if self.is_closed_quickly() {
             return Err(closed());
@@ -204,7 +232,7 @@ impl Store {
             salt: None,
         };
         let guard = lock(&self.writer);
-        let source = guard.as_ref().ok_or_else(closed)?;
+        let source = &guard.as_ref().ok_or_else(closed)?.connection;
         let mut copy = connect(&target_options)?;
         let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
         backup.run_to_completion(1024, Duration::ZERO, None).map_err(sql_error)

@@ -1,0 +1,80 @@
+//! Somebody, by their nodes alone: who they are, what they are called, and since when. RAM has all of that, so a table of
+//! everybody reads the timelines only of those whose timeline it shows.
+
+use std::collections::BTreeMap;
+
+use super::snapshot::Snapshot;
+use crate::definitions::Role;
+use crate::records::Timestamp;
+
+/// The nodes of one person.
+pub(super) struct Somebody<'a> {
+    pub(super) snapshot: &'a Snapshot<'a>,
+    /// In the order of their numbers.
+    pub(super) nodes: Vec<u32>,
+}
+
+impl<'a> Somebody<'a> {
+    /// The first node: the one named earliest, then by priority, then by value.
+    pub(super) fn first_node(&self) -> u32 {
+        match self.nodes.as_slice() {
+            [only] => *only,
+            nodes => nodes.iter().copied().min_by_key(|node| self.snapshot.node_order(*node)).unwrap_or(0),
+        }
+    }
+
+    /// The node that names the person to the outside at `at`: the first of those named by then.
+    pub(super) fn profile_id(&self) -> String {
+        self.snapshot.node_hash(self.first_node())
+    }
+
+    /// What orders people: their first nodes.
+    pub(super) fn order(&self) -> (Timestamp, u32, &'a str, &'a str) {
+        self.snapshot.node_order(self.first_node())
+    }
+
+    /// Whether a message of these nodes had happened by `at`; `None` if only the timeline tells.
+    pub(super) fn existed_at(&self, at: Timestamp) -> Option<bool> {
+        let memory = &self.snapshot.memory;
+        let own = || self.nodes.iter().map(|node| memory.firsts(*node)).filter(|firsts| firsts.sequence().is_some());
+        if own().next().is_none() {
+            return Some(false);
+        }
+        if memory.greatest_occurred_at().is_none_or(|greatest| greatest <= at) {
+            return Some(true);
+        }
+        // A message names its own node: none was before the first naming, but that may have been by another's message.
+        let may_have = own().any(|firsts| firsts.named_at().is_some_and(|named_at| named_at <= at));
+        if may_have { None } else { Some(false) }
+    }
+
+    /// The nodes named by `at`, by first naming, then value.
+    pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
+        let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
+        for node in &self.nodes {
+            let first = self.snapshot.memory.firsts(*node).named_at();
+            if let Some(first) = first.filter(|first| *first <= at) {
+                named.push((first, self.snapshot.memory.node(*node).1, *node));
+            }
+        }
+        named.sort_unstable();
+        named.into_iter().map(|(_, _, node)| node).collect()
+    }
+
+    /// Identifier type -> values, ordered by first event time, then value.
+    pub(super) fn ids(&self, at: Timestamp) -> BTreeMap<&'a str, Vec<&'a str>> {
+        let mut ids: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for node in self.nodes_named_by(at) {
+            let (identifier_type, value) = self.snapshot.memory.node(node);
+            ids.entry(identifier_type).or_default().push(value);
+        }
+        ids
+    }
+
+    /// Whether an identifier that was named by `at` tells who this is.
+    pub(super) fn is_known(&self, at: Timestamp) -> bool {
+        self.nodes_named_by(at)
+            .into_iter()
+            .any(|node| matches!(self.snapshot.type_rule(node).role, Role::Person | Role::Contact))
+    }
+}
