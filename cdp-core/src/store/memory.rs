@@ -37,6 +37,8 @@ pub(crate) struct MemoryOptions {
     pub(crate) keys: FlatMapOptions,
     /// Which bits of the hash of a key count.
     pub(crate) key_mask: u64,
+    /// How often another node must have named a text before it becomes a word.
+    pub(crate) word_after: u8,
 }
 
 impl MemoryOptions {
@@ -51,7 +53,14 @@ impl MemoryOptions {
         let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
         // Some hundred messages then share hashes, as 64 bits never would.
-        MemoryOptions { flush_messages, least_blocks_per_step: 2, runs, keys, key_mask: 0x3f00_0000_0000_001f }
+        MemoryOptions {
+            flush_messages,
+            least_blocks_per_step: 2,
+            runs,
+            keys,
+            key_mask: 0x3f00_0000_0000_001f,
+            word_after: 1,
+        }
     }
 }
 
@@ -63,6 +72,7 @@ impl Default for MemoryOptions {
             runs: RunsOptions::default(),
             keys: FlatMapOptions::default(),
             key_mask: u64::MAX,
+            word_after: 6,
         }
     }
 }
@@ -457,7 +467,10 @@ impl Overlay {
             return None;
         }
         let known = base.words.id(text).or_else(|| self.words.id(text));
-        if known.is_some() || !base.candidates.note(text, node) || !base.words.has_room(&self.words) {
+        if known.is_some()
+            || !base.candidates.note(text, node, base.options.word_after)
+            || !base.words.has_room(&self.words)
+        {
             return known;
         }
         Some(self.add_word(base, Arc::from(text)))

@@ -14,8 +14,6 @@ const LEAST_BYTES: usize = 4;
 const MOST_BYTES: usize = 2048;
 /// Words take RAM in every process that has the store open.
 const MOST_WORDS: usize = 8192;
-/// So many times another node must have named a value before it becomes a word.
-const ENOUGH: u8 = 6;
 const N_CANDIDATES: usize = 1 << 14;
 
 /// The words of a store, numbered from 1.
@@ -72,8 +70,9 @@ impl Default for Candidates {
 }
 
 impl Candidates {
-    /// Notes that a message of `node` has a text; `true` if it should become a word now.
-    pub(super) fn note(&self, text: &str, node: u32) -> bool {
+    /// Notes that a message of `node` has a text; `true` if it should become a word now, for another node than the one
+    /// before has named it `enough` times.
+    pub(super) fn note(&self, text: &str, node: u32, enough: u8) -> bool {
         let hash = FxBuildHasher.hash_one(text.as_bytes());
         let Some(candidate) = self.0.get((hash >> 40) as usize % N_CANDIDATES) else { return false };
         let known = candidate.load(Ordering::Relaxed);
@@ -82,10 +81,10 @@ impl Candidates {
         if known >> TAG_SHIFT != tag {
             count = 0;
         } else if known >> NODE_SHIFT & 0xff_ffff != node {
-            count = (count + 1).min(u64::from(ENOUGH));
+            count = (count + 1).min(u64::from(enough));
         }
         candidate.store(tag << TAG_SHIFT | node << NODE_SHIFT | count, Ordering::Relaxed);
-        count >= u64::from(ENOUGH)
+        count >= u64::from(enough)
     }
 }
 
@@ -101,14 +100,14 @@ mod tests {
     #[test]
     fn what_several_nodes_name_becomes_a_word() {
         let candidates = Candidates::default();
-        let noted: Vec<bool> = (0..8).map(|node| candidates.note("Mozilla", node)).collect();
+        let noted: Vec<bool> = (0..8).map(|node| candidates.note("Mozilla", node, 6)).collect();
         assert_eq!(noted, [false, false, false, false, false, false, true, true]);
     }
 
     #[test]
     fn what_one_node_names_never_does() {
         let candidates = Candidates::default();
-        assert!((0..1000).all(|_| !candidates.note("one@example.com", 7)));
+        assert!((0..1000).all(|_| !candidates.note("one@example.com", 7, 6)));
     }
 
     #[test]
