@@ -201,7 +201,10 @@ export class Cdp {
   private constructor()
   /** Whether the store was closed. */
   readonly closed: boolean
-  /** Closes the store; closing twice is fine, any other verb then throws with code `closed`. */
+  /**
+   * Closes the store, once what is queued was taken in; closing twice is fine, any other verb then throws with code
+   * `closed`. `closeAsync` does not hold up the event loop meanwhile.
+   */
   close(): void
   closeAsync(): Promise<void>
   [Symbol.dispose](): void

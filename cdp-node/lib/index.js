@@ -53,8 +53,9 @@ class Cdp {
     answer(native.close(this.#handle))
   }
 
+  /** The same off the event loop, which then does not wait for what is queued and written out. */
   async closeAsync() {
-    this.close()
+    answer(await native.callAsync(this.#handle, 'close', '', native.watch()))
   }
 
   ingest(data, options = {}) {

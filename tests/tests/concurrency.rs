@@ -98,6 +98,22 @@ fn those_who_wait_and_those_who_do_not_share_the_store() {
 }
 
 #[test]
+fn who_panics_when_told_harms_nobody_else() {
+    let db = Cdp::open(OpenOptions::in_memory().with_clock(slot(100))).unwrap();
+    let (tell, told) = channel();
+    for n in 0..100 {
+        let tell = tell.clone();
+        db.send_queued(view(n), move |receipt| {
+            assert_ne!(n, 50, "this one panics, and the test shows that nothing comes of it");
+            tell.send(receipt.unwrap().accepted).unwrap();
+        });
+    }
+    db.send_queued(view(100), move |receipt| tell.send(receipt.unwrap().accepted).unwrap());
+    assert_eq!(told.iter().sum::<u64>(), 100);
+    assert_eq!(count(&db, "messages"), 101);
+}
+
+#[test]
 fn close_takes_in_the_queue_first_and_a_closed_handle_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
@@ -109,9 +125,8 @@ fn close_takes_in_the_queue_first_and_a_closed_handle_nothing_more() {
     }
     db.close().unwrap();
     assert_eq!(told.try_iter().sum::<u64>(), 300);
-    let late = tell.clone();
     db.send_queued(view(300), move |receipt| {
-        late.send(u64::from(receipt.unwrap_err().kind() == ErrorKind::Closed)).unwrap()
+        tell.send(u64::from(receipt.unwrap_err().kind() == ErrorKind::Closed)).unwrap()
     });
     assert_eq!(told.try_recv(), Ok(1));
     assert_eq!(count(&other, "messages"), 300);

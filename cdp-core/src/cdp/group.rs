@@ -4,6 +4,7 @@
 //! once, and gives each its own answer. A caller alone pays for nobody else. It never answers before the message
 //! is durable, and a message that is refused does not touch the others.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use super::write::{Acceptance, Writing};
 use crate::error::{Error, Result};
 use crate::records::{Message, MessageType, Receipt, Value};
 
-/// Who wants to know what became of a message. Tells exactly once, whatever happens.
+/// Who wants to know what became of a message. Tells exactly once, whatever happens; a panic of who is told is theirs, and
+/// the others of the transaction are told all the same.
 pub(super) struct Answer(Option<Box<dyn FnOnce(Result<Receipt>) + Send>>);
 
 impl Answer {
@@ -23,17 +25,19 @@ impl Answer {
     }
 
     pub(super) fn give(mut self, outcome: Result<Receipt>) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: Result<Receipt>) {
         if let Some(tell) = self.0.take() {
-            tell(outcome);
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(outcome)));
         }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
-            tell(Err(Error::internal("a message got no answer")));
-        }
+        self.tell(Err(Error::internal("a message got no answer")));
     }
 }
 
