@@ -7,17 +7,18 @@ import io
 
 import goldenmatch
 import people
-import polars as pl
+import pyarrow
+import pyarrow.csv
 
 meter = measure.Meter()
-frame = pl.read_csv(measure.arguments.data, infer_schema_length=0)
-truth = frame["cluster"].to_list()
+frame = pyarrow.csv.read_csv(measure.arguments.data)
+frame = frame.cast(pyarrow.schema([(name, pyarrow.string()) for name in frame.column_names]))
+truth = frame["cluster"].to_pylist()
 with contextlib.redirect_stdout(io.StringIO()):
-    result = goldenmatch.dedupe_df(frame.drop("cluster", "rec_id"))
+    result = goldenmatch.dedupe_df(frame.drop_columns(["cluster", "rec_id"]))
 figures = meter.stop()
 found = list(range(len(truth)))
 for number, cluster in result.clusters.items():
-    members = cluster["members"] if isinstance(cluster, dict) else cluster.members
-    for row in members:
+    for row in cluster["members"]:
         found[row] = f"c{number}"
 measure.say(rows=len(truth), **figures, **people.quality(found, truth))

@@ -1,4 +1,6 @@
 //! `make bench-identity`: made-up people linked with defaults by us and by peers, and connected components of many edges.
+//!
+//! `--events` is the number of records, as the size of every bench.
 
 use std::path::Path;
 
@@ -15,12 +17,14 @@ const PEERS: [(&str, &str, usize, u64); 3] = [
     ("goldenmatch, zero configuration", "link_goldenmatch.py", 2, 20_000),
     ("recordlinkage, ECM", "link_recordlinkage.py", 1, 20_000),
 ];
-const GRAPH_PEERS: [(&str, &str, u64); 2] =
-    [("scipy, matrix built from the edges", "components_scipy.py", u64::MAX), ("networkx", "components_networkx.py", 1_000_000)];
+const GRAPH_PEERS: [(&str, &str, u64); 2] = [
+    ("scipy, matrix built from the edges", "components_scipy.py", u64::MAX),
+    ("networkx", "components_networkx.py", 1_000_000),
+];
 
-/// Runs the whole table: `--records`, `--edges`, `--repetitions`.
+/// Runs the whole table: `--events` (records), `--edges`, `--repetitions`.
 pub fn run(arguments: &Arguments) {
-    let n_records = arguments.number("records", 100_000);
+    let n_records = arguments.number("events", 20_000);
     let folder = arguments.folder();
     std::fs::create_dir_all(&folder).expect("the folder of the bench can be made");
     let mut report = Report::new("identity", arguments);
@@ -48,7 +52,19 @@ fn link(arguments: &Arguments, file: &Path, n_records: u64, title: &str, report:
             line.runs.push(Side::python(arguments, script).with("data", file).on_threads(*threads).run());
         }
     }
-    let head = ["side", "cluster F1", "precision", "recall", "B-cubed", "largest", "CPU s", "wall s", "peak MB", "CPU this/ours", "MB ours/this"];
+    let head = [
+        "side",
+        "cluster F1",
+        "precision",
+        "recall",
+        "B-cubed",
+        "largest",
+        "CPU s",
+        "wall s",
+        "peak MB",
+        "CPU this/ours",
+        "MB ours/this",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for line in &lines {
         let figure = |of: &str, figure: &str| format!("{:.4}", line.spread(|run| scored(run, of, figure)).median);
@@ -67,14 +83,21 @@ fn link(arguments: &Arguments, file: &Path, n_records: u64, title: &str, report:
         ]);
     }
     print_table(&format!("{n_records} records, {title}"), &rows);
-    let found = lines.iter().map(|line| Value::object([("side", Value::from(line.name.as_str())), ("runs", Value::List(line.runs.clone()))]));
+    let found = lines.iter().map(|line| {
+        Value::object([("side", Value::from(line.name.as_str())), ("runs", Value::List(line.runs.clone()))])
+    });
     report.put(title, Value::List(found.collect()));
 }
 
 fn components(arguments: &Arguments, folder: &Path, report: &mut Report) {
     let n_edges = arguments.number("edges", 1_000_000);
     let file = folder.join("edges.u32");
-    Side::ours("edges").with("edges", n_edges.to_string()).with("out", &file).start().wait().expect("the edges are written");
+    Side::ours("edges")
+        .with("edges", n_edges.to_string())
+        .with("out", &file)
+        .start()
+        .wait()
+        .expect("the edges are written");
     let mut lines = vec![Line::new("ours", "union by size, from a list of edges")];
     let peers: Vec<_> = GRAPH_PEERS.iter().filter(|(_, _, most)| n_edges <= *most).collect();
     lines.extend(peers.iter().map(|(name, ..)| Line::new(name, "")));
@@ -95,6 +118,8 @@ fn components(arguments: &Arguments, folder: &Path, report: &mut Report) {
         ]);
     }
     print_table(&format!("connected components of {n_edges} edges"), &rows);
-    let found = lines.iter().map(|line| Value::object([("side", Value::from(line.name.as_str())), ("runs", Value::List(line.runs.clone()))]));
+    let found = lines.iter().map(|line| {
+        Value::object([("side", Value::from(line.name.as_str())), ("runs", Value::List(line.runs.clone()))])
+    });
     report.put("components", Value::List(found.collect()));
 }

@@ -56,13 +56,25 @@ const STREETS: &str = "main oak pine maple cedar elm washington lake hill walnut
 railroad jackson highland forest river meadow franklin chestnut center lincoln cherry dogwood hickory jefferson college madison";
 const KINDS: [&str; 6] = ["street", "avenue", "road", "drive", "lane", "court"];
 const SHORT: [(&str, &str); 14] = [
-    ("robert", "bob"), ("william", "bill"), ("james", "jim"), ("michael", "mike"), ("elizabeth", "liz"), ("richard", "rick"),
-    ("thomas", "tom"), ("jennifer", "jen"), ("christopher", "chris"), ("matthew", "matt"), ("patricia", "pat"), ("daniel", "dan"),
-    ("susan", "sue"), ("joseph", "joe"),
+    ("robert", "bob"),
+    ("william", "bill"),
+    ("james", "jim"),
+    ("michael", "mike"),
+    ("elizabeth", "liz"),
+    ("richard", "rick"),
+    ("thomas", "tom"),
+    ("jennifer", "jen"),
+    ("christopher", "chris"),
+    ("matthew", "matt"),
+    ("patricia", "pat"),
+    ("daniel", "dan"),
+    ("susan", "sue"),
+    ("joseph", "joe"),
 ];
 const SYLLABLES: [&str; 40] = [
-    "ba", "ben", "ber", "bo", "ca", "car", "cor", "da", "del", "den", "do", "er", "fa", "fer", "ga", "gar", "ha", "hol", "in", "ka",
-    "kin", "la", "len", "lo", "ma", "mar", "mer", "mo", "na", "nor", "pa", "per", "ra", "ro", "sa", "sel", "ta", "ter", "van", "wel",
+    "ba", "ben", "ber", "bo", "ca", "car", "cor", "da", "del", "den", "do", "er", "fa", "fer", "ga", "gar", "ha",
+    "hol", "in", "ka", "kin", "la", "len", "lo", "ma", "mar", "mer", "mo", "na", "nor", "pa", "per", "ra", "ro", "sa",
+    "sel", "ta", "ter", "van", "wel",
 ];
 const ENDINGS: [&str; 10] = ["son", "man", "er", "ley", "ton", "ski", "ez", "ini", "berg", "ford"];
 
@@ -88,14 +100,25 @@ impl Words {
         surnames.extend((0..12_000).map(|n| made_up(chance, 1 + n % 2)));
         streets.extend((0..3_000).map(|_| made_up(chance, 1)));
         const STATES: [&str; 8] = ["nsw", "vic", "qld", "wa", "sa", "tas", "act", "nt"];
-        let towns = (0..2_500).map(|n| (made_up(chance, 2), format!("{:05}", 10_000 + n * 31), STATES[chance.ranked(8)]));
+        let towns =
+            (0..2_500).map(|n| (made_up(chance, 2), format!("{:05}", 10_000 + n * 31), STATES[chance.ranked(8)]));
         Words { given, surnames, streets, towns: towns.collect() }
     }
 }
 
 /// The fields of a record, in the order of the CSV.
-pub const FIELDS: [&str; 10] =
-    ["given_name", "surname", "date_of_birth", "email", "phone", "street_number", "address_1", "suburb", "postcode", "state"];
+pub const FIELDS: [&str; 10] = [
+    "given_name",
+    "surname",
+    "date_of_birth",
+    "email",
+    "phone",
+    "street_number",
+    "address_1",
+    "suburb",
+    "postcode",
+    "state",
+];
 type Person = [String; 10];
 
 struct Home {
@@ -129,8 +152,11 @@ fn email(given: &str, surname: &str, chance: &mut Chance) -> String {
 
 fn person(home: &Home, shares: bool, words: &Words, chance: &mut Chance) -> Person {
     let given = words.given[chance.ranked(words.given.len())].clone();
-    let surname =
-        if !shares || chance.is(0.12) { words.surnames[chance.ranked(words.surnames.len())].clone() } else { home.surname.clone() };
+    let surname = if !shares || chance.is(0.12) {
+        words.surnames[chance.ranked(words.surnames.len())].clone()
+    } else {
+        home.surname.clone()
+    };
     let born = format!("{}{:02}{:02}", 1935 + chance.below(75), 1 + chance.below(12), 1 + chance.below(28));
     let own_email = email(&given, &surname, chance);
     let email = if shares && chance.is(0.06) { home.email.clone() } else { own_email };
@@ -146,7 +172,8 @@ fn mistyped(word: &str, chance: &mut Chance) -> String {
     }
     let place = chance.below(letters.len() - 1);
     let is_digit = letters[place].is_ascii_digit();
-    let other = if is_digit { char::from(b'0' + chance.below(10) as u8) } else { char::from(b'a' + chance.below(26) as u8) };
+    let other =
+        if is_digit { char::from(b'0' + chance.below(10) as u8) } else { char::from(b'a' + chance.below(26) as u8) };
     match chance.below(4) {
         0 => letters.swap(place, place + 1),
         1 => letters[place] = other,
@@ -186,7 +213,9 @@ fn record_of(person: &Person, words: &Words, chance: &mut Chance) -> Person {
         let born = &record[2];
         record[2] = format!("{}{}{}", &born[..4], &born[6..], &born[4..6]);
     }
-    for (field, share) in [(0, 0.08), (1, 0.08), (2, 0.05), (3, 0.05), (4, 0.04), (5, 0.03), (6, 0.08), (7, 0.06), (8, 0.03)] {
+    for (field, share) in
+        [(0, 0.08), (1, 0.08), (2, 0.05), (3, 0.05), (4, 0.04), (5, 0.03), (6, 0.08), (7, 0.06), (8, 0.03)]
+    {
         if chance.is(share) {
             record[field] = mistyped(&record[field], chance);
         }
@@ -194,7 +223,9 @@ fn record_of(person: &Person, words: &Words, chance: &mut Chance) -> Person {
     if chance.is(0.02) {
         record.swap(0, 1);
     }
-    for (field, share) in [(0, 0.02), (1, 0.01), (2, 0.08), (3, 0.2), (4, 0.2), (5, 0.03), (6, 0.03), (7, 0.03), (8, 0.03), (9, 0.03)] {
+    for (field, share) in
+        [(0, 0.02), (1, 0.01), (2, 0.08), (3, 0.2), (4, 0.2), (5, 0.03), (6, 0.03), (7, 0.03), (8, 0.03), (9, 0.03)]
+    {
         if chance.is(share) {
             record[field].clear();
         }
@@ -236,5 +267,10 @@ pub fn write(file: &std::path::Path, n_records: usize, households: bool, seed: u
 /// `cdp-benches persons --out file [--records n] [--households yes] [--seed n]`.
 pub fn run(arguments: &Arguments) {
     let households = arguments.text("households", "no") == "yes";
-    write(&arguments.path("out"), arguments.number("records", 10_000) as usize, households, arguments.number("seed", 42));
+    write(
+        &arguments.path("out"),
+        arguments.number("records", 10_000) as usize,
+        households,
+        arguments.number("seed", 42),
+    );
 }

@@ -16,7 +16,8 @@ fn read(file: &Path, id: &str, truth: &str) -> (Records, Vec<(String, String)>) 
     let header = reader.headers().expect("the data has a header").clone();
     let place = |name: &str| header.iter().position(|column| column == name);
     let (id, truth) = (place(id), place(truth));
-    let columns: Vec<usize> = (0..header.len()).filter(|column| Some(*column) != id && Some(*column) != truth).collect();
+    let columns: Vec<usize> =
+        (0..header.len()).filter(|column| Some(*column) != id && Some(*column) != truth).collect();
     let mut records = Records::new(columns.iter().map(|column| &header[*column]));
     let mut labels = Vec::new();
     for (number, row) in reader.records().enumerate() {
@@ -29,11 +30,17 @@ fn read(file: &Path, id: &str, truth: &str) -> (Records, Vec<(String, String)>) 
 }
 
 fn scores(of: &Scores) -> Value {
-    Value::object([("precision", Value::float(of.precision)), ("recall", Value::float(of.recall)), ("f1", Value::float(of.f1))])
+    Value::object([
+        ("precision", Value::float(of.precision)),
+        ("recall", Value::float(of.recall)),
+        ("f1", Value::float(of.f1)),
+    ])
 }
 
 fn evaluation(of: &Evaluation) -> Vec<(String, Value)> {
-    let at = |threshold: f64| of.thresholds.iter().find(|(known, _)| *known == threshold).map_or(Value::Null, |(_, of)| scores(of));
+    let at = |threshold: f64| {
+        of.thresholds.iter().find(|(known, _)| *known == threshold).map_or(Value::Null, |(_, of)| scores(of))
+    };
     [
         ("clusters", scores(&of.clusters)),
         ("b_cubed", scores(&of.b_cubed)),
@@ -50,10 +57,12 @@ fn evaluation(of: &Evaluation) -> Vec<(String, Value)> {
 
 /// Links with defaults; says what it cost and how good the clusters are. `--show yes` tells more to a reader.
 pub fn link_people(arguments: &Arguments) {
-    let (file, id, truth) = (arguments.path("data"), arguments.text("id", "rec_id"), arguments.text("truth", "cluster"));
+    let (file, id, truth) =
+        (arguments.path("data"), arguments.text("id", "rec_id"), arguments.text("truth", "cluster"));
     let meter = Meter::start();
     let (records, labels) = read(&file, &id, &truth);
-    let links = link(&records, &ColumnRoles::new(), &LinkageDefinition::default(), arguments.number("seed", 0)).expect("people can be linked");
+    let links = link(&records, &ColumnRoles::new(), &LinkageDefinition::default(), arguments.number("seed", 0))
+        .expect("people can be linked");
     let usage = meter.stop();
     let mut fields = usage.fields();
     fields.push(("rows".to_owned(), Value::count(links.len())));

@@ -64,7 +64,8 @@ fn records_of_rows(rows: Vec<Object>, id: Option<&str>) -> Result<Source> {
                 text_of(name)
             }
         };
-        let texts: Vec<String> = columns.iter().map(|column| row.get(column).map(text_of).unwrap_or_default()).collect();
+        let texts: Vec<String> =
+            columns.iter().map(|column| row.get(column).map(text_of).unwrap_or_default()).collect();
         records.push(&name, texts.iter().map(String::as_str))?;
     }
     Ok(Source { records, integers })
@@ -99,7 +100,9 @@ fn texts<'b>(batch: &'b RecordBatch, column: usize) -> Result<Vec<std::borrow::C
         _ => (0..n)
             .map(|row| match cell(array, row) {
                 Ok(value) => Ok(Cow::Owned(text_of(&value))),
-                Err(what) => Err(Error::invalid(format!("column `{}`: {what}", batch.schema_ref().field(column).name()))),
+                Err(what) => {
+                    Err(Error::invalid(format!("column `{}`: {what}", batch.schema_ref().field(column).name())))
+                }
             })
             .collect(),
     }
@@ -112,7 +115,8 @@ fn records_of_arrow(rows: ArrowRows, id: Option<&str>) -> Result<Source> {
     let batches = rows.into_batches().collect::<Result<Vec<RecordBatch>>>()?;
     if let Some(schema) = batches.first().map(RecordBatch::schema) {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let place = id.map(|id| names.iter().position(|name| name == id).ok_or_else(|| missing_id(id, &names))).transpose()?;
+        let place =
+            id.map(|id| names.iter().position(|name| name == id).ok_or_else(|| missing_id(id, &names))).transpose()?;
         let kept: Vec<usize> = (0..names.len()).filter(|column| Some(*column) != place).collect();
         integers = place.is_none_or(|place| schema.field(place).data_type().is_integer());
         let columns = kept.iter().filter_map(|column| names.get(*column).cloned());
@@ -160,7 +164,8 @@ fn roles(given: BTreeMap<String, String>) -> Result<ColumnRoles> {
         Some(role) => Ok((column, role)),
         None => {
             let known = ColumnRole::ALL.map(|(word, _)| word).join(", ");
-            Err(Error::invalid(format!("column `{column}` has an unknown role: {word}")).with_hint(format!("roles: {known}")))
+            Err(Error::invalid(format!("column `{column}` has an unknown role: {word}"))
+                .with_hint(format!("roles: {known}")))
         }
     };
     given.into_iter().map(role).collect()
@@ -171,7 +176,11 @@ fn object<const N: usize>(pairs: [(&str, Value); N]) -> Value {
 }
 
 fn scores(of: &Scores) -> Value {
-    object([("precision", Value::float(of.precision)), ("recall", Value::float(of.recall)), ("f1", Value::float(of.f1))])
+    object([
+        ("precision", Value::float(of.precision)),
+        ("recall", Value::float(of.recall)),
+        ("f1", Value::float(of.f1)),
+    ])
 }
 
 fn explanation(of: &PairExplanation, band: &str) -> Value {
@@ -213,9 +222,11 @@ impl Links {
         let right = right.map(|right| source(py, right, record_id.1.as_deref())).transpose()?;
         let integers = left.integers && right.as_ref().is_none_or(|right| right.integers);
         let links = enter(py, || {
-            let linkage = linkage.map_or_else(|| Ok(LinkageDefinition::default()), |of| LinkageDefinition::from_json(&of.to_json()))?;
+            let linkage = linkage
+                .map_or_else(|| Ok(LinkageDefinition::default()), |of| LinkageDefinition::from_json(&of.to_json()))?;
             let (one, two) = (roles(columns.0)?, roles(columns.1)?);
-            let sources: Vec<&Records> = [Some(&left.records), right.as_ref().map(|right| &right.records)].into_iter().flatten().collect();
+            let sources: Vec<&Records> =
+                [Some(&left.records), right.as_ref().map(|right| &right.records)].into_iter().flatten().collect();
             let decisions = Decisions { must_link: decisions.0, cannot_link: decisions.1 };
             link_deciding(&sources, &[&one, &two], &linkage, &decisions, seed)
         })?;
@@ -348,7 +359,8 @@ impl Links {
             for column in &mut table.columns {
                 if ["record_id", "cluster_id", "left", "right"].contains(&column.name.as_str()) {
                     if let Cells::Text(texts) = &column.cells {
-                        let numbers: Vec<Option<i64>> = texts.iter().map(|text| text.as_deref()?.parse().ok()).collect();
+                        let numbers: Vec<Option<i64>> =
+                            texts.iter().map(|text| text.as_deref()?.parse().ok()).collect();
                         if numbers.iter().all(Option::is_some) {
                             column.cells = Cells::Int64(numbers);
                         }

@@ -99,7 +99,8 @@ impl ColumnRole {
 pub struct BlockingLimits {
     /// A key shared by more records than this proposes nothing.
     pub max_block: u32,
-    /// Of each rule, at most so many pairs for each record; the largest blocks are left out first.
+    /// Of each rule, at most so many pairs for each record, of rules that strangers share easily a quarter; the largest blocks
+    /// are left out first.
     pub pairs_per_record: f64,
     /// A rule may propose so many pairs however few the records are.
     pub least_pairs: u64,
@@ -107,7 +108,7 @@ pub struct BlockingLimits {
 
 impl Default for BlockingLimits {
     fn default() -> BlockingLimits {
-        BlockingLimits { max_block: 1_000, pairs_per_record: 1.0, least_pairs: 400_000 }
+        BlockingLimits { max_block: 1_000, pairs_per_record: 2.0, least_pairs: 400_000 }
     }
 }
 

@@ -12,12 +12,37 @@ use crate::definitions::BlockingLimits;
 
 /// The rules, by the number that stands in `pairs` and in reports.
 pub(crate) const RULES: [&str; 26] = [
-    "national id", "email", "email name", "phone", "birth date + given sound", "birth date + surname sound", "both names in any order",
-    "both sounds + birth year", "postcode + surname sound", "postcode + given sound", "door", "birth date + postcode",
-    "town + surname sound + given initial", "given + day and month of birth", "surname + day and month of birth", "beginnings of both names",
-    "birth date", "street + given beginning", "surname", "given name", "birth place + surname sound",
-    "birth place + given sound + birth year", "rare words", "categories and texts together", "town + birth date in part", "postcode + street",
+    "national id",
+    "email",
+    "email name",
+    "phone",
+    "birth date + given sound",
+    "birth date + surname sound",
+    "both names in any order",
+    "both sounds + birth year",
+    "postcode + surname sound",
+    "postcode + given sound",
+    "door",
+    "birth date + postcode",
+    "town + surname sound + given initial",
+    "given + day and month of birth",
+    "surname + day and month of birth",
+    "beginnings of both names",
+    "birth date",
+    "street + given beginning",
+    "surname",
+    "given name",
+    "birth place + surname sound",
+    "birth place + given sound + birth year",
+    "rare words",
+    "categories and texts together",
+    "town + birth date in part",
+    "postcode + street",
 ];
+
+/// Rules that strangers share easily: on large tables they may propose less.
+const WEAK: [u8; 14] = [8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25];
+const SHARE_OF_WEAK: f64 = 0.25;
 
 /// Calls `emit(rule, key)` for each key of a record.
 pub(crate) fn keys_of<S: Slots>(record: &S, mut emit: impl FnMut(u8, u64)) {
@@ -34,7 +59,11 @@ pub(crate) fn keys_of<S: Slots>(record: &S, mut emit: impl FnMut(u8, u64)) {
     let phone = text(S_::Phone);
     let phone_end = phone.get(phone.len().saturating_sub(9)..).unwrap_or("");
     let start = |text: &'_ str, n: usize| -> u64 {
-        if text.is_empty() { 0 } else { text.chars().take(n).fold(7, |key: u64, letter| key.wrapping_mul(1_114_117) ^ letter as u64) }
+        if text.is_empty() {
+            0
+        } else {
+            text.chars().take(n).fold(7, |key: u64, letter| key.wrapping_mul(1_114_117) ^ letter as u64)
+        }
     };
     let mut put = |rule: u8, parts: &[u64]| {
         if parts.iter().all(|part| *part != 0) {
@@ -91,13 +120,22 @@ pub(crate) struct RuleReport {
 }
 
 /// All pairs that some rule proposes, `left << 32 | right` with left below right, in order and without repetition.
+///
+/// Of a small table, all pairs there are.
 pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<RuleReport>) {
+    if table.n_pairs() <= limits.least_pairs.saturating_mul(2) as f64 {
+        let n = table.len() as u32;
+        let pairs = (0..n).flat_map(|left| (left + 1..n).map(move |right| (left, right)));
+        let pairs = pairs.filter(|(left, right)| table.may_match(*left, *right));
+        return (pairs.map(|(left, right)| u64::from(left) << 32 | u64::from(right)).collect(), Vec::new());
+    }
     let mut keys: Vec<Vec<(u64, u32)>> = vec![Vec::new(); RULES.len()];
     let mut pairs: Vec<u64> = Vec::new();
     let mut reports = Vec::with_capacity(RULES.len());
-    let budget = (limits.pairs_per_record * table.len() as f64).max(limits.least_pairs as f64) as u64;
+    let budget =
+        |share: f64| (limits.pairs_per_record * share * table.len() as f64).max(limits.least_pairs as f64) as u64;
     // A few rules at a time: all keys at once would be the largest thing in memory.
-    const AT_ONCE: usize = 7;
+    const AT_ONCE: usize = 13;
     for first in (0..RULES.len()).step_by(AT_ONCE) {
         let here = first..(first + AT_ONCE).min(RULES.len());
         for row in 0..table.len() as u32 {
@@ -110,8 +148,9 @@ pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<Ru
             });
         }
         for rule in here {
+            let share = if WEAK.iter().any(|weak| usize::from(*weak) == rule) { SHARE_OF_WEAK } else { 1.0 };
             let of_rule = keys.get_mut(rule).map(std::mem::take).unwrap_or_default();
-            reports.push(propose(of_rule, table, limits.max_block, budget, &mut pairs));
+            reports.push(propose(of_rule, table, limits.max_block, budget(share), &mut pairs));
         }
         pairs.sort_unstable();
         pairs.dedup();

@@ -159,7 +159,8 @@ fn parts(n: usize, edges: Edges) -> Vec<(Vec<u32>, Edges)> {
     }
     let labels = components.labels();
     let label = |of: u32| labels.get(number(of) as usize).copied().unwrap_or(0);
-    let mut members: Vec<(u32, u32)> = edges.iter().flat_map(|(left, right, _)| [(label(*left), *left), (label(*right), *right)]).collect();
+    let mut members: Vec<(u32, u32)> =
+        edges.iter().flat_map(|(left, right, _)| [(label(*left), *left), (label(*right), *right)]).collect();
     members.sort_unstable();
     members.dedup();
     let mut keyed: Vec<(u32, (u32, u32, f64))> = edges.into_iter().map(|edge| (label(edge.0), edge)).collect();
@@ -200,7 +201,8 @@ fn average_linkage(members: &[u32], threshold: f64, weight: &impl Fn(u32, u32) -
         let (size_keep, size_gone) = (sizes.get(keep).copied().unwrap_or(1.0), sizes.get(gone).copied().unwrap_or(1.0));
         alive.retain(|place| *place != gone);
         for other in alive.iter().copied().filter(|other| *other != keep) {
-            let mean = (at(&between, keep, other) * size_keep + at(&between, gone, other) * size_gone) / (size_keep + size_gone);
+            let mean = (at(&between, keep, other) * size_keep + at(&between, gone, other) * size_gone)
+                / (size_keep + size_gone);
             if let Some(place) = between.get_mut(keep.max(other)).and_then(|row| row.get_mut(keep.min(other))) {
                 *place = mean;
             }

@@ -37,16 +37,31 @@ pub(crate) fn level_of(pattern: Pattern, comparison: usize) -> usize {
 /// The level of `Given` at which given name and surname changed places; the surname is then not compared.
 pub(crate) const SWAPPED: usize = 8;
 
-const GIVEN: [&str; 8] = ["exact", "one edit", "short form", "similar", "initial", "somewhat similar", "different", "swapped"];
+const GIVEN: [&str; 8] =
+    ["exact", "one edit", "short form", "similar", "initial", "somewhat similar", "different", "swapped"];
 const SURNAME: [&str; 5] = ["exact", "one edit", "similar", "somewhat similar", "different"];
 const MIDDLE: [&str; 4] = ["exact", "initial", "similar", "different"];
-const BIRTH: [&str; 6] = ["exact", "one edit or day and month swapped", "two of three parts", "two edits", "same year", "different"];
+const BIRTH: [&str; 6] =
+    ["exact", "one edit or day and month swapped", "two of three parts", "two edits", "same year", "different"];
 const EMAIL: [&str; 5] = ["exact", "typing error", "same name at another domain", "similar name", "different"];
 const CODE: [&str; 4] = ["exact", "one edit", "two edits", "different"];
-const STREET: [&str; 6] = ["same door", "same number, similar street", "same street", "similar street", "same number, somewhat similar street", "different"];
+const STREET: [&str; 6] = [
+    "same door",
+    "same number, similar street",
+    "same street",
+    "similar street",
+    "same number, somewhat similar street",
+    "different",
+];
 const AREA: [&str; 8] = [
-    "same postcode and town", "same postcode", "same town", "same town, other postcode", "similar town", "similar postcode",
-    "same state", "different",
+    "same postcode and town",
+    "same postcode",
+    "same town",
+    "same town, other postcode",
+    "similar town",
+    "similar postcode",
+    "same state",
+    "different",
 ];
 const PLACE: [&str; 4] = ["exact", "similar", "part of the other", "different"];
 const CATEGORY: [&str; 2] = ["same", "different"];
@@ -55,14 +70,24 @@ const TEXT: [&str; 6] = ["exact", "nearly all words", "most words", "half of the
 /// A comparison's share of the records as random pairs and as pairs of one person, before data is seen: (u, m).
 type Prior = &'static [(f64, f64)];
 
-const GIVEN_PRIOR: Prior = &[(0.006, 0.72), (0.002, 0.10), (0.002, 0.03), (0.004, 0.03), (0.004, 0.02), (0.05, 0.03), (0.93, 0.05), (1e-5, 0.02)];
+const GIVEN_PRIOR: Prior = &[
+    (0.006, 0.72),
+    (0.002, 0.10),
+    (0.002, 0.03),
+    (0.004, 0.03),
+    (0.004, 0.02),
+    (0.05, 0.03),
+    (0.93, 0.05),
+    (1e-5, 0.02),
+];
 const SURNAME_PRIOR: Prior = &[(0.002, 0.78), (0.001, 0.11), (0.004, 0.03), (0.04, 0.02), (0.953, 0.06)];
 const MIDDLE_PRIOR: Prior = &[(0.02, 0.70), (0.05, 0.15), (0.01, 0.05), (0.92, 0.10)];
 const BIRTH_PRIOR: Prior = &[(5e-5, 0.80), (0.002, 0.12), (0.003, 0.02), (0.015, 0.01), (0.015, 0.02), (0.965, 0.03)];
 const EMAIL_PRIOR: Prior = &[(1e-5, 0.70), (1e-5, 0.12), (1e-4, 0.04), (2e-3, 0.04), (0.998, 0.10)];
 const CODE_PRIOR: Prior = &[(1e-5, 0.80), (1e-5, 0.08), (1e-4, 0.02), (0.9998, 0.10)];
 const STREET_PRIOR: Prior = &[(2e-5, 0.60), (2e-5, 0.10), (1e-3, 0.06), (3e-3, 0.03), (1e-3, 0.03), (0.995, 0.18)];
-const AREA_PRIOR: Prior = &[(1e-3, 0.62), (5e-4, 0.08), (3e-3, 0.05), (2e-3, 0.04), (2e-3, 0.05), (2e-3, 0.04), (0.1, 0.04), (0.89, 0.08)];
+const AREA_PRIOR: Prior =
+    &[(1e-3, 0.62), (5e-4, 0.08), (3e-3, 0.05), (2e-3, 0.04), (2e-3, 0.05), (2e-3, 0.04), (0.1, 0.04), (0.89, 0.08)];
 const PLACE_PRIOR: Prior = &[(0.02, 0.80), (5e-3, 0.08), (5e-3, 0.04), (0.97, 0.08)];
 const CATEGORY_PRIOR: Prior = &[(0.3, 0.92), (0.7, 0.08)];
 const TEXT_PRIOR: Prior = &[(1e-4, 0.55), (1e-4, 0.15), (5e-4, 0.10), (5e-3, 0.08), (0.02, 0.05), (0.974, 0.07)];
@@ -71,9 +96,22 @@ impl Comparison {
     /// The comparisons that a table has something for.
     pub(crate) fn of_table(table: &Table) -> Vec<Comparison> {
         const ALL: [Comparison; 16] = [
-            Comparison::Given, Comparison::Surname, Comparison::Middle, Comparison::Birth, Comparison::Email, Comparison::Phone,
-            Comparison::NationalId, Comparison::Street, Comparison::Area, Comparison::BirthPlace, Comparison::Category(0),
-            Comparison::Category(1), Comparison::Category(2), Comparison::Category(3), Comparison::Text(0), Comparison::Text(1),
+            Comparison::Given,
+            Comparison::Surname,
+            Comparison::Middle,
+            Comparison::Birth,
+            Comparison::Email,
+            Comparison::Phone,
+            Comparison::NationalId,
+            Comparison::Street,
+            Comparison::Area,
+            Comparison::BirthPlace,
+            Comparison::Category(0),
+            Comparison::Category(1),
+            Comparison::Category(2),
+            Comparison::Category(3),
+            Comparison::Text(0),
+            Comparison::Text(1),
         ];
         let has = |comparison: &Comparison| comparison.slots().iter().any(|slot| table.dictionary(*slot).len() > 0);
         ALL.into_iter().filter(has).collect()
@@ -99,8 +137,16 @@ impl Comparison {
 
     pub(crate) fn from_code(code: u8) -> Option<Comparison> {
         const PLAIN: [Comparison; 10] = [
-            Comparison::Given, Comparison::Surname, Comparison::Middle, Comparison::Birth, Comparison::Email, Comparison::Phone,
-            Comparison::NationalId, Comparison::Street, Comparison::Area, Comparison::BirthPlace,
+            Comparison::Given,
+            Comparison::Surname,
+            Comparison::Middle,
+            Comparison::Birth,
+            Comparison::Email,
+            Comparison::Phone,
+            Comparison::NationalId,
+            Comparison::Street,
+            Comparison::Area,
+            Comparison::BirthPlace,
         ];
         match code {
             16..=19 => Some(Comparison::Category(code - 16)),
@@ -187,7 +233,10 @@ impl Comparison {
 
     /// Whether people of one household share it.
     pub(crate) fn is_shared_at_home(self) -> bool {
-        matches!(self, Comparison::Surname | Comparison::Phone | Comparison::Street | Comparison::Area | Comparison::Email)
+        matches!(
+            self,
+            Comparison::Surname | Comparison::Phone | Comparison::Street | Comparison::Area | Comparison::Email
+        )
     }
 
     /// Whether it tells people of one household apart.
@@ -216,20 +265,20 @@ impl Comparison {
             Comparison::Middle => with(a, b, Slot::Middle, |x, y| {
                 if x.len() == 1 || y.len() == 1 {
                     if x.as_bytes().first() == y.as_bytes().first() { 2 } else { 4 }
-                } else if edits(x, y, 1) <= 1 || jaro(x, y) >= 0.9 {
+                } else if edits(x, y, 1) <= 1 || jaro(x, y, 0.9) >= 0.9 {
                     3
                 } else {
                     4
                 }
             }),
             Comparison::Birth => with(a, b, Slot::Birth, birth),
-            Comparison::Email => with(a, b, Slot::Email, email),
+            Comparison::Email => email_level(a, b),
             Comparison::Phone => with(a, b, Slot::Phone, phone),
             Comparison::NationalId => with(a, b, Slot::NationalId, |x, y| 1 + edits(x, y, 2)),
             Comparison::Street => street(a, b),
             Comparison::Area => area(a, b),
             Comparison::BirthPlace => with(a, b, Slot::BirthPlace, |x, y| match () {
-                () if edits(x, y, 1) <= 1 || jaro(x, y) >= 0.92 => 2,
+                () if edits(x, y, 1) <= 1 || jaro(x, y, 0.92) >= 0.92 => 2,
                 () if is_part_of_the_other(x, y) => 3,
                 () => 4,
             }),
@@ -272,17 +321,23 @@ fn with<S: Slots>(a: &S, b: &S, slot: Slot, compare: impl FnOnce(&str, &str) -> 
 }
 
 fn is_nearly(x: &str, y: &str) -> bool {
-    x == y || (x.len() > 2 && y.len() > 2 && edits(x, y, 1) <= 1)
+    !x.is_empty() && (x == y || (x.len() > 2 && y.len() > 2 && edits(x, y, 1) <= 1))
 }
 
 fn given<S: Slots>(a: &S, b: &S) -> usize {
     let level = with(a, b, Slot::Given, |x, y| {
         let is_initial = x.len() == 1 || y.len() == 1;
         match () {
-            () if is_initial => if x.as_bytes().first() == y.as_bytes().first() { 5 } else { 7 },
+            () if is_initial => {
+                if x.as_bytes().first() == y.as_bytes().first() {
+                    5
+                } else {
+                    7
+                }
+            }
             () if edits(x, y, 1) <= 1 => 2,
             () if stand_for_each_other(x, y) => 3,
-            () => match jaro(x, y) {
+            () => match jaro(x, y, 0.75) {
                 alike if alike >= 0.88 => 4,
                 _ if is_part_of_the_other(x, y) => 4,
                 // `alex` and `alexander`: cut short.
@@ -310,7 +365,7 @@ fn surname<S: Slots>(a: &S, b: &S) -> usize {
         if edits(x, y, 1) <= 1 {
             return 2;
         }
-        match jaro(x, y) {
+        match jaro(x, y, 0.77) {
             alike if alike >= 0.9 => 3,
             _ if is_part_of_the_other(x, y) => 3,
             alike if alike >= 0.77 => 4,
@@ -322,7 +377,9 @@ fn surname<S: Slots>(a: &S, b: &S) -> usize {
 fn birth(x: &str, y: &str) -> usize {
     let part = |text: &'_ str, from: usize, to: usize| text.get(from..to).unwrap_or("").to_owned();
     let (year, month, day) = ((0, 4), (4, 6), (6, 8));
-    let same = |(from, to): (usize, usize)| x.get(from..to) == y.get(from..to) && x.get(from..to).is_some_and(|t| !t.contains('-'));
+    let same = |(from, to): (usize, usize)| {
+        x.get(from..to) == y.get(from..to) && x.get(from..to).is_some_and(|t| !t.contains('-'))
+    };
     // What one of them leaves open cannot disagree.
     if x.contains('-') || y.contains('-') {
         let open = |(from, to): (usize, usize)| part(x, from, to).contains('-') || part(y, from, to).contains('-');
@@ -343,6 +400,23 @@ fn birth(x: &str, y: &str) -> usize {
     }
 }
 
+/// People of one name have similar emails: where the names agree, a similar email says nothing more. A typing error still
+/// does, unless it is in a number: `jane.doe12` and `jane.doe47` are two addresses.
+fn email_level<S: Slots>(a: &S, b: &S) -> usize {
+    let level = with(a, b, Slot::Email, email);
+    if !(2..=4).contains(&level)
+        || !is_nearly(a.text(Slot::Given), b.text(Slot::Given))
+            && !is_nearly(a.text(Slot::Surname), b.text(Slot::Surname))
+    {
+        return level;
+    }
+    let digits = |slots: &S| -> String {
+        let local = slots.text(Slot::Email).split('@').next().unwrap_or("");
+        local.chars().filter(char::is_ascii_digit).collect()
+    };
+    if level == 2 && digits(a) == digits(b) { 2 } else { 0 }
+}
+
 fn email(x: &str, y: &str) -> usize {
     if edits(x, y, 2) <= 2 {
         return 2;
@@ -350,8 +424,13 @@ fn email(x: &str, y: &str) -> usize {
     let (local_x, local_y) = (x.split('@').next().unwrap_or(""), y.split('@').next().unwrap_or(""));
     match () {
         () if local_x == local_y => 3,
-        () if jaro(x, y) >= 0.95 => 2,
-        () if local_x.len() > 3 && local_y.len() > 3 && (edits(local_x, local_y, 2) <= 2 || jaro(local_x, local_y) >= 0.92) => 4,
+        () if jaro(x, y, 0.95) >= 0.95 => 2,
+        () if local_x.len() > 3
+            && local_y.len() > 3
+            && (edits(local_x, local_y, 2) <= 2 || jaro(local_x, local_y, 0.92) >= 0.92) =>
+        {
+            4
+        }
         () => 5,
     }
 }
@@ -372,12 +451,14 @@ fn street<S: Slots>(a: &S, b: &S) -> usize {
         return if same_number { 1 } else { 3 };
     }
     let (x, y) = (a.text(Slot::Street), b.text(Slot::Street));
-    let alike = jaro(x, y);
+    let alike = jaro(x, y, 0.78);
     let is_similar = alike >= 0.92 || edits(x, y, 2) <= 2;
     if is_similar {
         return if same_number { 2 } else { 4 };
     }
-    let overlap = if x.contains(' ') && y.contains(' ') { word_overlap(x, y) } else { 0.0 };
+    let n_words = |text: &str| text.bytes().filter(|byte| *byte == b' ').count() + 1;
+    let n_words = n_words(x).min(n_words(y));
+    let overlap = if n_words > 2 || (n_words == 2 && same_number) { word_overlap(x, y) } else { 0.0 };
     match () {
         () if same_number && (alike >= 0.78 || overlap >= 0.4 || is_part_of_the_other(x, y)) => 5,
         () if overlap >= 0.6 => 4,
@@ -387,7 +468,7 @@ fn street<S: Slots>(a: &S, b: &S) -> usize {
 
 fn area<S: Slots>(a: &S, b: &S) -> usize {
     let postcode = with(a, b, Slot::Postcode, |x, y| if edits(x, y, 1) <= 1 { 2 } else { 3 });
-    let city = with(a, b, Slot::City, |x, y| if edits(x, y, 1) <= 1 || jaro(x, y) >= 0.9 { 2 } else { 3 });
+    let city = with(a, b, Slot::City, |x, y| if edits(x, y, 1) <= 1 || jaro(x, y, 0.9) >= 0.9 { 2 } else { 3 });
     let state = with(a, b, Slot::State, |_, _| 3);
     match (postcode, city, state) {
         (0, 0, 0) => 0,

@@ -40,7 +40,10 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 fn month_word(text: &str) -> Option<u32> {
     let lower = text.to_lowercase();
     let words = lower.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() >= 3);
-    words.filter_map(|word| MONTHS.iter().position(|month| word.starts_with(month))).next().map(|place| place as u32 + 1)
+    words
+        .filter_map(|word| MONTHS.iter().position(|month| word.starts_with(month)))
+        .next()
+        .map(|place| place as u32 + 1)
 }
 
 fn full_year(year: u32, n_digits: usize) -> u32 {
@@ -80,7 +83,11 @@ pub(crate) fn date(raw: &str, order: DateOrder) -> String {
                 // `31121980`: day, month, year in one.
                 Some(_) if is_year(end) && !is_year(begin) => {
                     let (first, second) = begin.split_at_checked(2).unwrap_or(("", ""));
-                    if order == DateOrder::MonthFirst { format!("{end}{begin}") } else { format!("{end}{second}{first}") }
+                    if order == DateOrder::MonthFirst {
+                        format!("{end}{begin}")
+                    } else {
+                        format!("{end}{second}{first}")
+                    }
                 }
                 _ => digits,
             }
@@ -113,9 +120,20 @@ mod tests {
 
     #[test]
     fn every_common_form_is_one_date() {
-        for raw in ["1980-12-31", "31/12/1980", "31.12.1980", "19801231", "31 Dec 1980", "Dec 31, 1980", "12/31/1980",
-            "1980-12-31T00:00:00Z", "31121980", "19801231.0", "31-Dec-80", "1980-12-31 00:00:00"]
-        {
+        for raw in [
+            "1980-12-31",
+            "31/12/1980",
+            "31.12.1980",
+            "19801231",
+            "31 Dec 1980",
+            "Dec 31, 1980",
+            "12/31/1980",
+            "1980-12-31T00:00:00Z",
+            "31121980",
+            "19801231.0",
+            "31-Dec-80",
+            "1980-12-31 00:00:00",
+        ] {
             assert_eq!(date(raw, DateOrder::DayFirst), "19801231", "{raw}");
         }
         assert_eq!(date("01/02/1980", DateOrder::MonthFirst), "19800102");

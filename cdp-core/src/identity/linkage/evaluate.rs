@@ -70,7 +70,8 @@ pub(crate) fn evaluate(links: &Links, labels: &Labels) -> Result<Evaluation> {
     let rows = links.rows_by_id();
     let row = |id: &String| {
         rows.get(id.as_str()).copied().ok_or_else(|| {
-            Error::invalid("a label names a record that was not linked").with_hint("labels carry the record identifiers")
+            Error::invalid("a label names a record that was not linked")
+                .with_hint("labels carry the record identifiers")
         })
     };
     match labels {
@@ -101,10 +102,18 @@ fn of_persons(links: &Links, truth: &[Option<u32>]) -> Evaluation {
     let person = |row: u32| truth.get(row as usize).copied().flatten();
     let label = |left: u32, right: u32| person(left).zip(person(right)).map(|(left, right)| left == right);
     let mut joint: FxHashMap<(u32, u32), f64> = FxHashMap::default();
-    let (mut found, mut true_ones): (FxHashMap<u32, f64>, FxHashMap<u32, f64>) = (FxHashMap::default(), FxHashMap::default());
+    let (mut found, mut true_ones): (FxHashMap<u32, f64>, FxHashMap<u32, f64>) =
+        (FxHashMap::default(), FxHashMap::default());
     // Between two sources, only pairs across them can be true.
     let mut across: FxHashMap<u32, [f64; 2]> = FxHashMap::default();
-    let labelled = || links.labels().iter().zip(truth).enumerate().filter_map(|(row, (cluster, person))| Some((row as u32, *cluster, (*person)?)));
+    let labelled = || {
+        links
+            .labels()
+            .iter()
+            .zip(truth)
+            .enumerate()
+            .filter_map(|(row, (cluster, person))| Some((row as u32, *cluster, (*person)?)))
+    };
     for (row, cluster, person) in labelled() {
         *joint.entry((cluster, person)).or_default() += 1.0;
         *found.entry(cluster).or_default() += 1.0;
@@ -117,7 +126,8 @@ fn of_persons(links: &Links, truth: &[Option<u32>]) -> Evaluation {
     let n_found = pairs(&mut found.values().copied());
     let n_joint = pairs(&mut joint.values().copied());
     let one_source = links.second_source() as usize >= links.len();
-    let n_true = if one_source { pairs(&mut true_ones.values().copied()) } else { across.values().map(|[a, b]| a * b).sum() };
+    let n_true =
+        if one_source { pairs(&mut true_ones.values().copied()) } else { across.values().map(|[a, b]| a * b).sum() };
     let (mut precision, mut recall, mut n) = (0.0, 0.0, 0.0);
     for (_, cluster, person) in labelled() {
         let both = joint.get(&(cluster, person)).copied().unwrap_or(1.0);
@@ -135,7 +145,8 @@ fn of_pairs(links: &Links, labelled: &FxHashMap<(u32, u32), bool>) -> Evaluation
     let label = |left: u32, right: u32| labelled.get(&(left, right)).copied();
     let cluster = |row: u32| links.labels().get(row as usize).copied();
     let linked = |pair: &(u32, u32)| cluster(pair.0) == cluster(pair.1);
-    let count = |test: &dyn Fn(&(u32, u32), bool) -> bool| labelled.iter().filter(|(pair, is)| test(pair, **is)).count() as f64;
+    let count =
+        |test: &dyn Fn(&(u32, u32), bool) -> bool| labelled.iter().filter(|(pair, is)| test(pair, **is)).count() as f64;
     let n_true = count(&|_, is| is);
     let clusters = Scores::of(count(&|pair, is| is && linked(pair)), count(&|pair, _| linked(pair)), n_true);
     let mut sizes: FxHashMap<u32, u64> = FxHashMap::default();
@@ -167,7 +178,10 @@ fn finish(
         (threshold, Scores::of(good, n, n_true))
     };
     let thresholds: Vec<(f64, Scores)> = THRESHOLDS.into_iter().map(at).collect();
-    let best = thresholds.iter().copied().fold((0.5, Scores::of(0.0, 1.0, 1.0)), |best, of| if of.1.f1 > best.1.f1 { of } else { best });
+    let best = thresholds
+        .iter()
+        .copied()
+        .fold((0.5, Scores::of(0.0, 1.0, 1.0)), |best, of| if of.1.f1 > best.1.f1 { of } else { best });
     let kept = judged.iter().filter(|(_, is_match, ..)| *is_match).count() as f64;
     let wrong = judged.iter().filter(|(_, is_match, ..)| !is_match).take(WORST);
     let worst = wrong.map(|(_, _, left, right)| (links.id(*left), links.id(*right), links.explain_rows(*left, *right)));

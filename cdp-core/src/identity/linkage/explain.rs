@@ -79,7 +79,13 @@ pub(crate) fn explain(scorer: &Scorer<'_>, left: u32, right: u32) -> PairExplana
             Part::Dependence { left, right } => format!("both {} and {}", name(left), name(right)),
             Part::Household => "household".to_owned(),
         };
-        parts.push(WeightPart { part, level: level_name, m: shares.map(|(m, _)| m), u: shares.map(|(_, u)| u), weight });
+        parts.push(WeightPart {
+            part,
+            level: level_name,
+            m: shares.map(|(m, _)| m),
+            u: shares.map(|(_, u)| u),
+            weight,
+        });
     });
     let keys = rules_of(scorer.table, right);
     let shared = rules_of(scorer.table, left).into_iter().filter(|key| keys.contains(key));

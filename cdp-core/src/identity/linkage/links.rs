@@ -180,8 +180,9 @@ impl Links {
         let start: usize = self.ids.iter().take(source).map(Records::len).sum();
         let records = self.ids.get(source);
         let row = records.and_then(|records| (0..records.len()).find(|row| records.id(*row) == id));
-        row.map(|row| (start + row) as u32)
-            .ok_or_else(|| Error::not_found("no record with this identifier was linked").with_hint("give identifiers as in `clusters`"))
+        row.map(|row| (start + row) as u32).ok_or_else(|| {
+            Error::not_found("no record with this identifier was linked").with_hint("give identifiers as in `clusters`")
+        })
     }
 
     /// Why two records are or are not one person; fails with `NotFound` for an unknown identifier.

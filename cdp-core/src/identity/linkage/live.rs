@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::blocking::keys_of;
 use super::compare::{Comparison, pattern_of};
-use super::model::LinkageModel;
+use super::model::{LinkageModel, Weights};
 use super::parsed::{Parsed, Reading, Slots};
 use super::records::Records;
 use super::roles::RecognizedColumn;
@@ -37,13 +37,14 @@ impl LiveRecord {
 #[derive(Clone, Debug)]
 pub struct Linker<'m> {
     model: &'m LinkageModel,
+    weights: Weights<'m>,
     comparisons: Vec<Comparison>,
 }
 
 impl<'m> Linker<'m> {
     /// For this model.
     pub fn new(model: &'m LinkageModel) -> Linker<'m> {
-        Linker { model, comparisons: model.comparisons() }
+        Linker { model, weights: model.weights(), comparisons: model.comparisons() }
     }
 
     /// Parses the rows of a table whose columns have these roles.
@@ -56,6 +57,6 @@ impl<'m> Linker<'m> {
     pub fn weight(&self, left: &LiveRecord, right: &LiveRecord) -> f64 {
         let pattern = pattern_of(&self.comparisons, &left.0, &right.0);
         let bits = |slot| if left.0.is_missing(slot) { 0.0 } else { self.model.live_bits(&left.0, slot) };
-        self.model.parts(pattern, bits, |_, _| {})
+        self.weights.parts(pattern, bits, |_, _| {})
     }
 }

@@ -33,7 +33,7 @@ pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
 pub use links::{Band, BlockingReport, Links};
-pub use live::{LiveRecord, Linker};
+pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
 pub use quality::{ModelQuality, Verdict};
 pub use records::Records;
@@ -112,9 +112,15 @@ pub fn link_deciding(
     let mut recognized = Vec::new();
     let mut ids = Vec::new();
     for (source, records) in sources.iter().enumerate() {
-        let mut given: ColumnRoles =
-            linkage.columns.iter().filter(|(name, _)| records.columns().contains(name)).map(|(n, r)| (n.clone(), *r)).collect();
-        given.extend(columns.get(source).into_iter().flat_map(|given| given.iter()).map(|(name, role)| (name.clone(), *role)));
+        let mut given: ColumnRoles = linkage
+            .columns
+            .iter()
+            .filter(|(name, _)| records.columns().contains(name))
+            .map(|(n, r)| (n.clone(), *r))
+            .collect();
+        given.extend(
+            columns.get(source).into_iter().flat_map(|given| given.iter()).map(|(name, role)| (name.clone(), *role)),
+        );
         let roles = roles::recognize(records, &given)?;
         table.append(records, &Reading::new(records, &roles));
         recognized.push(roles);
@@ -146,7 +152,8 @@ pub fn link_deciding(
     let mut measured = measure(&kept, &scorer, linkage);
     measured.n_pairs_compared = n_pairs_compared;
     let quality = judge(&model, measured);
-    let rules = blocking::RULES.iter().zip(&reports).filter(|(_, report)| report.n_pairs > 0 || report.n_blocks_left_out > 0);
+    let rules =
+        blocking::RULES.iter().zip(&reports).filter(|(_, report)| report.n_pairs > 0 || report.n_blocks_left_out > 0);
     let blocking = rules
         .map(|(rule, report)| BlockingReport {
             rule,
@@ -156,8 +163,17 @@ pub fn link_deciding(
         })
         .collect();
     let n = table.len();
-    let mut links =
-        Links { ids, table, model, quality, recognized, blocking, thresholds: linkage.thresholds, pairs: kept, labels: Vec::new() };
+    let mut links = Links {
+        ids,
+        table,
+        model,
+        quality,
+        recognized,
+        blocking,
+        thresholds: linkage.thresholds,
+        pairs: kept,
+        labels: Vec::new(),
+    };
     let constraints = constraints(&links, decisions)?;
     // With a model that cannot be trusted only what people decided is linked.
     let edges = if links.quality.verdict == V::Red { &[] } else { links.pairs.as_slice() };
@@ -252,7 +268,9 @@ fn constraints(links: &Links, decisions: &Decisions) -> Result<Constraints> {
         linked.link(*left, *right);
     });
     if cannot.iter().any(|(left, right)| linked.find(*left) == linked.find(*right)) {
-        return Err(Error::invalid("two records must and must not be linked").with_hint("take one of the decisions back"));
+        return Err(
+            Error::invalid("two records must and must not be linked").with_hint("take one of the decisions back")
+        );
     }
     Ok(Constraints { must, cannot })
 }

@@ -6,7 +6,7 @@
 
 use libm::{exp2, log2};
 
-use super::compare::{Comparison, Pattern, level_of};
+use super::compare::{Comparison, Pattern, SWAPPED, level_of};
 use super::parsed::{Slot, Slots, Table, hash_text};
 
 /// What is known about one comparison; the vectors hold one share for each level, beginning with level 1.
@@ -114,6 +114,8 @@ impl Field {
         let weight = Field::ratio(&self.m, &self.u, level);
         match level {
             1 => weight.max(0.0),
+            // Both names at once: it may weigh as much as both.
+            SWAPPED if self.comparison == Comparison::Given => weight,
             level if level == self.comparison.different() => weight.clamp(-10.0, 0.0),
             _ => weight.min(Field::ratio(&self.m, &self.u, 1).max(0.0)),
         }
@@ -128,16 +130,27 @@ impl LinkageModel {
     /// The model in words, a line for each level of each comparison with its shares and its weight in bits.
     pub fn describe(&self) -> Vec<String> {
         let strangers = 1.0 - self.match_share - self.household_share;
-        let mut lines = vec![format!("prior {:.2} bits, household {:.2} bits, {:.2} records a person",
-            log2(self.match_share / strangers), log2(self.household_share / strangers), self.records_per_person)];
+        let mut lines = vec![format!(
+            "prior {:.2} bits, household {:.2} bits, {:.2} records a person",
+            log2(self.match_share / strangers),
+            log2(self.household_share / strangers),
+            self.records_per_person
+        )];
         for field in &self.fields {
             let shares = field.m.iter().zip(&field.u).zip(&field.h).zip(field.comparison.level_names()).enumerate();
             lines.extend(shares.map(|(place, (((m, u), h), level))| {
-                format!("{} / {level}: m {m:.5} u {u:.7} household {h:.5} weight {:.2}", field.comparison.name(), field.weight(place + 1))
+                format!(
+                    "{} / {level}: m {m:.5} u {u:.7} household {h:.5} weight {:.2}",
+                    field.comparison.name(),
+                    field.weight(place + 1)
+                )
             }));
         }
-        let name = |place: u8| self.fields.get(usize::from(place)).map(|field| field.comparison.name()).unwrap_or_default();
-        lines.extend(self.dependences.iter().map(|d| format!("both {} and {}: -{:.2}", name(d.left), name(d.right), d.bits)));
+        let name =
+            |place: u8| self.fields.get(usize::from(place)).map(|field| field.comparison.name()).unwrap_or_default();
+        lines.extend(
+            self.dependences.iter().map(|d| format!("both {} and {}: -{:.2}", name(d.left), name(d.right), d.bits)),
+        );
         lines
     }
 
@@ -150,47 +163,22 @@ impl LinkageModel {
         self.frequencies.iter().find(|known| known.slot == slot)
     }
 
-    /// Shows the parts of a pair's weight in order and returns their sum, which is the weight.
-    ///
-    /// `bits_of` says what the frequency of the text that both have in a slot adds.
-    pub(crate) fn parts(&self, pattern: Pattern, bits_of: impl Fn(Slot) -> f64, mut show: impl FnMut(Part, f64)) -> f64 {
+    /// The weights of all levels, worked out once.
+    pub(crate) fn weights(&self) -> Weights<'_> {
         let strangers = 1.0 - self.match_share - self.household_share;
-        let mut weight = log2(self.match_share / strangers);
-        let mut household = if self.household_share > 0.0 { log2(self.household_share / strangers) } else { f64::NEG_INFINITY };
-        show(Part::Prior, weight);
-        for (place, field) in self.fields.iter().enumerate() {
-            let level = level_of(pattern, place);
-            if level == 0 {
-                continue;
-            }
-            let bits = field.weight(level);
-            show(Part::Level { field: place, level }, bits);
-            weight += bits;
-            household += field.household_weight(level);
-            if let Some(slot) = field.comparison.frequency_slot(level) {
-                let bits = bits_of(slot);
-                show(Part::Frequency { field: place, slot }, bits);
-                weight += bits;
-                if field.comparison.is_shared_at_home() {
-                    household += bits;
-                }
-            }
+        let of_field = |field: &Field| -> Vec<(f64, f64)> {
+            (1..=field.m.len()).map(|level| (field.weight(level), field.household_weight(level))).collect()
+        };
+        Weights {
+            model: self,
+            prior: log2(self.match_share / strangers),
+            household: if self.household_share > 0.0 {
+                log2(self.household_share / strangers)
+            } else {
+                f64::NEG_INFINITY
+            },
+            fields: self.fields.iter().map(of_field).collect(),
         }
-        for dependence in &self.dependences {
-            let (left, right) = (usize::from(dependence.left), usize::from(dependence.right));
-            let agree = |place: usize| {
-                self.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
-            };
-            if agree(left) && agree(right) {
-                show(Part::Dependence { left, right }, -dependence.bits);
-                weight -= dependence.bits;
-                household -= dependence.bits;
-            }
-        }
-        // Matches stand against strangers and household members together.
-        let bits = if household > 60.0 { -household } else { -log2(1.0 + exp2(household)) };
-        show(Part::Household, bits);
-        weight + bits
     }
 
     /// The bits of a record's own text, looked up by its hash.
@@ -204,9 +192,68 @@ impl LinkageModel {
     }
 }
 
+/// The weights of a model's levels, for matches and for households.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights<'m> {
+    model: &'m LinkageModel,
+    prior: f64,
+    household: f64,
+    fields: Vec<Vec<(f64, f64)>>,
+}
+
+impl Weights<'_> {
+    /// Shows the parts of a pair's weight in order and returns their sum, which is the weight.
+    ///
+    /// `bits_of` says what the frequency of the text that both have in a slot adds.
+    pub(crate) fn parts(
+        &self,
+        pattern: Pattern,
+        bits_of: impl Fn(Slot) -> f64,
+        mut show: impl FnMut(Part, f64),
+    ) -> f64 {
+        let mut weight = self.prior;
+        let mut household = self.household;
+        show(Part::Prior, weight);
+        for (place, (field, weights)) in self.model.fields.iter().zip(&self.fields).enumerate() {
+            let level = level_of(pattern, place);
+            let Some((bits, household_bits)) = level.checked_sub(1).and_then(|level| weights.get(level)).copied()
+            else {
+                continue;
+            };
+            show(Part::Level { field: place, level }, bits);
+            weight += bits;
+            household += household_bits;
+            if let Some(slot) = field.comparison.frequency_slot(level) {
+                let bits = bits_of(slot);
+                show(Part::Frequency { field: place, slot }, bits);
+                weight += bits;
+                if field.comparison.is_shared_at_home() {
+                    household += bits;
+                }
+            }
+        }
+        for dependence in &self.model.dependences {
+            let (left, right) = (usize::from(dependence.left), usize::from(dependence.right));
+            let agree = |place: usize| {
+                self.model.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
+            };
+            if agree(left) && agree(right) {
+                show(Part::Dependence { left, right }, -dependence.bits);
+                weight -= dependence.bits;
+                household -= dependence.bits;
+            }
+        }
+        // Matches stand against strangers and household members together.
+        let bits = if household > 60.0 { -household } else { -log2(1.0 + exp2(household)) };
+        show(Part::Household, bits);
+        weight + bits
+    }
+}
+
 /// A model over a table: what each text adds is worked out once.
 pub(crate) struct Scorer<'t> {
     pub(crate) model: &'t LinkageModel,
+    weights: Weights<'t>,
     pub(crate) table: &'t Table,
     comparisons: Vec<Comparison>,
     bits: Vec<(Slot, Vec<f64>)>,
@@ -218,7 +265,13 @@ impl<'t> Scorer<'t> {
             let counts = table.dictionary(known.slot).counts();
             (known.slot, counts.iter().map(|count| known.bits(*count, model.records_per_person)).collect())
         };
-        Scorer { model, table, comparisons: model.comparisons(), bits: model.frequencies.iter().map(of_slot).collect() }
+        Scorer {
+            model,
+            weights: model.weights(),
+            table,
+            comparisons: model.comparisons(),
+            bits: model.frequencies.iter().map(of_slot).collect(),
+        }
     }
 
     pub(crate) fn pattern(&self, left: u32, right: u32) -> Pattern {
@@ -237,7 +290,7 @@ impl<'t> Scorer<'t> {
             let number = (row.number(slot) as usize).checked_sub(1);
             bits.zip(number).and_then(|((_, bits), number)| bits.get(number)).copied().unwrap_or(0.0)
         };
-        self.model.parts(pattern, bits_of, show)
+        self.weights.parts(pattern, bits_of, show)
     }
 
     pub(crate) fn weight(&self, left: u32, right: u32) -> f64 {

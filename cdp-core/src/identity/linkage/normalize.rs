@@ -7,8 +7,25 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Texts that mean that nothing is known, folded.
 const MISSING: [&str; 19] = [
-    "null", "none", "nan", "n a", "unknown", "unk", "nil", "missing", "undefined", "not available", "not known", "test",
-    "xxx", "xx", "blank", "nat", "not applicable", "no value", "tbd",
+    "null",
+    "none",
+    "nan",
+    "n a",
+    "unknown",
+    "unk",
+    "nil",
+    "missing",
+    "undefined",
+    "not available",
+    "not known",
+    "test",
+    "xxx",
+    "xx",
+    "blank",
+    "nat",
+    "not applicable",
+    "no value",
+    "tbd",
 ];
 
 /// Lower case, no diacritics, words of letters and digits with one space between.
@@ -52,8 +69,30 @@ pub(crate) fn known(raw: &str) -> String {
 }
 
 const TITLES: [&str; 24] = [
-    "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "lady", "lord", "rev", "hon", "herr", "frau", "mme", "mlle", "jr", "sr",
-    "ii", "iii", "iv", "phd", "md", "esq", "professor",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "dr",
+    "prof",
+    "sir",
+    "lady",
+    "lord",
+    "rev",
+    "hon",
+    "herr",
+    "frau",
+    "mme",
+    "mlle",
+    "jr",
+    "sr",
+    "ii",
+    "iii",
+    "iv",
+    "phd",
+    "md",
+    "esq",
+    "professor",
 ];
 
 /// A name without titles and suffixes.
@@ -66,8 +105,9 @@ pub(crate) fn name(raw: &str) -> String {
     if kept.is_empty() { folded } else { kept.join(" ") }
 }
 
-const PARTICLES: [&str; 18] =
-    ["van", "von", "de", "der", "den", "di", "da", "la", "le", "del", "du", "dos", "el", "al", "bin", "ibn", "mac", "st"];
+const PARTICLES: [&str; 18] = [
+    "van", "von", "de", "der", "den", "di", "da", "la", "le", "del", "du", "dos", "el", "al", "bin", "ibn", "mac", "st",
+];
 
 /// A whole name as given names and surname: `Doe, Jane` and `Jane van Doe`.
 pub(crate) fn split_full_name(raw: &str) -> (String, String) {
@@ -131,11 +171,36 @@ pub(crate) fn whole_number(raw: &str) -> &str {
 }
 
 const STREET_WORDS: [(&str, &str); 30] = [
-    ("st", "street"), ("str", "street"), ("rd", "road"), ("ave", "avenue"), ("av", "avenue"), ("dr", "drive"),
-    ("ln", "lane"), ("blvd", "boulevard"), ("ct", "court"), ("crt", "court"), ("pl", "place"), ("cres", "crescent"),
-    ("cct", "circuit"), ("cir", "circle"), ("sq", "square"), ("tce", "terrace"), ("ter", "terrace"), ("hwy", "highway"),
-    ("pde", "parade"), ("cl", "close"), ("pkwy", "parkway"), ("mt", "mount"), ("n", "north"), ("s", "south"),
-    ("e", "east"), ("w", "west"), ("apt", "unit"), ("flat", "unit"), ("strasse", "street"), ("trl", "trail"),
+    ("st", "street"),
+    ("str", "street"),
+    ("rd", "road"),
+    ("ave", "avenue"),
+    ("av", "avenue"),
+    ("dr", "drive"),
+    ("ln", "lane"),
+    ("blvd", "boulevard"),
+    ("ct", "court"),
+    ("crt", "court"),
+    ("pl", "place"),
+    ("cres", "crescent"),
+    ("cct", "circuit"),
+    ("cir", "circle"),
+    ("sq", "square"),
+    ("tce", "terrace"),
+    ("ter", "terrace"),
+    ("hwy", "highway"),
+    ("pde", "parade"),
+    ("cl", "close"),
+    ("pkwy", "parkway"),
+    ("mt", "mount"),
+    ("n", "north"),
+    ("s", "south"),
+    ("e", "east"),
+    ("w", "west"),
+    ("apt", "unit"),
+    ("flat", "unit"),
+    ("strasse", "street"),
+    ("trl", "trail"),
 ];
 
 /// A street as (house number, rest), abbreviations written out.

@@ -46,9 +46,26 @@ const TEXTS: [Slot; 2] = [Slot::Text0, Slot::Text1];
 
 impl Slot {
     pub(crate) const ALL: [Slot; N_SLOTS] = [
-        Slot::Given, Slot::Surname, Slot::Middle, Slot::Birth, Slot::Email, Slot::Phone, Slot::NationalId, Slot::Number,
-        Slot::Street, Slot::Door, Slot::Postcode, Slot::City, Slot::State, Slot::BirthPlace, Slot::Category0,
-        Slot::Category1, Slot::Category2, Slot::Category3, Slot::Text0, Slot::Text1,
+        Slot::Given,
+        Slot::Surname,
+        Slot::Middle,
+        Slot::Birth,
+        Slot::Email,
+        Slot::Phone,
+        Slot::NationalId,
+        Slot::Number,
+        Slot::Street,
+        Slot::Door,
+        Slot::Postcode,
+        Slot::City,
+        Slot::State,
+        Slot::BirthPlace,
+        Slot::Category0,
+        Slot::Category1,
+        Slot::Category2,
+        Slot::Category3,
+        Slot::Text0,
+        Slot::Text1,
     ];
 }
 
@@ -140,7 +157,9 @@ impl Reading {
         }
         // `mary ann` and `j smith`: a second given name is a middle name.
         if parsed.is_missing(Slot::Middle) {
-            if let Some((first, rest)) = parsed.text(Slot::Given).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())) {
+            if let Some((first, rest)) =
+                parsed.text(Slot::Given).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))
+            {
                 if first.len() > 1 {
                     parsed.put(Slot::Given, first);
                     parsed.put(Slot::Middle, rest);
@@ -310,12 +329,6 @@ impl Table {
 
     pub(crate) fn dictionary(&self, slot: Slot) -> &Dictionary {
         self.dictionaries.get(slot as usize).expect("there is a dictionary for every slot")
-    }
-
-    /// The share of records that have something there.
-    pub(crate) fn filled(&self, slot: Slot) -> f64 {
-        let n: u64 = self.dictionary(slot).counts.iter().map(|count| u64::from(*count)).sum();
-        n as f64 / self.len().max(1) as f64
     }
 }
 

@@ -78,14 +78,26 @@ pub(crate) fn judge(model: &LinkageModel, measured: Measured) -> ModelQuality {
     if model.fields.is_empty() {
         because(Verdict::Red, "no column could be compared".to_owned());
     } else if model.n_records >= 2 && full + prior < 3.0 {
-        because(Verdict::Red, "even records that agree in everything would be doubtful: the columns say too little".to_owned());
+        because(
+            Verdict::Red,
+            "even records that agree in everything would be doubtful: the columns say too little".to_owned(),
+        );
     }
     if measured.expected_precision < LEAST_PRECISION {
-        because(Verdict::Yellow, format!("{:.0} % of the automatic links are expected to be right", measured.expected_precision * 100.0));
+        because(
+            Verdict::Yellow,
+            format!("{:.0} % of the automatic links are expected to be right", measured.expected_precision * 100.0),
+        );
     }
     if measured.n_coherence > 200 && measured.coherence < LEAST_COHERENCE {
         let bad = if measured.coherence < LEAST_COHERENCE / 4.0 { Verdict::Red } else { Verdict::Yellow };
-        because(bad, format!("likely links chain unlike records: {:.0} % of the pairs they imply are likely", measured.coherence * 100.0));
+        because(
+            bad,
+            format!(
+                "likely links chain unlike records: {:.0} % of the pairs they imply are likely",
+                measured.coherence * 100.0
+            ),
+        );
     }
     if model.n_records > 100 && expected_matches > 30.0 * n {
         because(Verdict::Yellow, "more than sixty records of one person on average".to_owned());
@@ -94,9 +106,13 @@ pub(crate) fn judge(model: &LinkageModel, measured: Measured) -> ModelQuality {
         let best = (2..field.m.len()).map(|level| field.m.get(level - 1).zip(field.u.get(level - 1)));
         let best = best.flatten().map(|(m, u)| libm::log2(m / u)).fold(f64::MIN, f64::max);
         let exact = field.m.first().zip(field.u.first()).map_or(0.0, |(m, u)| libm::log2(m / u));
-        let has_order = !matches!(field.comparison, Comparison::Given | Comparison::Email | Comparison::Area | Comparison::Street);
+        let has_order =
+            !matches!(field.comparison, Comparison::Given | Comparison::Email | Comparison::Area | Comparison::Street);
         if has_order && exact + 3.0 < best {
-            because(Verdict::Yellow, format!("in `{}` similar values say more than equal ones", field.comparison.name()));
+            because(
+                Verdict::Yellow,
+                format!("in `{}` similar values say more than equal ones", field.comparison.name()),
+            );
         }
     }
     if measured.recall < 0.6 && expected_matches > 20.0 {

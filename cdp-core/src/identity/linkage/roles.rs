@@ -69,7 +69,10 @@ const NAMES: &[(ColumnRole, &str)] = &[
          primerapellido cognome sobrenome achternaam efternamn etternavn nazwisko namelast sname secondname personlastname \
          lastnm legallastname customerlastname contactlastname",
     ),
-    (R::MiddleName, "middlename middle mname midlname middlenames middleinitial mi namemiddle fnamec2 middlenm midname initial initials"),
+    (
+        R::MiddleName,
+        "middlename middle mname midlname middlenames middleinitial mi namemiddle fnamec2 middlenm midname initial initials",
+    ),
     (
         R::FullName,
         "fullname name customername personname contactname wholename displayname completename patientname clientname membername \
@@ -83,8 +86,14 @@ const NAMES: &[(ColumnRole, &str)] = &[
     (R::BirthYear, "by birthyear yearofbirth yob byear dobyear geburtsjahr yearbirth birthdateyear"),
     (R::BirthMonth, "bm birthmonth monthofbirth mob bmonth dobmonth geburtsmonat birthdatemonth"),
     (R::BirthDay, "bd dayofbirth dobday bday geburtstagtag birthdateday"),
-    (R::BirthPlace, "birthplace placeofbirth pob birthcity birthstate birthcountry geburtsort lieudenaissance lugarnacimiento"),
-    (R::Email, "email emailaddress mail emailid emailaddr correo courriel eposta emailadresse workemail personalemail contactemail mailaddress"),
+    (
+        R::BirthPlace,
+        "birthplace placeofbirth pob birthcity birthstate birthcountry geburtsort lieudenaissance lugarnacimiento",
+    ),
+    (
+        R::Email,
+        "email emailaddress mail emailid emailaddr correo courriel eposta emailadresse workemail personalemail contactemail mailaddress",
+    ),
     (
         R::Phone,
         "phone phonenumber telephone telephonenumber tel mobile mobilephone mobilenumber cell cellphone fullphonenumber \
@@ -97,7 +106,10 @@ const NAMES: &[(ColumnRole, &str)] = &[
          taxid tin cpf dni nif personnummer svnr pesel bsn idnumber identitynumber driverlicense driverslicense licensenumber drvrlic \
          socialsecurityid socialinsurancenumber sin medicare medicareno socialsecuritynum loyaltyid memberid",
     ),
-    (R::StreetNumber, "streetnumber housenumber stno streetno houseno housenum streetnum hausnummer hausnr numero addressnumber stnum civicnumber"),
+    (
+        R::StreetNumber,
+        "streetnumber housenumber stno streetno houseno housenum streetnum hausnummer hausnr numero addressnumber stnum civicnumber",
+    ),
     (
         R::Address,
         "address address1 addr addr1 add1 addressline1 addressline street streetaddress streetname resstreetaddress strasse \
@@ -115,13 +127,19 @@ const NAMES: &[(ColumnRole, &str)] = &[
         "postcode zip zipcode postalcode plz codepostal codigopostal cap cep pincode postnummer areacode postcodefake zip5 \
          zipcd postalcd mailzipcode reszipcode postcd addresszip addresspostcode zippostal",
     ),
-    (R::State, "state province region county statecd statecode bundesland departement provincia statedesc prov countydesc addressstate"),
+    (
+        R::State,
+        "state province region county statecd statecode bundesland departement provincia statedesc prov countydesc addressstate",
+    ),
     (
         R::Category,
         "gender sex sexcode gendercode occupation job profession race racecode ethnicity ethniccode party partycd nationality \
          country maritalstatus jobtitle employer company type genderdesc citizenship education countryofbirth cuisine geschlecht",
     ),
-    (R::Ignore, "address2 add2 addr2 addressline2 line2 streetaddress2 lnamec2 unit apartment apt notes comment comments"),
+    (
+        R::Ignore,
+        "address2 add2 addr2 addressline2 line2 streetaddress2 lnamec2 unit apartment apt notes comment comments",
+    ),
 ];
 
 /// The usual role of a column of this name.
@@ -138,18 +156,56 @@ fn by_name(column: &str) -> Option<ColumnRole> {
     }
     // `customer_first_name`, `billing_city`, `patientDob`: a usual name after a word that says whose.
     const WHOSE: [&str; 24] = [
-        "customer", "cust", "client", "patient", "person", "member", "user", "contact", "billing", "shipping", "home", "res", "mail",
-        "mailing", "voter", "employee", "student", "applicant", "legal", "current", "primary", "subject", "personal", "insured",
+        "customer",
+        "cust",
+        "client",
+        "patient",
+        "person",
+        "member",
+        "user",
+        "contact",
+        "billing",
+        "shipping",
+        "home",
+        "res",
+        "mail",
+        "mailing",
+        "voter",
+        "employee",
+        "student",
+        "applicant",
+        "legal",
+        "current",
+        "primary",
+        "subject",
+        "personal",
+        "insured",
     ];
     if let Some(role) = WHOSE.iter().filter_map(|whose| plain.strip_prefix(whose)).find_map(of) {
         return Some(role);
     }
     const PARTS: [(&str, ColumnRole); 21] = [
-        ("firstname", R::GivenName), ("givenname", R::GivenName), ("forename", R::GivenName), ("lastname", R::Surname),
-        ("surname", R::Surname), ("familyname", R::Surname), ("middlename", R::MiddleName), ("fullname", R::FullName),
-        ("dateofbirth", R::BirthDate), ("birthdate", R::BirthDate), ("birthplace", R::BirthPlace), ("email", R::Email),
-        ("phone", R::Phone), ("mobile", R::Phone), ("postcode", R::Postcode), ("postalcode", R::Postcode), ("zipcode", R::Postcode),
-        ("socialsecurity", R::NationalId), ("passport", R::NationalId), ("streetaddress", R::Address), ("gender", R::Category),
+        ("firstname", R::GivenName),
+        ("givenname", R::GivenName),
+        ("forename", R::GivenName),
+        ("lastname", R::Surname),
+        ("surname", R::Surname),
+        ("familyname", R::Surname),
+        ("middlename", R::MiddleName),
+        ("fullname", R::FullName),
+        ("dateofbirth", R::BirthDate),
+        ("birthdate", R::BirthDate),
+        ("birthplace", R::BirthPlace),
+        ("email", R::Email),
+        ("phone", R::Phone),
+        ("mobile", R::Phone),
+        ("postcode", R::Postcode),
+        ("postalcode", R::Postcode),
+        ("zipcode", R::Postcode),
+        ("socialsecurity", R::NationalId),
+        ("passport", R::NationalId),
+        ("streetaddress", R::Address),
+        ("gender", R::Category),
     ];
     PARTS.iter().find(|(part, _)| plain.contains(part)).map(|(_, role)| *role)
 }
@@ -191,7 +247,9 @@ fn content(records: &Records, column: usize) -> Content {
         phone: share(&|text| {
             let n_digits = text.bytes().filter(u8::is_ascii_digit).count();
             let others = text.chars().filter(|letter| letter.is_alphabetic()).count();
-            (7..=15).contains(&n_digits) && others == 0 && text.chars().any(|letter| matches!(letter, '+' | '-' | '(' | ' ' | '/'))
+            (7..=15).contains(&n_digits)
+                && others == 0
+                && text.chars().any(|letter| matches!(letter, '+' | '-' | '(' | ' ' | '/'))
         }),
         given_name: share(&|text| is_given_name(&normalize::fold(text))),
         first_word_is_given_name: share(&|text| {
@@ -199,7 +257,9 @@ fn content(records: &Records, column: usize) -> Content {
             folded.contains(' ') && folded.split(' ').any(is_given_name)
         }),
         digits: share(&|text| normalize::whole_number(text).bytes().all(|byte| byte.is_ascii_digit())),
-        letters: share(&|text| text.chars().all(|letter| letter.is_alphabetic() || matches!(letter, ' ' | '-' | '\'' | '.'))),
+        letters: share(&|text| {
+            text.chars().all(|letter| letter.is_alphabetic() || matches!(letter, ' ' | '-' | '\'' | '.'))
+        }),
         words: words as f64 / n.max(1) as f64,
     }
 }
@@ -242,11 +302,15 @@ pub(crate) fn recognize(records: &Records, given: &BTreeMap<String, ColumnRole>)
     let mut found: Vec<RecognizedColumn> = Vec::with_capacity(records.columns().len());
     for column in records.columns() {
         let role = given.get(column).map(|role| (*role, FoundBy::Given));
-        let (role, found_by) = role.or_else(|| by_name(column).map(|role| (role, FoundBy::Name))).unwrap_or((R::Ignore, FoundBy::Content));
+        let (role, found_by) =
+            role.or_else(|| by_name(column).map(|role| (role, FoundBy::Name))).unwrap_or((R::Ignore, FoundBy::Content));
         found.push(RecognizedColumn { column: column.clone(), role, found_by });
     }
-    let contents: Vec<Option<Content>> =
-        found.iter().enumerate().map(|(at, of)| (of.found_by != FoundBy::Given).then(|| content(records, at))).collect();
+    let contents: Vec<Option<Content>> = found
+        .iter()
+        .enumerate()
+        .map(|(at, of)| (of.found_by != FoundBy::Given).then(|| content(records, at)))
+        .collect();
     correct_by_content(&mut found, &contents);
     let taken: Vec<ColumnRole> = found.iter().map(|of| of.role).collect();
     for (of, seen) in found.iter_mut().zip(&contents) {
@@ -287,6 +351,10 @@ fn correct_by_content(found: &mut [RecognizedColumn], contents: &[Option<Content
             // `name` and `surname`: the first is a given name.
             R::FullName if surname && !given && seen.words < 1.6 => of.role = R::GivenName,
             R::FullName if seen.words > 3.2 => of.role = R::Text,
+            // Names of shops and companies are compared word by word.
+            R::FullName if seen.n >= 20 && seen.words > 1.3 && seen.first_word_is_given_name < 0.12 => {
+                of.role = R::Text
+            }
             R::BirthDate if seen.n >= 20 && seen.date < 0.2 && seen.digits > 0.9 => of.role = R::BirthYear,
             R::Email if seen.n >= 20 && seen.email < 0.2 => (of.role, of.found_by) = (R::Ignore, FoundBy::Content),
             R::Phone if seen.n >= 20 && seen.letters > 0.5 => (of.role, of.found_by) = (R::Ignore, FoundBy::Content),
@@ -326,13 +394,49 @@ mod tests {
 
     #[test]
     fn usual_names_of_columns_are_known() {
-        let febrl = ["rec_id", "given_name", "surname", "street_number", "address_1", "address_2", "suburb", "postcode", "state", "date_of_birth", "soc_sec_id"];
-        let expected = [R::Ignore, R::GivenName, R::Surname, R::StreetNumber, R::Address, R::Ignore, R::Suburb, R::Postcode, R::State, R::BirthDate, R::NationalId];
+        let febrl = [
+            "rec_id",
+            "given_name",
+            "surname",
+            "street_number",
+            "address_1",
+            "address_2",
+            "suburb",
+            "postcode",
+            "state",
+            "date_of_birth",
+            "soc_sec_id",
+        ];
+        let expected = [
+            R::Ignore,
+            R::GivenName,
+            R::Surname,
+            R::StreetNumber,
+            R::Address,
+            R::Ignore,
+            R::Suburb,
+            R::Postcode,
+            R::State,
+            R::BirthDate,
+            R::NationalId,
+        ];
         assert_eq!(roles(&febrl), expected);
-        assert_eq!(roles(&["fname_c1", "fname_c2", "lname_c1", "by", "bm", "bd"]), [R::GivenName, R::MiddleName, R::Surname, R::BirthYear, R::BirthMonth, R::BirthDay]);
-        assert_eq!(roles(&["first_name", "surname", "full_name", "dob", "cluster"]), [R::GivenName, R::Surname, R::Ignore, R::BirthDate, R::Ignore]);
-        assert_eq!(roles(&["customerFirstName", "Customer Last Name", "E-Mail", "ZIP Code"]), [R::GivenName, R::Surname, R::Email, R::Postcode]);
-        assert_eq!(roles(&["fName", "lName", "stNo", "add1", "add2", "areacode", "ssn"]), [R::GivenName, R::Surname, R::StreetNumber, R::Address, R::Ignore, R::Postcode, R::NationalId]);
+        assert_eq!(
+            roles(&["fname_c1", "fname_c2", "lname_c1", "by", "bm", "bd"]),
+            [R::GivenName, R::MiddleName, R::Surname, R::BirthYear, R::BirthMonth, R::BirthDay]
+        );
+        assert_eq!(
+            roles(&["first_name", "surname", "full_name", "dob", "cluster"]),
+            [R::GivenName, R::Surname, R::Ignore, R::BirthDate, R::Ignore]
+        );
+        assert_eq!(
+            roles(&["customerFirstName", "Customer Last Name", "E-Mail", "ZIP Code"]),
+            [R::GivenName, R::Surname, R::Email, R::Postcode]
+        );
+        assert_eq!(
+            roles(&["fName", "lName", "stNo", "add1", "add2", "areacode", "ssn"]),
+            [R::GivenName, R::Surname, R::StreetNumber, R::Address, R::Ignore, R::Postcode, R::NationalId]
+        );
     }
 
     #[test]
@@ -344,7 +448,10 @@ mod tests {
             records.push(&row.to_string(), ["robert", email.as_str(), date.as_str(), "+44 20 7946 0000"]).unwrap();
         }
         let found = recognize(&records, &BTreeMap::new()).unwrap();
-        assert_eq!(found.iter().map(|of| of.role).collect::<Vec<_>>(), [R::GivenName, R::Email, R::BirthDate, R::Phone]);
+        assert_eq!(
+            found.iter().map(|of| of.role).collect::<Vec<_>>(),
+            [R::GivenName, R::Email, R::BirthDate, R::Phone]
+        );
     }
 
     #[test]

@@ -131,6 +131,15 @@ impl LinkageModel {
             let counts = (0..n).map(|_| Ok((content.u64()?, content.u32()?))).collect::<Result<_>>()?;
             frequencies.push(Frequencies { slot, n_filled, same_by_chance, counts });
         }
-        Ok(LinkageModel { fields, match_share, household_share, records_per_person, n_records, seed, dependences, frequencies })
+        Ok(LinkageModel {
+            fields,
+            match_share,
+            household_share,
+            records_per_person,
+            n_records,
+            seed,
+            dependences,
+            frequencies,
+        })
     }
 }

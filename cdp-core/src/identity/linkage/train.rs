@@ -133,7 +133,8 @@ impl Em {
         let log_ratios = |of: &[f64], u: &[f64]| -> Vec<f64> { of.iter().zip(u).map(|(of, u)| log(of / u)).collect() };
         let m_ratios: Vec<Vec<f64>> = self.fields.iter().map(|field| log_ratios(&field.m, &field.u)).collect();
         let h_ratios: Vec<Vec<f64>> = self.fields.iter().map(|field| log_ratios(&field.h, &field.u)).collect();
-        let empty = |fields: &[Field]| -> Vec<Vec<f64>> { fields.iter().map(|field| vec![0.0; field.m.len()]).collect() };
+        let empty =
+            |fields: &[Field]| -> Vec<Vec<f64>> { fields.iter().map(|field| vec![0.0; field.m.len()]).collect() };
         let (mut of_matches, mut of_households) = (empty(&self.fields), empty(&self.fields));
         let (mut matches, mut households) = (0.0, 0.0);
         let (match_start, household_start) =
@@ -178,7 +179,10 @@ impl Em {
             update(&mut field.m, m, &prior, M_PRIOR_PAIRS);
             if self.has_households && field.comparison.is_shared_at_home() {
                 update(&mut field.h, h, &household_prior(field.comparison), H_PRIOR_PAIRS);
+                // Somebody may have moved out, changed the name or the number.
+                at_least(&mut field.h, field.comparison.different(), LEAST_APART);
             }
+            at_most(&mut field.m, field.comparison.different(), most_different(field.comparison));
         }
         let few = (0.02 * self.n_records).min(2.0);
         let renewed = ((matches + few) / (self.n_pairs + 2.0 * few)).clamp(1e-13, 0.6);
@@ -197,6 +201,40 @@ impl Em {
                 break;
             }
         }
+    }
+}
+
+// Of the people of one household, so many do not share a thing that households share.
+const LEAST_APART: f64 = 0.04;
+
+/// Where records of one person disagree more often than this, the class of matches has taken in others.
+fn most_different(comparison: Comparison) -> f64 {
+    match comparison {
+        Comparison::Birth => 0.10,
+        Comparison::Given | Comparison::Surname | Comparison::NationalId => 0.2,
+        Comparison::Text(_) => 0.4,
+        _ => 0.6,
+    }
+}
+
+/// Sets the share of a level and scales the others to what is left.
+fn set_share(shares: &mut [f64], level: usize, to: f64) {
+    let Some(now) = level.checked_sub(1).and_then(|place| shares.get(place)).copied() else { return };
+    let rest = (1.0 - to) / (1.0 - now).max(1e-9);
+    for (place, share) in shares.iter_mut().enumerate() {
+        *share = if place + 1 == level { to } else { *share * rest };
+    }
+}
+
+fn at_most(shares: &mut [f64], level: usize, most: f64) {
+    if level.checked_sub(1).and_then(|place| shares.get(place)).is_some_and(|share| *share > most) {
+        set_share(shares, level, most);
+    }
+}
+
+fn at_least(shares: &mut [f64], level: usize, least: f64) {
+    if level.checked_sub(1).and_then(|place| shares.get(place)).is_some_and(|share| *share < least) {
+        set_share(shares, level, least);
     }
 }
 
@@ -308,7 +346,8 @@ pub(crate) fn train(table: &Table, comparisons: &[Comparison], proposed: &Counte
         dependences: Vec::new(),
         frequencies,
     };
-    let dependences = dependences(&em.fields, &random, |pattern| model.parts(pattern, |_| 0.0, |_, _| {}));
+    let weights = model.weights();
+    let dependences = dependences(&em.fields, &random, |pattern| weights.parts(pattern, |_| 0.0, |_, _| {}));
     if !dependences.is_empty() {
         em.run(proposed, &dependences);
         model.fields.clone_from(&em.fields);
@@ -334,9 +373,10 @@ fn frequencies(table: &Table, em: &Em) -> Vec<Frequencies> {
         let dictionary = table.dictionary(slot);
         let (same, pairs) = same_by_counts(table, slot);
         // Where the slot decides full agreement of a comparison, its share without matches is known already.
-        let field = em.fields.iter().find(|field| {
-            field.comparison.frequency_slot(1) == Some(slot) && field.comparison != Comparison::Area
-        });
+        let field = em
+            .fields
+            .iter()
+            .find(|field| field.comparison.frequency_slot(1) == Some(slot) && field.comparison != Comparison::Area);
         let corrected = field.and_then(|field| field.u.first()).copied();
         let smoothed = (same * pairs + U_PRIOR_PAIRS * 1e-3) / (pairs + U_PRIOR_PAIRS);
         let mut counts: Vec<(u64, u32)> = (1..=dictionary.len())
