@@ -15,14 +15,14 @@ BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
 .PHONY: help demo check test rust py node types quickstarts readme consumers kill wheel npm clean
-.PHONY: bench bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-python bench-node
+.PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-python bench-node
 
 help:
 	@echo "make demo    the main job on real orders, in the terminal"
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
 	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
-	@echo "             one table each against its peers; bench-retail: ingest of real orders"
+	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...)"
 	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
 	@echo "make clean   removes what was built"
 
@@ -104,6 +104,13 @@ bench-audience: $(BENCH_VENV)/ready
 bench-concurrency: $(BENCH_VENV)/ready bench-node
 	$(BENCH) concurrency $(BENCH_ARGUMENTS)
 
+# `make bench-identity RECORDS=1000000 EDGES=10000000` is the published size.
+RECORDS ?= 20000
+EDGES ?= 1000000
+IDENTITY_VENV := build/bench-identity
+bench-identity: $(IDENTITY_VENV)/ready
+	$(BENCH) identity --python $(abspath $(IDENTITY_VENV))/bin/python --events $(RECORDS) --edges $(EDGES) $(BENCH_OPTIONS)
+
 bench-retail: $(BENCH_VENV)/ready
 	$(BENCH) retail $(BENCH_ARGUMENTS)
 
@@ -119,6 +126,11 @@ bench-node:
 $(BENCH_VENV)/ready: benches/requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_PY) -m pip install --quiet --requirement benches/requirements.txt
+	touch $@
+
+$(IDENTITY_VENV)/ready: benches/requirements-identity.txt
+	$(PYTHON) -m venv $(IDENTITY_VENV)
+	$(IDENTITY_VENV)/bin/python -m pip install --quiet --requirement benches/requirements-identity.txt
 	touch $@
 
 wheel: $(VENV)/ready

@@ -1,16 +1,18 @@
 //! The benches: one command a table, each as ratios to peers that run in turn with us, each side a process of its own.
 //!
 //! `cdp-benches <table> [--events n] [--profiles n] [--repetitions n] [--seed n] [--python path] [--node path]`; the tables are
-//! `ingest`, `reads`, `audience`, `concurrency` and `retail`. `cdp-benches work <worker>` is one of our own sides.
+//! `ingest`, `reads`, `audience`, `concurrency`, `identity` and `retail`. `cdp-benches persons` writes made-up people. `cdp-benches work <worker>` is one of our own sides.
 
 mod arguments;
 mod audience;
 mod concurrency;
 mod dataset;
 mod definitions;
+mod identity;
 mod ingest;
 mod measure;
 mod messages;
+mod persons;
 mod reads;
 mod report;
 mod retail;
@@ -18,6 +20,7 @@ mod run;
 mod work_audience;
 mod work_concurrency;
 mod work_ingest;
+mod work_link;
 mod work_raw;
 mod work_reads;
 mod world;
@@ -33,6 +36,8 @@ fn main() {
         ["reads", ..] => reads::run(&rest(1)),
         ["audience", ..] => audience::run(&rest(1)),
         ["concurrency", ..] => concurrency::run(&rest(1)),
+        ["identity", ..] => identity::run(&rest(1)),
+        ["persons", ..] => persons::run(&rest(1)),
         ["retail", ..] => retail::run(&rest(1)),
         ["work", "retail", orders, file] => retail::ours(orders.as_ref(), file.as_ref()),
         ["work", "ingest", ..] => work_ingest::ingest(&rest(2)),
@@ -44,10 +49,13 @@ fn main() {
         ["work", "features", ..] => work_reads::read_features(&rest(2)),
         ["work", "tables", ..] => work_reads::read_tables(&rest(2)),
         ["work", "merges", ..] => work_reads::merge(&rest(2)),
+        ["work", "link", ..] => work_link::link_people(&rest(2)),
+        ["work", "components", ..] => work_link::components(&rest(2)),
+        ["work", "edges", ..] => work_link::write_edges(&rest(2)),
         ["work", "audience", ..] => work_audience::rebuild(&rest(2)),
         ["work", "refresh", ..] => work_audience::refresh(&rest(2)),
         ["work", "track", ..] => work_concurrency::track(&rest(2)),
         ["work", "readers", ..] => work_concurrency::read_while_writing(&rest(2)),
-        _ => run::stop("give a table: ingest, reads, audience, concurrency or retail"),
+        _ => run::stop("give a table: ingest, reads, audience, concurrency, identity or retail"),
     }
 }

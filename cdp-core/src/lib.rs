@@ -34,4 +34,5 @@ pub mod wire;
 pub use cdp::{Cdp, OpenOptions};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Fault, Result};
+pub use identity::linkage::{self, link, link_two};
 pub use store::Durability;

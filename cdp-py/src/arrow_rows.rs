@@ -37,6 +37,13 @@ impl ArrowRows {
     }
 }
 
+impl ArrowRows {
+    /// The batches themselves, for who reads by columns.
+    pub(crate) fn into_batches(self) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.batches.map(|batch| batch.map_err(|error| Error::new(ErrorKind::Io, unreadable(&error).message())))
+    }
+}
+
 #[expect(unsafe_code, reason = "the Arrow C stream interface passes a pointer")]
 fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<RecordBatchStreamReader> {
     let pointer = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<FFI_ArrowArrayStream>();
@@ -102,7 +109,7 @@ fn row(batch: &RecordBatch, row: usize) -> Result<Value> {
 
 type Cell = std::result::Result<Value, String>;
 
-fn cell(array: &dyn Array, row: usize) -> Cell {
+pub(crate) fn cell(array: &dyn Array, row: usize) -> Cell {
     use DataType as D;
     if array.is_null(row) {
         return Ok(Value::Null);

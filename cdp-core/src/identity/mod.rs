@@ -12,6 +12,7 @@ mod forest;
 mod hub;
 mod labels;
 mod limits;
+pub mod linkage;
 mod links;
 mod normalize;
 mod overlay;

@@ -25,6 +25,7 @@ from ._errors import (
     IoError,
     NotFoundError,
 )
+from ._link import Links, link
 from ._results import Decision, Frame, ModelReport, Prediction, Profile, Receipt, Record
 from ._store import Cdp, open
 
@@ -45,6 +46,7 @@ __all__ = [
     "InternalError",
     "InvalidError",
     "IoError",
+    "Links",
     "ModelReport",
     "NotFoundError",
     "Prediction",
@@ -52,5 +54,6 @@ __all__ = [
     "Receipt",
     "Record",
     "__version__",
+    "link",
     "open",
 ]

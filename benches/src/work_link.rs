@@ -1,0 +1,109 @@
+//! Our side of the identity bench: link a CSV of people with defaults, and connected components of a list of edges.
+
+use std::path::Path;
+
+use cdp_core::definitions::LinkageDefinition;
+use cdp_core::linkage::{ColumnRoles, Components, Evaluation, Labels, Records, Scores, link};
+use cdp_core::records::Value;
+
+use crate::arguments::Arguments;
+use crate::measure::Meter;
+use crate::persons::Chance;
+
+/// A CSV with a column of record identifiers and, if there is one, a column of true clusters, which is not linked with.
+fn read(file: &Path, id: &str, truth: &str) -> (Records, Vec<(String, String)>) {
+    let mut reader = csv::Reader::from_path(file).expect("the data can be read");
+    let header = reader.headers().expect("the data has a header").clone();
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let (id, truth) = (place(id), place(truth));
+    let columns: Vec<usize> =
+        (0..header.len()).filter(|column| Some(*column) != id && Some(*column) != truth).collect();
+    let mut records = Records::new(columns.iter().map(|column| &header[*column]));
+    let mut labels = Vec::new();
+    for (number, row) in reader.records().enumerate() {
+        let row = row.expect("the data is CSV");
+        let name = id.map_or_else(|| number.to_string(), |id| row[id].to_owned());
+        records.push(&name, columns.iter().map(|column| &row[*column])).expect("the data fits");
+        labels.extend(truth.map(|truth| (name, row[truth].to_owned())));
+    }
+    (records, labels)
+}
+
+fn scores(of: &Scores) -> Value {
+    Value::object([
+        ("precision", Value::float(of.precision)),
+        ("recall", Value::float(of.recall)),
+        ("f1", Value::float(of.f1)),
+    ])
+}
+
+fn evaluation(of: &Evaluation) -> Vec<(String, Value)> {
+    let at = |threshold: f64| {
+        of.thresholds.iter().find(|(known, _)| *known == threshold).map_or(Value::Null, |(_, of)| scores(of))
+    };
+    [
+        ("clusters", scores(&of.clusters)),
+        ("b_cubed", scores(&of.b_cubed)),
+        ("pairs_at_50", at(0.5)),
+        ("pairs_at_90", at(0.9)),
+        ("pairs_at_99", at(0.99)),
+        ("kept_recall", Value::float(of.kept_recall)),
+        ("largest_cluster", Value::count(of.largest_clusters.0 as usize)),
+        ("largest_true_cluster", Value::count(of.largest_clusters.1 as usize)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Links with defaults; says what it cost and how good the clusters are. `--show yes` tells more to a reader.
+pub fn link_people(arguments: &Arguments) {
+    let (file, id, truth) =
+        (arguments.path("data"), arguments.text("id", "rec_id"), arguments.text("truth", "cluster"));
+    let meter = Meter::start();
+    let (records, labels) = read(&file, &id, &truth);
+    let links = link(&records, &ColumnRoles::new(), &LinkageDefinition::default(), arguments.number("seed", 0))
+        .expect("people can be linked");
+    let usage = meter.stop();
+    let mut fields = usage.fields();
+    fields.push(("rows".to_owned(), Value::count(links.len())));
+    fields.push(("pairs".to_owned(), Value::count(links.quality().n_pairs_compared as usize)));
+    let found = links.evaluate(&Labels::Persons(labels)).expect("the labels are of these records");
+    fields.extend(evaluation(&found));
+    if arguments.text("show", "no") == "yes" {
+        println!("{:#?}", links.quality());
+        println!("{:?}", links.recognized());
+        links.blocking().iter().for_each(|rule| println!("{rule:?}"));
+        links.model().describe().iter().for_each(|line| println!("{line}"));
+        for (left, right, why) in found.worst.iter().take(arguments.number("worst", 3) as usize) {
+            println!("{left} {right} {:.1}", why.weight);
+            why.parts.iter().for_each(|part| println!("    {} {:?} {:.2}", part.part, part.level, part.weight));
+        }
+    }
+    println!("{}", Value::Object(fields.into_iter().collect()).to_json());
+}
+
+/// Connected components of `--edges n` random edges between as many nodes, the same edges as the peers'.
+pub fn components(arguments: &Arguments) {
+    let n = arguments.number("edges", 1_000_000) as usize;
+    let mut chance = Chance(42);
+    let edges: Vec<(u32, u32)> = (0..n).map(|_| (chance.below(n) as u32, chance.below(n) as u32)).collect();
+    let meter = Meter::start();
+    let mut components = Components::new(n);
+    edges.iter().for_each(|(left, right)| {
+        components.link(*left, *right);
+    });
+    let labels = components.labels();
+    let mut fields = meter.stop().fields();
+    let n_groups = labels.iter().enumerate().filter(|(node, label)| *node as u32 == **label).count();
+    fields.push(("rows".to_owned(), Value::count(n)));
+    fields.push(("components".to_owned(), Value::count(n_groups)));
+    println!("{}", Value::Object(fields.into_iter().collect()).to_json());
+}
+
+/// Writes the edges of [`components`] for the peers, as pairs of little-endian u32.
+pub fn write_edges(arguments: &Arguments) {
+    let n = arguments.number("edges", 1_000_000) as usize;
+    let mut chance = Chance(42);
+    let bytes: Vec<u8> = (0..2 * n).flat_map(|_| (chance.below(n) as u32).to_le_bytes()).collect();
+    std::fs::write(arguments.path("out"), bytes).expect("the edges can be written");
+}

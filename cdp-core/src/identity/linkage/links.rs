@@ -1,0 +1,208 @@
+//! What linking found: clusters, weighted pairs, the model and its verdict, and the answers to questions about them.
+
+use std::fmt;
+
+use rustc_hash::FxHashMap;
+
+use super::evaluate::{Evaluation, Labels, evaluate};
+use super::explain::{PairExplanation, explain};
+use super::model::{LinkageModel, Scorer, probability, weight_of};
+use super::parsed::Table;
+use super::quality::ModelQuality;
+use super::records::Records;
+use super::roles::RecognizedColumn;
+use crate::definitions::LinkageThresholds;
+use crate::error::{Error, Result};
+use crate::records::{Cells, Frame};
+
+/// What is to be done with a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Band {
+    /// Sure enough to link without a person looking.
+    Auto,
+    /// A person should look.
+    Review,
+    /// Not linked.
+    Reject,
+}
+
+impl Band {
+    /// `auto`, `review` or `reject`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Band::Auto => "auto",
+            Band::Review => "review",
+            Band::Reject => "reject",
+        }
+    }
+}
+
+/// What one blocking rule did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockingReport {
+    /// The rule, in words.
+    pub rule: &'static str,
+    /// How many pairs it proposed, also those that others proposed too.
+    pub n_pairs: u64,
+    /// How many of its blocks were too large.
+    pub n_blocks_left_out: u64,
+    /// The most records of a block that was used.
+    pub largest_block_used: u32,
+}
+
+/// The result of [`link`](super::link).
+pub struct Links {
+    pub(crate) ids: Vec<Records>,
+    pub(crate) table: Table,
+    pub(crate) model: LinkageModel,
+    pub(crate) quality: ModelQuality,
+    pub(crate) recognized: Vec<Vec<RecognizedColumn>>,
+    pub(crate) blocking: Vec<BlockingReport>,
+    pub(crate) thresholds: LinkageThresholds,
+    pub(crate) pairs: Vec<(u32, u32, f64)>,
+    pub(crate) labels: Vec<u32>,
+}
+
+/// Shows sizes, never a value.
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Links({} records, {} pairs)", self.labels.len(), self.pairs.len())
+    }
+}
+
+impl Links {
+    /// How many records were linked, of both sources.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there were no records.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// For each record, in order of rows, the first record of its cluster.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The pairs that were kept with their weights, by rows.
+    pub fn pair_weights(&self) -> &[(u32, u32, f64)] {
+        &self.pairs
+    }
+
+    /// The row from which the second source begins; the number of records if there is one source.
+    pub fn second_source(&self) -> u32 {
+        self.table.second_source
+    }
+
+    /// The trained model.
+    pub fn model(&self) -> &LinkageModel {
+        &self.model
+    }
+
+    /// Whether the model may be trusted.
+    pub fn quality(&self) -> &ModelQuality {
+        &self.quality
+    }
+
+    /// The roles of the columns, for each source.
+    pub fn recognized(&self) -> &[Vec<RecognizedColumn>] {
+        &self.recognized
+    }
+
+    /// What each blocking rule did.
+    pub fn blocking(&self) -> &[BlockingReport] {
+        &self.blocking
+    }
+
+    /// The identifier of a row.
+    pub fn id(&self, row: u32) -> String {
+        let second = self.table.second_source;
+        let (source, row) = if row >= second { (1, row - second) } else { (0, row) };
+        self.ids.get(source).map(|records| records.id(row as usize).to_owned()).unwrap_or_default()
+    }
+
+    /// The band of a weight. Nothing is `auto` under a red verdict.
+    pub fn band(&self, weight: f64) -> Band {
+        let chance = probability(weight);
+        match () {
+            () if chance >= self.thresholds.auto && self.quality.verdict != super::quality::Verdict::Red => Band::Auto,
+            () if chance >= self.thresholds.review => Band::Review,
+            () => Band::Reject,
+        }
+    }
+
+    /// Every record with the identifier of the first record of its cluster: columns `record_id` and `cluster_id`, and
+    /// `source` (`left` or `right`) where two tables were linked. In order of rows.
+    pub fn clusters_frame(&self) -> Frame {
+        let rows = 0..self.len() as u32;
+        let ids = rows.clone().map(|row| Some(self.id(row))).collect();
+        let clusters = self.labels.iter().map(|label| Some(self.id(*label))).collect();
+        let mut columns = vec![("record_id", Cells::Text(ids)), ("cluster_id", Cells::Text(clusters))];
+        if self.ids.len() > 1 {
+            let source = |row: u32| Some(if row < self.second_source() { "left" } else { "right" }.to_owned());
+            columns.push(("source", Cells::Text(rows.map(source).collect())));
+        }
+        Frame::new(columns)
+    }
+
+    /// The pairs that are likely enough to be kept: `left`, `right`, `weight`, `probability`, `band` and whether both are in
+    /// one cluster (`linked`). The likeliest first.
+    pub fn pairs_frame(&self) -> Frame {
+        let mut order: Vec<&(u32, u32, f64)> = self.pairs.iter().collect();
+        order.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
+        let label = |row: u32| self.labels.get(row as usize).copied();
+        Frame::new(vec![
+            ("left", Cells::Text(order.iter().map(|pair| Some(self.id(pair.0))).collect())),
+            ("right", Cells::Text(order.iter().map(|pair| Some(self.id(pair.1))).collect())),
+            ("weight", Cells::Float64(order.iter().map(|pair| Some(pair.2)).collect())),
+            ("probability", Cells::Float64(order.iter().map(|pair| Some(probability(pair.2))).collect())),
+            ("band", Cells::Text(order.iter().map(|pair| Some(self.band(pair.2).as_str().to_owned())).collect())),
+            ("linked", Cells::Bool(order.iter().map(|pair| Some(label(pair.0) == label(pair.1))).collect())),
+        ])
+    }
+
+    pub(crate) fn rows_by_id(&self) -> FxHashMap<&str, u32> {
+        let mut rows = FxHashMap::default();
+        let mut row = 0;
+        for records in &self.ids {
+            for place in 0..records.len() {
+                rows.insert(records.id(place), row);
+                row += 1;
+            }
+        }
+        rows
+    }
+
+    /// The row of an identifier. Where both sources use it, `source` says which: 0 left, 1 right.
+    pub fn row_of(&self, id: &str, source: usize) -> Result<u32> {
+        let start: usize = self.ids.iter().take(source).map(Records::len).sum();
+        let records = self.ids.get(source);
+        let row = records.and_then(|records| (0..records.len()).find(|row| records.id(*row) == id));
+        row.map(|row| (start + row) as u32).ok_or_else(|| {
+            Error::not_found("no record with this identifier was linked").with_hint("give identifiers as in `clusters`")
+        })
+    }
+
+    /// Why two records are or are not one person; fails with `NotFound` for an unknown identifier.
+    ///
+    /// Of two sources, the first identifier is looked for in the left one and the second in the right one.
+    pub fn explain(&self, left: &str, right: &str) -> Result<PairExplanation> {
+        let (left, right) = (self.row_of(left, 0)?, self.row_of(right, self.ids.len().saturating_sub(1))?);
+        Ok(self.explain_rows(left, right))
+    }
+
+    pub(crate) fn explain_rows(&self, left: u32, right: u32) -> PairExplanation {
+        explain(&Scorer::new(&self.model, &self.table), left, right)
+    }
+
+    /// How good the links are against labels. Fails with `Invalid` if a label names an unknown record.
+    pub fn evaluate(&self, labels: &Labels) -> Result<Evaluation> {
+        evaluate(self, labels)
+    }
+
+    pub(crate) fn least_weight(thresholds: &LinkageThresholds) -> f64 {
+        weight_of(thresholds.keep).min(weight_of(thresholds.cluster))
+    }
+}

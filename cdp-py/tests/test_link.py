@@ -1,0 +1,103 @@
+"""Linking frames of people from Python: what goes in, what comes out, and the questions a result answers."""
+
+import csv
+import math
+import os
+import pathlib
+
+import cdp
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+DATA = pathlib.Path(os.environ.get("CDP_DATA", pathlib.Path(__file__).parents[2] / "../shared/data"))
+
+PEOPLE = [
+    {"rec_id": "a", "first_name": "Robert", "surname": "Allen", "dob": "1971-05-24", "email": "roberta25@smith.net"},
+    {"rec_id": "b", "first_name": "Rob", "surname": "Alen", "dob": "1971-05-24", "email": "roberta25@smith.net"},
+    {"rec_id": "c", "first_name": "Jane", "surname": "Doe", "dob": "1980-01-30", "email": "jane@e.com"},
+]
+
+
+def clusters(links):
+    return links.clusters["cluster_id"]
+
+
+@pytest.mark.parametrize("make", [list, pd.DataFrame, pl.DataFrame, pa.Table.from_pylist])
+def test_any_frame_goes_in(make):
+    links = cdp.link(make(PEOPLE))
+    assert clusters(links) == ["a", "a", "c"]
+    assert links.recognized == {
+        "first_name": "given_name", "surname": "surname", "dob": "birth_date", "email": "email",
+    }
+
+
+def test_parts_of_an_explanation_add_up_exactly():
+    why = cdp.link(PEOPLE).explain("a", "b")
+    total = 0.0
+    for part in why["parts"]:
+        total += part["weight"]
+    assert total == why["weight"]
+    assert why["probability"] == pytest.approx(1 / (1 + 2 ** -why["weight"]))
+    assert why["rules"]
+
+
+def test_pairs_have_bands_and_labels_are_evaluated():
+    links = cdp.link(PEOPLE)
+    [pair] = list(links.pairs)
+    assert (pair["left"], pair["right"], pair["linked"]) == ("a", "b", True)
+    assert pair["band"] in ("auto", "review")
+    assert links.evaluate({"a": 1, "b": 1, "c": 2})["clusters"]["f1"] == 1
+    assert links.evaluate([{"left": "a", "right": "b", "match": True}])["clusters"]["recall"] == 1
+    with pytest.raises(cdp.InvalidError):
+        links.evaluate({"nobody": 1})
+
+
+def test_two_frames_are_linked_one_to_one():
+    other = [{"id": 7, "vorname": "Robert", "nachname": "Allen", "geburtsdatum": "24.05.1971", "mail": "roberta25@smith.net"}]
+    links = cdp.link([PEOPLE[0], PEOPLE[2]], other)
+    assert clusters(links) == ["a", "c", "a"]
+    assert links.clusters["source"] == ["left", "left", "right"]
+
+
+def test_decisions_hold_and_contradictions_are_refused():
+    assert clusters(cdp.link(PEOPLE, cannot_link=[("a", "b")])) == ["a", "b", "c"]
+    assert clusters(cdp.link(PEOPLE, must_link=[("a", "c")]))[2] == "a"
+    with pytest.raises(cdp.InvalidError):
+        cdp.link(PEOPLE, must_link=[("a", "b")], cannot_link=[("b", "a")])
+
+
+@pytest.mark.parametrize("rows", [[], [{}], [{"a": None}], [{"a": 1}, {"a": 2}], [{"x": "?"}] * 10, PEOPLE[:1]])
+def test_tables_without_people_link_nothing(rows):
+    links = cdp.link(rows, record_id=None)
+    assert len(set(clusters(links))) == len(rows)
+    assert len(links.pairs) == 0 or rows == [{"x": "?"}] * 10
+
+
+def test_wrong_arguments_say_what_is_allowed():
+    with pytest.raises(cdp.InvalidError, match="roles"):
+        cdp.link(PEOPLE, columns={"surname": "family"})
+    with pytest.raises(cdp.InvalidError, match="columns"):
+        cdp.link(PEOPLE, columns={"nme": "surname"})
+    with pytest.raises(cdp.InvalidError, match="more than once"):
+        cdp.link([*PEOPLE, PEOPLE[0]])
+    with pytest.raises(cdp.InvalidError):
+        cdp.link(PEOPLE, linkage={"treshold": 1})
+
+
+def test_labelled_people_are_found_with_defaults():
+    file = DATA / "persons/splink_fake_1000.csv"
+    if not file.exists():
+        pytest.skip(f"SKIPPED: {file} is not there")
+    with file.open(newline="") as rows:
+        people = list(csv.DictReader(rows))
+    links = cdp.link(people)
+    found = links.evaluate({row["unique_id"]: row["cluster"] for row in people})
+    assert found["clusters"]["f1"] > 0.925
+    assert links.quality["verdict"] == "green"
+    assert "cluster" not in [name for name, role in links.recognized.items() if role != "ignore"]
+    assert all(math.isfinite(pair["weight"]) for pair in links.pairs)
+    again = cdp.link(people)
+    assert list(again.pairs) == list(links.pairs)
+    assert again.model_bytes() == links.model_bytes()
