@@ -1,16 +1,11 @@
-//! The tables of the file, one method for each question. Holds no state: what it answers is what the transaction of
+//! The tables of the file but those of the log, one method for each question. Holds no state: what it answers is what the transaction of
 //! its connection sees.
 
-use std::sync::Arc;
-
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
-use super::memory::{Memory, MemoryView, Overlay};
-use super::message_rows::{MessageRow, OwnNodes, Payload, packed_id, unpacked_id};
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::{JsonObject, MessageType, Timestamp};
+use crate::records::Timestamp;
 
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,64 +24,6 @@ pub(crate) struct Meta {
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
     pub(crate) salt: [u8; 32],
-}
-
-/// A message as the log keeps it.
-#[derive(Clone)]
-pub(crate) struct StoredMessage {
-    pub(crate) sequence: u64,
-    pub(crate) source: u32,
-    pub(crate) message_id: String,
-    pub(crate) kind: MessageType,
-    pub(crate) event: Option<u32>,
-    pub(crate) node: u32,
-    pub(crate) own: OwnNodes,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) recorded_at: Timestamp,
-    /// The whole message as canonical JSON.
-    pub(crate) fields: Arc<JsonObject>,
-    /// What was kept to tell a damaged message from a whole one.
-    pub(crate) checksum: u32,
-}
-
-impl StoredMessage {
-    /// Whether the message is what was written.
-    pub(crate) fn is_whole(&self) -> bool {
-        checksum(&self.fields) == self.checksum
-    }
-}
-
-/// CRC-32 of a message's canonical text.
-pub(crate) fn checksum(fields: &JsonObject) -> u32 {
-    crc32fast::hash(fields.text().as_bytes())
-}
-
-/// A link of identity evidence: the message's node and another identifier it named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoredLink {
-    pub(crate) sequence: u64,
-    pub(crate) node: u32,
-    pub(crate) other: u32,
-    pub(crate) rule: LinkRule,
-    pub(crate) occurred_at: Timestamp,
-}
-
-/// Why two identifiers were linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LinkRule {
-    /// They stood in one message.
-    SameMessage,
-    /// An alias message said so.
-    Alias,
-}
-
-impl LinkRule {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            LinkRule::SameMessage => "same_message",
-            LinkRule::Alias => "alias",
-        }
-    }
 }
 
 /// A row of the quarantine.
@@ -166,93 +103,16 @@ pub(crate) struct StoredModel {
     pub(crate) report: String,
 }
 
-/// Appends to the log, with statements that are found once for a whole transaction.
-pub(crate) struct LogWriter<'c> {
-    facts: Facts<'c>,
-    message: CachedStatement<'c>,
-    link: CachedStatement<'c>,
-    payload: Payload,
-}
-
-impl<'c> LogWriter<'c> {
-    pub(crate) fn new(facts: Facts<'c>) -> Result<LogWriter<'c>> {
-        let message = "INSERT INTO messages
-               (sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at,
-                checksum, left_out, shape, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        let link = "INSERT INTO links (sequence, other, node, rule, occurred_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let connection: &'c Connection = facts.0;
-        Ok(LogWriter {
-            facts,
-            message: connection.prepare_cached(message).map_err(sql_error)?,
-            link: connection.prepare_cached(link).map_err(sql_error)?,
-            payload: Payload::default(),
-        })
-    }
-
-    /// Appends a message; texts of it that have become words are entered in `overlay`.
-    pub(crate) fn put_message(&mut self, message: &StoredMessage, overlay: &mut Overlay, base: &Memory) -> Result<()> {
-        let n_words = overlay.n_new_words();
-        self.payload.fill(message, overlay, base);
-        for (id, word) in overlay.words_from(base, n_words) {
-            self.facts.put_word(id, word)?;
-        }
-        let packed = packed_id(&message.message_id);
-        let message_id = match &packed {
-            Some(packed) => ValueRef::Blob(packed),
-            None => ValueRef::Text(message.message_id.as_bytes()),
-        };
-        let payload = match self.payload.shape {
-            Some(_) => ValueRef::Blob(&self.payload.values),
-            None => ValueRef::Text(self.payload.text.as_bytes()),
-        };
-        self.message
-            .execute(params![
-                sql_integer(message.sequence),
-                message.source,
-                ToSqlOutput::Borrowed(message_id),
-                message.kind.code(),
-                message.event,
-                message.node,
-                message.own.user,
-                message.own.anonymous,
-                message.occurred_at.millis(),
-                message.recorded_at.millis(),
-                message.checksum,
-                self.payload.left_out,
-                self.payload.shape,
-                ToSqlOutput::Borrowed(payload),
-            ])
-            .map(|_| ())
-            .map_err(sql_error)
-    }
-
-    pub(crate) fn put_link(&mut self, link: &StoredLink) -> Result<()> {
-        let rule = match link.rule {
-            LinkRule::SameMessage => 0,
-            LinkRule::Alias => 1,
-        };
-        self.link
-            .execute(params![sql_integer(link.sequence), link.other, link.node, rule, link.occurred_at.millis()])
-            .map(|_| ())
-            .map_err(sql_error)
-    }
-}
-
 /// The tables, as one transaction sees them.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts<'c>(pub(super) &'c Connection);
 
-fn time(millis: i64) -> Timestamp {
+pub(super) fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn sql_integer(unsigned: u64) -> i64 {
+pub(super) fn sql_integer(unsigned: u64) -> i64 {
     i64::try_from(unsigned).unwrap_or(i64::MAX)
-}
-
-fn row_u32(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u32> {
-    row.get::<_, u32>(column)
 }
 
 impl Facts<'_> {
@@ -341,123 +201,6 @@ impl Facts<'_> {
 
     pub(crate) fn put_node(&self, node: u32, identifier_type: u32, value: &str) -> Result<()> {
         self.execute("INSERT INTO nodes (node, type, value) VALUES (?1, ?2, ?3)", params![node, identifier_type, value])
-    }
-
-    /// Visits (sequence, source, message id) of the messages in `(after, up_to]`.
-    pub(crate) fn visit_message_keys(
-        &self,
-        after: u64,
-        up_to: u64,
-        mut visit: impl FnMut(u64, u32, &str),
-    ) -> Result<()> {
-        let sql = "SELECT sequence, source, message_id FROM messages WHERE sequence > ?1 AND sequence <= ?2";
-        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
-        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
-        while let Some(row) = rows.next().map_err(sql_error)? {
-            let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
-            let message_id = read_id(row, 2).ok_or_else(|| unreadable_message(sequence))?;
-            visit(sequence, row.get(1).map_err(sql_error)?, &message_id);
-        }
-        Ok(())
-    }
-
-    /// (source, message id) of a message.
-    pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String)>> {
-        self.0
-            .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
-                statement.query_row([sql_integer(sequence)], read).optional()
-            })
-            .map_err(sql_error)
-    }
-
-    /// A message by its place in the log.
-    pub(crate) fn message(&self, sequence: u64, memory: &MemoryView<'_>) -> Result<StoredMessage> {
-        let mut found = None;
-        self.visit_messages(sequence.saturating_sub(1), sequence, |row| {
-            found = Some(row.read(memory)?);
-            Ok(())
-        })?;
-        found.ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
-    }
-
-    /// Visits the messages in `(after, up_to]`, in log order. A row that cannot be read at all is `corrupt`.
-    pub(crate) fn visit_messages(
-        &self,
-        after: u64,
-        up_to: u64,
-        mut visit: impl FnMut(MessageRow<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let mut statement = self.0.prepare_cached(MESSAGES_BETWEEN).map_err(sql_error)?;
-        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
-        while let Some(row) = rows.next().map_err(sql_error)? {
-            visit(read_message(row)?)?;
-        }
-        Ok(())
-    }
-
-    /// The links of the messages in `(after, up_to]`, in log order.
-    pub(crate) fn links_after(&self, after: u64, up_to: u64) -> Result<Vec<StoredLink>> {
-        let mut links = Vec::new();
-        self.visit_links(after, up_to, |link| links.push(link))?;
-        Ok(links)
-    }
-
-    /// Visits the links of the messages in `(after, up_to]`, in log order.
-    pub(crate) fn visit_links(&self, after: u64, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
-        let sql = "SELECT sequence, node, other, rule, occurred_at FROM links
-                   WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence, other";
-        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
-        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
-        while let Some(row) = rows.next().map_err(sql_error)? {
-            visit(read_link(row).map_err(sql_error)?);
-        }
-        Ok(())
-    }
-
-    /// Visits the links that the messages in `(after, up_to]` have in columns of their own, in log order.
-    pub(crate) fn visit_own_links(&self, after: u64, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
-        let sql = "SELECT sequence, node, user_node, anonymous_node, occurred_at FROM messages
-                   WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
-        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
-        let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
-        let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Option<StoredLink>> {
-            let node = row_u32(row, 1)?;
-            let own = OwnNodes { user: row.get(2)?, anonymous: row.get(3)? };
-            let Some(other) = own.linked_to(node) else { return Ok(None) };
-            let sequence = row.get::<_, i64>(0)?.unsigned_abs();
-            Ok(Some(StoredLink { sequence, node, other, rule: LinkRule::SameMessage, occurred_at: time(row.get(4)?) }))
-        };
-        while let Some(row) = rows.next().map_err(sql_error)? {
-            if let Some(link) = read(row).map_err(sql_error)? {
-                visit(link);
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn clear_evidence(&self) -> Result<()> {
-        self.execute("DELETE FROM links", [])?;
-        self.execute("DELETE FROM blocked", [])
-    }
-
-    pub(crate) fn set_message_node(&self, sequence: u64, node: u32) -> Result<()> {
-        self.execute("UPDATE messages SET node = ?2 WHERE sequence = ?1", params![sql_integer(sequence), node])
-    }
-
-    pub(crate) fn put_blocked(&self, sequence: u64, identifier_type: u32) -> Result<()> {
-        self.execute(
-            "INSERT OR IGNORE INTO blocked (sequence, type) VALUES (?1, ?2)",
-            params![sql_integer(sequence), identifier_type],
-        )
-    }
-
-    /// How often a blocked value was named, by identifier type.
-    pub(crate) fn blocked_counts(&self) -> Result<Vec<(u32, i64)>> {
-        self.collect("SELECT type, COUNT(*) FROM blocked GROUP BY type ORDER BY type", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
     }
 
     /// Keeps a reject; the same row with the same reason is kept once. Gives whether it was new.
@@ -676,11 +419,11 @@ impl Facts<'_> {
         Ok(pragma("page_count")?.unsigned_abs() * pragma("page_size")?.unsigned_abs())
     }
 
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<()> {
+    pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<()> {
         self.0.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map(|_| ()).map_err(sql_error)
     }
 
-    fn collect<T>(
+    pub(super) fn collect<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
@@ -701,55 +444,4 @@ pub(crate) enum CountedTable {
     Rejects,
     Changes,
     Models,
-}
-
-const MESSAGES_BETWEEN: &str =
-    "SELECT sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at, checksum,
-       left_out, shape, payload
-     FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
-
-fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
-    Ok(StoredLink {
-        sequence: row.get::<_, i64>(0)?.unsigned_abs(),
-        node: row_u32(row, 1)?,
-        other: row_u32(row, 2)?,
-        rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
-        occurred_at: time(row.get(4)?),
-    })
-}
-
-fn read_id(row: &rusqlite::Row<'_>, column: usize) -> Option<String> {
-    match row.get_ref(column).ok()? {
-        ValueRef::Blob(packed) => Some(unpacked_id(packed)),
-        text => text.as_str().ok().map(str::to_owned),
-    }
-}
-
-fn read_message<'r>(row: &'r rusqlite::Row<'_>) -> Result<MessageRow<'r>> {
-    let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
-    let read = || -> rusqlite::Result<Option<MessageRow<'r>>> {
-        let Some(kind) = MessageType::from_code(row.get(3)?) else { return Ok(None) };
-        let Some(message_id) = read_id(row, 2) else { return Ok(None) };
-        Ok(Some(MessageRow {
-            sequence,
-            source: row.get(1)?,
-            message_id,
-            kind,
-            event: row.get(4)?,
-            node: row.get(5)?,
-            own: OwnNodes { user: row.get(6)?, anonymous: row.get(7)? },
-            occurred_at: time(row.get(8)?),
-            recorded_at: time(row.get(9)?),
-            checksum: row.get(10)?,
-            left_out: row.get(11)?,
-            shape: row.get(12)?,
-            payload: row.get_ref(13)?.as_bytes()?,
-        }))
-    };
-    read().ok().flatten().ok_or_else(|| unreadable_message(sequence))
-}
-
-pub(super) fn unreadable_message(sequence: u64) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
-        .with_hint("restore the store from a backup")
 }

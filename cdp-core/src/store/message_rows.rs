@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::facts::{StoredMessage, unreadable_message};
+use super::log::{StoredMessage, unreadable_message};
 use super::memory::{Memory, MemoryView, Overlay};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, JsonObjectBuilder, MessageType, Timestamp, write_json_text};

@@ -14,6 +14,7 @@ mod event_blocks;
 mod facts;
 mod flat_map;
 mod gathered;
+mod log;
 mod memory;
 mod message_keys;
 mod message_rows;
@@ -34,11 +35,11 @@ use rusqlite::{Connection, InterruptHandle};
 pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
 pub(crate) use facts::{
-    ChangeType, CountedTable, Facts, LinkRule, LogWriter, Meta, StoredChange, StoredDefinition, StoredLink,
-    StoredMessage, StoredModel, StoredReject, checksum,
+    ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
+pub(crate) use log::{LinkRule, LogWriter, StoredLink, StoredMessage, checksum};
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
 pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
