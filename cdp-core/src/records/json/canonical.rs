@@ -20,6 +20,7 @@ pub(super) fn object_of(bytes: &[u8]) -> Option<JsonObject> {
         out: Vec::with_capacity(bytes.len()),
         members: Vec::with_capacity(32),
         inner: Vec::with_capacity(16),
+        unsorted: (Vec::new(), Vec::new()),
     };
     writer.skip_space();
     if writer.peek() != Some(b'{') {
@@ -42,6 +43,8 @@ struct Canonical<'b> {
     members: Vec<Member>,
     /// The members of the values of the outermost object, by their places in the value.
     inner: Vec<Member>,
+    /// The object that is being sorted, as it came; kept for the next one.
+    unsorted: (Vec<u8>, Vec<Member>),
 }
 
 impl Canonical<'_> {
@@ -244,15 +247,19 @@ impl Canonical<'_> {
 
     /// Brings the members of the object that begins at `start` into order; of a repeated key the last value stays.
     fn sort(&mut self, start: usize, first: usize) -> Option<()> {
-        let text = self.out.split_off(start);
-        let mut members = self.members.split_off(first);
+        let (mut text, mut members) = std::mem::take(&mut self.unsorted);
+        text.clear();
+        text.extend_from_slice(self.out.get(start..)?);
+        self.out.truncate(start);
+        members.clear();
+        members.extend(self.members.drain(first..));
         let at = |place: u32| place as usize - start;
         let key = |member: &Member| text.get(at(member.key_start)..at(member.key_end)).unwrap_or_default();
         members.sort_by(|left, right| key(left).cmp(key(right)));
         self.out.push(b'{');
-        let mut members = members.iter().peekable();
-        while let Some(member) = members.next() {
-            if members.peek().is_some_and(|next| key(next) == key(member)) {
+        let mut rest = members.iter().peekable();
+        while let Some(member) = rest.next() {
+            if rest.peek().is_some_and(|next| key(next) == key(member)) {
                 continue;
             }
             if self.members.len() > first {
@@ -264,6 +271,7 @@ impl Canonical<'_> {
             self.members.push(Member { key_start, key_end, value_end: self.place(), ..*member });
         }
         self.out.push(b'}');
+        self.unsorted = (text, members);
         Some(())
     }
 }
