@@ -97,6 +97,8 @@ impl Cdp {
     pub fn send(&self, message: &Value) -> Result<Receipt> {
         let (message, warnings) = self.read_message(message)?;
         self.check_open()?;
+        // In a child process after fork() whoever led the group is not there to hand the lead on.
+        self.inner.store.check_process()?;
         let given = Arc::new(Mutex::new(None));
         let place = given.clone();
         let answer = Answer::new(move |outcome| *lock(&place) = Some(outcome));
