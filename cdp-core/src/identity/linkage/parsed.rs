@@ -172,7 +172,7 @@ impl Reading {
         if !suburb.is_empty() {
             // With both, the town is the coarser one.
             if parsed.is_missing(Slot::State) {
-                let city = std::mem::take(&mut parsed.0[Slot::City as usize]);
+                let city = parsed.text(Slot::City).to_owned();
                 parsed.put(Slot::State, city);
             }
             parsed.put(Slot::City, suburb);
