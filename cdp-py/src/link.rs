@@ -202,21 +202,26 @@ fn explanation(of: &PairExplanation, band: &str) -> Value {
     ])
 }
 
+/// The columns of identifiers of both sources, and the roles of columns of both.
+type Naming = ((Option<String>, Option<String>), [BTreeMap<String, String>; 2]);
+/// Pairs that must and pairs that must not be linked.
+type Decided = (Vec<(String, String)>, Vec<(String, String)>);
+
 #[pymethods]
 impl Links {
     /// Links one source, or two.
     #[new]
-    #[pyo3(signature = (left, right, record_id, columns, linkage, decisions, seed))]
+    #[pyo3(signature = (left, right, naming, linkage, decisions, seed))]
     fn link(
         py: Python<'_>,
         left: &Bound<'_, PyAny>,
         right: Option<&Bound<'_, PyAny>>,
-        record_id: (Option<String>, Option<String>),
-        columns: (BTreeMap<String, String>, BTreeMap<String, String>),
+        naming: Naming,
         linkage: Option<&Bound<'_, PyAny>>,
-        decisions: (Vec<(String, String)>, Vec<(String, String)>),
+        decisions: Decided,
         seed: u64,
     ) -> PyResult<Links> {
+        let (record_id, [of_left, of_right]) = naming;
         let linkage = linkage.map(value).transpose()?;
         let left = source(py, left, record_id.0.as_deref())?;
         let right = right.map(|right| source(py, right, record_id.1.as_deref())).transpose()?;
@@ -224,7 +229,7 @@ impl Links {
         let links = enter(py, || {
             let linkage = linkage
                 .map_or_else(|| Ok(LinkageDefinition::default()), |of| LinkageDefinition::from_json(&of.to_json()))?;
-            let (one, two) = (roles(columns.0)?, roles(columns.1)?);
+            let (one, two) = (roles(of_left)?, roles(of_right)?);
             let sources: Vec<&Records> =
                 [Some(&left.records), right.as_ref().map(|right| &right.records)].into_iter().flatten().collect();
             let decisions = Decisions { must_link: decisions.0, cannot_link: decisions.1 };

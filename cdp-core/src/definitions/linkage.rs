@@ -171,10 +171,11 @@ impl LinkageDefinition {
     pub fn check(&self) -> Result<()> {
         let t = self.thresholds;
         let in_order = 0.0 < t.keep && t.keep <= t.review && t.review <= t.auto && t.auto < 1.0;
-        if !in_order || !(0.0 < t.cluster && t.cluster < 1.0) {
+        if !(in_order && 0.0 < t.cluster && t.cluster < 1.0) {
             return Err(Error::invalid("thresholds must be 0 < keep <= review <= auto < 1, and 0 < cluster < 1"));
         }
-        if self.blocking.max_block < 2 || !(self.blocking.pairs_per_record > 0.0) {
+        let per_record = self.blocking.pairs_per_record;
+        if self.blocking.max_block < 2 || per_record.is_nan() || per_record <= 0.0 {
             return Err(Error::invalid("max_block must be at least 2 and pairs_per_record above 0"));
         }
         Ok(())

@@ -110,9 +110,10 @@ def _both(given: Any, is_pair: bool) -> tuple[Any, Any]:
 
 
 def _columns(frame: Any) -> list[str]:
-    names = getattr(frame, "columns", None)
+    # pyarrow calls the names of its columns differently.
+    names = getattr(frame, "column_names", None)
     if names is None:
-        names = getattr(getattr(frame, "schema", None), "names", None)
+        names = getattr(frame, "columns", None)
     if names is None and isinstance(frame, Sequence) and frame and isinstance(frame[0], Mapping):
         names = frame[0].keys()
     return [str(name) for name in names] if names is not None and not callable(names) else []
@@ -173,8 +174,7 @@ def link(
     found = _native.Links(
         left,
         right,
-        (_id_of(left, ids[0]), _id_of(right, ids[1]) if is_pair else None),
-        (roles[0], roles[1]),
+        ((_id_of(left, ids[0]), _id_of(right, ids[1]) if is_pair else None), [roles[0], roles[1]]),
         None if linkage is None else dict(linkage),
         (decided[0], decided[1]),
         seed,

@@ -140,10 +140,10 @@ pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<Ru
         let here = first..(first + AT_ONCE).min(RULES.len());
         for row in 0..table.len() as u32 {
             keys_of(&table.row(row), |rule, key| {
-                if here.contains(&usize::from(rule)) {
-                    if let Some(of_rule) = keys.get_mut(usize::from(rule)) {
-                        of_rule.push((key, row));
-                    }
+                if here.contains(&usize::from(rule))
+                    && let Some(of_rule) = keys.get_mut(usize::from(rule))
+                {
+                    of_rule.push((key, row));
                 }
             });
         }

@@ -114,10 +114,10 @@ pub(crate) fn clusters(
     while let Some((edges, level)) = open.pop() {
         for (members, edges) in parts(n, edges) {
             if members.len() == 2 {
-                if let [left, right] = members.as_slice() {
-                    if final_weight(*left, *right) >= threshold {
-                        result.link(*left, *right);
-                    }
+                if let [left, right] = members.as_slice()
+                    && final_weight(*left, *right) >= threshold
+                {
+                    result.link(*left, *right);
                 }
             } else if members.len() <= LARGEST_SCORED {
                 average_linkage(&members, threshold, &final_weight, &mut result);

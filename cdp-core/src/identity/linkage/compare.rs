@@ -274,7 +274,7 @@ impl Comparison {
             Comparison::Birth => with(a, b, Slot::Birth, birth),
             Comparison::Email => email_level(a, b),
             Comparison::Phone => with(a, b, Slot::Phone, phone),
-            Comparison::NationalId => with(a, b, Slot::NationalId, |x, y| 1 + edits(x, y, 2)),
+            Comparison::NationalId => with(a, b, Slot::NationalId, code),
             Comparison::Street => street(a, b),
             Comparison::Area => area(a, b),
             Comparison::BirthPlace => with(a, b, Slot::BirthPlace, |x, y| match () {
@@ -432,6 +432,16 @@ fn email(x: &str, y: &str) -> usize {
             4
         }
         () => 5,
+    }
+}
+
+/// Of a short code another one is always few edits away.
+fn code(x: &str, y: &str) -> usize {
+    let n = x.len().min(y.len());
+    match edits(x, y, 2) {
+        1 if n >= 5 => 2,
+        2 if n >= 7 => 3,
+        _ => 4,
     }
 }
 

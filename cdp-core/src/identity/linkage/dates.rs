@@ -107,7 +107,9 @@ pub(crate) fn date_of_parts(year: &str, month: &str, day: &str) -> String {
         match raw.parse::<u32>() {
             Ok(number) if width == 4 => format!("{:04}", full_year(number, raw.len())),
             Ok(number) => format!("{number:02}"),
-            Err(_) => month_word(raw).filter(|_| width == 2).map_or("-".repeat(width), |month| format!("{month:02}")),
+            Err(_) => {
+                month_word(raw).filter(|_| width == 2).map_or_else(|| "-".repeat(width), |month| format!("{month:02}"))
+            }
         }
     };
     let text = format!("{}{}{}", number(year, 4), number(month, 2), number(day, 2));

@@ -74,12 +74,14 @@ pub(crate) enum Part {
 const MOST_FOR_RARE: f64 = 5.0;
 const SHARE_FOR_RARE: f64 = 0.7;
 const MOST_FOR_COMMON: f64 = 14.0;
+const FEW: f64 = 50.0;
 
 impl Frequencies {
     /// What the count of a text adds to the weight of agreeing on it.
     pub(crate) fn bits(&self, count: u32, records_per_person: f64) -> f64 {
         let others = (f64::from(count) - records_per_person).max(0.5);
-        let share = others / self.n_filled.max(1) as f64;
+        // A short table says little about what is common.
+        let share = (others + FEW * self.same_by_chance) / (self.n_filled as f64 + FEW);
         let bits = log2(self.same_by_chance / share);
         if bits > 0.0 { (bits * SHARE_FOR_RARE).min(MOST_FOR_RARE) } else { bits.max(-MOST_FOR_COMMON) }
     }

@@ -95,7 +95,7 @@ impl Reading {
             .map(|(column, of)| (column, of.role))
             .collect();
         let date = columns.iter().find(|(_, role)| *role == ColumnRole::BirthDate);
-        let order = date.map_or(DateOrder::default(), |(column, _)| {
+        let order = date.map_or_else(DateOrder::default, |(column, _)| {
             DateOrder::of((0..records.len().min(10_000)).map(|row| records.text(row, *column)))
         });
         Reading { columns, order }
@@ -156,15 +156,13 @@ impl Reading {
             parsed.put(Slot::Surname, full.1);
         }
         // `mary ann` and `j smith`: a second given name is a middle name.
-        if parsed.is_missing(Slot::Middle) {
-            if let Some((first, rest)) =
+        if parsed.is_missing(Slot::Middle)
+            && let Some((first, rest)) =
                 parsed.text(Slot::Given).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))
-            {
-                if first.len() > 1 {
-                    parsed.put(Slot::Given, first);
-                    parsed.put(Slot::Middle, rest);
-                }
-            }
+            && first.len() > 1
+        {
+            parsed.put(Slot::Given, first);
+            parsed.put(Slot::Middle, rest);
         }
         if !(year.is_empty() && month.is_empty() && day.is_empty()) {
             parsed.put(Slot::Birth, dates::date_of_parts(year, month, day));
@@ -172,7 +170,7 @@ impl Reading {
         if !suburb.is_empty() {
             // With both, the town is the coarser one.
             if parsed.is_missing(Slot::State) {
-                let city = std::mem::take(&mut parsed.0[Slot::City as usize]);
+                let city = parsed.text(Slot::City).to_owned();
                 parsed.put(Slot::State, city);
             }
             parsed.put(Slot::City, suburb);

@@ -314,10 +314,11 @@ pub(crate) fn recognize(records: &Records, given: &BTreeMap<String, ColumnRole>)
     correct_by_content(&mut found, &contents);
     let taken: Vec<ColumnRole> = found.iter().map(|of| of.role).collect();
     for (of, seen) in found.iter_mut().zip(&contents) {
-        if of.role == R::Ignore && of.found_by == FoundBy::Content {
-            if let Some(role) = seen.as_ref().and_then(by_content).filter(|role| !taken.contains(role)) {
-                of.role = role;
-            }
+        if of.role == R::Ignore
+            && of.found_by == FoundBy::Content
+            && let Some(role) = seen.as_ref().and_then(by_content).filter(|role| !taken.contains(role))
+        {
+            of.role = role;
         }
     }
     keep_one_of_each(&mut found);

@@ -292,11 +292,11 @@ fn dependences(fields: &[Field], random: &Counted, weight: impl Fn(Pattern) -> f
     let mut kept = Vec::new();
     for (_, dependence) in found {
         let of = |place: u8| tree.get(usize::from(place)).copied();
-        if let (Some(left), Some(right)) = (of(dependence.left), of(dependence.right)) {
-            if left != right {
-                tree.iter_mut().filter(|group| **group == right).for_each(|group| *group = left);
-                kept.push(dependence);
-            }
+        if let (Some(left), Some(right)) = (of(dependence.left), of(dependence.right))
+            && left != right
+        {
+            tree.iter_mut().filter(|group| **group == right).for_each(|group| *group = left);
+            kept.push(dependence);
         }
     }
     kept
