@@ -95,7 +95,7 @@ impl Cdp {
                     .with_hint(format!("train it: train(\"{predictor}\")"))
             };
             let (prediction, method) = match (&identifier, text) {
-                (None, Some(text)) => (loaded.ok_or_else(untrained)?.model.predict(&[text.to_owned()]), "model"),
+                (None, Some(text)) => (loaded.ok_or_else(untrained)?.model.predict(text), "model"),
                 (Some(identifier), None) => {
                     let person = match snapshot.node_of(identifier)? {
                         Some(node) => snapshot.person(node, at)?,

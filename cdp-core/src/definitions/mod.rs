@@ -24,7 +24,7 @@ pub use event_schema::EventSchemaDefinition;
 pub use feature::{Aggregate, FeatureDefinition, FeatureWindow};
 pub use identity::{IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role};
 pub use policy::{PolicyChoice, PolicyDefinition};
-pub use predictor::{PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
+pub use predictor::{Analyzer, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
 pub use rule::*;
 pub use source::*;
 

@@ -4,6 +4,11 @@
 //! and whether it was reached. Nocedal and Wright, Numerical Optimization, 2nd ed.: the two-loop recursion of algorithm
 //! 7.4 over ten pairs, with a diagonal instead of a multiple of one in its middle, and a line search that brackets a
 //! step of the Wolfe conditions (3.6). Every sum has a fixed order, so equal objectives end at equal bits.
+//!
+//! The recursion only ever combines the pairs and the gradient, so it runs on their inner products (Chen, Wang, Zhou,
+//! Large-scale L-BFGS using MapReduce, 2014): one pass over the pairs for the products, one for the combination, instead
+//! of ten. The pairs are kept in single precision. Both together made the search itself, which took longer than the
+//! objective on 150 classes, a third of it.
 
 use std::collections::VecDeque;
 
@@ -22,13 +27,6 @@ pub(super) struct Minimum {
     pub(super) value: f64,
     pub(super) n_iterations: u32,
     pub(super) converged: bool,
-}
-
-/// A step and the change of the gradient along it.
-struct Pair {
-    step: Vec<f64>,
-    change: Vec<f64>,
-    inverse_product: f64,
 }
 
 const MEMORY: usize = 10;
@@ -50,35 +48,22 @@ pub(super) fn minimize(
     let mut point = start;
     let mut gradient = vec![0.0; point.len()];
     let mut value = objective.evaluate(&point, &mut gradient);
-    let mut trial = Trial { point: point.clone(), gradient: gradient.clone(), value };
-    let mut pairs: VecDeque<Pair> = VecDeque::with_capacity(MEMORY);
-    let mut direction = gradient.clone();
+    let mut trial = Trial { point: vec![0.0; point.len()], gradient: vec![0.0; point.len()], value };
+    let mut history = History::default();
+    let mut direction = vec![0.0; point.len()];
     let mut n_iterations = 0;
     let mut converged = greatest_magnitude(&gradient) <= tol;
     while !converged && n_iterations < max_iter {
-        descend(&pairs, scale, &gradient, &mut direction);
-        let mut slope = dot(&direction, &gradient);
+        let mut slope = history.descend(scale, &gradient, &mut direction);
         if slope.is_nan() || slope >= 0.0 {
-            pairs.clear();
-            descend(&pairs, scale, &gradient, &mut direction);
-            slope = dot(&direction, &gradient);
+            history.forget();
+            slope = history.descend(scale, &gradient, &mut direction);
         }
         if !line_search(objective, &point, &direction, value, slope, &mut trial) {
             // No step lowers the objective any more: as good as the precision of its sums allows.
             break;
         }
-        let mut pair = if pairs.len() == MEMORY { pairs.pop_front() } else { None }.unwrap_or_else(|| Pair {
-            step: vec![0.0; point.len()],
-            change: vec![0.0; point.len()],
-            inverse_product: 0.0,
-        });
-        subtract(&trial.point, &point, &mut pair.step);
-        subtract(&trial.gradient, &gradient, &mut pair.change);
-        let product = dot(&pair.step, &pair.change);
-        if product > 1e-16 * dot(&pair.change, &pair.change) {
-            pair.inverse_product = 1.0 / product;
-            pairs.push_back(pair);
-        }
+        history.learn(&point, &gradient, &trial, scale);
         let gain = (value - trial.value) / value.abs().max(trial.value.abs()).max(1.0);
         std::mem::swap(&mut point, &mut trial.point);
         std::mem::swap(&mut gradient, &mut trial.gradient);
@@ -89,21 +74,154 @@ pub(super) fn minimize(
     Minimum { point, value, n_iterations, converged }
 }
 
-/// The two-loop recursion: the direction in which the model of the last steps has its minimum.
-fn descend(pairs: &VecDeque<Pair>, scale: &[f64], gradient: &[f64], direction: &mut [f64]) {
-    direction.copy_from_slice(gradient);
-    let mut shares = [0.0; MEMORY];
-    for (pair, share) in pairs.iter().rev().zip(shares.iter_mut()) {
-        *share = pair.inverse_product * dot(&pair.step, direction);
-        add_scaled(direction, &pair.change, -*share);
+/// A step and the change of the gradient along it.
+#[derive(Default)]
+struct Pair {
+    step: Vec<f32>,
+    change: Vec<f32>,
+}
+
+/// The last pairs, the oldest first, and their inner products; D is the diagonal `scale`.
+#[derive(Default)]
+struct History {
+    pairs: VecDeque<Pair>,
+    /// `step_change[i][j]` is step i times change j.
+    step_change: [[f64; MEMORY]; MEMORY],
+    /// `change_change[i][j]` is change i times D times change j.
+    change_change: [[f64; MEMORY]; MEMORY],
+}
+
+/// So many entries of every vector are looked at together, while they are in the nearest cache.
+const BLOCK: usize = 512;
+
+impl History {
+    fn forget(&mut self) {
+        self.pairs.clear();
     }
-    let factor = pairs.back().map_or(1.0, |pair| 1.0 / (pair.inverse_product * scaled_square(&pair.change, scale)));
-    direction.iter_mut().zip(scale).for_each(|(to, scale)| *to *= factor * scale);
-    for (pair, share) in pairs.iter().zip(shares.iter().take(pairs.len()).rev()) {
-        let correction = pair.inverse_product * dot(&pair.change, direction);
-        add_scaled(direction, &pair.step, share - correction);
+
+    /// Takes in the step from a point to the trial, unless the gradient did not grow along it.
+    fn learn(&mut self, point: &[f64], gradient: &[f64], trial: &Trial, scale: &[f64]) {
+        let mut newest = if self.pairs.len() == MEMORY { self.pairs.pop_front() } else { None }.unwrap_or_default();
+        let was_full = newest.step.len() == point.len();
+        if was_full {
+            for products in [&mut self.step_change, &mut self.change_change] {
+                products.rotate_left(1);
+                products.iter_mut().for_each(|row| row.rotate_left(1));
+            }
+        }
+        subtract(&trial.point, point, &mut newest.step);
+        subtract(&trial.gradient, gradient, &mut newest.change);
+        let (product, square) = (dot_single(&newest.step, &newest.change), scaled_square(&newest.change, scale));
+        if product <= 1e-16 * square || square.is_nan() || square <= 0.0 {
+            return;
+        }
+        // What the new pair makes with each old one, itself last.
+        let place = self.pairs.len();
+        self.pairs.push_back(newest);
+        let Some(newest) = self.pairs.back() else { return };
+        let mut products = [[0.0; 3]; MEMORY];
+        let blocks = newest.step.chunks(BLOCK).zip(newest.change.chunks(BLOCK)).zip(scale.chunks(BLOCK));
+        let mut scaled = [0.0f32; BLOCK];
+        for (index, ((new_step, new_change), scale)) in blocks.enumerate() {
+            for ((to, change), scale) in scaled.iter_mut().zip(new_change).zip(scale) {
+                *to = (f64::from(*change) * scale) as f32;
+            }
+            for (pair, products) in self.pairs.iter().zip(products.iter_mut()) {
+                let (Some(step), Some(change)) = (block(&pair.step, index), block(&pair.change, index)) else {
+                    continue;
+                };
+                let [step_new, new_step_change, change_new] = products;
+                *step_new += dot_single(step, new_change);
+                *new_step_change += dot_single(new_step, change);
+                *change_new += dot_single(change, scaled.get(..change.len()).unwrap_or_default());
+            }
+        }
+        for (other, [step_new, new_step_change, change_new]) in products.iter().take(place + 1).enumerate() {
+            set(&mut self.step_change, other, place, *step_new);
+            set(&mut self.step_change, place, other, *new_step_change);
+            set(&mut self.change_change, other, place, *change_new);
+            set(&mut self.change_change, place, other, *change_new);
+        }
     }
-    direction.iter_mut().for_each(|to| *to = -*to);
+
+    /// The two-loop recursion: writes the direction in which the model of the last steps has its minimum, and returns
+    /// its product with the gradient.
+    fn descend(&self, scale: &[f64], gradient: &[f64], direction: &mut [f64]) -> f64 {
+        let n_pairs = self.pairs.len();
+        // Step times gradient, change times D times gradient.
+        let mut with_gradient = [[0.0; 2]; MEMORY];
+        let mut scaled = [0.0; BLOCK];
+        if n_pairs > 0 {
+            for (index, (gradient, scale)) in gradient.chunks(BLOCK).zip(scale.chunks(BLOCK)).enumerate() {
+                scaled.iter_mut().zip(gradient).zip(scale).for_each(|((to, entry), scale)| *to = entry * scale);
+                for (pair, [of_step, of_change]) in self.pairs.iter().zip(with_gradient.iter_mut()) {
+                    let (Some(step), Some(change)) = (block(&pair.step, index), block(&pair.change, index)) else {
+                        continue;
+                    };
+                    *of_step += dot_mixed(step, gradient);
+                    *of_change += dot_mixed(change, scaled.get(..change.len()).unwrap_or_default());
+                }
+            }
+        }
+        let (mut of_steps, mut of_changes) = ([0.0; MEMORY], [0.0; MEMORY]);
+        for pair in (0..n_pairs).rev() {
+            let [of_step, _] = with_gradient.get(pair).copied().unwrap_or_default();
+            let product = of_step
+                + (pair + 1..n_pairs)
+                    .map(|other| entry(&of_changes, other) * get(&self.step_change, pair, other))
+                    .sum::<f64>();
+            if let Some(share) = of_changes.get_mut(pair) {
+                *share = -product / get(&self.step_change, pair, pair);
+            }
+        }
+        let factor = n_pairs
+            .checked_sub(1)
+            .map_or(1.0, |newest| get(&self.step_change, newest, newest) / get(&self.change_change, newest, newest));
+        for pair in 0..n_pairs {
+            let [_, of_change] = with_gradient.get(pair).copied().unwrap_or_default();
+            let by_changes: f64 =
+                (0..n_pairs).map(|other| entry(&of_changes, other) * get(&self.change_change, pair, other)).sum();
+            let by_steps: f64 =
+                (0..pair).map(|other| entry(&of_steps, other) * get(&self.step_change, other, pair)).sum();
+            let correction = (factor * (of_change + by_changes) + by_steps) / get(&self.step_change, pair, pair);
+            let share = -entry(&of_changes, pair);
+            if let Some(of_step) = of_steps.get_mut(pair) {
+                *of_step = share - correction;
+            }
+        }
+        let mut slope = 0.0;
+        let blocks = direction.chunks_mut(BLOCK).zip(gradient.chunks(BLOCK)).zip(scale.chunks(BLOCK));
+        for (index, ((direction, gradient), scale)) in blocks.enumerate() {
+            direction.copy_from_slice(gradient);
+            for (pair, share) in self.pairs.iter().zip(of_changes) {
+                add_single(direction, block(&pair.change, index).unwrap_or_default(), share);
+            }
+            direction.iter_mut().zip(scale).for_each(|(to, scale)| *to *= -factor * scale);
+            for (pair, share) in self.pairs.iter().zip(of_steps) {
+                add_single(direction, block(&pair.step, index).unwrap_or_default(), -share);
+            }
+            slope += dot(direction, gradient);
+        }
+        slope
+    }
+}
+
+fn block(vector: &[f32], index: usize) -> Option<&[f32]> {
+    vector.get(index * BLOCK..vector.len().min((index + 1) * BLOCK))
+}
+
+fn entry(numbers: &[f64; MEMORY], place: usize) -> f64 {
+    numbers.get(place).copied().unwrap_or(0.0)
+}
+
+fn get(products: &[[f64; MEMORY]; MEMORY], row: usize, column: usize) -> f64 {
+    products.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0.0)
+}
+
+fn set(products: &mut [[f64; MEMORY]; MEMORY], row: usize, column: usize, value: f64) {
+    if let Some(to) = products.get_mut(row).and_then(|row| row.get_mut(column)) {
+        *to = value;
+    }
 }
 
 struct Trial {
@@ -169,12 +287,44 @@ pub(super) fn dot(left: &[f64], right: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-fn scaled_square(vector: &[f64], scale: &[f64]) -> f64 {
-    vector.iter().zip(scale).map(|(entry, scale)| entry * entry * scale).sum()
+/// The sum of products of two vectors in single precision, each product exact.
+fn dot_single(left: &[f32], right: &[f32]) -> f64 {
+    let mut sums = [0.0; 2 * LANES];
+    let ((left, left_rest), (right, right_rest)) =
+        (left.as_chunks::<{ 2 * LANES }>(), right.as_chunks::<{ 2 * LANES }>());
+    for (left, right) in left.iter().zip(right) {
+        for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+            *sum += f64::from(*left) * f64::from(*right);
+        }
+    }
+    let rest: f64 = left_rest.iter().zip(right_rest).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
-fn subtract(left: &[f64], right: &[f64], to: &mut [f64]) {
-    to.iter_mut().zip(left).zip(right).for_each(|((to, left), right)| *to = left - right);
+fn dot_mixed(left: &[f32], right: &[f64]) -> f64 {
+    let mut sums = [0.0; 2 * LANES];
+    let ((left, left_rest), (right, right_rest)) =
+        (left.as_chunks::<{ 2 * LANES }>(), right.as_chunks::<{ 2 * LANES }>());
+    for (left, right) in left.iter().zip(right) {
+        for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+            *sum += f64::from(*left) * right;
+        }
+    }
+    let rest: f64 = left_rest.iter().zip(right_rest).map(|(left, right)| f64::from(*left) * right).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+fn add_single(to: &mut [f64], from: &[f32], factor: f64) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * f64::from(*from));
+}
+
+fn scaled_square(vector: &[f32], scale: &[f64]) -> f64 {
+    vector.iter().zip(scale).map(|(entry, scale)| f64::from(*entry) * f64::from(*entry) * scale).sum()
+}
+
+fn subtract(left: &[f64], right: &[f64], to: &mut Vec<f32>) {
+    to.clear();
+    to.extend(left.iter().zip(right).map(|(left, right)| (left - right) as f32));
 }
 
 fn greatest_magnitude(vector: &[f64]) -> f64 {

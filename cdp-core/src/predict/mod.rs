@@ -12,6 +12,7 @@
 mod bytes;
 pub mod calibrate;
 pub mod dense;
+mod exponential;
 mod lbfgs;
 pub mod linear;
 pub mod metrics;
@@ -19,14 +20,16 @@ pub mod model;
 pub mod sparse;
 pub mod text;
 mod tokens;
+mod training;
 
 pub use dense::{PropensityModel, Solver};
-pub use linear::{LinearModel, SparseLogistic};
+pub use linear::{LabelledRows, LinearModel, SparseLogistic};
 pub use metrics::{BinaryMetrics, ClassMetrics, Metrics, evaluate, evaluate_binary};
-pub use model::{CohortModel, Contribution, Explanation, HeldOut, Prediction, TrainingReport, train};
+pub use model::{CohortModel, Contribution, Explanation, HeldOut, Prediction, TrainingReport};
 pub use sparse::SparseRecords;
 pub use text::{Vectorizer, VectorizerOptions};
-pub use tokens::Analyzer;
+pub use tokens::{Analyzer, Document};
+pub use training::{TrainingOptions, TrainingTexts, train};
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,14 @@
 //! A cohort model: what was learned, asked for one profile at a time, and kept as bytes.
 //!
-//! Takes documents with their classes and a predictor definition; leaves a model whose bytes are a function of the *set*
-//! of labelled documents and the settings: rows are put in order first, no time is inside, so the BLAKE3 of the bytes
-//! names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
+//! Takes what training (training.rs) found; leaves predictions, explanations, and bytes with no time inside, so the BLAKE3
+//! of the bytes names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
-use super::calibrate::calibrate;
-use super::linear::{SparseLogistic, greatest, softmax};
+use super::exponential::softmax;
+use super::linear::greatest;
 use super::sparse::SparseRecords;
-use super::text::{Vectorizer, VectorizerOptions};
-use super::tokens::Analyzer;
-use crate::definitions::{PredictorDefinition, PredictorTask};
+use super::text::Vectorizer;
+use super::tokens::{Analyzer, Document};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"CDPcohrt";
@@ -90,94 +88,14 @@ pub struct Explanation {
 /// A vocabulary, a weight for every term and class, and how sure to be.
 #[derive(Clone, Debug)]
 pub struct CohortModel {
-    vectorizer: Vectorizer,
-    classes: Vec<String>,
+    pub(super) vectorizer: Vectorizer,
+    pub(super) classes: Vec<String>,
     // All classes of the first term, then of the next. f32 gave the same accuracy as f64 on every set measured.
-    weights: Vec<f32>,
-    intercepts: Vec<f32>,
-    temperature: f64,
-    threshold: f64,
-    report: TrainingReport,
-}
-
-/// Trains a cohort model from documents (each a list of texts) and the class of each.
-///
-/// Fails with `invalid` for another task, no documents, labels that do not match, an empty label, fewer than two
-/// classes, or texts without a term. Cost grows with the number of words times classes; 18 000 short texts in ten classes
-/// took 0.6 seconds, calibration included.
-///
-/// ```
-/// use cdp_core::definitions::PredictorDefinition;
-/// use cdp_core::predict::train;
-/// let documents: Vec<Vec<String>> = ["trail running shoes", "alpine hut hiking", "jazz piano", "opera and jazz"]
-///     .iter().map(|text| vec![text.to_string()]).collect();
-/// let labels: Vec<String> = ["outdoor", "outdoor", "music", "music"].map(String::from).to_vec();
-/// let model = train(&PredictorDefinition::cohort("interest"), &documents, &labels)?;
-/// let prediction = model.predict(&["running to the hut".to_string()]);
-/// assert_eq!(prediction.cohort.as_deref(), Some("outdoor"));
-/// assert_eq!(model.predict(&["something else".to_string()]).cohort, None);
-/// # Ok::<(), cdp_core::Error>(())
-/// ```
-pub fn train(definition: &PredictorDefinition, documents: &[Vec<String>], labels: &[String]) -> Result<CohortModel> {
-    if definition.task != PredictorTask::Cohort {
-        return Err(Error::invalid(format!("the predictor `{}` has another task than cohort", definition.name)));
-    }
-    if documents.len() != labels.len() {
-        return Err(Error::invalid(format!("{} documents have {} labels", documents.len(), labels.len())));
-    }
-    if documents.len() < 2 {
-        return Err(Error::invalid(format!(
-            "{} labelled document(s) to learn from; at least 2 are needed",
-            documents.len()
-        ))
-        .with_hint("ingest profiles that have both the texts and the label of the predictor"));
-    }
-    if labels.iter().any(String::is_empty) {
-        return Err(Error::invalid("a label is empty text").with_hint("leave profiles without a class out"));
-    }
-    let mut rows: Vec<(&String, &Vec<String>)> = labels.iter().zip(documents).collect();
-    rows.sort_unstable();
-    let mut classes: Vec<String> = rows.iter().map(|(label, _)| (*label).clone()).collect();
-    classes.dedup();
-    if classes.len() < 2 {
-        return Err(Error::invalid("all labels are of one class; at least 2 classes are needed")
-            .with_hint("label profiles of another class"));
-    }
-    let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
-    for same in rows.chunk_by(|left, right| left.0 == right.0) {
-        let number = numbers.last().map_or(0, |last| last + 1);
-        numbers.extend(same.iter().map(|_| number));
-    }
-    let documents: Vec<Vec<String>> = rows.into_iter().map(|(_, document)| document.clone()).collect();
-    let (vectorizer, counts) = Vectorizer::fit(&VectorizerOptions::from(definition), &documents)?;
-    let records = vectorizer.weigh(&counts)?;
-    let solver = SparseLogistic::from(definition);
-    let linear = solver.train(&records, &numbers, classes.len())?;
-    let calibration = calibrate(&vectorizer, &counts, &numbers, classes.len(), &solver, definition.temperature_folds)?;
-    let rows_of_class = numbers.chunk_by(|left, right| left == right).map(|same| same.len() as u64).collect();
-    let mut model = CohortModel {
-        vectorizer,
-        classes,
-        weights: linear.weights.iter().map(|weight| *weight as f32).collect(),
-        intercepts: linear.intercepts.iter().map(|intercept| *intercept as f32).collect(),
-        temperature: calibration.map_or(1.0, |calibration| calibration.temperature),
-        threshold: definition.threshold,
-        report: TrainingReport {
-            c: definition.c,
-            rows: numbers.len() as u64,
-            rows_of_class,
-            converged: linear.converged,
-            n_iterations: linear.n_iterations,
-            loss: linear.loss,
-            training_accuracy: 0.0,
-            held_out: calibration.map(|found| HeldOut { rows: found.rows, accuracy: found.accuracy }),
-        },
-    };
-    if model.weights.iter().chain(&model.intercepts).any(|weight| !weight.is_finite()) {
-        return Err(Error::invalid("training found no finite weights").with_hint("choose a smaller C"));
-    }
-    model.report.training_accuracy = model.accuracy(&records, &numbers);
-    Ok(model)
+    pub(super) weights: Vec<f32>,
+    pub(super) intercepts: Vec<f32>,
+    pub(super) temperature: f64,
+    pub(super) threshold: f64,
+    pub(super) report: TrainingReport,
 }
 
 impl CohortModel {
@@ -210,19 +128,41 @@ impl CohortModel {
     ///
     /// Without a known term the intercepts alone would speak, and every profile without text would join the largest
     /// class.
-    pub fn probabilities(&self, document: &[String]) -> Vec<f64> {
+    pub fn probabilities(&self, document: &(impl Document + ?Sized)) -> Vec<f64> {
         let row = self.vectorizer.transform(document);
         if row.is_empty() {
             return Vec::new();
         }
         let mut scores = self.logits(row.iter().copied());
-        scores.iter_mut().for_each(|logit| *logit /= self.temperature);
-        softmax(&mut scores);
+        self.to_probabilities(&mut scores);
         scores
     }
 
+    /// The probability of each class for every document, one document after the other. Unlike
+    /// [`CohortModel::probabilities`] a document without a known term has what the intercepts say, as in scikit-learn.
+    pub fn all_probabilities<D: Document>(&self, documents: &[D]) -> Result<Vec<f64>> {
+        let mut all = self.all_logits(documents)?;
+        all.chunks_exact_mut(self.classes.len()).for_each(|row| self.to_probabilities(row));
+        Ok(all)
+    }
+
+    /// The logit of each class for every document, one document after the other, not yet divided by the temperature.
+    pub fn all_logits<D: Document>(&self, documents: &[D]) -> Result<Vec<f64>> {
+        let records = self.vectorizer.transform_all(documents)?;
+        let mut all = Vec::with_capacity(documents.len().saturating_mul(self.classes.len()));
+        for (columns, values) in records.rows() {
+            all.extend(self.logits(columns.iter().copied().zip(values.iter().copied())));
+        }
+        Ok(all)
+    }
+
+    fn to_probabilities(&self, logits: &mut [f64]) {
+        logits.iter_mut().for_each(|logit| *logit /= self.temperature);
+        softmax(logits);
+    }
+
     /// The class of a document and the probability of every class.
-    pub fn predict(&self, document: &[String]) -> Prediction {
+    pub fn predict(&self, document: &(impl Document + ?Sized)) -> Prediction {
         let scores = self.probabilities(document);
         let best = greatest(&scores).and_then(|place| self.classes.get(place).zip(scores.get(place)));
         let score = best.map_or(0.0, |(_, score)| *score);
@@ -231,7 +171,7 @@ impl CohortModel {
     }
 
     /// Why a document has its score for a class. Fails with `not_found` for a class the model does not have.
-    pub fn explain(&self, document: &[String], class: &str) -> Result<Explanation> {
+    pub fn explain(&self, document: &(impl Document + ?Sized), class: &str) -> Result<Explanation> {
         let place = self.place(class)?;
         let intercept = self.intercepts.get(place).copied().map_or(0.0, f64::from);
         let row = self.vectorizer.transform(document);
@@ -286,7 +226,12 @@ impl CohortModel {
         logits
     }
 
-    fn accuracy(&self, records: &SparseRecords, numbers: &[u32]) -> f64 {
+    /// The weights, all classes of the first term, then of the next, and the intercepts.
+    pub fn weights(&self) -> (&[f32], &[f32]) {
+        (&self.weights, &self.intercepts)
+    }
+
+    pub(super) fn accuracy(&self, records: &SparseRecords, numbers: &[u32]) -> f64 {
         let answers = records.rows().zip(numbers).filter(|((columns, values), number)| {
             let row = columns.iter().copied().zip(values.iter().copied());
             !columns.is_empty() && greatest(&self.logits(row)) == Some(**number as usize)
@@ -301,6 +246,7 @@ impl CohortModel {
         out.u8(match vectorizer.analyzer() {
             Analyzer::Word => 0,
             Analyzer::Character => 1,
+            Analyzer::CharacterRun => 2,
         });
         out.u32(vectorizer.ngram_range().0);
         out.u32(vectorizer.ngram_range().1);
@@ -334,7 +280,12 @@ impl CohortModel {
     /// that does not fit, names out of order or a number that is not finite, before it allocates for them.
     pub fn from_bytes(bytes: &[u8]) -> Result<CohortModel> {
         let mut content = Reader::new(open(MAGIC, FORMAT, bytes)?);
-        let analyzer = if content.flag()? { Analyzer::Character } else { Analyzer::Word };
+        let analyzer = match content.u8()? {
+            0 => Analyzer::Word,
+            1 => Analyzer::Character,
+            2 => Analyzer::CharacterRun,
+            _ => return Err(corrupt("naming an analyzer that is not known")),
+        };
         let ngram_range = (content.u32()?, content.u32()?);
         let sublinear_tf = content.flag()?;
         let stop_words = content.rising_texts()?.into_iter().map(str::to_owned).collect();

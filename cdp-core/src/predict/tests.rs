@@ -88,7 +88,7 @@ fn contributions_add_up_to_the_logit_that_decides() {
         assert!(is_sorted && explanation.contributions.len() == 3);
         logits.push(explanation.logit / model.temperature());
     }
-    linear::softmax(&mut logits);
+    exponential::softmax(&mut logits);
     for (score, (_, expected)) in logits.iter().zip(model.predict(&document).scores) {
         assert!((score - expected).abs() < 1e-12);
     }
