@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod arrow_rows;
 mod data;
 mod frame;
+mod ml;
 mod store;
 mod values;
 
@@ -19,6 +20,8 @@ mod _native {
 
     #[pymodule_export]
     use super::frame::Frame;
+    #[pymodule_export]
+    use super::ml::{TextModel, assign_cohorts};
     #[pymodule_export]
     use super::store::Store;
 

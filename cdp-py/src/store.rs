@@ -196,7 +196,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// The object as a value, or the exception that says why not.
-fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     values::from_python(object).map_err(|refusal| refusal.into_error().map_or_else(|raised| raised, to_exception))
 }
 

@@ -62,6 +62,8 @@ const FACTORS: (f64, f64) = (0.2, 5.0);
 pub(super) struct Calibrated {
     pub(super) calibration: Calibration,
     pub(super) model: LinearModel,
+    /// Of every held-out row how many terms are known, how sure the model is, and the number of the class it gives.
+    pub(super) seen: Vec<(usize, f64, usize)>,
 }
 
 /// Fits a temperature on held-out folds, each predicted by a model of the others; `None` where there are too few rows.
@@ -83,6 +85,7 @@ pub(super) fn calibrate(
     let folds = stratified_folds(labels, n_classes, FOLDS, 0);
     let (mut logits, mut answers) = (Vec::new(), Vec::new());
     let mut first = None;
+    let mut n_known = Vec::new();
     for held_out in 0..n_held_out {
         let is_held_out = |fold: &Option<u32>| *fold == Some(held_out);
         let part = |wanted: bool| {
@@ -105,6 +108,7 @@ pub(super) fn calibrate(
             if !columns.is_empty() {
                 logits.extend(row_logits(&model, columns, values));
                 answers.push(label);
+                n_known.push(columns.len());
             }
         }
         first.get_or_insert(model);
@@ -112,12 +116,17 @@ pub(super) fn calibrate(
     let Some(model) = first.filter(|_| !answers.is_empty()) else { return Ok(None) };
     let is_right = |(logits, answer): &(&[f64], &u32)| greatest(logits) == Some(**answer as usize);
     let right = logits.chunks_exact(n_classes).zip(&answers).filter(is_right).count();
-    let calibration = Calibration {
-        temperature: fit_temperature(&logits, &answers, n_classes),
-        rows: answers.len() as u64,
-        accuracy: right as f64 / answers.len() as f64,
-    };
-    Ok(Some(Calibrated { calibration, model }))
+    let temperature = fit_temperature(&logits, &answers, n_classes);
+    let seen = logits.chunks_exact_mut(n_classes).zip(n_known).map(|(row, n_known)| {
+        row.iter_mut().for_each(|logit| *logit /= temperature);
+        softmax(row);
+        let given = greatest(row).unwrap_or(0);
+        (n_known, row.get(given).copied().unwrap_or(0.0), given)
+    });
+    let seen = seen.collect();
+    let calibration =
+        Calibration { temperature, rows: answers.len() as u64, accuracy: right as f64 / answers.len() as f64 };
+    Ok(Some(Calibrated { calibration, model, seen }))
 }
 
 fn row_logits(model: &LinearModel, columns: &[u32], values: &[f64]) -> Vec<f64> {

@@ -341,6 +341,44 @@ impl<'a> PenalizedLoss<'a> {
     }
 }
 
+/// So many classes are summed at once, in registers.
+const GROUP: usize = 2 * LANES;
+
+/// Writes the logits of one row; all slices have whole groups of [`LANES`] classes.
+fn write_logits(weights: &[f64], intercepts: &[f64], columns: &[u32], values: &[f64], logits: &mut [f64]) {
+    let stride = logits.len();
+    let mut offset = 0;
+    let (groups, rest) = logits.as_chunks_mut::<GROUP>();
+    for group in groups {
+        let mut sums: [f64; GROUP] =
+            intercepts.get(offset..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        for (column, value) in columns.iter().zip(values) {
+            let start = *column as usize * stride + offset;
+            let own: Option<&[f64; GROUP]> = weights.get(start..).and_then(|rest| rest.first_chunk());
+            if let Some([a, b, c, d, e, f, g, h]) = own {
+                let [k, l, m, n, o, p, q, r] = sums;
+                sums = [
+                    k + value * a,
+                    l + value * b,
+                    m + value * c,
+                    n + value * d,
+                    o + value * e,
+                    p + value * f,
+                    q + value * g,
+                    r + value * h,
+                ];
+            }
+        }
+        *group = sums;
+        offset += GROUP;
+    }
+    rest.copy_from_slice(intercepts.get(offset..).unwrap_or_default());
+    for (column, value) in columns.iter().zip(values) {
+        let start = *column as usize * stride + offset;
+        add_scaled(rest, weights.get(start..start + rest.len()).unwrap_or_default(), *value);
+    }
+}
+
 impl Objective for PenalizedLoss<'_> {
     fn evaluate(&mut self, point: &[f64], gradient: &mut [f64]) -> f64 {
         self.n_evaluations += 1;
@@ -354,11 +392,7 @@ impl Objective for PenalizedLoss<'_> {
         // afterwards took as long (10 to 150 classes, 18 000 rows) and needs a second copy of the entries, transposed,
         // and the residuals of every row.
         for (((columns, values), label), row_weight) in self.records.rows().zip(self.labels).zip(&self.row_weights) {
-            residual.copy_from_slice(intercepts);
-            for (column, value) in columns.iter().zip(values) {
-                let start = *column as usize * stride;
-                add_scaled(residual, weights.get(start..start + stride).unwrap_or_default(), *value);
-            }
+            write_logits(weights, intercepts, columns, values, residual);
             let own = residual.get(*label as usize).copied().unwrap_or(0.0);
             let (classes, _) = residual.split_at_mut(self.n_classes);
             loss += row_weight * (softmax(classes) - own);

@@ -4,16 +4,18 @@
 //! of the bytes names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
+use super::drift::NumbersReference;
 use super::exponential::softmax;
 use super::linear::greatest;
 use super::sparse::SparseRecords;
 use super::text::Vectorizer;
 use super::tokens::{Analyzer, Document};
 use crate::error::{Error, Result};
+use crate::records::Value;
 
 const MAGIC: &[u8; 8] = b"CDPcohrt";
 /// Raised when the bytes mean something else; a model of another version is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How the training of a model went.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,26 @@ pub struct TrainingReport {
     pub training_accuracy: f64,
     /// What was found on documents that training did not see; absent where calibration was skipped.
     pub held_out: Option<HeldOut>,
+}
+
+impl TrainingReport {
+    /// The report as an object, with the temperature that training found.
+    pub fn to_value(&self, temperature: f64) -> Value {
+        let count = |count: u64| Value::integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let held_out = self.held_out.map_or(Value::Null, |held_out| {
+            Value::object([("rows", count(held_out.rows)), ("accuracy", Value::float(held_out.accuracy))])
+        });
+        Value::object([
+            ("rows", count(self.rows)),
+            ("converged", Value::Bool(self.converged)),
+            ("n_iterations", Value::integer(self.n_iterations)),
+            ("loss", Value::float(self.loss)),
+            ("training_accuracy", Value::float(self.training_accuracy)),
+            ("held_out", held_out),
+            ("temperature", Value::float(temperature)),
+            ("C", Value::float(self.c)),
+        ])
+    }
 }
 
 /// What a model of the other folds says of held-out documents.
@@ -96,6 +118,19 @@ pub struct CohortModel {
     pub(super) temperature: f64,
     pub(super) threshold: f64,
     pub(super) report: TrainingReport,
+    pub(super) reference: TextReference,
+}
+
+/// What a model saw when it was trained: quantiles and counts, nothing of one person. Of held-out documents where there
+/// are any, so that what comes later is not compared with what was learned by heart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextReference {
+    /// How many different known terms a document has.
+    pub known_terms: NumbersReference,
+    /// The probability of the class that a document gets.
+    pub confidence: NumbersReference,
+    /// How often each class is given, in class order.
+    pub given: Vec<u64>,
 }
 
 impl CohortModel {
@@ -154,6 +189,19 @@ impl CohortModel {
             all.extend(self.logits(columns.iter().copied().zip(values.iter().copied())));
         }
         Ok(all)
+    }
+
+    /// Of all words of these documents the share that the model does not know; `None` without words.
+    pub fn unknown_share<D: Document>(&self, documents: &[D]) -> Option<f64> {
+        let (known, all) = self.vectorizer.count_known(documents);
+        (all > 0).then(|| (all - known) as f64 / all as f64)
+    }
+
+    /// The place of the most probable class of every document.
+    pub fn places<D: Document>(&self, documents: &[D]) -> Result<Vec<u32>> {
+        let logits = self.all_logits(documents)?;
+        let rows = logits.chunks_exact(self.classes.len());
+        Ok(rows.map(|row| greatest(row).and_then(|place| u32::try_from(place).ok()).unwrap_or(0)).collect())
     }
 
     fn to_probabilities(&self, logits: &mut [f64]) {
@@ -226,6 +274,11 @@ impl CohortModel {
         logits
     }
 
+    /// What the model saw when it was trained.
+    pub fn reference(&self) -> &TextReference {
+        &self.reference
+    }
+
     /// The weights, all classes of the first term, then of the next, and the intercepts.
     pub fn weights(&self) -> (&[f32], &[f32]) {
         (&self.weights, &self.intercepts)
@@ -237,6 +290,36 @@ impl CohortModel {
             !columns.is_empty() && greatest(&self.logits(row)) == Some(**number as usize)
         });
         answers.count() as f64 / numbers.len().max(1) as f64
+    }
+
+    /// The same model without the terms of fewer than `least` documents: a word that one person used says who was among
+    /// those it was trained on. Weights and temperature stay.
+    ///
+    /// Fails with `invalid` if no term is left.
+    pub fn without_rare_terms(&self, least: u32) -> Result<CohortModel> {
+        let (vectorizer, width) = (&self.vectorizer, self.classes.len());
+        let frequencies = vectorizer.document_frequencies();
+        let kept = || frequencies.iter().enumerate().filter(|(_, frequency)| **frequency >= least);
+        let terms: Vec<Box<str>> = kept().filter_map(|(column, _)| vectorizer.terms().get(column)).cloned().collect();
+        if terms.is_empty() {
+            return Err(Error::invalid(format!("no term of the model occurs in {least} documents or more"))
+                .with_hint("train on more profiles, or give a smaller min_df where everybody may know the words"));
+        }
+        let weights = kept()
+            .filter_map(|(column, _)| self.weights.get(column * width..(column + 1) * width))
+            .flatten()
+            .copied()
+            .collect();
+        let restored = Vectorizer::restore(
+            vectorizer.analyzer(),
+            vectorizer.ngram_range(),
+            vectorizer.sublinear_tf(),
+            vectorizer.stop_words().to_vec(),
+            terms,
+            kept().map(|(_, frequency)| *frequency).collect(),
+            vectorizer.n_documents(),
+        );
+        Ok(CohortModel { vectorizer: restored, weights, ..self.clone() })
     }
 
     /// The model as bytes, little-endian, with a checksum; equal for equal training documents and settings.
@@ -269,6 +352,9 @@ impl CohortModel {
         let held_out = report.held_out.unwrap_or(HeldOut { rows: 0, accuracy: 0.0 });
         out.u64(held_out.rows);
         out.f64(held_out.accuracy);
+        out.numbers_reference(&self.reference.known_terms);
+        out.numbers_reference(&self.reference.confidence);
+        self.reference.given.iter().for_each(|given| out.u64(*given));
         self.intercepts.iter().for_each(|intercept| out.f32(*intercept));
         self.weights.iter().for_each(|weight| out.f32(*weight));
         seal(MAGIC, FORMAT, &out.into_bytes())
@@ -303,6 +389,8 @@ impl CohortModel {
         let (loss, training_accuracy) = (content.f64()?, content.f64()?);
         let is_held_out = content.flag()?;
         let held_out = HeldOut { rows: content.u64()?, accuracy: content.f64()? };
+        let (known_terms, confidence) = (content.numbers_reference()?, content.numbers_reference()?);
+        let reference = TextReference { known_terms, confidence, given: content.u64s(classes.len())? };
         let n_weights = terms.len().checked_mul(classes.len()).ok_or_else(|| corrupt("cut off"))?;
         let intercepts = content.f32s(classes.len())?;
         let weights = content.f32s(n_weights)?;
@@ -328,7 +416,7 @@ impl CohortModel {
         let held_out = is_held_out.then_some(held_out);
         let report =
             TrainingReport { c, rows, rows_of_class, converged, n_iterations, loss, training_accuracy, held_out };
-        Ok(CohortModel { vectorizer, classes, weights, intercepts, temperature, threshold, report })
+        Ok(CohortModel { vectorizer, classes, weights, intercepts, temperature, threshold, report, reference })
     }
 
     /// BLAKE3 of the bytes: the name of this model, wherever and whenever it was trained.

@@ -226,6 +226,19 @@ impl Vectorizer {
         Ok(records)
     }
 
+    /// How many of the terms of these documents are known, and how many there are, repetitions included.
+    pub(super) fn count_known<D: Document>(&self, documents: &[D]) -> (u64, u64) {
+        let (mut known, mut all) = (0, 0);
+        let mut scratch = Scratch::default();
+        for document in documents {
+            self.tokenizer.for_each_term(document, &mut scratch, &mut |term| {
+                known += u64::from(self.terms.number(term).is_some());
+                all += 1;
+            });
+        }
+        (known, all)
+    }
+
     fn transform_into(
         &self,
         document: &(impl Document + ?Sized),

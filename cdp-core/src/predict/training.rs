@@ -6,9 +6,13 @@
 
 use std::cmp::Ordering;
 
-use super::calibrate::{Calibration, calibrate};
-use super::linear::{LabelledRows, LinearModel, SparseLogistic};
-use super::model::{CohortModel, HeldOut, TrainingReport};
+use super::calibrate::{Calibration, calibrate, stratified_folds};
+use super::drift::NumbersReference;
+use super::exponential::softmax;
+use super::linear::{LabelledRows, LinearModel, SparseLogistic, greatest};
+use super::metrics::{Metrics, evaluate};
+use super::model::{CohortModel, HeldOut, TextReference, TrainingReport};
+use super::sparse::SparseRecords;
 use super::text::{Vectorizer, VectorizerOptions};
 use super::tokens::Document;
 use crate::definitions::{PredictorDefinition, PredictorTask};
@@ -119,7 +123,11 @@ impl CohortModel {
         let start = earlier.as_ref().or_else(|| held_out.as_ref().map(|found| &found.model));
         let linear = options.solver.train_from(&LabelledRows { records: &records, ..counted }, start)?;
         let rows_of_class = numbers.chunk_by(|left, right| left == right).map(|same| same.len() as u64).collect();
-        let calibration: Option<Calibration> = held_out.take().map(|found| found.calibration);
+        let (calibration, seen): (Option<Calibration>, _) = match held_out.take() {
+            Some(found) => (Some(found.calibration), found.seen),
+            None => (None, see(&linear, &records)),
+        };
+        let n_classes = classes.len();
         let mut model = CohortModel {
             vectorizer,
             classes,
@@ -137,6 +145,7 @@ impl CohortModel {
                 training_accuracy: 0.0,
                 held_out: calibration.map(|found| HeldOut { rows: found.rows, accuracy: found.accuracy }),
             },
+            reference: reference(&seen, n_classes),
         };
         if model.weights.iter().chain(&model.intercepts).any(|weight| !weight.is_finite()) {
             return Err(Error::invalid("training found no finite weights").with_hint("choose a smaller C"));
@@ -168,6 +177,88 @@ impl CohortModel {
             loss: 0.0,
         }
     }
+}
+
+/// What the model says of its own rows, where none were held out.
+fn see(linear: &LinearModel, records: &SparseRecords) -> Vec<(usize, f64, usize)> {
+    let mut logits = Vec::new();
+    let known = records.rows().filter(|(columns, _)| !columns.is_empty());
+    known
+        .map(|(columns, values)| {
+            linear.logits(columns, values, &mut logits);
+            softmax(&mut logits);
+            let given = greatest(&logits).unwrap_or(0);
+            (columns.len(), logits.get(given).copied().unwrap_or(0.0), given)
+        })
+        .collect()
+}
+
+fn reference(seen: &[(usize, f64, usize)], n_classes: usize) -> TextReference {
+    let mut given = vec![0; n_classes];
+    for (_, _, class) in seen {
+        if let Some(count) = given.get_mut(*class) {
+            *count += 1;
+        }
+    }
+    let known_terms: Vec<f64> = seen.iter().map(|(n_known, _, _)| *n_known as f64).collect();
+    let confidence: Vec<f64> = seen.iter().map(|(_, confidence, _)| *confidence).collect();
+    TextReference {
+        known_terms: NumbersReference::of(&known_terms),
+        confidence: NumbersReference::of(&confidence),
+        given,
+    }
+}
+
+/// Judges settings by stratified folds: each document is predicted by a model of the other folds.
+///
+/// The only document of a class is never held out. Fails as [`train`] does, and for fewer than two folds.
+pub fn cross_validate<D: Document>(
+    options: &TrainingOptions,
+    texts: &TrainingTexts<'_, D>,
+    n_folds: u32,
+) -> Result<Metrics> {
+    check(texts)?;
+    if !(2..=100).contains(&n_folds) {
+        return Err(Error::invalid(format!("the number of folds must be from 2 to 100, not {n_folds}")));
+    }
+    let order = ordered(texts);
+    let mut classes: Vec<String> = texts.labels.to_vec();
+    classes.sort_unstable();
+    classes.dedup();
+    let number = |label: &String| classes.binary_search(label).ok().and_then(|place| u32::try_from(place).ok());
+    let numbers: Vec<u32> = order.iter().filter_map(|row| texts.labels.get(*row)).filter_map(&number).collect();
+    let folds = stratified_folds(&numbers, classes.len(), n_folds, 0);
+    let (mut truth, mut probabilities) = (Vec::new(), Vec::new());
+    for fold in 0..n_folds {
+        let part = |held_out: bool| -> Vec<usize> {
+            let rows = order.iter().zip(&folds).filter(|(_, of)| (**of == Some(fold)) == held_out);
+            rows.map(|(row, _)| *row).collect()
+        };
+        let (training, testing) = (part(false), part(true));
+        if testing.is_empty() {
+            continue;
+        }
+        let documents: Vec<&D> = training.iter().filter_map(|row| texts.documents.get(*row)).collect();
+        let labels: Vec<String> = training.iter().filter_map(|row| texts.labels.get(*row).cloned()).collect();
+        let weights: Option<Vec<f64>> =
+            texts.weights.map(|weights| training.iter().filter_map(|row| weights.get(*row).copied()).collect());
+        let others = TrainingTexts { documents: &documents, labels: &labels, weights: weights.as_deref() };
+        let model = CohortModel::train(options, &others, None)?;
+        for row in testing {
+            let (Some(document), Some(label)) = (texts.documents.get(row), texts.labels.get(row)) else { continue };
+            let known = model.probabilities(document);
+            // In the order of all classes; one that the other folds lack has probability 0.
+            let mut all = if known.is_empty() { Vec::new() } else { vec![0.0; classes.len()] };
+            for (class, probability) in model.classes().iter().zip(known) {
+                if let Some(to) = number(class).and_then(|place| all.get_mut(place as usize)) {
+                    *to = probability;
+                }
+            }
+            truth.push(label.as_str());
+            probabilities.push(all);
+        }
+    }
+    evaluate(&classes, &truth, &probabilities)
 }
 
 fn check<D>(texts: &TrainingTexts<'_, D>) -> Result<()> {
@@ -205,4 +296,21 @@ fn ordered<D: Document>(texts: &TrainingTexts<'_, D>) -> Vec<usize> {
         by_class.then_with(by_text).then_with(|| weight(*left).total_cmp(&weight(*right)))
     });
     order
+}
+
+/// BLAKE3 of the labelled documents as a set: equal for equal training data, whatever the settings.
+pub fn hash_of_texts<D: Document>(documents: &[D], labels: &[String]) -> [u8; 32] {
+    let texts = TrainingTexts { documents, labels, weights: None };
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    };
+    for row in ordered(&texts) {
+        put(labels.get(row).map_or("", String::as_str));
+        if let Some(document) = documents.get(row) {
+            put(&document.texts().count().to_string());
+            document.texts().for_each(&mut put);
+        }
+    }
+    *hasher.finalize().as_bytes()
 }
