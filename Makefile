@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(abspath $(VENV))/bin/python
 # For tests only: the package itself needs none of them.
-PY_TEST_DEPENDENCIES := maturin pytest numpy pandas polars pyarrow duckdb mypy nbclient ipykernel
+PY_TEST_DEPENDENCIES := maturin pytest numpy pandas polars pyarrow duckdb mypy nbclient ipykernel scikit-learn
 PACKAGES := build/packages
 
 # The benches: their peers have an environment of their own. `make bench-ingest EVENTS=10000000` is the published size.
@@ -15,14 +15,15 @@ BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
 .PHONY: help demo check test rust py node types quickstarts readme consumers kill wheel npm clean
-.PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-python bench-node
+.PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
 	@echo "make demo    the main job on real orders, in the terminal"
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
 	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
-	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...)"
+	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...);"
+	@echo "             bench-ml: texts to classes against scikit-learn"
 	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
 	@echo "make clean   removes what was built"
 
@@ -113,6 +114,10 @@ bench-identity: $(IDENTITY_VENV)/ready
 
 bench-retail: $(BENCH_VENV)/ready
 	$(BENCH) retail $(BENCH_ARGUMENTS)
+
+# SHARED names the folder that has data/cohorts; without it only made-up texts are measured.
+bench-ml: bench-python
+	$(BENCH_PY) benches/peers/ml.py --data $(or $(SHARED),../shared)/data/cohorts --out benches/results/ml.json
 
 # The optimized packages of both languages; cargo knows whether there is anything to do.
 bench-python: $(BENCH_VENV)/ready

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value};
 
 pub use crate::cdp::{Data, IngestOptions, Progress};
+use crate::records::base64;
 
 /// Whether a verb changes the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,10 @@ impl<'r> Request<'r> {
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>> {
         self.get(name).map(timestamp_from).transpose()
+    }
+
+    fn version(&self) -> Result<Option<u32>> {
+        Ok(self.count("version")?.map(|version| u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
     fn as_of(&self) -> Result<Option<AsOf>> {
@@ -299,6 +304,35 @@ pub static VERBS: &[Verb] = &[
         Ok(Response::Frame(cdp.cohort_members(predictor, cohort, request.size("limit")?, request.text("after")?)?))
     }),
     read("models", &["predictor"], |cdp, request| value(cdp.models(request.text("predictor")?)?)),
+    read("evaluate", &["predictor", "folds"], |cdp, request| {
+        value(cdp.evaluate(request.need_text("predictor")?, request.size("folds")?)?)
+    }),
+    read("explain_prediction", &["predictor", "identifier", "text", "cohort", "top_k"], |cdp, request| {
+        let (identifier, text) = (request.get("identifier"), request.text("text")?);
+        let (cohort, top_k) = (request.text("cohort")?, request.size("top_k")?);
+        optional(cdp.explain_prediction(request.need_text("predictor")?, identifier, text, cohort, top_k)?)
+    }),
+    read("drift", &["predictor"], |cdp, request| value(cdp.drift(request.need_text("predictor")?)?)),
+    read("similar", &["identifiers", "k", "predictor", "embedding"], |cdp, request| {
+        let identifiers = request.need("identifiers")?;
+        let identifiers = identifiers.as_list().ok_or_else(|| request.wrong("identifiers", "a list", identifiers))?;
+        let (predictor, embedding) = (request.text("predictor")?, request.text("embedding")?);
+        Ok(Response::Frame(cdp.similar(identifiers, request.size("k")?, predictor, embedding)?))
+    }),
+    write("activate_model", &["predictor", "version"], |cdp, request| {
+        value(cdp.activate_model(request.need_text("predictor")?, request.version()?)?)
+    }),
+    read("export_model", &["predictor", "version", "min_df"], |cdp, request| {
+        let min_df = request.count("min_df")?.map(|least| u32::try_from(least).unwrap_or(u32::MAX));
+        let bytes = cdp.export_model(request.need_text("predictor")?, request.version()?, min_df)?;
+        value(Value::Text(base64::encode(&bytes)))
+    }),
+    write("import_model", &["predictor", "data"], |cdp, request| {
+        let bytes = base64::decode(request.need_text("data")?).ok_or_else(|| {
+            Error::invalid("import_model: `data` is not base64").with_hint("give what export_model gave")
+        })?;
+        value(cdp.import_model(request.need_text("predictor")?, &bytes)?)
+    }),
     read("decide", &["policy", "identifier", "event", "as_of"], |cdp, request| {
         let at = request.as_of()?.and_then(|as_of| as_of.valid);
         value(cdp.decide(request.need_text("policy")?, request.need("identifier")?, request.get("event"), at)?)

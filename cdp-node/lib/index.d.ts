@@ -11,6 +11,31 @@
 export type Time = string | number | Date
 /** An instant to ask for. */
 export type AsOf = Time | { valid?: Time; known?: Time }
+export interface ExplainPredictionOptions {
+  text?: string
+  /** The class to explain; the most probable one by default. */
+  cohort?: string
+  /** Keeps the strongest contributions. */
+  topK?: number
+}
+
+export interface PredictionExplanation {
+  cohort: string | null
+  intercept: number
+  contributions: { term: string; logit: number }[]
+  logit: number
+  temperature: number
+  method: string
+  modelVersion: number
+}
+
+export interface SimilarOptions {
+  /** How many; 10 by default. */
+  k?: number
+  predictor?: string
+  embedding?: string
+}
+
 /** One identifier: `{ userId: '14646' }`, `{ email: ... }`, any declared type, or `{ profileId: ... }`. */
 export type Identifier = Record<string, string | number>
 /** A rule, as in the definition of an audience. */
@@ -341,6 +366,31 @@ export class Cdp {
   /** The trained models, newest last. */
   models(predictor?: string): unknown
   modelsAsync(predictor?: string, options?: AsyncOptions): Promise<unknown>
+  /** Judges a predictor on the facts of now, by folds or on its latest instant; stores nothing. */
+  evaluate(predictor: string, options?: { folds?: number }): Record<string, unknown>
+  evaluateAsync(predictor: string, options?: { folds?: number } & AsyncOptions): Promise<Record<string, unknown>>
+  /** Why a person or a text has its score: `intercept` and `contributions` add up to the `logit`. */
+  explainPrediction(predictor: string, options: ExplainPredictionOptions): PredictionExplanation | null
+  explainPrediction(predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions): PredictionExplanation | null
+  explainPredictionAsync(predictor: string, options: ExplainPredictionOptions & AsyncOptions): Promise<PredictionExplanation | null>
+  explainPredictionAsync(
+    predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions & AsyncOptions
+  ): Promise<PredictionExplanation | null>
+  /** How far what the model sees now has moved from what it was trained on, column by column. */
+  drift(predictor: string): Record<string, unknown>
+  driftAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
+  /** The people most like some others, the nearest first: by a predictor's texts, or by the numbers in a trait. */
+  similar<Row = Record<string, unknown>>(identifiers: Identifier[], options: SimilarOptions): Frame<Row>
+  similarAsync<Row = Record<string, unknown>>(identifiers: Identifier[], options: SimilarOptions & AsyncOptions): Promise<Frame<Row>>
+  /** Puts an older version of a model back, or the one before the latest, as a new version with the same content. */
+  activateModel(predictor: string, version?: number): Record<string, unknown>
+  activateModelAsync(predictor: string, version?: number, options?: AsyncOptions): Promise<Record<string, unknown>>
+  /** A model in its versioned, checked format; terms of fewer than `minDf` (5) documents stay behind. */
+  exportModel(predictor: string, version?: number, options?: { minDf?: number }): Buffer
+  exportModelAsync(predictor: string, version?: number, options?: { minDf?: number } & AsyncOptions): Promise<Buffer>
+  /** Takes in a model that `exportModel` gave as the next version. */
+  importModel(predictor: string, data: Uint8Array): Record<string, unknown>
+  importModelAsync(predictor: string, data: Uint8Array, options?: AsyncOptions): Promise<Record<string, unknown>>
 
   // Activating
 

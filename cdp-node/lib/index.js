@@ -196,6 +196,11 @@ function requestOf(verb, args) {
   for (const name of names.IDENTIFIER_PARAMETERS) {
     if (name in request) request[name] = names.identifierIn(request[name])
   }
+  if (Array.isArray(request.identifiers)) request.identifiers = request.identifiers.map(names.identifierIn)
+  if (ArrayBuffer.isView(request.data)) {
+    const { buffer, byteOffset, byteLength } = request.data
+    request.data = Buffer.from(buffer, byteOffset, byteLength).toString('base64')
+  }
   if (verb.name === 'define') request.definitions = readDefinitions(request.definitions)
   return { request, signal, onProgress }
 }

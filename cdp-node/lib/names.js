@@ -51,6 +51,13 @@ const POSITIONAL = {
   predict: ['predictor', 'identifier'],
   cohort_members: ['predictor', 'cohort'],
   models: ['predictor'],
+  evaluate: ['predictor'],
+  explain_prediction: ['predictor', 'identifier'],
+  drift: ['predictor'],
+  similar: ['identifiers'],
+  activate_model: ['predictor', 'version'],
+  export_model: ['predictor', 'version'],
+  import_model: ['predictor', 'data'],
   decide: ['policy', 'identifier', 'event'],
   table: ['name'],
   consent: ['identifier'],
@@ -95,6 +102,8 @@ function camelResult(value) {
 
 /** The answer of a verb with its own field names in camelCase. */
 function resultOut(verb, value) {
+  // The bytes of a model cross the border as base64.
+  if (verb === 'export_model') return Buffer.from(value, 'base64')
   return VERBATIM.has(verb) ? value : camelResult(value)
 }
 

@@ -8,6 +8,7 @@ mod arrow_rows;
 mod data;
 mod frame;
 mod link;
+mod ml;
 mod store;
 mod values;
 
@@ -22,6 +23,8 @@ mod _native {
     use super::frame::Frame;
     #[pymodule_export]
     use super::link::Links;
+    #[pymodule_export]
+    use super::ml::{TextModel, assign_cohorts};
     #[pymodule_export]
     use super::store::Store;
 

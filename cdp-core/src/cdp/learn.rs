@@ -2,76 +2,58 @@
 
 use std::cmp::Ordering;
 
+use super::models::{LabelledTexts, propensity_report};
 use super::snapshot::Person;
 use super::{Cdp, Identifier};
-use crate::definitions::{PredictorLabel, PredictorTask};
+use crate::definitions::PredictorTask;
 use crate::error::{Error, Result};
 use crate::predict::{self, CohortModel, Prediction};
 use crate::records::{Cells, Frame, Object, Value};
-use crate::rules::ProfileView;
-use crate::store::{StoredModel, hex};
+use crate::store::hex;
 
 /// How many terms of each class a report shows.
 const TOP_TERMS: usize = 8;
 
 impl Cdp {
-    /// Trains a predictor from the profiles that have both its texts and its label now, and keeps the model as its next
-    /// version. Gives the model report: classes, rows, accuracy on held-out rows, temperature, top terms, content hash.
+    /// Trains a predictor and keeps the model as its next version. Gives the model report.
     ///
-    /// TF-IDF (scikit-learn's formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and
-    /// definition give the same bytes.
+    /// A cohort predictor learns from the profiles that have both its texts and its label now: TF-IDF (scikit-learn's
+    /// formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and definition give the same
+    /// bytes. A propensity predictor learns from everybody as of three instants that lie a horizon apart, the last a horizon
+    /// before the latest fact, and is judged on the last by a model of the earlier ones, beside the trivial rule (recency);
+    /// with fewer than a hundred positive or negative rows it is refused.
     pub fn train(&self, predictor: &str) -> Result<Value> {
         let at = self.now();
-        let (definition, documents, labels, sequence) = self.read(|snapshot| {
+        let (definition, texts, rows, sequence) = self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
-            let Some(PredictorLabel::Trait(label)) = &definition.label else {
-                return Err(Error::invalid(format!("the predictor `{predictor}` has no label trait to learn from"))
-                    .with_hint(
-                        "give it \"label\": {\"trait\": \"...\"}; propensity predictors cannot be trained yet",
-                    ));
-            };
-            let (mut documents, mut labels) = (Vec::new(), Vec::new());
-            for person in snapshot.people(at)? {
-                let Some(Value::Text(class)) = person.trait_value(label, at)? else { continue };
-                let document = person.document(&definition.text, at)?;
-                if !document.is_empty() {
-                    documents.push(document);
-                    labels.push(class);
-                }
+            let (mut texts, mut rows) = (LabelledTexts::default(), Vec::new());
+            match definition.task {
+                PredictorTask::Cohort => texts = snapshot.labelled_texts(&definition, at)?,
+                PredictorTask::Propensity => rows = snapshot.timed_rows(&definition)?,
             }
-            Ok((definition, documents, labels, snapshot.memory.sequence()))
+            Ok((definition, texts, rows, snapshot.memory.sequence()))
         })?;
-        if definition.task != PredictorTask::Cohort {
-            return Err(Error::invalid(format!(
-                "the predictor `{predictor}` has the task propensity, which cannot be trained yet"
-            )));
-        }
         // The slow part runs without any lock; the model says which sequence it saw.
-        let model = predict::train(&definition, &documents, &labels)?;
-        let bytes = model.to_bytes();
-        let content_hash = model.content_hash();
-        self.write(|writing| {
-            let version = writing
-                .facts
-                .models()?
-                .iter()
-                .filter(|stored| stored.predictor == predictor)
-                .map(|stored| stored.version)
-                .max();
-            let version = version.unwrap_or(0) + 1;
-            let report = report(predictor, version, sequence, &model, &content_hash)?;
-            let stored = StoredModel {
-                predictor: predictor.to_owned(),
-                version,
-                sequence,
-                recorded_at: writing.meta.recorded_at,
-                content_hash: content_hash.to_vec(),
-                report: report.to_json(),
-            };
-            writing.facts.put_model(&stored, &bytes)?;
-            writing.models_changed();
-            Ok(report)
-        })
+        let (bytes, report, data_hash) = match definition.task {
+            PredictorTask::Cohort => {
+                let model = predict::train(&definition, &texts.documents, &texts.labels)?;
+                (model.to_bytes(), report(&model)?, predict::hash_of_texts(&texts.documents, &texts.labels))
+            }
+            PredictorTask::Propensity => {
+                let trained = predict::train_propensity(&definition, &rows)?;
+                let mut report = propensity_report(&trained.model);
+                if let Value::Object(report) = &mut report {
+                    let figures =
+                        |metrics: Option<predict::BinaryMetrics>| metrics.map_or(Value::Null, |found| found.to_value());
+                    report.insert("validation".to_owned(), figures(trained.validation));
+                    report.insert("baseline".to_owned(), figures(trained.baseline));
+                }
+                (trained.model.to_bytes(), report, predict::hash_of_rows(&rows))
+            }
+        };
+        let Value::Object(mut report) = report else { return Err(Error::internal("a report is no object")) };
+        report.insert("data_hash".to_owned(), Value::Text(hex(&data_hash)));
+        self.append_model(predictor, &bytes, Value::Object(report), Some(sequence))
     }
 
     /// What a predictor says of a person, or of a text: `{cohort, score, scores, method, model_version}`.
@@ -95,7 +77,12 @@ impl Cdp {
                     .with_hint(format!("train it: train(\"{predictor}\")"))
             };
             let (prediction, method) = match (&identifier, text) {
-                (None, Some(text)) => (loaded.ok_or_else(untrained)?.model.predict(&[text.to_owned()]), "model"),
+                (None, Some(text)) => {
+                    let model = loaded.ok_or_else(untrained)?.model.cohort();
+                    let model = model
+                        .ok_or_else(|| Error::invalid("a propensity predictor answers for a person, not for a text"))?;
+                    (model.predict(text), "model")
+                }
                 (Some(identifier), None) => {
                     let person = match snapshot.node_of(identifier)? {
                         Some(node) => snapshot.person(node, at)?,
@@ -106,8 +93,14 @@ impl Cdp {
                 }
                 _ => return Err(Error::invalid("predict: give either an identifier or a `text`")),
             };
-            let model_version = loaded.filter(|_| method == "model").map(|loaded| loaded.version);
-            Ok(Some(prediction_value(prediction, method, model_version, top_k)))
+            let loaded = loaded.filter(|_| method == "model");
+            let percentile =
+                loaded.and_then(|loaded| loaded.model.propensity()).map(|m| m.percentile(prediction.score));
+            let mut answer = prediction_value(prediction, method, loaded.map(|loaded| loaded.version), top_k);
+            if let (Value::Object(answer), Some(percentile)) = (&mut answer, percentile) {
+                answer.insert("percentile".to_owned(), Value::float(percentile));
+            }
+            Ok(Some(answer))
         })
     }
 
@@ -125,10 +118,11 @@ impl Cdp {
             let is_class = snapshot
                 .models
                 .get(predictor)
-                .is_some_and(|loaded| loaded.model.classes().iter().any(|class| class == cohort));
+                .and_then(|loaded| loaded.model.cohort())
+                .is_some_and(|model| model.classes().iter().any(|class| class == cohort));
             if !is_class && !definition.rules.iter().any(|rule| rule.cohort == cohort) {
-                let classes: Vec<String> =
-                    snapshot.models.get(predictor).map(|loaded| loaded.model.classes().to_vec()).unwrap_or_default();
+                let model = snapshot.models.get(predictor).and_then(|loaded| loaded.model.cohort());
+                let classes: Vec<String> = model.map(|model| model.classes().to_vec()).unwrap_or_default();
                 return Err(Error::not_found(format!("the predictor `{predictor}` has no cohort `{cohort}`"))
                     .with_hint(if classes.is_empty() {
                         format!("train it: train(\"{predictor}\")")
@@ -205,7 +199,8 @@ fn prediction_value(prediction: Prediction, method: &str, model_version: Option<
     ])
 }
 
-fn report(predictor: &str, version: u32, sequence: u64, model: &CohortModel, content_hash: &[u8]) -> Result<Value> {
+/// The report of a cohort model.
+pub(super) fn report(model: &CohortModel) -> Result<Value> {
     let training = model.report();
     let mut classes = Vec::new();
     for (class, rows) in model.classes().iter().zip(&training.rows_of_class) {
@@ -216,25 +211,9 @@ fn report(predictor: &str, version: u32, sequence: u64, model: &CohortModel, con
             ("top_terms", Value::List(terms.into_iter().map(|(term, _)| Value::Text(term)).collect())),
         ]));
     }
-    let held_out = training.held_out.map_or(Value::Null, |held_out| {
-        Value::object([
-            ("rows", Value::integer(i64::try_from(held_out.rows).unwrap_or(i64::MAX))),
-            ("accuracy", Value::float(held_out.accuracy)),
-        ])
-    });
-    Ok(Value::object([
-        ("predictor", Value::from(predictor)),
-        ("version", Value::integer(version)),
-        ("sequence", Value::integer(i64::try_from(sequence).unwrap_or(i64::MAX))),
-        ("rows", Value::integer(i64::try_from(training.rows).unwrap_or(i64::MAX))),
-        ("classes", Value::List(classes)),
-        ("converged", Value::Bool(training.converged)),
-        ("n_iterations", Value::integer(training.n_iterations)),
-        ("loss", Value::float(training.loss)),
-        ("training_accuracy", Value::float(training.training_accuracy)),
-        ("held_out", held_out),
-        ("temperature", Value::float(model.temperature())),
-        ("C", Value::float(training.c)),
-        ("content_hash", Value::Text(hex(content_hash))),
-    ]))
+    let Value::Object(mut report) = training.to_value(model.temperature()) else {
+        return Err(Error::internal("a report is no object"));
+    };
+    report.insert("classes".to_owned(), Value::List(classes));
+    Ok(Value::Object(report))
 }

@@ -13,7 +13,7 @@ use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{Link, NodeRules, PartitionView, TypeRule, TypeRules, declared_type};
-use crate::predict::Prediction;
+use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
@@ -449,8 +449,14 @@ impl<'a> Person<'a> {
             }
         }
         let Some(loaded) = self.snapshot.models.get(predictor) else { return Ok(None) };
-        let document = self.document(&definition.text, at)?;
-        Ok(Some((loaded.model.predict(&document), "model")))
+        let prediction = match &*loaded.model {
+            TrainedModel::Cohort(model) => model.predict(&self.document(&definition.text, at)?),
+            TrainedModel::Propensity(model) => {
+                let score = model.predict(&self.feature_row(definition, at)?)?;
+                Prediction { cohort: None, score, scores: Vec::new() }
+            }
+        };
+        Ok(Some((prediction, "model")))
     }
 }
 

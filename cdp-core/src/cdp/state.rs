@@ -12,7 +12,7 @@ use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Link, Partition, TypeRules};
-use crate::predict::CohortModel;
+use crate::predict::TrainedModel;
 use crate::records::{Path, Timestamp};
 use crate::store::{Facts, LinkRule, Memory, MemoryOptions, Meta, Overlay, StoredLink};
 
@@ -20,7 +20,7 @@ use crate::store::{Facts, LinkRule, Memory, MemoryOptions, Meta, Overlay, Stored
 #[derive(Clone)]
 pub(super) struct LoadedModel {
     pub(super) version: u32,
-    pub(super) model: Arc<CohortModel>,
+    pub(super) model: Arc<TrainedModel>,
 }
 
 /// What RAM knows at one sequence.
@@ -252,7 +252,7 @@ pub(super) fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedMod
     let mut models = BTreeMap::new();
     for (predictor, version) in latest {
         if let Some(bytes) = facts.model_bytes(&predictor, version)? {
-            let model = Arc::new(CohortModel::from_bytes(&bytes)?);
+            let model = Arc::new(TrainedModel::from_bytes(&bytes)?);
             models.insert(predictor, LoadedModel { version, model });
         }
     }

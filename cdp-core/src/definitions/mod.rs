@@ -26,7 +26,7 @@ pub use feature::{Aggregate, FeatureDefinition, FeatureWindow};
 pub use identity::{IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role};
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
-pub use predictor::{PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
+pub use predictor::{Analyzer, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
 pub use rule::*;
 pub use source::*;
 

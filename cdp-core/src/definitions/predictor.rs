@@ -32,6 +32,23 @@ pub enum TextField {
     },
 }
 
+/// What a term of a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Analyzer {
+    /// One word or several in a row.
+    Word,
+    /// Characters in a row within a word that is padded with a space on both sides (scikit-learn's `char_wb`).
+    Character,
+    /// Characters in a row, across words; white space counts as one space (scikit-learn's `char`).
+    CharacterRun,
+}
+
+impl Analyzer {
+    /// The names in definitions, scikit-learn's.
+    pub const NAMES: [(&'static str, Analyzer); 3] =
+        [("word", Analyzer::Word), ("char_wb", Analyzer::Character), ("char", Analyzer::CharacterRun)];
+}
+
 /// What a predictor learns to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PredictorLabel {
@@ -91,8 +108,8 @@ pub struct PredictorDefinition {
     pub max_df: f64,
     /// The least and the greatest number of words (or characters) in a term.
     pub ngram_range: (u32, u32),
-    /// Whether terms are pieces of words (`char_wb`) rather than words.
-    pub is_by_character: bool,
+    /// Whether terms are words or pieces of them.
+    pub analyzer: Analyzer,
     /// Whether the n-th repetition of a term counts less than the first: `1 + ln(count)`.
     pub sublinear_tf: bool,
     /// Words that are left out, in lower case.
@@ -146,7 +163,7 @@ impl PredictorDefinition {
             min_df: 1,
             max_df: 1.0,
             ngram_range: (1, 1),
-            is_by_character: false,
+            analyzer: Analyzer::Word,
             sublinear_tf: false,
             stop_words: Vec::new(),
         }
@@ -225,9 +242,8 @@ fn read_text_settings(definition: &mut PredictorDefinition, fields: &mut Fields<
     if let Some(ngram_range) = fields.optional("ngram_range", read_ngram_range) {
         definition.ngram_range = ngram_range;
     }
-    if let Some(is_by_character) = fields.optional("analyzer", |node| node.word(&[("word", false), ("char_wb", true)]))
-    {
-        definition.is_by_character = is_by_character;
+    if let Some(analyzer) = fields.optional("analyzer", |node| node.word(&Analyzer::NAMES)) {
+        definition.analyzer = analyzer;
     }
     if let Some(sublinear_tf) = fields.optional("sublinear_tf", |node| node.boolean()) {
         definition.sublinear_tf = sublinear_tf;
@@ -335,7 +351,9 @@ fn number(node: Node<'_>, least: f64, greatest: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::definitions::{Body, Definition, PredictorDefinition, PredictorLabel, PredictorTask, TextField};
+    use crate::definitions::{
+        Analyzer, Body, Definition, PredictorDefinition, PredictorLabel, PredictorTask, TextField,
+    };
 
     fn predictor(text: &str) -> PredictorDefinition {
         match Definition::parse(text).unwrap().body {
@@ -359,7 +377,7 @@ mod tests {
         );
         assert_eq!((read.task, read.c, read.max_iter, read.tol), (PredictorTask::Cohort, 10.0, 1000, 1e-5));
         assert_eq!((read.max_features, read.ngram_range), (Some(20000), (1, 2)));
-        assert_eq!((read.is_by_character, read.is_balanced, read.sublinear_tf), (true, true, false));
+        assert_eq!((read.analyzer, read.is_balanced, read.sublinear_tf), (Analyzer::Character, true, false));
         assert_eq!(read.stop_words, ["the"]);
         assert!(matches!(read.text.as_slice(), [TextField::Trait(_), TextField::Event { .. }]));
         assert!(matches!(read.label, Some(PredictorLabel::Trait(_))));

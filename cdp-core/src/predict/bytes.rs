@@ -3,6 +3,7 @@
 //! A frame is: eight bytes of magic, the version (u32), the length of the content (u64), BLAKE3 of all three and the
 //! content, the content. Nothing is allocated by a number that was read before what it counts is known to be there.
 
+use super::drift::NumbersReference;
 use crate::error::{Error, ErrorKind, Result};
 
 const HEADER: usize = 8 + 4 + 8;
@@ -44,6 +45,11 @@ pub(super) fn open<'b>(magic: &[u8; 8], version: u32, bytes: &'b [u8]) -> Result
         return Err(corrupt("different from its checksum"));
     }
     Ok(content)
+}
+
+/// The first eight bytes, which say what kind of model it is.
+pub(super) fn magic(bytes: &[u8]) -> Option<&[u8; 8]> {
+    bytes.first_chunk()
 }
 
 fn checksum(header: &[u8], content: &[u8]) -> [u8; CHECKSUM] {
@@ -94,6 +100,12 @@ impl Writer {
     pub(super) fn texts<'t>(&mut self, texts: impl ExactSizeIterator<Item = &'t str>) {
         self.count(texts.len());
         texts.for_each(|text| self.text(text));
+    }
+
+    pub(super) fn numbers_reference(&mut self, reference: &NumbersReference) {
+        self.u64(reference.rows);
+        self.count(reference.quantiles.len());
+        reference.quantiles.iter().for_each(|quantile| self.f64(*quantile));
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -191,6 +203,16 @@ impl<'b> Reader<'b> {
 
     pub(super) fn f64s(&mut self, count: usize) -> Result<Vec<f64>> {
         self.numbers(count, |bytes| finite(f64::from_le_bytes(bytes)))
+    }
+
+    pub(super) fn numbers_reference(&mut self) -> Result<NumbersReference> {
+        let rows = self.u64()?;
+        let count = self.count(8)?;
+        let quantiles = self.f64s(count)?;
+        if !quantiles.is_sorted() || rows < quantiles.len() as u64 {
+            return Err(corrupt("holding numbers out of order"));
+        }
+        Ok(NumbersReference { rows, quantiles })
     }
 
     /// Refuses bytes after the end.

@@ -5,8 +5,8 @@
 //! Networks, 2017, section 4.2) and changes no order, so accuracy stays. The factor must come from rows that training
 //! did not see: takes the counts and labels, holds out stratified folds, leaves the temperature and what was held out.
 
-use super::linear::{LinearModel, SparseLogistic, greatest, softmax};
-use super::sparse::SparseRecords;
+use super::exponential::softmax;
+use super::linear::{LabelledRows, LinearModel, SparseLogistic, greatest};
 use super::text::Vectorizer;
 use crate::error::Result;
 
@@ -58,18 +58,25 @@ const ENOUGH_ROWS: usize = 1000;
 /// Logits are multiplied by a factor within these bounds: a small held-out part without error would ask for infinity.
 const FACTORS: (f64, f64) = (0.2, 5.0);
 
+/// What calibration found, and the model of the first held-out fold's other rows.
+pub(super) struct Calibrated {
+    pub(super) calibration: Calibration,
+    pub(super) model: LinearModel,
+    /// Of every held-out row how many terms are known, how sure the model is, and the number of the class it gives.
+    pub(super) seen: Vec<(usize, f64, usize)>,
+}
+
 /// Fits a temperature on held-out folds, each predicted by a model of the others; `None` where there are too few rows.
 ///
-/// `n_held_out` of five folds are held out, or as many as it takes to hold out a thousand rows. Document frequencies
-/// are those of the rows each model is trained on; only the choice of terms has seen all.
-pub fn calibrate(
+/// `n_held_out` of five folds are held out, or as many as it takes to hold out a thousand rows. The rows are counts;
+/// document frequencies are those of the rows each model is trained on; only the choice of terms has seen all.
+pub(super) fn calibrate(
     vectorizer: &Vectorizer,
-    counts: &SparseRecords,
-    labels: &[u32],
-    n_classes: usize,
+    rows: &LabelledRows<'_>,
     options: &SparseLogistic,
     n_held_out: Option<u32>,
-) -> Result<Option<Calibration>> {
+) -> Result<Option<Calibrated>> {
+    let LabelledRows { records: counts, labels, n_classes, weights } = *rows;
     if labels.len() < LEAST_ROWS || n_held_out == Some(0) {
         return Ok(None);
     }
@@ -77,6 +84,8 @@ pub fn calibrate(
     let n_held_out = n_held_out.unwrap_or_else(|| u32::try_from(enough).unwrap_or(FOLDS)).clamp(1, FOLDS);
     let folds = stratified_folds(labels, n_classes, FOLDS, 0);
     let (mut logits, mut answers) = (Vec::new(), Vec::new());
+    let mut first = None;
+    let mut n_known = Vec::new();
     for held_out in 0..n_held_out {
         let is_held_out = |fold: &Option<u32>| *fold == Some(held_out);
         let part = |wanted: bool| {
@@ -85,27 +94,39 @@ pub fn calibrate(
         let part_labels = |wanted: bool| -> Vec<u32> {
             labels.iter().zip(&folds).filter(|(_, fold)| is_held_out(fold) == wanted).map(|(label, _)| *label).collect()
         };
+        let part_weights: Option<Vec<f64>> = weights.map(|weights| {
+            weights.iter().zip(&folds).filter(|(_, fold)| !is_held_out(fold)).map(|(weight, _)| *weight).collect()
+        });
         let training = vectorizer.weigh_subset(part(false), part(false))?;
-        let model = options.train(&training, &part_labels(false), n_classes)?;
+        let training_labels = part_labels(false);
+        let others =
+            LabelledRows { records: &training, labels: &training_labels, n_classes, weights: part_weights.as_deref() };
+        let model = options.train_from(&others, None)?;
         let testing = vectorizer.weigh_subset(part(false), part(true))?;
         // A row without a known term is unassigned; it tells nothing about the weights.
         for ((columns, values), label) in testing.rows().zip(part_labels(true)) {
             if !columns.is_empty() {
                 logits.extend(row_logits(&model, columns, values));
                 answers.push(label);
+                n_known.push(columns.len());
             }
         }
+        first.get_or_insert(model);
     }
-    if answers.is_empty() {
-        return Ok(None);
-    }
+    let Some(model) = first.filter(|_| !answers.is_empty()) else { return Ok(None) };
     let is_right = |(logits, answer): &(&[f64], &u32)| greatest(logits) == Some(**answer as usize);
     let right = logits.chunks_exact(n_classes).zip(&answers).filter(is_right).count();
-    Ok(Some(Calibration {
-        temperature: fit_temperature(&logits, &answers, n_classes),
-        rows: answers.len() as u64,
-        accuracy: right as f64 / answers.len() as f64,
-    }))
+    let temperature = fit_temperature(&logits, &answers, n_classes);
+    let seen = logits.chunks_exact_mut(n_classes).zip(n_known).map(|(row, n_known)| {
+        row.iter_mut().for_each(|logit| *logit /= temperature);
+        softmax(row);
+        let given = greatest(row).unwrap_or(0);
+        (n_known, row.get(given).copied().unwrap_or(0.0), given)
+    });
+    let seen = seen.collect();
+    let calibration =
+        Calibration { temperature, rows: answers.len() as u64, accuracy: right as f64 / answers.len() as f64 };
+    Ok(Some(Calibrated { calibration, model, seen }))
 }
 
 fn row_logits(model: &LinearModel, columns: &[u32], values: &[f64]) -> Vec<f64> {

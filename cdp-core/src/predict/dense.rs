@@ -13,14 +13,15 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
+use super::drift::NumbersReference;
 use super::linear::SparseLogistic;
 use super::sparse::SparseRecords;
 use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"CDPpropn";
+pub(super) const MAGIC: &[u8; 8] = b"CDPpropn";
 /// Raised when the bytes mean something else; a model of another version is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Who found the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,15 @@ pub struct PropensityModel {
     converged: bool,
     rows: u64,
     positives: u64,
+    // Of each feature in column order, then of the likelihoods.
+    references: Vec<NumbersReference>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct StandardColumn {
     feature: String,
+    // Whether the sign times ln(1 + magnitude) takes the value's place, as for spend and counts.
+    is_logarithmic: bool,
     mean: f64,
     // The standard deviation over all rows, 1 for a feature that never varies.
     scale: f64,
@@ -53,6 +58,7 @@ struct StandardColumn {
 
 impl StandardColumn {
     fn standardize(&self, value: f64) -> f64 {
+        let value = if self.is_logarithmic { dampen(value) } else { value };
         (value - self.mean) / self.scale
     }
 }
@@ -86,14 +92,36 @@ impl PropensityModel {
         for (column, weight) in columns.iter_mut().zip(&fitted.weights) {
             column.weight = *weight;
         }
-        Ok(PropensityModel {
+        let mut model = PropensityModel {
             columns,
             intercept: fitted.intercept,
             solver,
             converged: fitted.converged,
             rows: rows.len() as u64,
             positives: labels.iter().filter(|is_positive| **is_positive).count() as u64,
-        })
+            references: Vec::new(),
+        };
+        let of_column = |index: usize| -> Vec<f64> { rows.iter().filter_map(|row| row.get(index)).copied().collect() };
+        model.references = (0..model.columns.len()).map(|index| NumbersReference::of(&of_column(index))).collect();
+        let likelihoods = rows.iter().map(|row| model.predict(row)).collect::<Result<Vec<f64>>>()?;
+        model.references.push(NumbersReference::of(&likelihoods));
+        Ok(model)
+    }
+
+    /// What the model saw when it was trained: each feature in column order, then the likelihoods.
+    pub fn references(&self) -> &[NumbersReference] {
+        &self.references
+    }
+
+    /// The share of the training rows whose likelihood is at most this one.
+    pub fn percentile(&self, likelihood: f64) -> f64 {
+        let quantiles = self.references.last().map_or(&[][..], |reference| &reference.quantiles);
+        quantiles.partition_point(|quantile| *quantile <= likelihood) as f64 / quantiles.len().max(1) as f64
+    }
+
+    /// BLAKE3 of the bytes.
+    pub fn content_hash(&self) -> [u8; 32] {
+        *blake3::hash(&self.to_bytes()).as_bytes()
     }
 
     /// The likelihood for one row of values. Fails with `invalid` for a wrong width or a value that is not finite.
@@ -149,6 +177,7 @@ impl PropensityModel {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.texts(self.columns.iter().map(|column| column.feature.as_str()));
+        self.columns.iter().for_each(|column| out.u8(u8::from(column.is_logarithmic)));
         for column in &self.columns {
             out.f64(column.mean);
             out.f64(column.scale);
@@ -159,6 +188,7 @@ impl PropensityModel {
         out.u8(u8::from(self.converged));
         out.u64(self.rows);
         out.u64(self.positives);
+        self.references.iter().for_each(|reference| out.numbers_reference(reference));
         seal(MAGIC, FORMAT, &out.into_bytes())
     }
 
@@ -166,13 +196,16 @@ impl PropensityModel {
     pub fn from_bytes(bytes: &[u8]) -> Result<PropensityModel> {
         let mut content = Reader::new(open(MAGIC, FORMAT, bytes)?);
         let features = content.texts()?;
+        let is_logarithmic = (0..features.len()).map(|_| content.flag()).collect::<Result<Vec<bool>>>()?;
         let numbers = content.f64s(features.len().saturating_mul(3))?;
         let (triples, _) = numbers.as_chunks::<3>();
         let columns: Vec<StandardColumn> = features
             .into_iter()
+            .zip(is_logarithmic)
             .zip(triples)
-            .map(|(feature, [mean, scale, weight])| StandardColumn {
+            .map(|((feature, is_logarithmic), [mean, scale, weight])| StandardColumn {
                 feature: feature.to_owned(),
+                is_logarithmic,
                 mean: *mean,
                 scale: *scale,
                 weight: *weight,
@@ -185,8 +218,9 @@ impl PropensityModel {
         let solver = if content.flag()? { Solver::LinfaLogistic } else { Solver::SparseLogistic };
         let converged = content.flag()?;
         let (rows, positives) = (content.u64()?, content.u64()?);
+        let references = (0..=columns.len()).map(|_| content.numbers_reference()).collect::<Result<Vec<_>>>()?;
         content.finish()?;
-        Ok(PropensityModel { columns, intercept, solver, converged, rows, positives })
+        Ok(PropensityModel { columns, intercept, solver, converged, rows, positives, references })
     }
 }
 
@@ -225,14 +259,40 @@ fn check(definition: &PredictorDefinition, rows: &[Vec<f64>], labels: &[bool]) -
 }
 
 fn fit_column(feature: &str, values: impl Iterator<Item = f64> + Clone) -> StandardColumn {
-    let n_rows = values.clone().count().max(1) as f64;
-    let mean = values.clone().sum::<f64>() / n_rows;
-    let variance = values.map(|value| (value - mean) * (value - mean)).sum::<f64>() / n_rows;
-    let deviation = variance.sqrt();
+    let (mean, deviation, skewness) = moments(values.clone());
+    // Money and counts have a long tail, in which a straight line would see little but the greatest spenders.
+    let is_logarithmic = skewness > LONG_TAIL;
+    let (mean, deviation) = match is_logarithmic {
+        true => {
+            let (mean, deviation, _) = moments(values.map(dampen));
+            (mean, deviation)
+        }
+        false => (mean, deviation),
+    };
     // Below this a spread is the rounding error of the mean, not a difference between profiles.
     let is_constant = deviation <= 1e-12 * mean.abs();
     let scale = if is_constant || deviation == 0.0 { 1.0 } else { deviation };
-    StandardColumn { feature: feature.to_owned(), mean, scale, weight: 0.0 }
+    StandardColumn { feature: feature.to_owned(), is_logarithmic, mean, scale, weight: 0.0 }
+}
+
+/// The skewness from which a column is damped: an exponential distribution has 2.
+const LONG_TAIL: f64 = 1.5;
+
+/// The sign times `ln(1 + magnitude)`.
+fn dampen(value: f64) -> f64 {
+    libm::log1p(value.abs()).copysign(value)
+}
+
+/// The mean, the standard deviation and the skewness.
+fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64) {
+    let n_rows = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / n_rows;
+    let deviation = (values.clone().map(|value| (value - mean) * (value - mean)).sum::<f64>() / n_rows).sqrt();
+    let cube = |value: f64| {
+        let distance = (value - mean) / deviation;
+        distance * distance * distance
+    };
+    (mean, deviation, values.map(cube).sum::<f64>() / n_rows)
 }
 
 fn standardize(columns: &[StandardColumn], row: &[f64]) -> Vec<f64> {

@@ -6,27 +6,38 @@
 //! that depends on anything but the classes' names.
 //!
 //! Reading order: [`text`] turns documents into rows of a sparse matrix ([`sparse`]), [`linear`] learns from it,
-//! [`calibrate`] makes the probabilities honest, [`model`] is what is kept. [`dense`] does the same for a few
-//! standardized numbers; [`metrics`] judges both.
+//! [`calibrate`] makes the probabilities honest, training.rs puts them together, [`model`] is what is kept. [`dense`] does
+//! the same for a few standardized numbers, [`propensity`] with time in view; [`metrics`] judges both, [`drift`] says when
+//! they are out of date. [`zero_shot`] needs no labels.
 
 mod bytes;
 pub mod calibrate;
 pub mod dense;
+pub mod drift;
+mod exponential;
 mod lbfgs;
 pub mod linear;
 pub mod metrics;
 pub mod model;
+pub mod propensity;
 pub mod sparse;
 pub mod text;
 mod tokens;
+mod trained;
+mod training;
+pub mod zero_shot;
 
 pub use dense::{PropensityModel, Solver};
-pub use linear::{LinearModel, SparseLogistic};
-pub use metrics::{BinaryMetrics, ClassMetrics, Metrics, evaluate, evaluate_binary};
-pub use model::{CohortModel, Contribution, Explanation, HeldOut, Prediction, TrainingReport, train};
+pub use drift::{Drift, DriftTest, NumbersReference};
+pub use linear::{LabelledRows, LinearModel, SparseLogistic};
+pub use metrics::{BinaryMetrics, ClassMetrics, Found, Metrics, ReliabilityBin, evaluate, evaluate_binary};
+pub use model::{CohortModel, Contribution, Explanation, HeldOut, Prediction, TextReference, TrainingReport};
+pub use propensity::{PropensityTraining, TimedRow, hash_of_rows, train_propensity};
 pub use sparse::SparseRecords;
 pub use text::{Vectorizer, VectorizerOptions};
-pub use tokens::Analyzer;
+pub use tokens::{Analyzer, Document};
+pub use trained::TrainedModel;
+pub use training::{TrainingOptions, TrainingTexts, cross_validate, hash_of_texts, train};
 
 #[cfg(test)]
 mod tests;

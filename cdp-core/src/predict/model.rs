@@ -1,21 +1,21 @@
 //! A cohort model: what was learned, asked for one profile at a time, and kept as bytes.
 //!
-//! Takes documents with their classes and a predictor definition; leaves a model whose bytes are a function of the *set*
-//! of labelled documents and the settings: rows are put in order first, no time is inside, so the BLAKE3 of the bytes
-//! names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
+//! Takes what training (training.rs) found; leaves predictions, explanations, and bytes with no time inside, so the BLAKE3
+//! of the bytes names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
-use super::calibrate::calibrate;
-use super::linear::{SparseLogistic, greatest, softmax};
+use super::drift::NumbersReference;
+use super::exponential::softmax;
+use super::linear::greatest;
 use super::sparse::SparseRecords;
-use super::text::{Vectorizer, VectorizerOptions};
-use super::tokens::Analyzer;
-use crate::definitions::{PredictorDefinition, PredictorTask};
+use super::text::Vectorizer;
+use super::tokens::{Analyzer, Document};
 use crate::error::{Error, Result};
+use crate::records::Value;
 
 const MAGIC: &[u8; 8] = b"CDPcohrt";
 /// Raised when the bytes mean something else; a model of another version is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How the training of a model went.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,26 @@ pub struct TrainingReport {
     pub training_accuracy: f64,
     /// What was found on documents that training did not see; absent where calibration was skipped.
     pub held_out: Option<HeldOut>,
+}
+
+impl TrainingReport {
+    /// The report as an object, with the temperature that training found.
+    pub fn to_value(&self, temperature: f64) -> Value {
+        let count = |count: u64| Value::integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let held_out = self.held_out.map_or(Value::Null, |held_out| {
+            Value::object([("rows", count(held_out.rows)), ("accuracy", Value::float(held_out.accuracy))])
+        });
+        Value::object([
+            ("rows", count(self.rows)),
+            ("converged", Value::Bool(self.converged)),
+            ("n_iterations", Value::integer(self.n_iterations)),
+            ("loss", Value::float(self.loss)),
+            ("training_accuracy", Value::float(self.training_accuracy)),
+            ("held_out", held_out),
+            ("temperature", Value::float(temperature)),
+            ("C", Value::float(self.c)),
+        ])
+    }
 }
 
 /// What a model of the other folds says of held-out documents.
@@ -90,94 +110,27 @@ pub struct Explanation {
 /// A vocabulary, a weight for every term and class, and how sure to be.
 #[derive(Clone, Debug)]
 pub struct CohortModel {
-    vectorizer: Vectorizer,
-    classes: Vec<String>,
+    pub(super) vectorizer: Vectorizer,
+    pub(super) classes: Vec<String>,
     // All classes of the first term, then of the next. f32 gave the same accuracy as f64 on every set measured.
-    weights: Vec<f32>,
-    intercepts: Vec<f32>,
-    temperature: f64,
-    threshold: f64,
-    report: TrainingReport,
+    pub(super) weights: Vec<f32>,
+    pub(super) intercepts: Vec<f32>,
+    pub(super) temperature: f64,
+    pub(super) threshold: f64,
+    pub(super) report: TrainingReport,
+    pub(super) reference: TextReference,
 }
 
-/// Trains a cohort model from documents (each a list of texts) and the class of each.
-///
-/// Fails with `invalid` for another task, no documents, labels that do not match, an empty label, fewer than two
-/// classes, or texts without a term. Cost grows with the number of words times classes; 18 000 short texts in ten classes
-/// took 0.6 seconds, calibration included.
-///
-/// ```
-/// use cdp_core::definitions::PredictorDefinition;
-/// use cdp_core::predict::train;
-/// let documents: Vec<Vec<String>> = ["trail running shoes", "alpine hut hiking", "jazz piano", "opera and jazz"]
-///     .iter().map(|text| vec![text.to_string()]).collect();
-/// let labels: Vec<String> = ["outdoor", "outdoor", "music", "music"].map(String::from).to_vec();
-/// let model = train(&PredictorDefinition::cohort("interest"), &documents, &labels)?;
-/// let prediction = model.predict(&["running to the hut".to_string()]);
-/// assert_eq!(prediction.cohort.as_deref(), Some("outdoor"));
-/// assert_eq!(model.predict(&["something else".to_string()]).cohort, None);
-/// # Ok::<(), cdp_core::Error>(())
-/// ```
-pub fn train(definition: &PredictorDefinition, documents: &[Vec<String>], labels: &[String]) -> Result<CohortModel> {
-    if definition.task != PredictorTask::Cohort {
-        return Err(Error::invalid(format!("the predictor `{}` has another task than cohort", definition.name)));
-    }
-    if documents.len() != labels.len() {
-        return Err(Error::invalid(format!("{} documents have {} labels", documents.len(), labels.len())));
-    }
-    if documents.len() < 2 {
-        return Err(Error::invalid(format!(
-            "{} labelled document(s) to learn from; at least 2 are needed",
-            documents.len()
-        ))
-        .with_hint("ingest profiles that have both the texts and the label of the predictor"));
-    }
-    if labels.iter().any(String::is_empty) {
-        return Err(Error::invalid("a label is empty text").with_hint("leave profiles without a class out"));
-    }
-    let mut rows: Vec<(&String, &Vec<String>)> = labels.iter().zip(documents).collect();
-    rows.sort_unstable();
-    let mut classes: Vec<String> = rows.iter().map(|(label, _)| (*label).clone()).collect();
-    classes.dedup();
-    if classes.len() < 2 {
-        return Err(Error::invalid("all labels are of one class; at least 2 classes are needed")
-            .with_hint("label profiles of another class"));
-    }
-    let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
-    for same in rows.chunk_by(|left, right| left.0 == right.0) {
-        let number = numbers.last().map_or(0, |last| last + 1);
-        numbers.extend(same.iter().map(|_| number));
-    }
-    let documents: Vec<Vec<String>> = rows.into_iter().map(|(_, document)| document.clone()).collect();
-    let (vectorizer, counts) = Vectorizer::fit(&VectorizerOptions::from(definition), &documents)?;
-    let records = vectorizer.weigh(&counts)?;
-    let solver = SparseLogistic::from(definition);
-    let linear = solver.train(&records, &numbers, classes.len())?;
-    let calibration = calibrate(&vectorizer, &counts, &numbers, classes.len(), &solver, definition.temperature_folds)?;
-    let rows_of_class = numbers.chunk_by(|left, right| left == right).map(|same| same.len() as u64).collect();
-    let mut model = CohortModel {
-        vectorizer,
-        classes,
-        weights: linear.weights.iter().map(|weight| *weight as f32).collect(),
-        intercepts: linear.intercepts.iter().map(|intercept| *intercept as f32).collect(),
-        temperature: calibration.map_or(1.0, |calibration| calibration.temperature),
-        threshold: definition.threshold,
-        report: TrainingReport {
-            c: definition.c,
-            rows: numbers.len() as u64,
-            rows_of_class,
-            converged: linear.converged,
-            n_iterations: linear.n_iterations,
-            loss: linear.loss,
-            training_accuracy: 0.0,
-            held_out: calibration.map(|found| HeldOut { rows: found.rows, accuracy: found.accuracy }),
-        },
-    };
-    if model.weights.iter().chain(&model.intercepts).any(|weight| !weight.is_finite()) {
-        return Err(Error::invalid("training found no finite weights").with_hint("choose a smaller C"));
-    }
-    model.report.training_accuracy = model.accuracy(&records, &numbers);
-    Ok(model)
+/// What a model saw when it was trained: quantiles and counts, nothing of one person. Of held-out documents where there
+/// are any, so that what comes later is not compared with what was learned by heart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextReference {
+    /// How many different known terms a document has.
+    pub known_terms: NumbersReference,
+    /// The probability of the class that a document gets.
+    pub confidence: NumbersReference,
+    /// How often each class is given, in class order.
+    pub given: Vec<u64>,
 }
 
 impl CohortModel {
@@ -210,19 +163,54 @@ impl CohortModel {
     ///
     /// Without a known term the intercepts alone would speak, and every profile without text would join the largest
     /// class.
-    pub fn probabilities(&self, document: &[String]) -> Vec<f64> {
+    pub fn probabilities(&self, document: &(impl Document + ?Sized)) -> Vec<f64> {
         let row = self.vectorizer.transform(document);
         if row.is_empty() {
             return Vec::new();
         }
         let mut scores = self.logits(row.iter().copied());
-        scores.iter_mut().for_each(|logit| *logit /= self.temperature);
-        softmax(&mut scores);
+        self.to_probabilities(&mut scores);
         scores
     }
 
+    /// The probability of each class for every document, one document after the other. Unlike
+    /// [`CohortModel::probabilities`] a document without a known term has what the intercepts say, as in scikit-learn.
+    pub fn all_probabilities<D: Document>(&self, documents: &[D]) -> Result<Vec<f64>> {
+        let mut all = self.all_logits(documents)?;
+        all.chunks_exact_mut(self.classes.len()).for_each(|row| self.to_probabilities(row));
+        Ok(all)
+    }
+
+    /// The logit of each class for every document, one document after the other, not yet divided by the temperature.
+    pub fn all_logits<D: Document>(&self, documents: &[D]) -> Result<Vec<f64>> {
+        let records = self.vectorizer.transform_all(documents)?;
+        let mut all = Vec::with_capacity(documents.len().saturating_mul(self.classes.len()));
+        for (columns, values) in records.rows() {
+            all.extend(self.logits(columns.iter().copied().zip(values.iter().copied())));
+        }
+        Ok(all)
+    }
+
+    /// Of all words of these documents the share that the model does not know; `None` without words.
+    pub fn unknown_share<D: Document>(&self, documents: &[D]) -> Option<f64> {
+        let (known, all) = self.vectorizer.count_known(documents);
+        (all > 0).then(|| (all - known) as f64 / all as f64)
+    }
+
+    /// The place of the most probable class of every document.
+    pub fn places<D: Document>(&self, documents: &[D]) -> Result<Vec<u32>> {
+        let logits = self.all_logits(documents)?;
+        let rows = logits.chunks_exact(self.classes.len());
+        Ok(rows.map(|row| greatest(row).and_then(|place| u32::try_from(place).ok()).unwrap_or(0)).collect())
+    }
+
+    fn to_probabilities(&self, logits: &mut [f64]) {
+        logits.iter_mut().for_each(|logit| *logit /= self.temperature);
+        softmax(logits);
+    }
+
     /// The class of a document and the probability of every class.
-    pub fn predict(&self, document: &[String]) -> Prediction {
+    pub fn predict(&self, document: &(impl Document + ?Sized)) -> Prediction {
         let scores = self.probabilities(document);
         let best = greatest(&scores).and_then(|place| self.classes.get(place).zip(scores.get(place)));
         let score = best.map_or(0.0, |(_, score)| *score);
@@ -231,7 +219,7 @@ impl CohortModel {
     }
 
     /// Why a document has its score for a class. Fails with `not_found` for a class the model does not have.
-    pub fn explain(&self, document: &[String], class: &str) -> Result<Explanation> {
+    pub fn explain(&self, document: &(impl Document + ?Sized), class: &str) -> Result<Explanation> {
         let place = self.place(class)?;
         let intercept = self.intercepts.get(place).copied().map_or(0.0, f64::from);
         let row = self.vectorizer.transform(document);
@@ -286,12 +274,52 @@ impl CohortModel {
         logits
     }
 
-    fn accuracy(&self, records: &SparseRecords, numbers: &[u32]) -> f64 {
+    /// What the model saw when it was trained.
+    pub fn reference(&self) -> &TextReference {
+        &self.reference
+    }
+
+    /// The weights, all classes of the first term, then of the next, and the intercepts.
+    pub fn weights(&self) -> (&[f32], &[f32]) {
+        (&self.weights, &self.intercepts)
+    }
+
+    pub(super) fn accuracy(&self, records: &SparseRecords, numbers: &[u32]) -> f64 {
         let answers = records.rows().zip(numbers).filter(|((columns, values), number)| {
             let row = columns.iter().copied().zip(values.iter().copied());
             !columns.is_empty() && greatest(&self.logits(row)) == Some(**number as usize)
         });
         answers.count() as f64 / numbers.len().max(1) as f64
+    }
+
+    /// The same model without the terms of fewer than `least` documents: a word that one person used says who was among
+    /// those it was trained on. Weights and temperature stay.
+    ///
+    /// Fails with `invalid` if no term is left.
+    pub fn without_rare_terms(&self, least: u32) -> Result<CohortModel> {
+        let (vectorizer, width) = (&self.vectorizer, self.classes.len());
+        let frequencies = vectorizer.document_frequencies();
+        let kept = || frequencies.iter().enumerate().filter(|(_, frequency)| **frequency >= least);
+        let terms: Vec<Box<str>> = kept().filter_map(|(column, _)| vectorizer.terms().get(column)).cloned().collect();
+        if terms.is_empty() {
+            return Err(Error::invalid(format!("no term of the model occurs in {least} documents or more"))
+                .with_hint("train on more profiles, or give a smaller min_df where everybody may know the words"));
+        }
+        let weights = kept()
+            .filter_map(|(column, _)| self.weights.get(column * width..(column + 1) * width))
+            .flatten()
+            .copied()
+            .collect();
+        let restored = Vectorizer::restore(
+            vectorizer.analyzer(),
+            vectorizer.ngram_range(),
+            vectorizer.sublinear_tf(),
+            vectorizer.stop_words().to_vec(),
+            terms,
+            kept().map(|(_, frequency)| *frequency).collect(),
+            vectorizer.n_documents(),
+        );
+        Ok(CohortModel { vectorizer: restored, weights, ..self.clone() })
     }
 
     /// The model as bytes, little-endian, with a checksum; equal for equal training documents and settings.
@@ -301,6 +329,7 @@ impl CohortModel {
         out.u8(match vectorizer.analyzer() {
             Analyzer::Word => 0,
             Analyzer::Character => 1,
+            Analyzer::CharacterRun => 2,
         });
         out.u32(vectorizer.ngram_range().0);
         out.u32(vectorizer.ngram_range().1);
@@ -323,6 +352,9 @@ impl CohortModel {
         let held_out = report.held_out.unwrap_or(HeldOut { rows: 0, accuracy: 0.0 });
         out.u64(held_out.rows);
         out.f64(held_out.accuracy);
+        out.numbers_reference(&self.reference.known_terms);
+        out.numbers_reference(&self.reference.confidence);
+        self.reference.given.iter().for_each(|given| out.u64(*given));
         self.intercepts.iter().for_each(|intercept| out.f32(*intercept));
         self.weights.iter().for_each(|weight| out.f32(*weight));
         seal(MAGIC, FORMAT, &out.into_bytes())
@@ -334,7 +366,12 @@ impl CohortModel {
     /// that does not fit, names out of order or a number that is not finite, before it allocates for them.
     pub fn from_bytes(bytes: &[u8]) -> Result<CohortModel> {
         let mut content = Reader::new(open(MAGIC, FORMAT, bytes)?);
-        let analyzer = if content.flag()? { Analyzer::Character } else { Analyzer::Word };
+        let analyzer = match content.u8()? {
+            0 => Analyzer::Word,
+            1 => Analyzer::Character,
+            2 => Analyzer::CharacterRun,
+            _ => return Err(corrupt("naming an analyzer that is not known")),
+        };
         let ngram_range = (content.u32()?, content.u32()?);
         let sublinear_tf = content.flag()?;
         let stop_words = content.rising_texts()?.into_iter().map(str::to_owned).collect();
@@ -352,6 +389,8 @@ impl CohortModel {
         let (loss, training_accuracy) = (content.f64()?, content.f64()?);
         let is_held_out = content.flag()?;
         let held_out = HeldOut { rows: content.u64()?, accuracy: content.f64()? };
+        let (known_terms, confidence) = (content.numbers_reference()?, content.numbers_reference()?);
+        let reference = TextReference { known_terms, confidence, given: content.u64s(classes.len())? };
         let n_weights = terms.len().checked_mul(classes.len()).ok_or_else(|| corrupt("cut off"))?;
         let intercepts = content.f32s(classes.len())?;
         let weights = content.f32s(n_weights)?;
@@ -377,7 +416,7 @@ impl CohortModel {
         let held_out = is_held_out.then_some(held_out);
         let report =
             TrainingReport { c, rows, rows_of_class, converged, n_iterations, loss, training_accuracy, held_out };
-        Ok(CohortModel { vectorizer, classes, weights, intercepts, temperature, threshold, report })
+        Ok(CohortModel { vectorizer, classes, weights, intercepts, temperature, threshold, report, reference })
     }
 
     /// BLAKE3 of the bytes: the name of this model, wherever and whenever it was trained.

@@ -9,10 +9,12 @@
 //! Two differences are deliberate: a document is a list of texts and no term spans two of them, and a letter is what
 //! Unicode calls alphabetic (Python's `\w` splits Hindi or Thai words at their vowel signs).
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::sparse::SparseRecords;
-use super::tokens::{Analyzer, Tokenizer};
+use super::tokens::{Analyzer, Document, Scratch, Tokenizer};
 use crate::definitions::PredictorDefinition;
 use crate::error::{Error, Result};
 
@@ -44,7 +46,7 @@ impl Default for VectorizerOptions {
 impl From<&PredictorDefinition> for VectorizerOptions {
     fn from(definition: &PredictorDefinition) -> VectorizerOptions {
         VectorizerOptions {
-            analyzer: if definition.is_by_character { Analyzer::Character } else { Analyzer::Word },
+            analyzer: definition.analyzer,
             ngram_range: definition.ngram_range,
             sublinear_tf: definition.sublinear_tf,
             min_df: definition.min_df,
@@ -60,54 +62,93 @@ impl From<&PredictorDefinition> for VectorizerOptions {
 pub struct Vectorizer {
     tokenizer: Tokenizer,
     sublinear_tf: bool,
-    terms: Vec<Box<str>>,
+    terms: Terms,
     document_frequencies: Vec<u32>,
     n_documents: u64,
     idf: Vec<f64>,
-    // Only looked up, never walked through: its order is nobody's business.
-    column_of: HashMap<Box<str>, u32>,
+}
+
+/// Different texts with a number each, from 0.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    terms: Vec<Box<str>>,
+    // Only looked up, never walked through: its order, which differs from process to process, is nobody's business. The
+    // key of its hash is random, so no sender of texts can choose words that collide.
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Terms {
+    fn of(terms: Vec<Box<str>>) -> Terms {
+        let mut all = Terms { terms: Vec::new(), numbers: HashTable::with_capacity(terms.len()), ..Terms::default() };
+        for (number, term) in (0u32..).zip(&terms) {
+            let Terms { numbers, hasher, .. } = &mut all;
+            let hash_of = |number: &u32| hasher.hash_one(terms.get(*number as usize).map_or("", |term| term));
+            numbers.insert_unique(hasher.hash_one::<&str>(term), number, hash_of);
+        }
+        all.terms = terms;
+        all
+    }
+
+    fn number(&self, term: &str) -> Option<u32> {
+        let is_it = |number: &u32| self.terms.get(*number as usize).is_some_and(|known| &**known == term);
+        self.numbers.find(self.hasher.hash_one(term), is_it).copied()
+    }
+
+    fn number_or_new(&mut self, term: &str) -> u32 {
+        let Terms { terms, numbers, hasher } = self;
+        let hash = hasher.hash_one(term);
+        let is_it = |number: &u32| terms.get(*number as usize).is_some_and(|known| &**known == term);
+        if let Some(number) = numbers.find(hash, is_it) {
+            return *number;
+        }
+        let number = u32::try_from(terms.len()).unwrap_or(u32::MAX);
+        terms.push(term.into());
+        let hash_of = |number: &u32| hasher.hash_one(terms.get(*number as usize).map_or("", |term| term));
+        numbers.insert_unique(hash, number, hash_of);
+        number
+    }
 }
 
 impl Vectorizer {
     /// Fits a vocabulary and counts its terms in the documents; [`Vectorizer::weigh`] turns the counts into values.
     ///
     /// Fails with `invalid` if no term is left. Cost grows with the number of terms in the documents.
-    pub fn fit(options: &VectorizerOptions, documents: &[Vec<String>]) -> Result<(Vectorizer, SparseRecords)> {
+    pub fn fit<D: Document>(options: &VectorizerOptions, documents: &[D]) -> Result<(Vectorizer, SparseRecords)> {
         let tokenizer = Tokenizer::new(options.analyzer, options.ngram_range, options.stop_words.clone());
-        let mut number_of: HashMap<Box<str>, u32> = HashMap::new();
-        let mut rows: Vec<Vec<(u32, f64)>> = Vec::with_capacity(documents.len());
+        let mut numbered = Terms::default();
+        // How often each term occurs, in how many documents, and in which it was seen last.
+        let mut frequencies: Vec<(u64, u32, usize)> = Vec::new();
         let mut found: Vec<u32> = Vec::new();
-        for document in documents {
-            found.clear();
-            tokenizer.for_each_term(document, &mut |term| {
-                let number = number_of.get(term).copied().unwrap_or_else(|| {
-                    let number = u32::try_from(number_of.len()).unwrap_or(u32::MAX);
-                    number_of.insert(term.into(), number);
-                    number
-                });
+        let mut ends: Vec<usize> = Vec::with_capacity(documents.len());
+        let mut scratch = Scratch::default();
+        for (row, document) in documents.iter().enumerate() {
+            tokenizer.for_each_term(document, &mut scratch, &mut |term| {
+                let number = numbered.number_or_new(term);
+                if number as usize == frequencies.len() {
+                    frequencies.push((0, 0, usize::MAX));
+                }
+                if let Some((total, document_frequency, seen_in)) = frequencies.get_mut(number as usize) {
+                    *total += 1;
+                    *document_frequency += u32::from(*seen_in != row);
+                    *seen_in = row;
+                }
                 found.push(number);
             });
-            rows.push(count(&mut found));
+            ends.push(found.len());
         }
-        let mut terms: Vec<(Box<str>, u32)> = number_of.into_iter().collect();
+        let mut terms: Vec<(Box<str>, u32)> = numbered.terms.into_iter().zip(0..).collect();
         terms.sort_unstable();
-        let mut frequencies = vec![(0u32, 0.0f64); terms.len()];
-        for (number, occurrences) in rows.iter().flatten() {
-            if let Some((document_frequency, total)) = frequencies.get_mut(*number as usize) {
-                *document_frequency += 1;
-                *total += occurrences;
-            }
-        }
-        let frequency = |number: u32| frequencies.get(number as usize).copied().unwrap_or_default();
+        let frequency =
+            |number: u32| frequencies.get(number as usize).map_or((0, 0), |(total, documents, _)| (*total, *documents));
         let most = options.max_df * documents.len() as f64;
         terms.retain(|(_, number)| {
-            let (document_frequency, _) = frequency(*number);
+            let (_, document_frequency) = frequency(*number);
             document_frequency >= options.min_df && f64::from(document_frequency) <= most
         });
         if let Some(max_features) = options.max_features.filter(|most| (*most as usize) < terms.len()) {
-            let total = |number: u32| frequency(number).1;
             terms.sort_by(|(left_term, left), (right_term, right)| {
-                total(*right).total_cmp(&total(*left)).then_with(|| left_term.cmp(right_term))
+                frequency(*right).0.cmp(&frequency(*left).0).then_with(|| left_term.cmp(right_term))
             });
             terms.truncate(max_features as usize);
             terms.sort_unstable();
@@ -123,15 +164,18 @@ impl Vectorizer {
             }
         }
         let mut counts = SparseRecords::new(terms.len());
-        for row in &rows {
-            let column =
-                |number: &u32| column_of_number.get(*number as usize).copied().filter(|column| *column != u32::MAX);
-            let mut entries: Vec<(u32, f64)> =
-                row.iter().filter_map(|(number, count)| column(number).map(|column| (column, *count))).collect();
-            entries.sort_unstable_by_key(|(column, _)| *column);
-            counts.push_row(&entries)?;
+        let (mut columns, mut row) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for end in ends {
+            let of_row = found.get(start..end).unwrap_or_default();
+            start = end;
+            let known = of_row.iter().filter_map(|number| column_of_number.get(*number as usize));
+            columns.clear();
+            columns.extend(known.filter(|column| **column != u32::MAX));
+            count(&mut columns, &mut row);
+            counts.push_row(&row)?;
         }
-        let document_frequencies = terms.iter().map(|(_, number)| frequency(*number).0).collect();
+        let document_frequencies = terms.iter().map(|(_, number)| frequency(*number).1).collect();
         let terms = terms.into_iter().map(|(term, _)| term).collect();
         let n_documents = documents.len() as u64;
         let vectorizer =
@@ -147,8 +191,7 @@ impl Vectorizer {
         n_documents: u64,
     ) -> Vectorizer {
         let idf = document_frequencies.iter().map(|df| smooth_idf(n_documents, u64::from(*df))).collect();
-        let column_of = terms.iter().cloned().zip(0u32..).collect();
-        Vectorizer { tokenizer, sublinear_tf, terms, document_frequencies, n_documents, idf, column_of }
+        Vectorizer { tokenizer, sublinear_tf, terms: Terms::of(terms), document_frequencies, n_documents, idf }
     }
 
     /// A vectorizer that was stored; the caller has checked that terms rise and frequencies lie within `1..=n`.
@@ -166,12 +209,47 @@ impl Vectorizer {
     }
 
     /// The columns and TF-IDF values of one document, by column; empty if it holds no known term.
-    pub fn transform(&self, document: &[String]) -> Vec<(u32, f64)> {
-        let mut found = Vec::new();
-        self.tokenizer.for_each_term(document, &mut |term| found.extend(self.column_of.get(term).copied()));
-        let mut row = count(&mut found);
-        weigh_row(&mut row, &self.idf, self.sublinear_tf);
+    pub fn transform(&self, document: &(impl Document + ?Sized)) -> Vec<(u32, f64)> {
+        let mut row = Vec::new();
+        self.transform_into(document, &mut Scratch::default(), &mut Vec::new(), &mut row);
         row
+    }
+
+    /// The TF-IDF values of many documents, a row each.
+    pub fn transform_all<D: Document>(&self, documents: &[D]) -> Result<SparseRecords> {
+        let mut records = SparseRecords::new(self.terms().len());
+        let (mut scratch, mut columns, mut row) = (Scratch::default(), Vec::new(), Vec::new());
+        for document in documents {
+            self.transform_into(document, &mut scratch, &mut columns, &mut row);
+            records.push_row(&row)?;
+        }
+        Ok(records)
+    }
+
+    /// How many of the terms of these documents are known, and how many there are, repetitions included.
+    pub(super) fn count_known<D: Document>(&self, documents: &[D]) -> (u64, u64) {
+        let (mut known, mut all) = (0, 0);
+        let mut scratch = Scratch::default();
+        for document in documents {
+            self.tokenizer.for_each_term(document, &mut scratch, &mut |term| {
+                known += u64::from(self.terms.number(term).is_some());
+                all += 1;
+            });
+        }
+        (known, all)
+    }
+
+    fn transform_into(
+        &self,
+        document: &(impl Document + ?Sized),
+        scratch: &mut Scratch,
+        columns: &mut Vec<u32>,
+        row: &mut Vec<(u32, f64)>,
+    ) {
+        columns.clear();
+        self.tokenizer.for_each_term(document, scratch, &mut |term| columns.extend(self.terms.number(term)));
+        count(columns, row);
+        weigh_row(row, &self.idf, self.sublinear_tf);
     }
 
     /// The TF-IDF values of rows of counts over this vocabulary.
@@ -186,7 +264,7 @@ impl Vectorizer {
         fitted: impl Iterator<Item = (&'r [u32], &'r [f64])>,
         rows: impl Iterator<Item = (&'r [u32], &'r [f64])>,
     ) -> Result<SparseRecords> {
-        let mut frequencies = vec![0u64; self.terms.len()];
+        let mut frequencies = vec![0u64; self.terms().len()];
         let mut n_documents = 0;
         for (columns, _) in fitted {
             n_documents += 1;
@@ -199,17 +277,17 @@ impl Vectorizer {
         // A term that the fitted rows do not have is unknown to them, and weighs nothing.
         let idf: Vec<f64> =
             frequencies.iter().map(|df| if *df == 0 { 0.0 } else { smooth_idf(n_documents, *df) }).collect();
-        weigh_rows(rows, self.terms.len(), &idf, self.sublinear_tf)
+        weigh_rows(rows, self.terms().len(), &idf, self.sublinear_tf)
     }
 
     /// The terms, sorted; a term's place is its column.
     pub fn terms(&self) -> &[Box<str>] {
-        &self.terms
+        &self.terms.terms
     }
 
     /// The column of a term.
     pub fn column(&self, term: &str) -> Option<u32> {
-        self.column_of.get(term).copied()
+        self.terms.number(term)
     }
 
     /// In how many documents each term occurred.
@@ -284,9 +362,12 @@ fn weigh_row(row: &mut Vec<(u32, f64)>, idf: &[f64], sublinear_tf: bool) {
 }
 
 /// How often each number stands in the list, by number.
-fn count(found: &mut [u32]) -> Vec<(u32, f64)> {
+fn count(found: &mut [u32], counts: &mut Vec<(u32, f64)>) {
     found.sort_unstable();
-    found.chunk_by(|left, right| left == right).filter_map(|same| Some((*same.first()?, same.len() as f64))).collect()
+    counts.clear();
+    counts.extend(
+        found.chunk_by(|left, right| left == right).filter_map(|same| Some((*same.first()?, same.len() as f64))),
+    );
 }
 
 #[cfg(test)]

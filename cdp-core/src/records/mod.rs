@@ -1,6 +1,7 @@
 //! The plain data that flows: values, numbers, instants, messages, receipts, tables. No room of its own; every room
 //! reads it, and it knows none of them.
 
+pub(crate) mod base64;
 mod frame;
 mod json;
 mod message;

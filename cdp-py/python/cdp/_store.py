@@ -6,6 +6,7 @@ judge a value itself.
 
 from __future__ import annotations
 
+import base64
 import builtins
 import json
 import os
@@ -476,6 +477,70 @@ class Cdp:
     def models(self, predictor: str | None = None) -> Any:
         """The trained models, newest last, each with its version and report."""
         return self._call("models", predictor=predictor)
+
+    def evaluate(self, predictor: str, *, folds: int | None = None) -> Any:
+        """Judges a predictor on the facts of now; stores nothing.
+
+        A cohort predictor by stratified folds of the labelled profiles (5 by default): accuracy, precision, recall and F1 by
+        class, confusion, log loss, Brier, reliability. A propensity predictor on its latest instant, beside the trivial rule.
+        """
+        return self._call("evaluate", predictor=predictor, folds=folds)
+
+    def explain_prediction(
+        self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, cohort: str | None = None,
+        top_k: int | None = None, **ids: Any,
+    ) -> Any:  # fmt: skip
+        """Why a person or a text has its score: `intercept` and `contributions` add up to the `logit`.
+
+        Args:
+            cohort: the class to explain; the most probable one by default.
+            top_k: keeps the strongest contributions.
+        """
+        if text is None or identifier is not None or ids:
+            identifier = _identifier("explain_prediction", identifier, ids)
+        return self._call(
+            "explain_prediction", predictor=predictor, identifier=identifier, text=text, cohort=cohort, top_k=top_k
+        )
+
+    def drift(self, predictor: str) -> Any:
+        """How far what the model sees now has moved from what it was trained on, column by column."""
+        return self._call("drift", predictor=predictor)
+
+    def similar(
+        self, identifiers: Iterable[Identifier], *, k: int | None = None, predictor: str | None = None, embedding: str | None = None
+    ) -> Frame:
+        """The people most like some others, the nearest first, compared exactly; a look-alike audience of several seeds.
+
+        Args:
+            identifiers: one dict with one key for each seed.
+            k: how many; 10 by default.
+            predictor: compares the texts of this cohort predictor.
+            embedding: compares the numbers in this trait instead.
+        """
+        return self._frame("similar", identifiers=list(identifiers), k=k, predictor=predictor, embedding=embedding)
+
+    def activate_model(self, predictor: str, version: int | None = None) -> ModelReport:
+        """Puts an older version of a model back, or the one before the latest, as a new version with the same content."""
+        return ModelReport(self._call("activate_model", predictor=predictor, version=version))
+
+    def export_model(self, predictor: str, version: int | None = None, *, min_df: int | None = None) -> bytes:
+        """A model in its versioned, checked format: the latest version, or one.
+
+        Args:
+            min_df: terms of fewer documents stay behind, because a rare word may name a person; 5 by default.
+        """
+        text: str = self._call("export_model", predictor=predictor, version=version, min_df=min_df)
+        return base64.b64decode(text)
+
+    def import_model(self, predictor: str, data: bytes) -> ModelReport:
+        """Takes in a model that `export_model` gave, here or elsewhere, as the next version.
+
+        Raises:
+            CorruptError: damaged bytes.
+            IncompatibleError: bytes of something else, or of another format.
+            InvalidError: a model of another task or other features.
+        """
+        return ModelReport(self._call("import_model", predictor=predictor, data=base64.b64encode(data).decode("ascii")))
 
     # Activating
 
