@@ -188,10 +188,10 @@ fn mistyped(word: &str, chance: &mut Chance) -> String {
 
 fn record_of(person: &Person, words: &Words, chance: &mut Chance) -> Person {
     let mut record = person.clone();
-    if chance.is(0.06) {
-        if let Some((_, short)) = SHORT.iter().find(|(long, _)| *long == record[0]) {
-            record[0] = (*short).to_owned();
-        }
+    if chance.is(0.06)
+        && let Some((_, short)) = SHORT.iter().find(|(long, _)| *long == record[0])
+    {
+        record[0] = (*short).to_owned();
     }
     if chance.is(0.02) {
         record[0] = record[0][..1].to_owned();

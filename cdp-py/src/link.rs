@@ -362,13 +362,13 @@ impl Links {
     fn frame(&self, mut table: Table) -> Frame {
         if self.integers {
             for column in &mut table.columns {
-                if ["record_id", "cluster_id", "left", "right"].contains(&column.name.as_str()) {
-                    if let Cells::Text(texts) = &column.cells {
-                        let numbers: Vec<Option<i64>> =
-                            texts.iter().map(|text| text.as_deref()?.parse().ok()).collect();
-                        if numbers.iter().all(Option::is_some) {
-                            column.cells = Cells::Int64(numbers);
-                        }
+                let is_id = ["record_id", "cluster_id", "left", "right"].contains(&column.name.as_str());
+                if let Cells::Text(texts) = &column.cells
+                    && is_id
+                {
+                    let numbers: Vec<Option<i64>> = texts.iter().map(|text| text.as_deref()?.parse().ok()).collect();
+                    if numbers.iter().all(Option::is_some) {
+                        column.cells = Cells::Int64(numbers);
                     }
                 }
             }
