@@ -16,6 +16,9 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use crate::store::{enter, to_exception, value};
 use crate::values;
 
+/// Terms with what each contributes.
+type Terms = Vec<(String, f64)>;
+
 /// A trained model.
 #[pyclass(frozen, module = "cdp._native")]
 pub(crate) struct TextModel {
@@ -147,7 +150,7 @@ impl TextModel {
     }
 
     /// Why a text has its logit for a class: intercept, [(term, contribution)], logit.
-    fn explain(&self, text: &Bound<'_, PyAny>, label: &str) -> PyResult<(f64, Vec<(String, f64)>, f64)> {
+    fn explain(&self, text: &Bound<'_, PyAny>, label: &str) -> PyResult<(f64, Terms, f64)> {
         let explanation = self.model.explain(&document(text)?, label).map_err(to_exception)?;
         let contributions = explanation.contributions.into_iter().map(|part| (part.term, part.logit)).collect();
         Ok((explanation.intercept, contributions, explanation.logit))

@@ -172,8 +172,7 @@ fn the_reference_is_of_documents_that_were_held_out() {
     let model = small_model();
     assert_eq!(model.reference().given.iter().sum::<u64>(), 60);
     assert_eq!((model.reference().confidence.rows, model.reference().known_terms.rows), (60, 60));
-    let mut options = TrainingOptions::default();
-    options.temperature_folds = Some(0);
+    let options = TrainingOptions { temperature_folds: Some(0), ..TrainingOptions::default() };
     let (documents, labels) = small();
     let texts = TrainingTexts { documents: &documents, labels: &labels, weights: None };
     let learned_by_heart = CohortModel::train(&options, &texts, None).unwrap();

@@ -134,7 +134,7 @@ fn equal_seeds_give_equal_bits_and_the_model_survives_as_bytes() {
     for cut in [0, 7, 11, 43, bytes.len() - 1] {
         assert!(LinkageModel::from_bytes(&bytes[..cut]).is_err());
     }
-    let mut damaged = bytes.clone();
+    let mut damaged = bytes;
     damaged[60] ^= 1;
     assert!(LinkageModel::from_bytes(&damaged).is_err());
 }
