@@ -190,7 +190,7 @@ impl Cdp {
         let batch_bytes = if options.atomic { usize::MAX } else { BATCH_BYTES };
         let mut receipt = Receipt::default();
         let mut tally = GateTally::default();
-        let mut watch = Stopwatch::start();
+        let (mut watch, mut told) = (Stopwatch::start(), 0);
         loop {
             self.check_interrupt()?;
             if prefetches {
@@ -226,18 +226,18 @@ impl Cdp {
                 }
                 batch.finish(writing)
             })?);
-            if let Some(progress) = progress.as_mut()
-                && (watch.elapsed_ms() >= PROGRESS_MS || ended)
-            {
+            if watch.elapsed_ms() >= PROGRESS_MS {
                 watch = Stopwatch::start();
-                if !progress(receipt.rows, "ingest") {
-                    return Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted")
-                        .with_hint("its committed batches are kept; ingest the same input again to continue"));
-                }
+                told = receipt.rows;
+                tell(&mut progress, told)?;
             }
             if ended {
                 break;
             }
+        }
+        // The end is told always: also a quick input is heard of once, and can be interrupted.
+        if told < receipt.rows {
+            tell(&mut progress, receipt.rows)?;
         }
         if let Some(definition) = definition {
             receipt.add(Receipt { warnings: tally.warnings(definition), ..Receipt::default() });
@@ -305,6 +305,16 @@ impl Cdp {
             ))
         })
     }
+}
+
+/// Tells how many rows are done, and hears whether to go on.
+fn tell(progress: &mut Option<&mut Progress<'_>>, rows: u64) -> Result<()> {
+    let go_on = progress.as_mut().is_none_or(|progress| progress(rows, "ingest"));
+    if go_on {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted")
+        .with_hint("its committed batches are kept; ingest the same input again to continue"))
 }
 
 fn rejects_frame(snapshot: &Snapshot<'_>, rejects: &[StoredReject], next: Option<String>) -> Frame {

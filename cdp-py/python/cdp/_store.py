@@ -532,15 +532,19 @@ class Cdp:
         text: str = self._call("export_model", predictor=predictor, version=version, min_df=min_df)
         return base64.b64decode(text)
 
-    def import_model(self, predictor: str, data: bytes) -> ModelReport:
+    def import_model(self, predictor: str, data: bytes | str) -> ModelReport:
         """Takes in a model that `export_model` gave, here or elsewhere, as the next version.
+
+        Args:
+            data: the bytes, or their base64 text as other languages may hand it on.
 
         Raises:
             CorruptError: damaged bytes.
             IncompatibleError: bytes of something else, or of another format.
             InvalidError: a model of another task or other features.
         """
-        return ModelReport(self._call("import_model", predictor=predictor, data=base64.b64encode(data).decode("ascii")))
+        text = data if isinstance(data, str) else base64.b64encode(data).decode("ascii")
+        return ModelReport(self._call("import_model", predictor=predictor, data=text))
 
     # Activating
 
