@@ -105,8 +105,13 @@ def test_ctrl_c_ends_an_ingest(db: cdp.Cdp) -> None:
                 signal.raise_signal(signal.SIGINT)
             yield message
 
-    with pytest.raises(KeyboardInterrupt):
-        db.ingest(rows())
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and Python keeps it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            db.ingest(rows())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def table_of(db: cdp.Cdp) -> list[dict[str, Any]]:
