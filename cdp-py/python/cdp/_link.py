@@ -106,7 +106,10 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def _both(given: Any, is_pair: bool) -> tuple[Any, Any]:
-    return given if isinstance(given, (tuple, list)) and is_pair else (given, given)
+    if is_pair and isinstance(given, (tuple, list)):
+        left, right = given
+        return left, right
+    return given, given
 
 
 def _columns(frame: Any) -> list[str]:
