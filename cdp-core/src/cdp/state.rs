@@ -150,7 +150,7 @@ impl State {
             overlay.name(&self.memory, &name);
         }
         for word in facts.words_after(self.memory.n_words())? {
-            overlay.add_word(&self.memory, Arc::from(word));
+            overlay.add_word(&word);
         }
         facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
             overlay.node(&self.memory, identifier_type, value);

@@ -100,7 +100,7 @@ impl<'c> LogWriter<'c> {
     pub(crate) fn put_message(&mut self, message: &StoredMessage, overlay: &mut Overlay, base: &Memory) -> Result<()> {
         let n_words = overlay.n_new_words();
         self.payload.fill(message, overlay, base);
-        for (id, word) in overlay.words_from(base, n_words) {
+        for (id, word) in overlay.words_behind(n_words) {
             self.facts.put_word(id, word)?;
         }
         let packed = packed_id(&message.message_id);

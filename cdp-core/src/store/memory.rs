@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::columns::Columns;
+use super::dictionary::Dictionary;
 use super::facts::Facts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::gathered::{FROZEN_ROW, Gathered};
@@ -19,7 +18,7 @@ use super::nodes::NodeTable;
 use super::runs::{Block, BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
-use super::words::{Candidates, Words, may_be_word};
+use super::words::{Candidates, MOST_WORDS, may_be_word};
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::TimelineEvent;
@@ -143,9 +142,8 @@ pub(crate) struct Memory {
     /// The last message that is mirrored.
     pub(crate) sequence: u64,
     options: MemoryOptions,
-    names: Vec<Arc<str>>,
-    name_ids: FxHashMap<Arc<str>, u32>,
-    words: Words,
+    names: Dictionary,
+    words: Dictionary,
     candidates: Candidates,
     nodes: NodeTable,
     firsts: Vec<Firsts>,
@@ -165,9 +163,8 @@ pub(crate) struct Memory {
 
 /// What one transaction adds.
 pub(crate) struct Overlay {
-    names: Vec<Arc<str>>,
-    name_ids: FxHashMap<Arc<str>, u32>,
-    words: Words,
+    names: Dictionary,
+    words: Dictionary,
     nodes: NodeTable,
     keys: FlatMapOverlay,
     tail: Tail,
@@ -197,10 +194,10 @@ impl Memory {
         let mut memory = Memory::with_runs(runs, keys, columns, options);
         memory.sequence = memory.frozen_to;
         for (_, name) in facts.names_after(0)? {
-            memory.add_name(Arc::from(name));
+            memory.names.push(Arc::from(name));
         }
         for word in facts.words_after(0)? {
-            memory.words.push(1, Arc::from(word));
+            memory.words.push(Arc::from(word));
         }
         facts.visit_nodes_from(0, |_, identifier_type, value| {
             memory.nodes.push(identifier_type, value);
@@ -224,9 +221,8 @@ impl Memory {
         Memory {
             sequence: 0,
             options,
-            names: Vec::new(),
-            name_ids: FxHashMap::default(),
-            words: Words::default(),
+            names: Dictionary::default(),
+            words: Dictionary::default(),
             candidates: Candidates::default(),
             nodes: NodeTable::default(),
             firsts: Vec::new(),
@@ -270,9 +266,8 @@ impl Memory {
     /// An overlay for a transaction that starts from this state.
     pub(crate) fn overlay(&self) -> Overlay {
         Overlay {
-            names: Vec::new(),
-            name_ids: FxHashMap::default(),
-            words: Words::default(),
+            names: Dictionary::behind(&self.names),
+            words: Dictionary::behind(&self.words),
             nodes: NodeTable::default(),
             keys: FlatMapOverlay::default(),
             tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
@@ -281,20 +276,10 @@ impl Memory {
         }
     }
 
-    fn add_name(&mut self, name: Arc<str>) {
-        let id = self.n_names() + 1;
-        self.name_ids.insert(name.clone(), id);
-        self.names.push(name);
-    }
-
     /// Takes in what a committed transaction has added.
     pub(crate) fn fold(&mut self, overlay: Overlay) {
-        for name in overlay.names {
-            self.add_name(name);
-        }
-        for word in overlay.words.into_texts() {
-            self.words.push(1, word);
-        }
+        self.names.append(overlay.names);
+        self.words.append(overlay.words);
         for (identifier_type, value) in overlay.nodes.iter() {
             self.nodes.push(identifier_type, value);
             self.firsts.push(Firsts::default());
@@ -423,7 +408,7 @@ impl Memory {
 
     /// How many names there are; the next name gets the number after it.
     pub(crate) fn n_names(&self) -> u32 {
-        self.names.len() as u32
+        self.names.len()
     }
 
     /// How many words there are; the next word gets the number after it.
@@ -440,14 +425,10 @@ impl Memory {
 impl Overlay {
     /// The number of a name, taking a new one if it is not known; `true` if it is new.
     pub(crate) fn name(&mut self, base: &Memory, name: &str) -> (u32, bool) {
-        if let Some(id) = base.name_ids.get(name).or_else(|| self.name_ids.get(name)) {
-            return (*id, false);
+        match base.names.id(name).or_else(|| self.names.id(name)) {
+            Some(id) => (id, false),
+            None => (self.names.push(Arc::from(name)), true),
         }
-        let name: Arc<str> = Arc::from(name);
-        let id = base.n_names() + self.names.len() as u32 + 1;
-        self.name_ids.insert(name.clone(), id);
-        self.names.push(name);
-        (id, true)
     }
 
     /// The number of a node, taking a new one if it is not known; `true` if it is new.
@@ -469,22 +450,21 @@ impl Overlay {
         let known = base.words.id(text).or_else(|| self.words.id(text));
         if known.is_some()
             || !base.candidates.note(text, node, base.options.word_after)
-            || !base.words.has_room(&self.words)
+            || self.words.last() >= MOST_WORDS
         {
             return known;
         }
-        Some(self.add_word(base, Arc::from(text)))
+        Some(self.words.push(Arc::from(text)))
     }
 
     /// Enters a word that is not known yet.
-    pub(crate) fn add_word(&mut self, base: &Memory, text: Arc<str>) -> u32 {
-        self.words.push(base.words.len() + 1, text)
+    pub(crate) fn add_word(&mut self, word: &str) {
+        self.words.push(Arc::from(word));
     }
 
-    /// The words that this transaction has added, from the place `from` on, with their numbers.
-    pub(super) fn words_from(&self, base: &Memory, from: u32) -> impl Iterator<Item = (u32, &str)> {
-        let first = base.words.len() + 1;
-        (from..self.words.len()).filter_map(move |place| Some((first + place, self.words.at(place)?)))
+    /// The words that this transaction has added behind the first `n`, with their numbers.
+    pub(super) fn words_behind(&self, n: u32) -> impl Iterator<Item = (u32, &str)> {
+        self.words.skip(n)
     }
 
     /// How many words this transaction has added.
@@ -570,23 +550,17 @@ impl<'a> MemoryView<'a> {
 
     /// The name of a number.
     pub(crate) fn name(&self, id: u32) -> &'a str {
-        let index = (id as usize).wrapping_sub(1);
-        let added = || self.overlay.and_then(|overlay| overlay.names.get(index.wrapping_sub(self.base.names.len())));
-        self.base.names.get(index).or_else(added).map_or("", |name| name)
+        self.base.names.text(id).or_else(|| self.overlay?.names.text(id)).unwrap_or("")
     }
 
     /// The text of a word.
     pub(super) fn word(&self, id: u32) -> Option<&'a str> {
-        let place = id.checked_sub(1)?;
-        match place.checked_sub(self.base.words.len()) {
-            None => self.base.words.at(place),
-            Some(place) => self.overlay?.words.at(place),
-        }
+        self.base.words.text(id).or_else(|| self.overlay?.words.text(id))
     }
 
     /// The number of a name.
     pub(crate) fn name_id(&self, name: &str) -> Option<u32> {
-        self.base.name_ids.get(name).or_else(|| self.overlay?.name_ids.get(name)).copied()
+        self.base.names.id(name).or_else(|| self.overlay?.names.id(name))
     }
 
     /// The messages that may have this source and id, for the caller to confirm.

@@ -10,6 +10,7 @@
 mod checkpoint;
 mod columns;
 mod connection;
+mod dictionary;
 mod event_blocks;
 mod facts;
 mod flat_map;

@@ -4,56 +4,16 @@
 //! size of the file and nothing else. A value that only one node names never becomes a word, however often it comes.
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 
 /// A shorter value costs no more where it stands than its number would.
 const LEAST_BYTES: usize = 4;
 const MOST_BYTES: usize = 2048;
 /// Words take RAM in every process that has the store open.
-const MOST_WORDS: usize = 8192;
+pub(super) const MOST_WORDS: u32 = 8192;
 const N_CANDIDATES: usize = 1 << 14;
-
-/// The words of a store, numbered from 1.
-#[derive(Default)]
-pub(super) struct Words {
-    texts: Vec<Arc<str>>,
-    ids: FxHashMap<Arc<str>, u32>,
-}
-
-impl Words {
-    pub(super) fn len(&self) -> u32 {
-        self.texts.len() as u32
-    }
-
-    pub(super) fn id(&self, text: &str) -> Option<u32> {
-        self.ids.get(text).copied()
-    }
-
-    /// The text at a place, which is one less than its number in a store.
-    pub(super) fn at(&self, place: u32) -> Option<&str> {
-        self.texts.get(place as usize).map(AsRef::as_ref)
-    }
-
-    /// Enters a text under the next number; the first one here has the number `first`.
-    pub(super) fn push(&mut self, first: u32, text: Arc<str>) -> u32 {
-        let id = first + self.len();
-        self.ids.insert(text.clone(), id);
-        self.texts.push(text);
-        id
-    }
-
-    pub(super) fn into_texts(self) -> Vec<Arc<str>> {
-        self.texts
-    }
-
-    /// Whether there is room for one more.
-    pub(super) fn has_room(&self, added: &Words) -> bool {
-        self.texts.len() + added.texts.len() < MOST_WORDS
-    }
-}
 
 /// Counts values as they pass, in a table of fixed size: where two share a place, the later one takes it. A count that
 /// two threads spoil costs a word some messages, no more.

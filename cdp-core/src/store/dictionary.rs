@@ -1,0 +1,85 @@
+//! Texts that stand once, by number: names, and words of payloads.
+//!
+//! It takes texts in the order of their numbers, which begin at 1, and answers in both directions. What a transaction adds
+//! is a dictionary of its own, numbered behind the committed one.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+/// Texts with numbers that follow one another.
+#[derive(Default)]
+pub(super) struct Dictionary {
+    /// How many numbers lie before the first one here.
+    before: u32,
+    texts: Vec<Arc<str>>,
+    ids: FxHashMap<Arc<str>, u32>,
+}
+
+impl Dictionary {
+    /// An empty dictionary whose first number comes after all of another.
+    pub(super) fn behind(committed: &Dictionary) -> Dictionary {
+        Dictionary { before: committed.last(), ..Dictionary::default() }
+    }
+
+    /// The number of the last text, or the one before the first.
+    pub(super) fn last(&self) -> u32 {
+        self.before + self.len()
+    }
+
+    /// How many texts there are.
+    pub(super) fn len(&self) -> u32 {
+        self.texts.len() as u32
+    }
+
+    /// The number of a text.
+    pub(super) fn id(&self, text: &str) -> Option<u32> {
+        self.ids.get(text).copied()
+    }
+
+    /// The text of a number.
+    pub(super) fn text(&self, id: u32) -> Option<&str> {
+        let place = id.checked_sub(self.before)?.checked_sub(1)?;
+        self.texts.get(place as usize).map(AsRef::as_ref)
+    }
+
+    /// Enters a text that is not there yet; gives its number.
+    pub(super) fn push(&mut self, text: Arc<str>) -> u32 {
+        self.texts.push(text.clone());
+        let id = self.last();
+        self.ids.insert(text, id);
+        id
+    }
+
+    /// Takes in the texts that a transaction has added.
+    pub(super) fn append(&mut self, added: Dictionary) {
+        for text in added.texts {
+            self.push(text);
+        }
+    }
+
+    /// The texts behind the first `n`, with their numbers.
+    pub(super) fn skip(&self, n: u32) -> impl Iterator<Item = (u32, &str)> {
+        (self.before + n + 1..).zip(self.texts.iter().skip(n as usize).map(AsRef::as_ref))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_has_the_same_numbers_before_and_after() {
+        let mut committed = Dictionary::default();
+        assert_eq!((committed.push(Arc::from("a")), committed.push(Arc::from("b"))), (1, 2));
+        let mut added = Dictionary::behind(&committed);
+        assert_eq!((added.push(Arc::from("c")), added.push(Arc::from("d"))), (3, 4));
+        assert_eq!((added.text(2), added.text(3), added.text(5), added.id("d")), (None, Some("c"), None, Some(4)));
+        assert_eq!(added.skip(1).collect::<Vec<_>>(), [(4, "d")]);
+        committed.append(added);
+        assert_eq!(
+            (committed.len(), committed.text(0), committed.text(4), committed.id("c")),
+            (4, None, Some("d"), Some(3))
+        );
+    }
+}
