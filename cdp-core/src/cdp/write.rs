@@ -82,6 +82,15 @@ pub(super) enum Acceptance {
     Rejected(Reject),
 }
 
+/// The writer of a transaction, which begins with the first thing to write.
+fn writer<'l, 'w>(log: &'l mut Option<LogWriter<'w>>, facts: Facts<'w>) -> Result<&'l mut LogWriter<'w>> {
+    let writer = match log.take() {
+        Some(writer) => writer,
+        None => LogWriter::new(facts)?,
+    };
+    Ok(log.insert(writer))
+}
+
 impl<'w> Writing<'w> {
     pub(super) fn new(cdp: &'w Cdp, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
         let mut meta = state.meta.clone();
@@ -131,11 +140,7 @@ impl<'w> Writing<'w> {
 
     /// What appends to the log.
     pub(super) fn log(&mut self) -> Result<&mut LogWriter<'w>> {
-        let writer = match self.log.take() {
-            Some(writer) => writer,
-            None => LogWriter::new(self.facts)?,
-        };
-        Ok(self.log.insert(writer))
+        writer(&mut self.log, self.facts)
     }
 
     /// The number of a name, entered in the file if it is new.
@@ -212,23 +217,13 @@ impl<'w> Writing<'w> {
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
-        self.put_message(&stored)?;
+        writer(&mut self.log, self.facts)?.put_message(&stored, &mut self.memory, &self.state.memory)?;
         let named = links.iter().map(|link| link.other).collect();
         self.links.extend(links.iter().map(link_of));
         self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
         self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
         self.last_node = Some(node);
         Ok(Acceptance::Accepted)
-    }
-
-    fn put_message(&mut self, message: &StoredMessage) -> Result<()> {
-        let mut log = match self.log.take() {
-            Some(log) => log,
-            None => LogWriter::new(self.facts)?,
-        };
-        let put = log.put_message(message, &mut self.memory, &self.state.memory);
-        self.log = Some(log);
-        put
     }
 
     /// Whether an earlier message has said what a link says, before this transaction.
