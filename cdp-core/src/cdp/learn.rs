@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::models::{LabelledTexts, propensity_report};
+use super::models::{LabelledTexts, propensity_report, untrained};
 use super::snapshot::Person;
 use super::{Cdp, Identifier};
 use crate::definitions::PredictorTask;
@@ -71,14 +71,9 @@ impl Cdp {
         let identifier = identifier.map(Identifier::from_value).transpose()?;
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
-            let loaded = snapshot.models.get(predictor);
-            let untrained = || {
-                Error::not_found(format!("the predictor `{predictor}` has no model yet"))
-                    .with_hint(format!("train it: train(\"{predictor}\")"))
-            };
             let (prediction, method) = match (&identifier, text) {
                 (None, Some(text)) => {
-                    let model = loaded.ok_or_else(untrained)?.model.cohort();
+                    let model = snapshot.loaded(predictor)?.model.cohort();
                     let model = model
                         .ok_or_else(|| Error::invalid("a propensity predictor answers for a person, not for a text"))?;
                     (model.predict(text), "model")
@@ -89,11 +84,14 @@ impl Cdp {
                         None => None,
                     };
                     let Some(person) = person else { return Ok(None) };
-                    person.predicted(&definition.name, at)?.ok_or_else(untrained)?
+                    match person.predicted(&definition.name, at)? {
+                        Some(predicted) => predicted,
+                        None => return Err(untrained(predictor)),
+                    }
                 }
                 _ => return Err(Error::invalid("predict: give either an identifier or a `text`")),
             };
-            let loaded = loaded.filter(|_| method == "model");
+            let loaded = snapshot.models.get(predictor).filter(|_| method == "model");
             let percentile =
                 loaded.and_then(|loaded| loaded.model.propensity()).map(|m| m.percentile(prediction.score));
             let mut answer = prediction_value(prediction, method, loaded.map(|loaded| loaded.version), top_k);

@@ -331,6 +331,12 @@ pub(super) fn propensity_report(model: &PropensityModel) -> Value {
     ])
 }
 
+/// What is wrong where a predictor is asked before it was trained.
+pub(super) fn untrained(predictor: &str) -> Error {
+    Error::not_found(format!("the predictor `{predictor}` has no model yet"))
+        .with_hint(format!("train it: train(\"{predictor}\")"))
+}
+
 /// Documents with the class of each.
 #[derive(Default)]
 pub(super) struct LabelledTexts {
@@ -342,10 +348,7 @@ impl<'a> Snapshot<'a> {
     /// The model that answers for a predictor.
     pub(super) fn loaded(&self, predictor: &str) -> Result<&'a LoadedModel> {
         self.catalog.predictor(predictor)?;
-        self.models.get(predictor).ok_or_else(|| {
-            Error::not_found(format!("the predictor `{predictor}` has no model yet"))
-                .with_hint(format!("train it: train(\"{predictor}\")"))
-        })
+        self.models.get(predictor).ok_or_else(|| untrained(predictor))
     }
 
     /// The people that have both the texts and the label of a cohort predictor.
