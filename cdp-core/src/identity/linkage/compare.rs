@@ -93,28 +93,26 @@ const CATEGORY_PRIOR: Prior = &[(0.3, 0.92), (0.7, 0.08)];
 const TEXT_PRIOR: Prior = &[(1e-4, 0.55), (1e-4, 0.15), (5e-4, 0.10), (5e-3, 0.08), (0.02, 0.05), (0.974, 0.07)];
 
 impl Comparison {
+    /// Those that a record has one of; the place of each is its number in stored models.
+    const PLAIN: [Comparison; 10] = [
+        Comparison::Given,
+        Comparison::Surname,
+        Comparison::Middle,
+        Comparison::Birth,
+        Comparison::Email,
+        Comparison::Phone,
+        Comparison::NationalId,
+        Comparison::Street,
+        Comparison::Area,
+        Comparison::BirthPlace,
+    ];
+
     /// The comparisons that a table has something for.
     pub(crate) fn of_table(table: &Table) -> Vec<Comparison> {
-        const ALL: [Comparison; 16] = [
-            Comparison::Given,
-            Comparison::Surname,
-            Comparison::Middle,
-            Comparison::Birth,
-            Comparison::Email,
-            Comparison::Phone,
-            Comparison::NationalId,
-            Comparison::Street,
-            Comparison::Area,
-            Comparison::BirthPlace,
-            Comparison::Category(0),
-            Comparison::Category(1),
-            Comparison::Category(2),
-            Comparison::Category(3),
-            Comparison::Text(0),
-            Comparison::Text(1),
-        ];
+        let all = Comparison::PLAIN.into_iter();
+        let all = all.chain((0..4).map(Comparison::Category)).chain((0..2).map(Comparison::Text));
         let has = |comparison: &Comparison| comparison.slots().iter().any(|slot| table.dictionary(*slot).len() > 0);
-        ALL.into_iter().filter(has).collect()
+        all.filter(has).collect()
     }
 
     /// A number that stays the same in stored models.
@@ -136,22 +134,10 @@ impl Comparison {
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Comparison> {
-        const PLAIN: [Comparison; 10] = [
-            Comparison::Given,
-            Comparison::Surname,
-            Comparison::Middle,
-            Comparison::Birth,
-            Comparison::Email,
-            Comparison::Phone,
-            Comparison::NationalId,
-            Comparison::Street,
-            Comparison::Area,
-            Comparison::BirthPlace,
-        ];
         match code {
             16..=19 => Some(Comparison::Category(code - 16)),
             32..=33 => Some(Comparison::Text(code - 32)),
-            _ => PLAIN.get(usize::from(code)).copied(),
+            _ => Comparison::PLAIN.get(usize::from(code)).copied(),
         }
     }
 
