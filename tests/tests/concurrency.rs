@@ -35,6 +35,13 @@ fn options(path: &Path) -> OpenOptions {
     options
 }
 
+/// A store whose commits do not wait for the disk.
+fn relaxed(path: &Path) -> Cdp {
+    let mut options = options(path);
+    options.durability = Durability::Relaxed;
+    Cdp::open(options).unwrap()
+}
+
 fn count(db: &Cdp, name: &str) -> i64 {
     db.stats(None).unwrap().get(name).and_then(Value::as_number).and_then(|number| number.as_i64()).unwrap()
 }
@@ -185,9 +192,7 @@ const MEGABYTES: i64 = 1024 * 1024;
 fn the_log_stays_short_while_a_slow_reader_goes_through_pages() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
-    let mut relaxed = options(&path);
-    relaxed.durability = Durability::Relaxed;
-    let db = Cdp::open(relaxed).unwrap();
+    let db = relaxed(&path);
     let ended = AtomicBool::new(false);
     let greatest = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -214,9 +219,7 @@ fn the_log_stays_short_while_a_slow_reader_goes_through_pages() {
 fn the_log_stays_short_although_some_reader_is_always_at_work() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
-    let mut relaxed = options(&path);
-    relaxed.durability = Durability::Relaxed;
-    let db = Cdp::open(relaxed).unwrap();
+    let db = relaxed(&path);
     let ended = AtomicBool::new(false);
     let greatest = std::thread::scope(|scope| {
         scope.spawn(|| {
