@@ -9,6 +9,8 @@ mod collect;
 mod define;
 mod group;
 mod learn;
+mod link;
+mod link_tables;
 mod memberships;
 mod models;
 mod observe;
@@ -34,6 +36,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use collect::{Data, IngestOptions, Progress};
 pub use define::DefineResult;
+pub use link::DecisionOptions;
 pub(crate) use group::message_of_type;
 pub use open::OpenOptions;
 pub use release::ExportRequest;

@@ -3,7 +3,7 @@
 //! This is what the bindings call; it holds no logic. A request is an object of the verb's parameters in snake_case; the
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
-use crate::cdp::{AsOf, Cdp, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from};
+use crate::cdp::{AsOf, Cdp, DecisionOptions, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from};
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value};
@@ -104,6 +104,14 @@ impl<'r> Request<'r> {
     fn truth(&self, name: &str) -> Result<bool> {
         let truth = self.get(name).map(|value| value.as_bool().ok_or_else(|| self.wrong(name, "true or false", value)));
         Ok(truth.transpose()?.unwrap_or(false))
+    }
+
+    fn decision(&self) -> Result<DecisionOptions> {
+        Ok(DecisionOptions {
+            timestamp: self.time("timestamp")?,
+            reason: self.text("reason")?.map(str::to_owned),
+            dry_run: self.truth("dry_run")?,
+        })
     }
 
     /// A count; cursors may be text.
@@ -271,6 +279,15 @@ pub static VERBS: &[Verb] = &[
         value(cdp.resolve(&ids.ok_or_else(|| Error::invalid("resolve: the argument `profile_ids` is missing"))?)?)
     }),
     read("explain_link", &["a", "b"], |cdp, request| value(cdp.explain_link(request.need("a")?, request.need("b")?)?)),
+    write("merge", &["a", "b", "timestamp", "reason", "dry_run"], |cdp, request| {
+        value(cdp.merge(request.need("a")?, request.need("b")?, &request.decision()?)?)
+    }),
+    write("unlink", &["a", "b", "timestamp", "reason", "dry_run"], |cdp, request| {
+        value(cdp.unlink(request.need("a")?, request.need("b")?, &request.decision()?)?)
+    }),
+    write("separate", &["a", "b", "timestamp", "reason", "dry_run"], |cdp, request| {
+        value(cdp.separate(request.need("a")?, request.need("b")?, &request.decision()?)?)
+    }),
     read("identity_report", &[], |cdp, _| value(cdp.identity_report()?)),
     read("features", &["identifier", "names", "as_of"], |cdp, request| {
         optional(cdp.features(request.need("identifier")?, request.texts("names")?.as_deref(), request.as_of()?)?)

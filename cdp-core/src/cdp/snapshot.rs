@@ -12,7 +12,7 @@ use crate::audiences;
 use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
-use crate::identity::{Link, NodeRules, PartitionView, TypeRule, TypeRules, declared_type};
+use crate::identity::{Decisions, Link, NodeRules, PartitionView, TypeRule, TypeRules, decision_number, declared_type};
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Object, Path, Timestamp, Value};
@@ -30,6 +30,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) partition: PartitionView<'a>,
     pub(super) catalog: &'a Catalog,
     pub(super) types: &'a TypeRules,
+    pub(super) decisions: &'a Decisions,
     pub(super) models: &'a BTreeMap<String, LoadedModel>,
     pub(super) salt: &'a [u8; 32],
     pub(super) links_to: u64,
@@ -73,6 +74,7 @@ impl<'a> Snapshot<'a> {
             partition: state.partition.view(),
             catalog: &state.catalog,
             types: &state.types,
+            decisions: &state.decisions,
             models: &state.models,
             salt: &state.meta.salt,
             links_to: state.meta.links_to,
@@ -178,6 +180,10 @@ impl NodeRules for Snapshot<'_> {
     }
 
     fn message_id(&self, sequence: u64) -> Result<String> {
+        // A decision comes after every message of its instant.
+        if let Some(number) = decision_number(sequence) {
+            return Ok(format!("\u{10ffff}{number:020}"));
+        }
         let key = self.facts.message_key(sequence)?;
         key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
@@ -195,6 +201,10 @@ impl NodeRules for Snapshot<'_> {
         let mut gathered = Gathered::default();
         self.memory.gather(self.facts, node, &mut gathered)?;
         Ok(gathered.nodes.pop().and_then(|(_, facts)| facts.first_identified))
+    }
+
+    fn decisions(&self) -> &Decisions {
+        self.decisions
     }
 
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering {
@@ -233,6 +243,8 @@ impl NodeRules for Snapshot<'_> {
         // The table has links that stand in the columns of their messages too.
         evidence.sort_unstable_by_key(|link| (link.sequence, link.other));
         evidence.dedup_by_key(|link| (link.sequence, link.other));
+        evidence.retain(|link| !self.decisions.is_cut((link.node.min(link.other), link.node.max(link.other))));
+        evidence.extend(self.decisions.links_of(nodes));
         Ok(evidence)
     }
 }

@@ -11,10 +11,10 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Link, Partition, TypeRules};
+use crate::identity::{Decisions, Link, Partition, TypeRules};
 use crate::predict::TrainedModel;
 use crate::records::{Path, Timestamp};
-use crate::store::{Facts, LinkRule, Memory, MemoryOptions, Meta, Overlay, StoredLink};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, StoredLink};
 
 /// A trained model and its version.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) memory: Memory,
     look_back_ms: i64,
     pub(super) partition: Partition,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) memberships: Memberships,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: ProfileIds,
@@ -84,12 +85,13 @@ impl State {
         memory: Memory,
     ) -> Result<State> {
         Ok(State {
-            meta: Meta { log_sequence: 0, ..meta.clone() },
+            meta: Meta { log_sequence: 0, decision_sequence: 0, ..meta.clone() },
             memory,
             types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms,
             catalog: Arc::new(catalog),
             partition: Partition::default(),
+            decisions: Arc::default(),
             memberships: Memberships::default(),
             models: load_models(facts)?,
             profile_ids: ProfileIds::default(),
@@ -111,6 +113,7 @@ impl State {
             self.memory.forget_times_before(horizon);
         }
         self.partition.fold(folded.partition);
+        self.decisions = folded.decisions;
         self.memberships.apply(folded.memberships);
         if let Some(models) = folded.models {
             self.models = models;
@@ -173,13 +176,26 @@ impl State {
     /// Takes in the messages after the last one that RAM mirrors, and the links after `links_after`.
     fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
-        let evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
+        let mut evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
+        let mut decided: Vec<Decision> = Vec::new();
+        if self.meta.decision_sequence != meta.decision_sequence {
+            decided.extend(facts.decisions_after(self.meta.decision_sequence)?.iter().map(|stored| stored.decision));
+        }
+        let mut decisions = self.decisions.clone();
+        decided.iter().for_each(|decision| Arc::make_mut(&mut decisions).take(*decision));
+        if links_after == 0 && self.meta.decision_sequence == 0 {
+            // From the beginning, decisions hold before the first link comes.
+            evidence.extend(decisions.links());
+            decided.clear();
+        }
         let types = {
             let memory = overlay.view(&self.memory);
             let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
-            let snapshot = Snapshot { memory, types: &types, ..Snapshot::of_state(facts, self) };
+            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, ..Snapshot::of_state(facts, self) };
             partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
+            let pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
+            partition.decide(&self.partition, &pairs, &snapshot)?;
             types
         };
         let changes = match links_after {
@@ -191,6 +207,7 @@ impl State {
         self.memory.fold(overlay);
         self.types = types;
         self.partition.fold(partition);
+        self.decisions = decisions;
         if let Some(memberships) = loaded {
             self.memberships = memberships;
         }
@@ -226,7 +243,7 @@ pub(super) fn link_of(link: &StoredLink) -> Link {
         other: link.other,
         occurred_at: link.occurred_at,
         sequence: link.sequence,
-        alias: link.rule == LinkRule::Alias,
+        rule: link.rule,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::segment::matching;
+use super::link_tables::{link_decisions_table, links_table};
 use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp};
 use crate::definitions::{Rule, nearest};
@@ -12,8 +13,19 @@ use crate::rules;
 use crate::store::StoredMessage;
 
 /// The tables there are.
-const TABLES: [&str; 9] =
-    ["events", "profiles", "identifiers", "traits", "features", "memberships", "cohort_scores", "consents", "rejects"];
+const TABLES: [&str; 11] = [
+    "events",
+    "profiles",
+    "identifiers",
+    "traits",
+    "features",
+    "memberships",
+    "cohort_scores",
+    "consents",
+    "links",
+    "link_decisions",
+    "rejects",
+];
 
 impl Cdp {
     /// The names of the tables.
@@ -24,7 +36,9 @@ impl Cdp {
     /// A table as a frame: all rows, or the rows of the people that match a rule, as of an instant (default: now).
     ///
     /// `events` has every message: `source, message_id, type, event, profile_id, occurred_at, recorded_at, seq` and
-    /// `properties, traits, context` as JSON text.
+    /// `properties, traits, context` as JSON text. `links` has the earliest evidence of each pair of identifiers with its
+    /// `status` (`live`, `refused`, `unlinked`) and the `reason` of a refusal, `link_decisions` what operators decided;
+    /// both as they stand now, and without a rule.
     pub fn table(
         &self,
         name: &str,
@@ -43,8 +57,18 @@ impl Cdp {
         let rule = filter.map(Rule::from_value).transpose()?;
         let paths = rule.as_ref().map(rules::property_paths).unwrap_or_default();
         let at = self.instant(as_of.unwrap_or_default());
-        if name == "rejects" {
-            return select(self.rejects(None, None, None, None)?, columns, limit);
+        let whole = match name {
+            "rejects" => Some(self.rejects(None, None, None, None)?),
+            "links" => Some(self.read(|snapshot| links_table(snapshot))?),
+            "link_decisions" => Some(self.read(|snapshot| link_decisions_table(snapshot))?),
+            _ => None,
+        };
+        if let Some(whole) = whole {
+            if rule.is_some() {
+                return Err(Error::invalid(format!("the table `{name}` takes no `where`"))
+                    .with_hint("leave `where` out: its rows are not people"));
+            }
+            return select(whole, columns, limit);
         }
         let frame = self.read_with_columns(&paths, |snapshot| match name {
             "events" => events_table(snapshot, rule.as_ref(), at),

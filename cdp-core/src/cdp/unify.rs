@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp};
-use crate::definitions::ConsentPolicyDefinition;
+use crate::definitions::{ConsentPolicyDefinition, Role};
 use crate::error::{Error, Result};
 use crate::features;
-use crate::identity::evidence_path;
 use crate::privacy;
 use crate::records::{Frame, Number, Object, Timestamp, Value};
 use crate::rules::ConsentStatus;
-use crate::store::LinkRule;
+
+/// How many values the identity report shows of those that most others name.
+const SHOWN_HUBS: usize = 10;
 
 /// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
 #[derive(Clone, PartialEq, Eq)]
@@ -234,57 +235,33 @@ impl Cdp {
         })
     }
 
-    /// Why two identifiers belong to one person: `{linked, path: [{from, to, message_id, source, rule, class, occurred_at}]}`,
-    /// the shortest path of evidence.
-    pub fn explain_link(&self, a: &Value, b: &Value) -> Result<Value> {
-        let (a, b) = (Identifier::from_value(a)?, Identifier::from_value(b)?);
-        self.read(|snapshot| {
-            let (Some(from), Some(to)) = (snapshot.node_of(&a)?, snapshot.node_of(&b)?) else {
-                return Ok(Value::object([("linked", Value::Bool(false)), ("path", Value::List(Vec::new()))]));
-            };
-            let profile: BTreeSet<u32> = snapshot.partition.members(from).iter().copied().collect();
-            let linked = profile.contains(&to);
-            let path = match linked {
-                true => evidence_path(&snapshot.partition.live_links_around(from, snapshot)?, &profile, from, to),
-                false => None,
-            };
-            let mut steps = Vec::new();
-            for step in path.into_iter().flatten() {
-                let message = snapshot.facts.message(step.link.sequence, &snapshot.memory)?;
-                let name = |node: u32| {
-                    let (kind, value) = snapshot.memory.node(node);
-                    Value::object([(kind, Value::from(value))])
-                };
-                let rule = if step.link.alias { LinkRule::Alias } else { LinkRule::SameMessage };
-                steps.push(Value::object([
-                    ("from", name(step.from)),
-                    ("to", name(step.to)),
-                    ("message_id", Value::Text(message.message_id)),
-                    ("source", Value::from(snapshot.memory.name(message.source))),
-                    ("rule", Value::from(rule.as_str())),
-                    ("class", Value::from("exact")),
-                    ("occurred_at", Value::Text(message.occurred_at.to_string())),
-                ]));
-            }
-            Ok(Value::object([("linked", Value::Bool(linked)), ("path", Value::List(steps))]))
-        })
-    }
-
-    /// How unification fares: profiles, known and anonymous, identifiers by type, profile sizes, refused links by reason.
+    /// How unification fares: `{profiles, known, anonymous, match_rate, largest_profile, profile_sizes, identifiers,
+    /// accounts, refused_links, hubs, decisions}`.
+    ///
+    /// `match_rate` is the share of device identifiers that belong to a known profile (null without devices),
+    /// `profile_sizes` counts profiles by their number of identifiers, `refused_links` pairs of identifiers by the reason
+    /// (the table `links` lists them), `hubs` the ten values that most others name, beyond what their guard lets link:
+    /// `{identifier, linked, kept_out}`. Cost grows with the store.
     pub fn identity_report(&self) -> Result<Value> {
         let at = self.now();
         self.read(|snapshot| {
             let (mut known, mut anonymous) = (0i64, 0i64);
+            let (mut devices, mut matched) = (0i64, 0i64);
             let mut sizes: BTreeMap<usize, i64> = BTreeMap::new();
             let mut types: BTreeMap<&str, i64> = BTreeMap::new();
             for person in snapshot.people(at)? {
-                match crate::rules::ProfileView::is_known(&person, at) {
+                let is_known = crate::rules::ProfileView::is_known(&person, at);
+                match is_known {
                     true => known += 1,
                     false => anonymous += 1,
                 }
                 let named = person.nodes_named_by(at);
                 *sizes.entry(named.len()).or_default() += 1;
                 for node in named {
+                    if snapshot.type_rule(node).role == Role::Device {
+                        devices += 1;
+                        matched += i64::from(is_known);
+                    }
                     *types.entry(snapshot.memory.node(node).0).or_default() += 1;
                 }
             }
@@ -295,6 +272,17 @@ impl Cdp {
                 *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() +=
                     count;
             }
+            let mut hubs = snapshot.partition.hubs();
+            hubs.sort_by_key(|(node, _, kept_out)| (std::cmp::Reverse(*kept_out), snapshot.memory.node(*node)));
+            let hubs = hubs.into_iter().take(SHOWN_HUBS).map(|(node, linked, kept_out)| {
+                Value::object([
+                    ("identifier", snapshot.identifier(node)),
+                    ("linked", Value::count(linked)),
+                    ("kept_out", Value::count(kept_out)),
+                ])
+            });
+            let decisions = snapshot.decisions.counts().into_iter();
+            let decisions = decisions.map(|(kind, n)| (kind.as_str().to_owned(), Value::count(n)));
             let counts = |counts: Vec<(String, i64)>| {
                 Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
             };
@@ -302,10 +290,13 @@ impl Cdp {
                 ("profiles", Value::integer(known + anonymous)),
                 ("known", Value::integer(known)),
                 ("anonymous", Value::integer(anonymous)),
+                ("match_rate", if devices == 0 { Value::Null } else { Value::float(matched as f64 / devices as f64) }),
                 ("largest_profile", Value::count(sizes.keys().next_back().copied().unwrap_or(0))),
                 ("profile_sizes", counts(sizes.into_iter().map(|(size, n)| (size.to_string(), n)).collect())),
                 ("identifiers", counts(types.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect())),
                 ("refused_links", counts(refused.into_iter().collect())),
+                ("hubs", Value::List(hubs.collect())),
+                ("decisions", Value::Object(decisions.collect())),
             ]))
         })
     }

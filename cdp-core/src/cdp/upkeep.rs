@@ -61,6 +61,9 @@ impl Writing<'_> {
         {
             snapshot.memory.visit_times(since, to, |node, _| due.push(node));
         }
+        if let Some(since) = since {
+            due.extend(snapshot.decisions.merged_between(since, to));
+        }
         due.sort_unstable();
         due.dedup();
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };

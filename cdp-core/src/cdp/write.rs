@@ -9,10 +9,12 @@ use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
-use crate::identity::{self, Identified, Link, PartitionOverlay, TypeRules};
+use crate::identity::{self, Decisions, Identified, Link, PartitionOverlay, TypeRules};
 use crate::intake;
 use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredLink, StoredMessage};
+use crate::store::{
+    Decision, Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredLink, StoredMessage,
+};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {
@@ -21,6 +23,7 @@ pub(super) struct Writing<'w> {
     pub(super) state: &'w State,
     pub(super) catalog: Arc<Catalog>,
     types: Arc<TypeRules>,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) meta: Meta,
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
@@ -55,6 +58,7 @@ pub(super) struct Folded {
     pub(super) key_step: Option<KeyStep>,
     pub(super) flush_all: bool,
     pub(super) partition: PartitionOverlay,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) memberships: MembershipChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
@@ -104,6 +108,7 @@ impl<'w> Writing<'w> {
             state,
             catalog: state.catalog.clone(),
             types: state.types.clone(),
+            decisions: state.decisions.clone(),
             meta,
             now,
             memory: state.memory.overlay(),
@@ -129,6 +134,7 @@ impl<'w> Writing<'w> {
             partition: self.partition.view(&self.state.partition),
             catalog: &self.catalog,
             types: &self.types,
+            decisions: &self.decisions,
             models: &self.state.models,
             salt: &self.state.meta.salt,
             links_to: self.state.meta.links_to,
@@ -295,6 +301,18 @@ impl<'w> Writing<'w> {
         Ok(())
     }
 
+    /// Takes in what an operator decided: brings the partition to it at once.
+    pub(super) fn decide(&mut self, decision: Decision, reason: Option<String>) -> Result<()> {
+        self.meta.decision_sequence = decision.number;
+        let stored = StoredDecision { decision, recorded_at: self.meta.recorded_at, reason };
+        self.facts.put_decision(&stored)?;
+        Arc::make_mut(&mut self.decisions).take(decision);
+        let mut partition = std::mem::take(&mut self.partition);
+        partition.decide(&self.state.partition, &[(decision.node, decision.other)], &self.snapshot())?;
+        self.partition = partition;
+        Ok(())
+    }
+
     /// Asks for everything in RAM to be written out as runs, in this and the following transactions.
     pub(super) fn flush_all(&mut self) {
         self.flush_all = true;
@@ -323,6 +341,7 @@ impl<'w> Writing<'w> {
             key_step,
             flush_all: self.flush_all,
             partition: self.partition,
+            decisions: self.decisions,
             memberships: self.memberships,
             models,
         })))

@@ -16,6 +16,7 @@ use super::limits::{Side, cannot_refuse, refusal};
 use super::links::{Kept, Link, NodeRules, sort_links};
 use crate::error::Result;
 use crate::records::Timestamp;
+use crate::store::LinkRule;
 
 /// Up to this many links a search goes through them all.
 const FEW_LINKS: usize = 16;
@@ -45,9 +46,9 @@ struct Books {
 #[derive(Clone, Debug, Default)]
 struct Index {
     n_links: usize,
-    // pair and whether it is an alias -> the place of its earliest link
-    places: FxHashMap<((u32, u32), bool), u32>,
-    // how many neighbours a node has, aliases aside
+    // pair and rule -> the place of its earliest link
+    places: FxHashMap<((u32, u32), LinkRule), u32>,
+    // how many neighbours a node has by links that a hub guard counts
     n_neighbours: FxHashMap<u32, u32>,
     has_alias: bool,
 }
@@ -66,11 +67,10 @@ impl Index {
     /// Takes in the links behind those that it knows.
     fn catch_up(&mut self, links: &[Kept]) {
         for (place, link) in links.iter().enumerate().skip(self.n_links) {
-            if let Entry::Vacant(vacant) = self.places.entry((link.pair(), link.alias())) {
+            if let Entry::Vacant(vacant) = self.places.entry((link.pair(), link.rule())) {
                 vacant.insert(place as u32);
-                if link.alias() {
-                    self.has_alias = true;
-                } else {
+                self.has_alias |= link.is_alias();
+                if link.is_guarded() {
                     *self.n_neighbours.entry(link.node).or_default() += 1;
                     *self.n_neighbours.entry(link.other).or_default() += 1;
                 }
@@ -117,7 +117,7 @@ impl Component {
     }
 
     fn has_alias(&self) -> bool {
-        self.index().map_or_else(|| self.links.iter().any(|link| link.alias()), |index| index.has_alias)
+        self.index().map_or_else(|| self.links.iter().any(|link| link.is_alias()), |index| index.has_alias)
     }
 
     /// Whether it matters which of several messages of one instant comes first.
@@ -125,21 +125,21 @@ impl Component {
         self.has_refused() || self.has_alias()
     }
 
-    fn place_of(&self, pair: (u32, u32), alias: bool) -> Option<usize> {
+    fn place_of(&self, pair: (u32, u32), rule: LinkRule) -> Option<usize> {
         match self.index() {
-            Some(index) => index.places.get(&(pair, alias)).map(|place| *place as usize),
-            None => self.links.iter().position(|link| link.alias() == alias && link.pair() == pair),
+            Some(index) => index.places.get(&(pair, rule)).map(|place| *place as usize),
+            None => self.links.iter().position(|link| link.rule() == rule && link.pair() == pair),
         }
     }
 
-    /// The earliest link of this pair and kind.
-    pub(super) fn earliest(&self, pair: (u32, u32), alias: bool) -> Option<Kept> {
-        self.links.get(self.place_of(pair, alias)?).copied()
+    /// The earliest link of this pair and rule.
+    pub(super) fn earliest(&self, pair: (u32, u32), rule: LinkRule) -> Option<Kept> {
+        self.links.get(self.place_of(pair, rule)?).copied()
     }
 
     /// Whether a link comes later than another of its pair within one profile: then it changes nothing here.
     pub(super) fn repeats(&self, link: &Link) -> Repeat {
-        let Some(found) = self.earliest(link.pair(), link.alias) else { return Repeat::No };
+        let Some(found) = self.earliest(link.pair(), link.rule) else { return Repeat::No };
         let is_within = self.labels().is_none_or(|labels| labels.root(link.node) == labels.root(link.other));
         if self.is_complete() || !is_within {
             return Repeat::No;
@@ -195,7 +195,7 @@ impl Component {
     pub(super) fn keep(&mut self, link: &Link) {
         let new = Kept::new(link);
         let is_complete = self.is_complete();
-        let place = self.place_of(new.pair(), new.alias());
+        let place = self.place_of(new.pair(), new.rule());
         let Some(found) = place.and_then(|place| self.links.get_mut(place)) else { return self.push(new) };
         if is_complete {
             self.push(new);
@@ -273,15 +273,15 @@ impl Component {
         self.index_links();
     }
 
-    /// Takes out every link of a pair but for aliases.
+    /// Takes out the links of a pair that a hub guard counts.
     pub(super) fn without(self, pair: (u32, u32)) -> (SmallVec<[u32; 4]>, Vec<Kept>) {
-        let links = self.links.into_iter().filter(|link| link.alias() || link.pair() != pair);
+        let links = self.links.into_iter().filter(|link| !link.is_guarded() || link.pair() != pair);
         (self.nodes, links.collect())
     }
 
     /// Whether an alias names this node.
     pub(super) fn has_alias_of(&self, node: u32) -> bool {
-        self.has_alias() && self.links.iter().any(|link| link.alias() && link.touches(node))
+        self.has_alias() && self.links.iter().any(|link| link.is_alias() && link.touches(node))
     }
 
     /// Applies all links in order. `false` if the earliest links of the pairs do not suffice for that: a limit refuses

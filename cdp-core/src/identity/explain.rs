@@ -12,8 +12,27 @@ pub(crate) struct PathStep {
     pub(crate) link: Link,
 }
 
+/// Up to `n` paths from one node to another over links within `profile`, no two of which share a link: the shortest first,
+/// then the shortest of what is left.
+pub(crate) fn evidence_paths(
+    links: &[Link],
+    profile: &BTreeSet<u32>,
+    from: u32,
+    to: u32,
+    n: usize,
+) -> Vec<Vec<PathStep>> {
+    let mut left = links.to_vec();
+    let mut paths = Vec::new();
+    while paths.len() < n && from != to {
+        let Some(path) = evidence_path(&left, profile, from, to) else { break };
+        left.retain(|link| !path.iter().any(|step| step.link.pair() == link.pair()));
+        paths.push(path);
+    }
+    paths
+}
+
 /// The shortest path from one node to another over links within `profile`; among equal ones the earliest evidence first.
-pub(crate) fn evidence_path(links: &[Link], profile: &BTreeSet<u32>, from: u32, to: u32) -> Option<Vec<PathStep>> {
+fn evidence_path(links: &[Link], profile: &BTreeSet<u32>, from: u32, to: u32) -> Option<Vec<PathStep>> {
     let mut neighbours: BTreeMap<u32, Vec<(u32, Link)>> = BTreeMap::new();
     let mut in_time: Vec<&Link> =
         links.iter().filter(|link| profile.contains(&link.node) && profile.contains(&link.other)).collect();

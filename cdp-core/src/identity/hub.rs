@@ -38,6 +38,10 @@ pub(super) enum Counted {
 }
 
 impl Hub {
+    pub(super) fn n_live(&self) -> usize {
+        self.live.len()
+    }
+
     pub(super) fn is_live(&self, neighbour: u32) -> bool {
         self.live.contains_key(&neighbour)
     }

@@ -1,4 +1,4 @@
-//! Whether two profiles may become one: the limits of a profile, and what an alias may not do.
+//! Whether two profiles may become one: the limits of a profile, what an alias may not do, and whom operators keep apart.
 
 use std::cmp::Ordering;
 
@@ -10,6 +10,7 @@ use super::types::TypeRule;
 use crate::definitions::{Limit, Role};
 use crate::error::Result;
 use crate::records::Timestamp;
+use crate::store::LinkRule;
 
 /// Why a link was refused; types by the number of their name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,8 @@ pub(super) enum Reason {
     LinkLimit(u32),
     /// An alias names two users that were identified both.
     Identified,
+    /// An operator keeps two of their identifiers apart.
+    Separated,
 }
 
 impl Reason {
@@ -31,6 +34,7 @@ impl Reason {
             Reason::WindowLimit(number) => format!("window_limit_exceeded:{}", rules.type_name(number)),
             Reason::LinkLimit(number) => format!("link_limit_exceeded:{}", rules.type_name(number)),
             Reason::Identified => "merge_refused_identified".to_owned(),
+            Reason::Separated => "separated".to_owned(),
         }
     }
 }
@@ -92,8 +96,13 @@ fn counts(limit: Limit, first_live_at: Timestamp, at: Timestamp) -> bool {
 
 /// Why a link must not join its two sides, if so.
 pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules) -> Result<Option<Reason>> {
-    if link.alias {
-        return Ok(alias_refusal(link, rules)?.then_some(Reason::Identified));
+    if !rules.decisions().separate_nobody() && are_separated(&sides, rules) {
+        return Ok(Some(Reason::Separated));
+    }
+    match link.rule {
+        LinkRule::SameMessage => {}
+        LinkRule::Alias => return Ok(alias_refusal(link, rules)?.then_some(Reason::Identified)),
+        LinkRule::Operator => return Ok(None),
     }
     let mut limited: SmallVec<[(u32, Limit, [u32; 2]); 6]> = SmallVec::new();
     for (index, side) in sides.into_iter().enumerate() {
@@ -114,6 +123,13 @@ pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules)
         Some(_) => Reason::WindowLimit(*type_number),
         None => Reason::Limit(*type_number),
     }))
+}
+
+/// Whether an operator keeps a node of one side apart from one of the other.
+fn are_separated(sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> bool {
+    let [left, right] = sides.map(Side::nodes);
+    let (few, many) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    few.iter().any(|node| rules.decisions().separated_from(*node).iter().any(|other| many.contains(other)))
 }
 
 /// An alias is refused if both its user ids were identified at or before it.
@@ -138,7 +154,9 @@ fn alias_refusal(link: &Link, rules: &dyn NodeRules) -> Result<bool> {
 
 /// Whether no order of these links can refuse one: nobody holds more values of a type than one profile may.
 pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules) -> bool {
-    if links.iter().any(|link| link.alias()) {
+    let decisions = rules.decisions();
+    let is_separated = |node: &u32| !decisions.separated_from(*node).is_empty();
+    if links.iter().any(|link| link.is_alias()) || (!decisions.separate_nobody() && nodes.iter().any(is_separated)) {
         return false;
     }
     let mut limited: SmallVec<[(u32, u32); 6]> = SmallVec::new();

@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 
+use super::decisions::Decisions;
 use super::types::TypeRules;
 use crate::definitions::{IdentifierType, IdentityDefinition};
 use crate::error::Result;
 use crate::records::Timestamp;
+use crate::store::LinkRule;
 
 /// A link of evidence between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +16,24 @@ pub(crate) struct Link {
     pub(crate) other: u32,
     pub(crate) occurred_at: Timestamp,
     pub(crate) sequence: u64,
-    pub(crate) alias: bool,
+    pub(crate) rule: LinkRule,
 }
 
 impl Link {
     pub(super) fn pair(&self) -> (u32, u32) {
         pair(self.node, self.other)
+    }
+
+    /// Whether the limits of a value count it: an alias and an operator speak beyond them.
+    pub(super) fn is_guarded(&self) -> bool {
+        is_guarded(self.rule)
+    }
+}
+
+fn is_guarded(rule: LinkRule) -> bool {
+    match rule {
+        LinkRule::SameMessage => true,
+        LinkRule::Alias | LinkRule::Operator => false,
     }
 }
 
@@ -28,42 +42,63 @@ pub(super) fn pair(node: u32, other: u32) -> (u32, u32) {
     (node.min(other), node.max(other))
 }
 
-/// A link as RAM keeps it: the earliest of its pair, alias or not.
+const TAG_BITS: u32 = 3;
+const RULE_MASK: u64 = 3;
+const TIED: u64 = 4;
+
+/// A link as RAM keeps it: the earliest of its pair and rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     pub(super) node: u32,
     pub(super) other: u32,
     pub(super) occurred_at: Timestamp,
-    // sequence, whether another message says the same at the same instant, whether it is an alias
+    // sequence, whether another message says the same at the same instant, the rule
     tagged: u64,
 }
 
 impl Kept {
     pub(super) fn new(link: &Link) -> Kept {
-        let Link { node, other, occurred_at, sequence, alias } = *link;
-        Kept { node, other, occurred_at, tagged: sequence << 2 | u64::from(alias) }
+        let Link { node, other, occurred_at, sequence, rule } = *link;
+        let rule = match rule {
+            LinkRule::SameMessage => 0,
+            LinkRule::Alias => 1,
+            LinkRule::Operator => 2,
+        };
+        Kept { node, other, occurred_at, tagged: sequence << TAG_BITS | rule }
     }
 
     pub(super) fn link(self) -> Link {
         let Kept { node, other, occurred_at, .. } = self;
-        Link { node, other, occurred_at, sequence: self.sequence(), alias: self.alias() }
+        Link { node, other, occurred_at, sequence: self.sequence(), rule: self.rule() }
     }
 
     pub(super) fn sequence(self) -> u64 {
-        self.tagged >> 2
+        self.tagged >> TAG_BITS
     }
 
-    pub(super) fn alias(self) -> bool {
-        self.tagged & 1 == 1
+    pub(super) fn rule(self) -> LinkRule {
+        match self.tagged & RULE_MASK {
+            0 => LinkRule::SameMessage,
+            1 => LinkRule::Alias,
+            _ => LinkRule::Operator,
+        }
+    }
+
+    pub(super) fn is_alias(self) -> bool {
+        self.rule() == LinkRule::Alias
+    }
+
+    pub(super) fn is_guarded(self) -> bool {
+        is_guarded(self.rule())
     }
 
     /// Whether another message says the same at the same instant, and may come before it by its message id.
     pub(super) fn is_tied(self) -> bool {
-        self.tagged & 2 == 2
+        self.tagged & TIED == TIED
     }
 
     pub(super) fn tie(&mut self) {
-        self.tagged |= 2;
+        self.tagged |= TIED;
     }
 
     pub(super) fn pair(self) -> (u32, u32) {
@@ -103,8 +138,10 @@ pub(crate) trait NodeRules {
     fn committed_sequence(&self) -> u64;
     /// When an identify message first named this node, and the sequences of all that did so at that instant.
     fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>>;
-    /// Every link whose message belongs to one of these nodes, from the store. The partition keeps only the earliest of
-    /// a pair, and asks where a limit makes the others matter.
+    /// What operators decided.
+    fn decisions(&self) -> &Decisions;
+    /// Every link that counts whose message belongs to one of these nodes, from the store, and their merges. The
+    /// partition keeps only the earliest of a pair, and asks where a limit makes the others matter.
     fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>>;
 }
 

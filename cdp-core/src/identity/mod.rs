@@ -6,6 +6,7 @@
 
 mod chunked;
 mod component;
+mod decisions;
 mod explain;
 mod extract;
 mod forest;
@@ -22,7 +23,8 @@ mod tests;
 mod types;
 mod view;
 
-pub(crate) use explain::evidence_path;
+pub(crate) use decisions::{Decisions, decision_number};
+pub(crate) use explain::{PathStep, evidence_paths};
 pub(crate) use extract::{Identified, identify};
 pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;

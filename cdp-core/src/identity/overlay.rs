@@ -14,10 +14,11 @@ use super::component::{Component, Repeat, parts, verdict_between};
 use super::hub::{Counted, Hub, HubKey};
 use super::labels::Verdict;
 use super::limits::Side;
-use super::links::{Kept, Link, NodeRules, pair};
+use super::links::{Kept, Link, NodeRules, pair, sort_links};
 use super::partition::{NO_COMPONENT, Partition};
 use super::view::PartitionView;
 use crate::error::Result;
+use crate::store::LinkRule;
 
 /// A profile up to this size is written down whole when it changes.
 const FEW_NODES: usize = 16;
@@ -93,9 +94,11 @@ impl PartitionOverlay {
         if self.view(base).repeats(link) == Repeat::Later {
             return Ok(());
         }
+        if link.rule != LinkRule::Operator && rules.decisions().is_cut(link.pair()) {
+            return Ok(());
+        }
         let mut waited = false;
-        // An alias is exempt from the limits of a value.
-        if !link.alias {
+        if link.is_guarded() {
             if !self.pass_hubs(base, link, rules, to_replay)? {
                 return Ok(());
             }
@@ -113,12 +116,54 @@ impl PartitionOverlay {
         self.join(base, link, waited, rules, to_replay)
     }
 
+    /// Takes in that operators have decided otherwise about these pairs: takes the components of both ends apart and
+    /// applies their evidence anew, in order.
+    pub(crate) fn decide(&mut self, base: &Partition, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<()> {
+        let ends: BTreeSet<u32> = pairs.iter().flat_map(|(node, other)| [*node, *other]).collect();
+        let mut apart: FxHashSet<u32> = ends.iter().copied().collect();
+        for end in &ends {
+            let Some(id) = self.view(base).component_id(*end) else { continue };
+            for node in self.take_component(base, id).nodes {
+                self.set_component_of(base, node, NO_COMPONENT);
+                apart.insert(node);
+            }
+            self.merges.remove(&id);
+        }
+        // Evidence that is cut counts at no guard: the guards of both ends count anew, and who waited there may pass.
+        let hubs: Vec<HubKey> =
+            base.hubs.keys().chain(self.hubs.keys()).filter(|(value, _)| ends.contains(value)).copied().collect();
+        self.hubs.extend(hubs.into_iter().map(|key| (key, Hub::default())));
+        let waiting: Vec<(u32, u32)> = base
+            .parked
+            .iter()
+            .chain(self.parked.keys())
+            .filter(|(left, right)| ends.contains(left) || ends.contains(right))
+            .copied()
+            .collect();
+        let mut nodes: Vec<u32> = apart.iter().copied().collect();
+        for pair in waiting {
+            self.parked.insert(pair, false);
+            nodes.extend([pair.0, pair.1]);
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        let mut links = rules.evidence(&nodes)?;
+        links.retain(|link| apart.contains(&link.node) || apart.contains(&link.other));
+        sort_links(&mut links, rules)?;
+        // What comes together again was together before: it is no merge.
+        let merges = std::mem::take(&mut self.merges);
+        self.add(base, &links, &BTreeSet::new(), rules)?;
+        self.merges = merges;
+        self.changed.extend(apart);
+        Ok(())
+    }
+
     /// Notes that another message says at the same instant what holds already.
     fn tie(&mut self, base: &Partition, link: &Link, to_replay: &mut FxHashSet<u32>) {
         let view = self.view(base);
         let Some(id) = view.component_id(link.node) else { return };
         let Some(component) = view.component(id) else { return };
-        let is_known = component.earliest(link.pair(), link.alias).is_some_and(Kept::is_tied);
+        let is_known = component.earliest(link.pair(), link.rule).is_some_and(Kept::is_tied);
         if component.hangs_on_order() {
             to_replay.insert(id);
         }
@@ -375,7 +420,7 @@ impl PartitionOverlay {
             tied.dedup();
             let known: FxHashSet<(u32, u32)> = live.iter().map(Link::pair).collect();
             let further = rules.evidence(&tied)?;
-            live.extend(further.into_iter().filter(|link| !link.alias && known.contains(&link.pair())));
+            live.extend(further.into_iter().filter(|link| link.is_guarded() && known.contains(&link.pair())));
         }
         let mut hub = Hub::default();
         for link in &live {
@@ -386,7 +431,7 @@ impl PartitionOverlay {
         Ok(())
     }
 
-    /// Takes the links of a pair out of its component, which may fall apart; aliases stay.
+    /// Takes the links of a pair that a guard counts out of its component, which may fall apart.
     fn park(
         &mut self,
         base: &Partition,
@@ -399,7 +444,7 @@ impl PartitionOverlay {
         self.parked.insert(pair, true);
         let view = self.view(base);
         let Some(id) = view.component_id(pair.0) else { return Ok(()) };
-        if view.component(id).is_none_or(|component| component.earliest(pair, false).is_none()) {
+        if view.component(id).is_none_or(|component| component.earliest(pair, LinkRule::SameMessage).is_none()) {
             return Ok(());
         }
         let (nodes, links) = self.take_component(base, id).without(pair);
@@ -525,7 +570,7 @@ fn neighbours_of<'l>(
     rules: &'l dyn NodeRules,
 ) -> impl Iterator<Item = (u32, Kept)> + 'l {
     let rule = rules.types().rule(rules.type_of(value));
-    let touching = links.iter().filter(move |link| !link.alias() && link.touches(value));
+    let touching = links.iter().filter(move |link| link.is_guarded() && link.touches(value));
     let neighbours = touching.map(move |link| (link.neighbour(value), *link));
     neighbours.filter(move |(neighbour, _)| {
         rule.hub_guard(rules.type_of(*neighbour)).is_some_and(|(of_class, _)| of_class == class)

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Link, NodeRules, Partition, PartitionView, TypeRules};
+use super::{Decisions, Link, NodeRules, Partition, PartitionView, TypeRules};
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, Role};
 use crate::error::Result;
 use crate::records::{Duration, Timestamp};
+use crate::store::{Decision, DecisionType, LinkRule};
 
 const NAMES: [&str; 4] = ["user_id", "email", "anonymous_id", "loyalty_card"];
 
@@ -77,12 +78,14 @@ struct World {
     types: TypeRules,
     log: Vec<TestMessage>,
     committed: usize,
+    decisions: Decisions,
+    n_decisions: u64,
 }
 
 impl World {
     fn new(definition: IdentityDefinition) -> World {
         let types = TypeRules::new(&definition, type_number);
-        World { definition, types, log: Vec::new(), committed: 0 }
+        World { definition, types, log: Vec::new(), committed: 0, decisions: Decisions::default(), n_decisions: 0 }
     }
 
     fn declared(&self, node: u32) -> IdentifierType {
@@ -104,7 +107,7 @@ impl World {
             other: *other,
             occurred_at: message.occurred_at,
             sequence: place as u64 + 1,
-            alias: message.alias == Some(*other),
+            rule: if message.alias == Some(*other) { LinkRule::Alias } else { LinkRule::SameMessage },
         };
         others.map(link).collect()
     }
@@ -126,6 +129,18 @@ impl World {
             self.first_identified_among(*node, added).is_some_and(|at| known.is_none_or(|known| at <= known))
         };
         nodes.into_iter().filter(is_new).collect()
+    }
+
+    /// Applies a decision as a transaction of its own.
+    fn decide(&mut self, partition: &mut Partition, kind: DecisionType, node: u32, other: u32, at: i64) {
+        self.n_decisions += 1;
+        let occurred_at = Timestamp::from_millis(at);
+        self.decisions.take(Decision { number: self.n_decisions, kind, node, other, occurred_at });
+        let mut overlay = partition.overlay();
+        overlay.decide(partition, &[(node, other)], self).unwrap();
+        Model::of(self).check(self, overlay.view(partition));
+        partition.fold(overlay);
+        Model::of(self).check(self, partition.view());
     }
 
     /// Appends messages, applies them, and commits unless told otherwise.
@@ -159,6 +174,9 @@ impl NodeRules for World {
     }
 
     fn message_id(&self, sequence: u64) -> Result<String> {
+        if let Some(number) = super::decision_number(sequence) {
+            return Ok(format!("~{number:03}"));
+        }
         Ok(self.log[sequence as usize - 1].id.clone())
     }
 
@@ -182,8 +200,14 @@ impl NodeRules for World {
         Ok(Some((at, places.map(|(place, _)| place as u64 + 1).collect())))
     }
 
+    fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
     fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>> {
-        Ok(self.all_links().into_iter().filter(|link| nodes.contains(&link.node)).collect())
+        let counts = |link: &Link| nodes.contains(&link.node) && !self.decisions.is_cut(link.pair());
+        let links = self.all_links().into_iter().filter(counts);
+        Ok(links.chain(self.decisions.links_of(nodes)).collect())
     }
 }
 
@@ -202,8 +226,10 @@ type Key = (Timestamp, String);
 impl Model {
     fn of(world: &World) -> Model {
         let mut model = Model::default();
-        let key = |link: &Link| -> Key { (link.occurred_at, world.log[link.sequence as usize - 1].id.clone()) };
+        let key = |link: &Link| -> Key { (link.occurred_at, world.message_id(link.sequence).unwrap()) };
         let mut links = world.all_links();
+        links.retain(|link| !world.decisions.is_cut(link.pair()));
+        links.extend(world.decisions.links());
         links.sort_by_key(|link| (key(link), world.rank(link.other)));
         // Limits of one value: the k earliest neighbours of each class.
         let mut hubs: BTreeMap<(u32, String), (u32, BTreeMap<u32, Key>)> = BTreeMap::new();
@@ -213,7 +239,7 @@ impl Model {
             let named = guards.iter().find(|(name, _)| *name == neighbour_type);
             named.or_else(|| guards.iter().find(|(name, _)| name == "*")).cloned()
         };
-        for link in links.iter().filter(|link| !link.alias) {
+        for link in links.iter().filter(|link| link.rule == LinkRule::SameMessage) {
             for (value, neighbour) in [(link.node, link.other), (link.other, link.node)] {
                 if let Some((class, n)) = guard(value, neighbour) {
                     let hub = hubs.entry((value, class)).or_insert((n, BTreeMap::new()));
@@ -234,7 +260,7 @@ impl Model {
             model.refused.insert((reason, (*value.min(neighbour), *value.max(neighbour))));
         }
         let passes = |link: &Link| {
-            link.alias || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
+            link.rule != LinkRule::SameMessage || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
         };
         links.retain(passes);
         // Limits of a profile, in order. Components do not touch each other: all links at once will do.
@@ -268,7 +294,15 @@ impl Model {
     }
 
     fn refusal(&self, world: &World, link: &Link, first_live_at: &BTreeMap<u32, Timestamp>) -> Option<String> {
-        if link.alias {
+        let [left, right] = [link.node, link.other].map(|node| self.members(node));
+        let is_apart = |node: &u32| world.decisions.separated_from(*node).iter().any(|other| right.contains(other));
+        if left.iter().any(is_apart) {
+            return Some("separated".to_owned());
+        }
+        if link.rule == LinkRule::Operator {
+            return None;
+        }
+        if link.rule == LinkRule::Alias {
             let key = |place: usize| (world.log[place].occurred_at, world.log[place].id.clone());
             let this = key(link.sequence as usize - 1);
             let is_identified = |node: u32| {
@@ -310,7 +344,9 @@ impl Model {
     }
 
     fn check(&self, world: &World, view: PartitionView<'_>) {
-        let n_nodes = world.log.iter().flat_map(|message| message.nodes.iter()).max().map_or(1, |node| node + 2);
+        let merged = world.decisions.links().flat_map(|link| [link.node, link.other]);
+        let named = world.log.iter().flat_map(|message| message.nodes.iter().copied());
+        let n_nodes = named.chain(merged).max().map_or(1, |node| node + 2);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for (reason, _) in &self.refused {
             *counts.entry(reason.clone()).or_default() += 1;
@@ -382,7 +418,21 @@ fn raw_messages(n: usize) -> impl Strategy<Value = Vec<RawMessage>> {
     prop::collection::vec(one, 1..n)
 }
 
-fn check_history(variant: usize, (n_nodes, n_instants): (u32, i64), raw: &[RawMessage], cuts: &[usize], in_time: bool) {
+/// What an operator decides: kind, two nodes, instant.
+type RawDecision = (u32, u32, u32, i64);
+
+fn raw_decisions() -> impl Strategy<Value = Vec<RawDecision>> {
+    prop::collection::vec((0u32..3, 0u32..1000, 0u32..1000, 0i64..12), 0..12)
+}
+
+fn check_history(
+    variant: usize,
+    (n_nodes, n_instants): (u32, i64),
+    raw: &[RawMessage],
+    decisions: &[RawDecision],
+    cuts: &[usize],
+    in_time: bool,
+) {
     let mut world = World::new(definition(variant));
     let mut messages: Vec<TestMessage> = raw
         .iter()
@@ -398,9 +448,17 @@ fn check_history(variant: usize, (n_nodes, n_instants): (u32, i64), raw: &[RawMe
     }
     let mut partition = Partition::default();
     let mut rest = messages.as_slice();
+    let mut decisions = decisions.iter();
     for cut in cuts.iter().cycle() {
         if rest.is_empty() {
             break;
+        }
+        for (kind, node, other, at) in decisions.by_ref().take(cut % 3) {
+            let kind = [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate][*kind as usize];
+            let (node, other) = (node % n_nodes, other % n_nodes);
+            if node != other {
+                world.decide(&mut partition, kind, node, other, at % n_instants);
+            }
         }
         let (batch, later) = rest.split_at(1 + cut % 7 % rest.len());
         if cut % 5 == 0 {
@@ -410,7 +468,12 @@ fn check_history(variant: usize, (n_nodes, n_instants): (u32, i64), raw: &[RawMe
         rest = later;
     }
     let mut whole = World::new(definition(variant));
-    whole.transact(&mut Partition::default(), &messages, true);
+    whole.decisions = world.decisions.clone();
+    let mut partition = Partition::default();
+    let mut overlay = partition.overlay();
+    overlay.add(&partition, &whole.decisions.links().collect::<Vec<Link>>(), &BTreeSet::new(), &whole).unwrap();
+    partition.fold(overlay);
+    whole.transact(&mut partition, &messages, true);
 }
 
 proptest! {
@@ -421,10 +484,11 @@ proptest! {
         variant in 0usize..5,
         size in (4u32..13, 2i64..13),
         raw in raw_messages(40),
+        decisions in raw_decisions(),
         cuts in prop::collection::vec(0usize..100, 1..6),
         in_time in any::<bool>(),
     ) {
-        check_history(variant, size, &raw, &cuts, in_time);
+        check_history(variant, size, &raw, &decisions, &cuts, in_time);
     }
 }
 
@@ -436,10 +500,11 @@ proptest! {
     fn crowds_too(
         variant in 0usize..5,
         raw in raw_messages(90),
+        decisions in raw_decisions(),
         cuts in prop::collection::vec(3usize..100, 1..4),
         in_time in any::<bool>(),
     ) {
-        check_history(variant, (40, 12), &raw, &cuts, in_time);
+        check_history(variant, (40, 12), &raw, &decisions, &cuts, in_time);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading the partition: who is together now or was at a past instant, and which links were refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Deref;
 
 use super::component::{Component, Repeat};
@@ -8,7 +8,7 @@ use super::forest::Forest;
 use super::hub::{Hub, HubKey};
 use super::labels::{Labels, Verdict};
 use super::limits::Reason;
-use super::links::{Link, NodeRules, sort_links};
+use super::links::{Link, NodeRules, pair, sort_links};
 use super::overlay::PartitionOverlay;
 use super::partition::{NO_COMPONENT, Partition};
 use crate::error::Result;
@@ -39,6 +39,14 @@ impl Deref for Members<'_> {
             Members::Together(nodes) => nodes,
         }
     }
+}
+
+/// One step of a path of evidence, and why it does not count if it does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hindrance {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) reason: Option<String>,
 }
 
 impl<'a> PartitionView<'a> {
@@ -78,7 +86,7 @@ impl<'a> PartitionView<'a> {
 
     /// Whether a link of evidence belongs to the component of its ends: no hub guard keeps it out.
     pub(super) fn counts(&self, link: &Link) -> bool {
-        (link.alias || !self.is_parked(link.pair())) && self.component_id(link.node) == self.component_id(link.other)
+        (!link.is_guarded() || !self.is_parked(link.pair())) && self.component_id(link.node) == self.component_id(link.other)
     }
 
     /// Whether an earlier link has said what this one says, so that it changes nothing.
@@ -190,29 +198,137 @@ impl<'a> PartitionView<'a> {
         Ok(live)
     }
 
-    /// How many links were refused, by reason; one for each pair.
-    pub(crate) fn refused(&self, rules: &dyn NodeRules) -> BTreeMap<String, u64> {
-        // Only reports read this, and they run on the committed partition.
+    /// What these decisions would make of the partition.
+    pub(crate) fn decided(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
+        let mut overlay = self.base.overlay();
+        overlay.decide(self.base, pairs, rules)?;
+        Ok(overlay)
+    }
+
+    /// This partition with further changes instead of its own.
+    pub(crate) fn with<'o>(&'o self, overlay: &'o PartitionOverlay) -> PartitionView<'o> {
+        overlay.view(self.base)
+    }
+
+    /// Every pair of nodes whose evidence a limit or an operator refuses, and why, in the order of the nodes. Only reports read this, and they run on the committed partition.
+    pub(crate) fn refused_pairs(&self, rules: &dyn NodeRules) -> Vec<((u32, u32), String)> {
+        let mut refused: Vec<((u32, u32), String)> =
+            self.refused_by(rules).into_iter().map(|(reason, pair)| (pair, reason.text(rules))).collect();
+        refused.sort();
+        refused
+    }
+
+    /// The links of all components, the earliest of each pair and rule, in the order of their sequences.
+    pub(crate) fn kept_links(&self) -> Vec<Link> {
+        let links = self.base.components.iter().flat_map(Component::links);
+        let mut links: Vec<Link> = links.map(|link| link.link()).collect();
+        links.sort_unstable_by_key(|link| (link.sequence, link.other));
+        links
+    }
+
+    fn refused_by(&self, rules: &dyn NodeRules) -> Vec<(Reason, (u32, u32))> {
         let labels = self.base.components.iter().filter_map(Component::labels);
         let mut refused: Vec<(Reason, (u32, u32))> = labels.flat_map(|labels| labels.refused.iter().copied()).collect();
-        for pair in &self.base.parked {
-            for (value, neighbour) in [*pair, (pair.1, pair.0)] {
-                let type_number = rules.type_of(value);
-                let guard = rules.types().rule(type_number).hub_guard(rules.type_of(neighbour));
-                let hub = guard.and_then(|(class, _)| self.hub((value, class)));
-                if hub.is_some_and(|hub| !hub.is_live(neighbour)) {
-                    refused.push((Reason::LinkLimit(type_number), *pair));
+        refused.extend(self.base.parked.iter().flat_map(|pair| self.guards_against(*pair, rules)));
+        refused.sort_unstable();
+        refused.dedup();
+        refused
+    }
+
+    /// The guards that keep a parked pair out.
+    fn guards_against(&self, pair: (u32, u32), rules: &dyn NodeRules) -> Vec<(Reason, (u32, u32))> {
+        let mut found = Vec::new();
+        for (value, neighbour) in [pair, (pair.1, pair.0)] {
+            let type_number = rules.type_of(value);
+            let guard = rules.types().rule(type_number).hub_guard(rules.type_of(neighbour));
+            let hub = guard.and_then(|(class, _)| self.hub((value, class)));
+            if hub.is_some_and(|hub| !hub.is_live(neighbour)) {
+                found.push((Reason::LinkLimit(type_number), pair));
+            }
+        }
+        found
+    }
+
+    /// How many links were refused, by reason; one for each pair.
+    pub(crate) fn refused(&self, rules: &dyn NodeRules) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for (reason, _) in self.refused_by(rules) {
+            *counts.entry(reason.text(rules)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The values that more others name than their guard lets link: node, neighbours that count, neighbours kept out.
+    pub(crate) fn hubs(&self) -> Vec<(u32, usize, usize)> {
+        let mut hubs: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+        for ((value, _), hub) in &self.base.hubs {
+            hubs.entry(*value).or_default().0 += hub.n_live();
+        }
+        for (left, right) in &self.base.parked {
+            for (value, neighbour) in [(*left, *right), (*right, *left)] {
+                let open = self.base.hubs.iter().filter(|((of, _), _)| *of == value);
+                if let Some(counts) = hubs.get_mut(&value)
+                    && !open.map(|(_, hub)| hub).any(|hub| hub.is_live(neighbour))
+                {
+                    counts.1 += 1;
                 }
             }
         }
-        refused.sort_unstable();
-        refused.dedup();
-        let mut counts = BTreeMap::new();
-        for same in refused.chunk_by(|left, right| left.0 == right.0) {
-            if let Some((reason, _)) = same.first() {
-                counts.insert(reason.text(rules), same.len() as u64);
+        hubs.into_iter().filter(|(_, (_, out))| *out > 0).map(|(value, (live, out))| (value, live, out)).collect()
+    }
+
+    /// The shortest way from one node to another over all evidence, also such as does not count.
+    pub(crate) fn path_of_any_evidence(&self, from: u32, to: u32, rules: &dyn NodeRules) -> Vec<Hindrance> {
+        let mut neighbours: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut note = |(left, right): (u32, u32)| {
+            neighbours.entry(left).or_default().insert(right);
+            neighbours.entry(right).or_default().insert(left);
+        };
+        self.base.parked.iter().copied().for_each(&mut note);
+        rules.decisions().cut_pairs().for_each(&mut note);
+        let mut came_from: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut queue = VecDeque::from([from]);
+        let mut known = BTreeSet::new();
+        while let Some(node) = queue.pop_front().filter(|_| !came_from.contains_key(&to)) {
+            if let Some(id) = self.component_id(node)
+                && known.insert(id)
+            {
+                for link in self.component(id).into_iter().flat_map(Component::links) {
+                    let (left, right) = link.pair();
+                    neighbours.entry(left).or_default().insert(right);
+                    neighbours.entry(right).or_default().insert(left);
+                }
+            }
+            for next in neighbours.get(&node).into_iter().flatten() {
+                if *next != from && !came_from.contains_key(next) {
+                    came_from.insert(*next, node);
+                    queue.push_back(*next);
+                }
             }
         }
-        counts
+        let mut path = Vec::new();
+        let mut at = to;
+        while let Some(before) = came_from.get(&at).copied().filter(|_| at != from) {
+            path.push(Hindrance { from: before, to: at, reason: self.hindrance(before, at, rules) });
+            at = before;
+        }
+        path.reverse();
+        path
+    }
+
+    /// Why evidence between two nodes does not count; `None` if they are together.
+    fn hindrance(&self, node: u32, other: u32, rules: &dyn NodeRules) -> Option<String> {
+        if self.profile_of(node) == self.profile_of(other) {
+            return None;
+        }
+        let pair = pair(node, other);
+        if rules.decisions().is_cut(pair) {
+            return Some("unlinked".to_owned());
+        }
+        let labels = self.component_with(node).and_then(Component::labels);
+        let refused = labels.into_iter().flat_map(|labels| labels.refused.iter());
+        let refused = refused.filter(|(_, of)| *of == pair).map(|(reason, _)| *reason);
+        let guards = self.guards_against(pair, rules).into_iter().map(|(reason, _)| reason);
+        refused.chain(guards).min().map(|reason| reason.text(rules))
     }
 }

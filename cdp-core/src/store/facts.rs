@@ -21,6 +21,8 @@ pub(crate) struct Meta {
     pub(crate) run_sequence: i64,
     /// Up to this message the table of links has every link; behind it some stand in the columns of messages alone.
     pub(crate) links_to: u64,
+    /// The number of the last decision of an operator.
+    pub(crate) decision_sequence: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
     pub(crate) salt: [u8; 32],
@@ -120,7 +122,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision, run_sequence, links_to FROM meta WHERE id = 1",
+                   revision, run_sequence, links_to, decision_sequence FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -136,6 +138,7 @@ impl Facts<'_> {
                         revision: row.get(8)?,
                         run_sequence: row.get(9)?,
                         links_to: row.get::<_, i64>(10)?.unsigned_abs(),
+                        decision_sequence: row.get::<_, i64>(11)?.unsigned_abs(),
                     })
                 })
             })
@@ -146,7 +149,8 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
-                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10 WHERE id = 1",
+                   model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10,
+                   decision_sequence = ?11 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -160,6 +164,7 @@ impl Facts<'_> {
                     meta.revision,
                     meta.run_sequence,
                     sql_integer(meta.links_to),
+                    sql_integer(meta.decision_sequence),
                 ])
             })
             .map(|_| ())

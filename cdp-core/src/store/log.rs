@@ -55,12 +55,14 @@ pub(crate) struct StoredLink {
 }
 
 /// Why two identifiers were linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LinkRule {
     /// They stood in one message.
     SameMessage,
     /// An alias message said so.
     Alias,
+    /// An operator merged them.
+    Operator,
 }
 
 impl LinkRule {
@@ -68,6 +70,15 @@ impl LinkRule {
         match self {
             LinkRule::SameMessage => "same_message",
             LinkRule::Alias => "alias",
+            LinkRule::Operator => "merge",
+        }
+    }
+
+    /// How sure such a link is: `exact` or `operator`.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            LinkRule::SameMessage | LinkRule::Alias => "exact",
+            LinkRule::Operator => "operator",
         }
     }
 }
@@ -134,10 +145,7 @@ impl<'c> LogWriter<'c> {
     }
 
     pub(crate) fn put_link(&mut self, link: &StoredLink) -> Result<()> {
-        let rule = match link.rule {
-            LinkRule::SameMessage => 0,
-            LinkRule::Alias => 1,
-        };
+        let rule = u8::from(link.rule == LinkRule::Alias);
         self.link
             .execute(params![sql_integer(link.sequence), link.other, link.node, rule, link.occurred_at.millis()])
             .map(|_| ())

@@ -10,6 +10,7 @@
 mod checkpoint;
 mod columns;
 mod connection;
+mod decisions;
 mod dictionary;
 mod event_blocks;
 mod facts;
@@ -35,6 +36,7 @@ use rusqlite::{Connection, InterruptHandle};
 
 pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
+pub(crate) use decisions::{Decision, DecisionType, StoredDecision};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };

@@ -13,7 +13,8 @@ CREATE TABLE meta (
   salt BLOB NOT NULL,                   -- the key of profile ids
   revision INTEGER NOT NULL,            -- counts write transactions, also those that only keep a name or a checkpoint
   run_sequence INTEGER NOT NULL,        -- counts runs that became visible or were dropped
-  links_to INTEGER NOT NULL DEFAULT 0   -- up to this message `links` has every link
+  links_to INTEGER NOT NULL DEFAULT 0,  -- up to this message `links` has every link
+  decision_sequence INTEGER NOT NULL DEFAULT 0 -- the number of the last decision of an operator
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -69,6 +70,18 @@ CREATE TABLE blocked (
   type INTEGER NOT NULL,
   PRIMARY KEY (sequence, type)
 ) STRICT, WITHOUT ROWID;
+
+-- What operators decided about two identifiers. Of those about one pair the one with the latest (occurred_at, decision)
+-- holds.
+CREATE TABLE decisions (
+  decision INTEGER PRIMARY KEY,
+  type TEXT NOT NULL,                   -- merge, unlink, separate
+  node INTEGER NOT NULL,
+  other INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  reason TEXT
+) STRICT;
 
 -- Quarantine: every row that was not accepted, with its reason and its bytes.
 CREATE TABLE rejects (

@@ -1,0 +1,95 @@
+//! What operators decided about pairs of nodes, as the file keeps it. A decision is a fact: it is appended and never
+//! changed; a later one about the same pair takes its place.
+
+use rusqlite::params;
+
+use super::facts::{Facts, sql_integer, time};
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::Timestamp;
+
+/// What an operator decides about two identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DecisionType {
+    /// They are one person, whatever the limits say.
+    Merge,
+    /// No evidence between the two of them counts, past or future.
+    Unlink,
+    /// They are two people, whatever the path between them.
+    Separate,
+}
+
+impl DecisionType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            DecisionType::Merge => "merge",
+            DecisionType::Unlink => "unlink",
+            DecisionType::Separate => "separate",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<DecisionType> {
+        [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One decision about two nodes; of several about one pair the latest (instant, number) holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) number: u64,
+    pub(crate) kind: DecisionType,
+    pub(crate) node: u32,
+    pub(crate) other: u32,
+    pub(crate) occurred_at: Timestamp,
+}
+
+impl Decision {
+    /// (instant, number): the order in which decisions about a pair replace each other.
+    pub(crate) fn order(&self) -> (Timestamp, u64) {
+        (self.occurred_at, self.number)
+    }
+}
+
+/// A decision and what was noted with it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredDecision {
+    pub(crate) decision: Decision,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) reason: Option<String>,
+}
+
+impl Facts<'_> {
+    pub(crate) fn put_decision(&self, stored: &StoredDecision) -> Result<()> {
+        let decision = &stored.decision;
+        self.execute(
+            "INSERT INTO decisions (decision, type, node, other, occurred_at, recorded_at, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                sql_integer(decision.number),
+                decision.kind.as_str(),
+                decision.node,
+                decision.other,
+                decision.occurred_at.millis(),
+                stored.recorded_at.millis(),
+                stored.reason,
+            ],
+        )
+    }
+
+    /// The decisions with a number above `after`, in order.
+    pub(crate) fn decisions_after(&self, after: u64) -> Result<Vec<StoredDecision>> {
+        let sql = "SELECT decision, type, node, other, occurred_at, recorded_at, reason FROM decisions
+                   WHERE decision > ?1 ORDER BY decision";
+        let read = |row: &rusqlite::Row<'_>| {
+            let Some(kind) = DecisionType::parse(row.get_ref(1)?.as_str().unwrap_or("")) else { return Ok(None) };
+            let number = row.get::<_, i64>(0)?.unsigned_abs();
+            let (node, other, occurred_at) = (row.get(2)?, row.get(3)?, time(row.get(4)?));
+            let decision = Decision { number, kind, node, other, occurred_at };
+            Ok(Some(StoredDecision { decision, recorded_at: time(row.get(5)?), reason: row.get(6)? }))
+        };
+        let decisions: Option<Vec<StoredDecision>> = self.collect(sql, [sql_integer(after)], read)?.into_iter().collect();
+        decisions.ok_or_else(|| {
+            Error::new(ErrorKind::Incompatible, "a decision of the store is not understood")
+                .with_hint("it may have been written by a newer version of the library")
+        })
+    }
+}
