@@ -184,6 +184,20 @@ impl Cdp {
         self.write_open(work)
     }
 
+    /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
+    fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let mut answer = None;
+        let outcome: Result<()> = self.write(|writing| {
+            answer = Some(work(writing)?);
+            Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
+        });
+        match (answer, outcome) {
+            (Some(answer), _) => Ok(answer),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::internal("a dry run was committed")),
+        }
+    }
+
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: crate::store::Facts<'_>| {
             let meta = facts.meta()?;

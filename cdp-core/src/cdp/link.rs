@@ -81,21 +81,16 @@ impl Cdp {
     fn decide_about(&self, kind: DecisionType, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
-        if options.dry_run {
-            return self.read(|snapshot| tried(snapshot, kind, &pair, occurred_at));
-        }
-        self.write(|writing| {
+        let decide = |writing: &mut Writing<'_>| {
             let [node, other] = [writing.node_named(&pair.a)?, writing.node_named(&pair.b)?];
             check_pair(node, other)?;
-            let before = {
-                let snapshot = writing.snapshot();
-                profiles_of(&snapshot, &[node, other])?
-            };
+            let before = profiles_of(&writing.snapshot(), &[node, other])?;
             let number = writing.meta.decision_sequence + 1;
             writing.decide(Decision { number, kind, node, other, occurred_at }, options.reason.clone())?;
-            let snapshot = writing.snapshot();
-            outcome(&snapshot, kind, Some(number), [node, other], before)
-        })
+            let number = (!options.dry_run).then_some(number);
+            outcome(&writing.snapshot(), kind, number, [node, other], before)
+        };
+        if options.dry_run { self.try_out(decide) } else { self.write(decide) }
     }
 
     /// Why two identifiers belong to one person, or why they do not.
@@ -172,25 +167,6 @@ impl Writing<'_> {
     }
 }
 
-/// What a decision would change.
-fn tried(snapshot: &Snapshot<'_>, kind: DecisionType, pair: &Pair, occurred_at: Timestamp) -> Result<Value> {
-    let nodes = pair.known(snapshot)?;
-    let [Some(node), Some(other)] = nodes else {
-        // Who was never seen has no profile that could change.
-        let known: Vec<u32> = nodes.into_iter().flatten().collect();
-        let profiles = profiles_of(snapshot, &known)?;
-        return Ok(result(kind, None, false, profiles.clone(), profiles, Vec::new()));
-    };
-    check_pair(node, other)?;
-    let before = profiles_of(snapshot, &[node, other])?;
-    let mut decisions = snapshot.decisions.clone();
-    decisions.take(Decision { number: u64::from(u32::MAX), kind, node, other, occurred_at });
-    let decided = Snapshot { decisions: &decisions, ..*snapshot };
-    let overlay = snapshot.partition.decided(&[(node, other)], &decided)?;
-    let decided = Snapshot { partition: snapshot.partition.with(&overlay), ..decided };
-    outcome(&decided, kind, None, [node, other], before)
-}
-
 fn outcome(
     snapshot: &Snapshot<'_>,
     kind: DecisionType,
@@ -204,25 +180,14 @@ fn outcome(
         false => None,
     };
     let path = steps_of(snapshot, &path.unwrap_or_default())?;
-    Ok(result(kind, number, linked, before, profiles_of(snapshot, &[node, other])?, path))
-}
-
-fn result(
-    kind: DecisionType,
-    number: Option<u64>,
-    linked: bool,
-    before: Vec<Value>,
-    after: Vec<Value>,
-    path: Vec<Value>,
-) -> Value {
-    Value::object([
+    Ok(Value::object([
         ("decision", number.map_or(Value::Null, |number| Value::count(number as usize))),
         ("type", Value::from(kind.as_str())),
         ("linked", Value::Bool(linked)),
         ("before", Value::List(before)),
-        ("after", Value::List(after)),
+        ("after", Value::List(profiles_of(snapshot, &[node, other])?)),
         ("path", Value::List(path)),
-    ])
+    ]))
 }
 
 /// The profiles of these nodes, each once: `{profile_id, ids}`. One that no message belongs to is none.

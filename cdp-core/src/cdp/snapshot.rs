@@ -103,7 +103,8 @@ impl<'a> Snapshot<'a> {
         let (identifier_type, value) = self.memory.node(node);
         let first_named_at = self.memory.firsts(node).named_at();
         let priority = self.type_rule(node).priority;
-        (first_named_at.unwrap_or_default(), priority, identifier_type, value)
+        // Who is only known from a decision comes last.
+        (first_named_at.unwrap_or(Timestamp::from_millis(i64::MAX)), priority, identifier_type, value)
     }
 
     pub(super) fn type_rule(&self, node: u32) -> &'a TypeRule {

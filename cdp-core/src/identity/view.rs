@@ -198,18 +198,6 @@ impl<'a> PartitionView<'a> {
         Ok(live)
     }
 
-    /// What these decisions would make of the partition.
-    pub(crate) fn decided(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
-        let mut overlay = self.base.overlay();
-        overlay.decide(self.base, pairs, rules)?;
-        Ok(overlay)
-    }
-
-    /// This partition with further changes instead of its own.
-    pub(crate) fn with<'o>(&'o self, overlay: &'o PartitionOverlay) -> PartitionView<'o> {
-        overlay.view(self.base)
-    }
-
     /// Every pair of nodes whose evidence a limit or an operator refuses, and why, in the order of the nodes. Only reports read this, and they run on the committed partition.
     pub(crate) fn refused_pairs(&self, rules: &dyn NodeRules) -> Vec<((u32, u32), String)> {
         let mut refused: Vec<((u32, u32), String)> =

@@ -1,0 +1,202 @@
+//! The laws of identity: decisions of operators and changes of definitions may come in any order among the messages, and
+//! what a decision did can be taken back exactly.
+
+use cdp_core::cdp::{AsOf, DecisionOptions};
+use cdp_core::records::{Timestamp, Value};
+use cdp_core::{Cdp, OpenOptions};
+use cdp_tests::history::{Fact, IDENTITIES, SLOTS, Says, define, faults, ingest, messages, people, slot, texts};
+use cdp_tests::json;
+use proptest::prelude::*;
+
+/// Runs each law on `CDP_CASES` histories, or on few enough for every run.
+fn cases(few: u32) -> ProptestConfig {
+    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// In how many orders each history comes.
+fn orders() -> usize {
+    if std::env::var_os("CDP_CASES").is_some() { 20 } else { 5 }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    Merge,
+    Unlink,
+    Separate,
+}
+
+/// What an operator decides about two of the identifiers that histories have.
+#[derive(Clone, Copy, Debug)]
+struct Decision {
+    verb: Verb,
+    a: u8,
+    b: u8,
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let says = prop_oneof![3 => Just(Says::Identify), 4 => Just(Says::Track), 2 => Just(Says::Alias), 1 => Just(Says::Consent)];
+    let maybe = |n: u8| proptest::option::weighted(0.6, 0..n);
+    (says, maybe(4), maybe(4), maybe(3), 0..SLOTS as u8, 0..9u8, 0..5u8)
+        .prop_map(|(says, user, device, email, slot, value, id)| Fact { says, user, device, email, slot, value, id })
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    let verb = prop_oneof![Just(Verb::Merge), Just(Verb::Unlink), Just(Verb::Separate)];
+    (verb, 0..11u8, 1..11u8).prop_map(|(verb, a, step)| Decision { verb, a, b: (a + step) % 11 })
+}
+
+fn identifier(number: u8) -> Value {
+    match number {
+        0..4 => Value::object([("user_id", Value::Text(format!("u{number}")))]),
+        4..8 => Value::object([("anonymous_id", Value::Text(format!("a{}", number - 4)))]),
+        _ => Value::object([("email", Value::Text(format!("e{}@x.org", number - 8)))]),
+    }
+}
+
+/// Decides at an instant.
+fn decide(db: &Cdp, decision: Decision, at: Timestamp) {
+    let options = DecisionOptions { timestamp: Some(at), ..DecisionOptions::default() };
+    let (a, b) = (identifier(decision.a), identifier(decision.b));
+    let tried = match decision.verb {
+        Verb::Merge => db.merge(&a, &b, &DecisionOptions { dry_run: true, ..options.clone() }),
+        Verb::Unlink => db.unlink(&a, &b, &DecisionOptions { dry_run: true, ..options.clone() }),
+        Verb::Separate => db.separate(&a, &b, &DecisionOptions { dry_run: true, ..options.clone() }),
+    };
+    let done = match decision.verb {
+        Verb::Merge => db.merge(&a, &b, &options),
+        Verb::Unlink => db.unlink(&a, &b, &options),
+        Verb::Separate => db.separate(&a, &b, &options),
+    };
+    let (tried, done) = (tried.unwrap(), done.unwrap());
+    for part in ["before", "after"] {
+        assert_eq!(tried.get(part).map(Value::to_json), done.get(part).map(Value::to_json), "a dry run tells what will be: {decision:?}");
+    }
+}
+
+fn in_memory() -> Cdp {
+    let options = OpenOptions::in_memory().with_clock(late()).with_id_seed("laws");
+    Cdp::open(options).unwrap()
+}
+
+fn late() -> Timestamp {
+    slot(SLOTS + 100)
+}
+
+fn redefine(db: &Cdp, identity: usize) {
+    match IDENTITIES[identity] {
+        "" => {
+            let _ = db.drop_definition("identity", "tight");
+        }
+        text => {
+            db.define(&[json(text)], false).unwrap();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn decisions_and_definitions_may_come_in_any_order_among_the_messages(
+        history in proptest::collection::vec(fact(), 1..14),
+        decisions in proptest::collection::vec(decision(), 1..7),
+        shuffles in proptest::collection::vec(proptest::collection::vec(any::<u32>(), 20), 20),
+        identity in 0..IDENTITIES.len(),
+    ) {
+        let messages = messages(&history);
+        let mut expected = None;
+        for shuffle in shuffles.iter().take(orders()) {
+            let db = in_memory();
+            define(&db, identity).unwrap();
+            // The messages by number, then the decisions; each decision has an instant of its own.
+            let mut steps: Vec<(u32, usize)> = shuffle.iter().copied().cycle().zip(0..messages.len() + decisions.len()).collect();
+            steps.sort_by_key(|(key, step)| (key.wrapping_mul(*step as u32 + 1), *step));
+            for (turn, (key, step)) in steps.into_iter().enumerate() {
+                match messages.get(step) {
+                    Some(message) => {
+                        ingest(&db, std::slice::from_ref(message)).unwrap();
+                    }
+                    None => {
+                        let number = step - messages.len();
+                        decide(&db, decisions[number], Timestamp::from_millis(slot(2).millis() + number as i64));
+                    }
+                }
+                if turn % 6 == 4 {
+                    redefine(&db, key as usize % IDENTITIES.len());
+                    redefine(&db, identity);
+                }
+            }
+            prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+            let found = (db.fingerprint(Some(AsOf::at(late()))).unwrap(), people(&db, slot(3)).unwrap());
+            let expected = expected.get_or_insert_with(|| found.clone());
+            prop_assert_eq!(&found, expected);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn unlink_takes_a_merge_or_a_separation_back_exactly(
+        history in proptest::collection::vec(fact(), 1..14), others in proptest::collection::vec(decision(), 0..3),
+        decision in decision(), identity in 0..IDENTITIES.len(), clock in 0..(SLOTS + 4),
+    ) {
+        let db = Cdp::open(OpenOptions::in_memory().with_clock(slot(clock)).with_id_seed("laws")).unwrap();
+        define(&db, identity).unwrap();
+        ingest(&db, &messages(&history)).unwrap();
+        for (number, other) in others.iter().enumerate() {
+            decide(&db, *other, Timestamp::from_millis(slot(1).millis() + number as i64));
+        }
+        // What evidence joins directly, unlink would cut as well; and an earlier decision about the two would not return.
+        let (a, b) = (identifier(decision.a), identifier(decision.b));
+        let names = |value: &Value| value.to_json();
+        let links = db.table("links", None, None, None, None).unwrap().to_value();
+        let is_pair = |row: &Value| {
+            let end = |side: &str| {
+                let part = |what: &str| row.get(&format!("{side}_{what}")).and_then(Value::as_text).unwrap().to_owned();
+                names(&Value::object([(part("type").as_str(), Value::Text(part("value")))]))
+            };
+            [(end("from"), end("to")), (end("to"), end("from"))].contains(&(names(&a), names(&b)))
+        };
+        let rows = links.get("rows").and_then(Value::as_list).unwrap();
+        let same_pair = |other: &Decision| [(other.a, other.b), (other.b, other.a)].contains(&(decision.a, decision.b));
+        prop_assume!(!rows.iter().any(is_pair) && !others.iter().any(same_pair));
+        let holds = |db: &Cdp| (db.fingerprint(Some(AsOf::at(late()))).unwrap(), people(db, slot(clock)).unwrap());
+        let before = holds(&db);
+        let verb = if matches!(decision.verb, Verb::Unlink) { Verb::Merge } else { decision.verb };
+        decide(&db, Decision { verb, ..decision }, slot(2));
+        prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+        decide(&db, Decision { verb: Verb::Unlink, ..decision }, slot(3));
+        prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+        prop_assert_eq!(holds(&db), before);
+    }
+}
+
+#[test]
+fn another_handle_takes_decisions_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let mut options = OpenOptions::file(folder.path().join("two.db")).with_clock(late()).with_id_seed("laws");
+        options.unshared = true;
+        Cdp::open(options).unwrap()
+    };
+    let (left, right) = (open(), open());
+    for user in ["u0", "u1"] {
+        let message = json(&format!(r#"{{"type": "track", "event": "Seen", "userId": "{user}", "messageId": "{user}"}}"#));
+        ingest(&left, &[message]).unwrap();
+    }
+    let linked = |db: &Cdp| db.explain_link(&identifier(0), &identifier(1)).unwrap().get("linked").cloned();
+    assert_eq!(linked(&right), Some(Value::Bool(false)));
+    decide(&left, Decision { verb: Verb::Merge, a: 0, b: 1 }, slot(1));
+    assert_eq!(linked(&right), Some(Value::Bool(true)));
+    decide(&right, Decision { verb: Verb::Separate, a: 1, b: 0 }, slot(2));
+    assert_eq!(linked(&left), Some(Value::Bool(false)));
+    assert_eq!(linked(&open()), Some(Value::Bool(false)));
+    // An earlier instant loses, whenever it comes.
+    decide(&left, Decision { verb: Verb::Merge, a: 0, b: 1 }, slot(1));
+    assert_eq!(linked(&right), Some(Value::Bool(false)));
+    let decisions = left.table("link_decisions", None, None, None, None).unwrap();
+    assert_eq!(texts(&decisions, "type"), ["merge", "separate", "merge"]);
+}
