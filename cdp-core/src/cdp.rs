@@ -4,6 +4,7 @@
 //! are mapped and checked, get their node, are appended, observed, linked; then the touched profiles are evaluated and
 //! the meta row is written. RAM takes the result in after COMMIT, and only then.
 
+mod as_of;
 mod checks;
 mod collect;
 mod define;
@@ -34,6 +35,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+pub use as_of::AsOf;
+pub(crate) use as_of::timestamp_from;
 pub use collect::{Data, IngestOptions, Progress};
 pub use define::DefineResult;
 pub use link::DecisionOptions;
@@ -51,7 +54,7 @@ use write::{Change, Writing};
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::{Timestamp, TimestampFault, Value};
+use crate::records::Timestamp;
 use crate::store::Store;
 
 /// An open customer data platform: a cheap handle that can be cloned and shared between threads.
@@ -90,50 +93,13 @@ struct Inner {
     open_handles: AtomicUsize,
     max_message_bytes: usize,
     memory_options: crate::store::MemoryOptions,
+    past: as_of::Past,
 }
 
 impl std::fmt::Debug for Cdp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Cdp")
     }
-}
-
-/// The instant, or instants, that a read asks about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct AsOf {
-    /// Facts that happened later do not count; `None` is now.
-    pub valid: Option<Timestamp>,
-}
-
-impl AsOf {
-    /// Reads `null`, a time, or `{"valid": time}`.
-    ///
-    /// Known-time reads (`{"known": ...}`) are refused until their issue.
-    pub fn from_value(value: Option<&Value>) -> Result<AsOf> {
-        match value {
-            None | Some(Value::Null) => Ok(AsOf::default()),
-            Some(Value::Object(object)) => {
-                if object.get("known").is_some_and(|known| !known.is_null()) {
-                    return Err(Error::invalid("as_of by known time is not available yet")
-                        .with_hint("leave `known` out: as_of={\"valid\": ...}"));
-                }
-                Ok(AsOf { valid: object.get("valid").map(timestamp_from).transpose()? })
-            }
-            Some(time) => Ok(AsOf { valid: Some(timestamp_from(time)?) }),
-        }
-    }
-}
-
-/// A time as callers give it: RFC 3339 text or milliseconds since 1970.
-pub(crate) fn timestamp_from(value: &Value) -> Result<Timestamp> {
-    let parsed = match value {
-        Value::Text(text) => Timestamp::parse(text),
-        Value::Number(number) => {
-            number.as_i64().ok_or(TimestampFault::Unparsable).and_then(Timestamp::checked_from_millis)
-        }
-        _ => Err(TimestampFault::Unparsable),
-    };
-    parsed.map_err(|fault| Error::invalid(fault.to_string()))
 }
 
 impl Cdp {
@@ -148,10 +114,6 @@ impl Cdp {
     /// The present instant, by the store's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
-    }
-
-    fn instant(&self, as_of: AsOf) -> Timestamp {
-        as_of.valid.unwrap_or_else(|| self.now())
     }
 
     /// Runs `work` on one snapshot: the file's first, then RAM at that sequence.

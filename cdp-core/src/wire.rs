@@ -351,7 +351,12 @@ pub static VERBS: &[Verb] = &[
         value(cdp.import_model(request.need_text("predictor")?, &bytes)?)
     }),
     read("decide", &["policy", "identifier", "event", "as_of"], |cdp, request| {
-        let at = request.as_of()?.and_then(|as_of| as_of.valid);
+        let as_of = request.as_of()?.unwrap_or_default();
+        if as_of.known.is_some() {
+            return Err(Error::invalid("decide: a decision knows everything that the store knows")
+                .with_hint("leave `known` out of `as_of`"));
+        }
+        let at = as_of.valid;
         value(cdp.decide(request.need_text("policy")?, request.need("identifier")?, request.get("event"), at)?)
     }),
     read("export", &["audience", "destination", "path", "format", "purpose", "channel", "columns"], |cdp, request| {

@@ -1,7 +1,7 @@
 //! The laws of identity: decisions of operators and changes of definitions may come in any order among the messages, and
 //! what a decision did can be taken back exactly.
 
-use cdp_core::cdp::{AsOf, DecisionOptions};
+use cdp_core::cdp::{AsOf, DecisionOptions, Query};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{Fact, IDENTITIES, SLOTS, Says, define, faults, ingest, messages, people, slot, texts};
@@ -172,6 +172,49 @@ proptest! {
         prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
         prop_assert_eq!(holds(&db), before);
     }
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn a_read_of_what_was_known_then_says_what_was_read_then(
+        before in proptest::collection::vec(fact(), 1..10), after in proptest::collection::vec(fact(), 1..10),
+        decisions in proptest::collection::vec(decision(), 0..4), identity in 0..IDENTITIES.len(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::file(folder.path().join("known.db")).with_clock(slot(SLOTS + 1)).with_id_seed("laws");
+        options.unshared = true;
+        // So that the past lies in runs.
+        options.flush_messages = 3;
+        let db = Cdp::open(options).unwrap();
+        define(&db, identity).unwrap();
+        let all = messages(&[before.clone(), after].concat());
+        let (first, second) = all.split_at(before.len());
+        let (early, late_decisions) = decisions.split_at(decisions.len() / 2);
+        let decide_all = |decisions: &[Decision], at: i64| {
+            for (number, decision) in decisions.iter().enumerate() {
+                decide(&db, *decision, Timestamp::from_millis(slot(at).millis() + number as i64));
+            }
+        };
+        ingest(&db, first).unwrap();
+        decide_all(early, 2);
+        let holds = |as_of: AsOf| (db.fingerprint(Some(as_of)).unwrap(), db.members("busy", &at_both(as_of)).unwrap().to_value());
+        let valid = slot(SLOTS / 2);
+        let read_then = holds(AsOf::at(valid));
+        db.advance(Some(slot(SLOTS + 3))).unwrap();
+        ingest(&db, second).unwrap();
+        decide_all(late_decisions, 1);
+        let known = AsOf { valid: Some(valid), known: Some(slot(SLOTS + 2)) };
+        prop_assert_eq!(holds(known), read_then);
+        let all_known = AsOf { valid: Some(valid), known: Some(slot(SLOTS + 4)) };
+        prop_assert_eq!(holds(all_known), holds(AsOf::at(valid)));
+        prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+    }
+}
+
+fn at_both(as_of: AsOf) -> Query {
+    Query { as_of: Some(as_of), ..Query::default() }
 }
 
 #[test]

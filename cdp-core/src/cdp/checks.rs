@@ -49,7 +49,7 @@ impl Cdp {
     ///
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
     pub fn fingerprint(&self, as_of: Option<AsOf>) -> Result<String> {
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let at = as_of
                 .and_then(|as_of| as_of.valid)
                 .or_else(|| snapshot.memory.greatest_occurred_at())
@@ -67,7 +67,10 @@ impl Cdp {
                 Ok(())
             })?;
             let mut rejects = SetHash::default();
-            for reject in snapshot.facts.rejects(None, None, 0, usize::MAX)? {
+            let known = as_of.and_then(|as_of| as_of.known);
+            let mut recorded = snapshot.facts.rejects(None, None, 0, usize::MAX)?;
+            recorded.retain(|reject| known.is_none_or(|known| reject.recorded_at <= known));
+            for reject in recorded {
                 let source = snapshot.memory.name(reject.source);
                 rejects.add(&hash_of(&[source.as_bytes(), &reject.content_hash, reject.reason.as_bytes()]));
             }

@@ -239,5 +239,6 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         open_handles: AtomicUsize::new(0),
         max_message_bytes: options.max_message_bytes,
         memory_options,
+        past: super::as_of::Past::default(),
     })))
 }

@@ -165,10 +165,11 @@ impl Cdp {
     /// from the log, once: cost grows with the store.
     pub(super) fn read_with_columns<T>(
         &self,
+        as_of: Option<AsOf>,
         paths: &[Path],
         work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let missing = snapshot.memory.missing_columns(paths);
             if missing.is_empty() {
                 return work(snapshot);
@@ -189,7 +190,7 @@ impl Cdp {
     /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
     pub fn profiles(&self, query: &Query) -> Result<Frame> {
         let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
-        self.read_with_columns(&paths_of(rule.as_ref()), |snapshot| {
+        self.read_with_columns(query.as_of, &paths_of(rule.as_ref()), |snapshot| {
             people_table(snapshot, matching(rule.as_ref()), query, self.instant_of(query), None)
         })
     }
@@ -197,7 +198,7 @@ impl Cdp {
     /// One row for each person with the named features, or all.
     pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
         let rule = filter.as_ref().map(Rule::from_value).transpose()?;
-        self.read_with_columns(&paths_of(rule.as_ref()), |snapshot| {
+        self.read_with_columns(as_of, &paths_of(rule.as_ref()), |snapshot| {
             let columns = match names {
                 Some(names) => names.iter().map(|name| format!("features.{name}")).collect(),
                 None => snapshot.catalog.features().map(|feature| format!("features.{}", feature.name)).collect(),
@@ -211,7 +212,7 @@ impl Cdp {
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        self.read(|snapshot| {
+        self.read_as_of(query.as_of, |snapshot| {
             let whom = Whom::Members(snapshot.catalog.audience(audience)?);
             people_table(snapshot, whom, query, self.instant_of(query), None)
         })
@@ -225,7 +226,7 @@ impl Cdp {
     pub fn preview(&self, rule: &Value, as_of: Option<AsOf>) -> Result<Value> {
         let parsed = Rule::from_value(rule)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_with_columns(&rules::property_paths(&parsed), |snapshot| {
+        self.read_with_columns(as_of, &rules::property_paths(&parsed), |snapshot| {
             rules::check_rule(&parsed, snapshot.catalog)?;
             let total = snapshot.n_people(at)?;
             let query = Query { limit: Some(10), ..Query::default() };
@@ -249,7 +250,7 @@ impl Cdp {
     pub fn explain_member(&self, audience: &str, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = super::Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let definition = snapshot.catalog.audience(audience)?;
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };

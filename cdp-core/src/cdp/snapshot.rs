@@ -332,6 +332,7 @@ impl<'a> Person<'a> {
             instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
             instants.extend(facts.traits.iter().map(|write| write.occurred_at));
             instants.extend(facts.consents.iter().map(|write| write.occurred_at));
+            instants.extend(facts.accounts.iter().map(|write| write.occurred_at));
             instants.extend(facts.first_named_at);
         }
         instants.retain(|instant| *instant > since && *instant <= to);
@@ -390,6 +391,13 @@ impl<'a> Person<'a> {
             }
         }
         Ok(winner.map(|write| write.value.as_ref()).filter(|value| !value.is_null()))
+    }
+
+    /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
+    pub(super) fn accounts(&self, at: Timestamp) -> impl Iterator<Item = (&str, &str)> {
+        let writes = self.facts().flat_map(|(_, facts)| facts.accounts.iter());
+        let writes = writes.filter(move |write| write.occurred_at <= at);
+        writes.map(|write| (write.account_type.as_ref(), write.account.as_ref()))
     }
 
     /// The purposes that a choice of this person names by `at`.
@@ -559,6 +567,10 @@ impl ProfileView for Person<'_> {
 
     fn is_known(&self, at: Timestamp) -> bool {
         self.somebody.is_known(at)
+    }
+
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
+        self.accounts(at).any(|found| found == (account_type, account))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

@@ -37,6 +37,9 @@ pub(super) struct State {
     pub(super) profile_ids: ProfileIds,
 }
 
+/// A known time after every fact.
+const EVERYTHING: Timestamp = Timestamp::from_millis(i64::MAX);
+
 /// How RAM stands to a snapshot of the file.
 pub(super) enum Standing {
     /// They agree.
@@ -57,7 +60,7 @@ impl State {
             return State::rebuild(facts, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0)?;
+        state.append(facts, &meta, 0, EVERYTHING)?;
         Ok(state)
     }
 
@@ -72,7 +75,18 @@ impl State {
             state.memory.fold(overlay);
             state.memory.write_run(facts)?;
         }
-        state.append(facts, &meta, 0)?;
+        state.append(facts, &meta, 0, EVERYTHING)?;
+        Ok(state)
+    }
+
+    /// What the facts recorded by `known` give under the definitions that hold now; in RAM alone.
+    pub(super) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
+        let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        meta.log_sequence = facts.sequence_known_at(known, meta.log_sequence)?;
+        let look_back_ms = look_back_ms(&catalog)?;
+        let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        state.append(facts, &meta, 0, known)?;
         Ok(state)
     }
 
@@ -142,7 +156,7 @@ impl State {
             self.models = load_models(facts)?;
         }
         self.memory.refresh_keys(facts)?;
-        self.append(facts, meta, self.memory.sequence)
+        self.append(facts, meta, self.memory.sequence, EVERYTHING)
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
@@ -167,20 +181,23 @@ impl State {
             rest = later;
             let named = now.iter().map(|link| link.other).collect();
             overlay.enter_key(&self.memory, message.source, &message.message_id, message.sequence);
-            overlay.observe(&self.memory, observe(&message, &message.fields, named));
+            overlay.observe(&self.memory, observe(&message, &message.fields, named, self.catalog.identity()));
             Ok(())
         })?;
         Ok(overlay)
     }
 
-    /// Takes in the messages after the last one that RAM mirrors, and the links after `links_after`.
-    fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64) -> Result<()> {
+    /// Takes in the messages after the last one that RAM mirrors, the links after `links_after`, and the decisions that
+    /// were recorded by `known`.
+    fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64, known: Timestamp) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         let mut evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
         let mut partition = self.partition.overlay();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {
-            decided.extend(facts.decisions_after(self.meta.decision_sequence)?.iter().map(|stored| stored.decision));
+            let stored = facts.decisions_after(self.meta.decision_sequence)?;
+            let stored = stored.into_iter().filter(|stored| stored.recorded_at <= known);
+            decided.extend(stored.map(|stored| stored.decision));
         }
         let mut decisions = self.decisions.clone();
         decided.iter().for_each(|decision| Arc::make_mut(&mut decisions).take(*decision));

@@ -1,5 +1,6 @@
 //! The store as tables, for those who bring their own engine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::segment::matching;
@@ -13,7 +14,7 @@ use crate::rules;
 use crate::store::StoredMessage;
 
 /// The tables there are.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "events",
     "profiles",
     "identifiers",
@@ -22,6 +23,7 @@ const TABLES: [&str; 11] = [
     "memberships",
     "cohort_scores",
     "consents",
+    "accounts",
     "links",
     "link_decisions",
     "rejects",
@@ -70,7 +72,7 @@ impl Cdp {
             }
             return select(whole, columns, limit);
         }
-        let frame = self.read_with_columns(&paths, |snapshot| match name {
+        let frame = self.read_with_columns(as_of, &paths, |snapshot| match name {
             "events" => events_table(snapshot, rule.as_ref(), at),
             _ => self.people_table(snapshot, name, rule.as_ref(), at),
         })?;
@@ -85,6 +87,7 @@ impl Cdp {
             "features" => &["profile_id", "name", "value"],
             "memberships" => &["profile_id", "audience"],
             "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
+            "accounts" => &["profile_id", "account_type", "account"],
             _ => &["profile_id", "purpose", "status", "effective", "since"],
         });
         for found in snapshot.find(matching(rule), &[], at)? {
@@ -138,6 +141,12 @@ impl Cdp {
                             Value::float(prediction.score),
                             Value::from(method),
                         ]);
+                    }
+                }
+                "accounts" => {
+                    let accounts: BTreeSet<(&str, &str)> = person.accounts(at).collect();
+                    for (account_type, account) in accounts {
+                        rows.push([id.clone(), Value::from(account_type), Value::from(account)]);
                     }
                 }
                 _ => {

@@ -81,7 +81,7 @@ impl Cdp {
     pub fn profile(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(self.profile_value(&person, at)?))
@@ -123,7 +123,7 @@ impl Cdp {
     pub fn features(&self, identifier: &Value, names: Option<&[String]>, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(Value::Object(feature_values(&person, names, at)?)))
@@ -134,7 +134,7 @@ impl Cdp {
     pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(Value::Object(self.consents_of(&person, at)?)))
@@ -188,7 +188,7 @@ impl Cdp {
     ) -> Result<Frame> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read(|snapshot| {
+        self.read_as_of(as_of, |snapshot| {
             let person = match snapshot.node_of(&identifier)? {
                 Some(node) => snapshot.person(node, at)?,
                 None => None,
@@ -249,12 +249,14 @@ impl Cdp {
             let (mut devices, mut matched) = (0i64, 0i64);
             let mut sizes: BTreeMap<usize, i64> = BTreeMap::new();
             let mut types: BTreeMap<&str, i64> = BTreeMap::new();
+            let mut accounts: BTreeSet<(String, String)> = BTreeSet::new();
             for person in snapshot.people(at)? {
                 let is_known = crate::rules::ProfileView::is_known(&person, at);
                 match is_known {
                     true => known += 1,
                     false => anonymous += 1,
                 }
+                accounts.extend(person.accounts(at).map(|(kind, account)| (kind.to_owned(), account.to_owned())));
                 let named = person.nodes_named_by(at);
                 *sizes.entry(named.len()).or_default() += 1;
                 for node in named {
@@ -294,6 +296,7 @@ impl Cdp {
                 ("largest_profile", Value::count(sizes.keys().next_back().copied().unwrap_or(0))),
                 ("profile_sizes", counts(sizes.into_iter().map(|(size, n)| (size.to_string(), n)).collect())),
                 ("identifiers", counts(types.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect())),
+                ("accounts", Value::count(accounts.len())),
                 ("refused_links", counts(refused.into_iter().collect())),
                 ("hubs", Value::List(hubs.collect())),
                 ("decisions", Value::Object(decisions.collect())),

@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
 use super::write::Writing;
-use super::{AsOf, Cdp};
+use super::Cdp;
 use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
@@ -425,12 +425,5 @@ impl Cdp {
             }
         }
         Ok(names)
-    }
-}
-
-impl AsOf {
-    /// At this instant.
-    pub fn at(time: Timestamp) -> AsOf {
-        AsOf { valid: Some(time) }
     }
 }

@@ -227,7 +227,7 @@ impl<'w> Writing<'w> {
         let named = links.iter().map(|link| link.other).collect();
         self.links.extend(links.iter().map(link_of));
         self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
-        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named));
+        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named, catalog.identity()));
         self.last_node = Some(node);
         Ok(Acceptance::Accepted)
     }

@@ -105,6 +105,13 @@ pub enum Test {
         /// The state it must have.
         status: ConsentStatus,
     },
+    /// The profile belongs to an account: a company, a household.
+    Account {
+        /// The account's identifier.
+        account: String,
+        /// Its type; `group_id` if absent.
+        account_type: String,
+    },
     /// A value of the message that a decision is about.
     Current {
         /// Where it is in the message.
@@ -151,7 +158,7 @@ impl ConsentStatus {
 }
 
 // The fields that say which node or leaf an object is.
-const HEADS: [&str; 19] = [
+const HEADS: [&str; 20] = [
     "all",
     "any",
     "not",
@@ -167,6 +174,7 @@ const HEADS: [&str; 19] = [
     "cohort",
     "identity",
     "consent",
+    "account",
     "current",
     "list",
     "top",
@@ -311,6 +319,7 @@ fn read_leaf(head: &str, fields: &mut Fields<'_>) -> Option<Test> {
         "cohort" => read_cohort(fields),
         "identity" => read_identity(fields),
         "consent" => read_consent(fields),
+        "account" => read_account(fields),
         // What remains of the heads. A rule with such a leaf is refused when it is defined, not when it is asked.
         _ => {
             for word in ["list", "top", "bucket"] {
@@ -358,6 +367,16 @@ fn read_identity(fields: &mut Fields<'_>) -> Option<Test> {
     });
     let test = if word? == Word::Known { IdentityTest::Known } else { IdentityTest::Anonymous };
     superfluous.is_none().then_some(Test::Identity(test))
+}
+
+fn read_account(fields: &mut Fields<'_>) -> Option<Test> {
+    let account = fields.required("account", |node| node.text());
+    let is_typed = fields.has("type");
+    let account_type = fields.optional("type", |node| node.text());
+    if account_type.is_some() != is_typed {
+        return None;
+    }
+    Some(Test::Account { account: account?, account_type: account_type.unwrap_or_else(|| "group_id".to_owned()) })
 }
 
 fn read_consent(fields: &mut Fields<'_>) -> Option<Test> {

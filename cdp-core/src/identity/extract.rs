@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::normalize::normalize;
 use crate::definitions::{IdentifierType, IdentityDefinition, Role};
-use crate::records::{Json, Message, MessageType, Reject, RejectReason};
+use crate::records::{Json, JsonObject, Message, MessageType, Reject, RejectReason};
 
 /// An identifier: its type and value, borrowed from the definition and the message where they stand there.
 pub(crate) type FoundIdentifier<'m> = (Cow<'m, str>, Cow<'m, str>);
@@ -18,8 +18,6 @@ pub(crate) struct Identified<'m> {
     pub(crate) blocked: Vec<String>,
     /// The identifier that an alias declares to mean the same person as the message's user.
     pub(crate) alias: Option<FoundIdentifier<'m>>,
-    /// The accounts that the message names.
-    pub(crate) accounts: Vec<FoundIdentifier<'m>>,
 }
 
 /// Shows how many identifiers there are, never one of them.
@@ -83,6 +81,28 @@ pub(crate) fn identify<'m>(definition: &'m IdentityDefinition, message: &'m Mess
         }
     }
     found.into_identified(alias)
+}
+
+/// The accounts that a message names, each once: `groupId`, `context.groupId`, the types with the role `account` among
+/// its ids, and external ids of the collection `accounts`.
+pub(crate) fn accounts<'m>(definition: &'m IdentityDefinition, fields: &'m JsonObject) -> Vec<FoundIdentifier<'m>> {
+    let context = fields.get("context");
+    let groups = [fields.get("groupId"), context.and_then(|context| context.get("groupId"))];
+    let ids = fields.get("ids").filter(|ids| ids.kind() == "object");
+    let external_ids = context.and_then(|context| context.get("externalIds"));
+    if groups.iter().all(Option::is_none) && ids.is_none() && external_ids.is_none() {
+        return Vec::new();
+    }
+    let mut found = Found { definition, named: Vec::new(), blocked: Vec::new() };
+    for group in groups.into_iter().flatten() {
+        found.take("group_id", scalar(group));
+    }
+    for identifier in definition.identifiers.iter().filter(|identifier| identifier.role == Role::Account) {
+        found.take(&identifier.name, ids.and_then(|ids| ids.get(&identifier.name)).and_then(scalar));
+    }
+    found.take_external_ids(external_ids);
+    found.named.retain(|(identifier, _)| identifier.role == Role::Account);
+    found.named.into_iter().map(|(identifier, value)| (name_of(&identifier), value)).collect()
 }
 
 fn undeclared(identifier_type: &str) -> Reject {
@@ -200,11 +220,10 @@ impl<'m> Found<'m> {
         named.sort_by(|(left, left_value), (right, right_value)| {
             (left.priority, &left.name, left_value).cmp(&(right.priority, &right.name, right_value))
         });
-        let (mut kept, mut accounts) = (Vec::with_capacity(named.len()), Vec::new());
-        for (identifier, value) in named {
-            let list = if identifier.role == Role::Account { &mut accounts } else { &mut kept };
-            list.push((name_of(&identifier), value));
-        }
+        // An account links people and never merges them: see `accounts`.
+        let people = named.into_iter().filter(|(identifier, _)| identifier.role != Role::Account);
+        let kept: Vec<FoundIdentifier<'m>> =
+            people.map(|(identifier, value)| (name_of(&identifier), value)).collect();
         if kept.is_empty() {
             let detail = match blocked.is_empty() {
                 true => "no identifier; give userId, anonymousId or another declared identifier".to_owned(),
@@ -214,7 +233,7 @@ impl<'m> Found<'m> {
         }
         // An alias whose two ids are the same, or whose previous id is blocked, links nothing.
         let alias = alias.filter(|_| kept.len() > 1);
-        Ok(Identified { kept, blocked, alias, accounts })
+        Ok(Identified { kept, blocked, alias })
     }
 }
 
@@ -223,7 +242,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::records::JsonObject;
 
     fn message(json: &str) -> Message {
         let fields = Arc::new(JsonObject::parse(json.as_bytes()).unwrap());
@@ -275,5 +293,15 @@ mod tests {
         let definition = IdentityDefinition::segment();
         let reject = identify(&definition, &message).unwrap_err();
         assert_eq!(reject.reason, RejectReason::NoIdentifier);
+        let found = |json: &str| {
+            let fields = JsonObject::parse(json.as_bytes()).unwrap();
+            let named = accounts(&definition, &fields);
+            named.iter().map(|(kind, value)| format!("{kind}:{value}")).collect::<Vec<String>>()
+        };
+        assert_eq!(found(r#"{"type":"group","userId":"u","groupId":"g"}"#), ["group_id:g"]);
+        assert_eq!(found(r#"{"type":"track","context":{"groupId":"h"},"groupId":"h"}"#), ["group_id:h"]);
+        let external = r#"{"context":{"externalIds":[{"id":"7","type":"crm_account","collection":"accounts"}]}}"#;
+        assert_eq!(found(external), ["crm_account:7"]);
+        assert_eq!(found(r#"{"type":"track","groupId":"null"}"#), Vec::<String>::new());
     }
 }

@@ -25,7 +25,7 @@ mod view;
 
 pub(crate) use decisions::{Decisions, decision_number};
 pub(crate) use explain::{PathStep, evidence_paths};
-pub(crate) use extract::{Identified, identify};
+pub(crate) use extract::{Identified, accounts, identify};
 pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;

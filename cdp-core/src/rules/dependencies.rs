@@ -196,7 +196,7 @@ impl Lookbacks {
             Test::Lifecycle(LifecycleTest::Regularly { period, of, .. }) => {
                 self.event_offsets.extend((0..=i64::from(*of)).map(|index| period.millis().saturating_mul(index)));
             }
-            Test::Identity(_) | Test::Consent { .. } => self.reads_other_facts = true,
+            Test::Identity(_) | Test::Consent { .. } | Test::Account { .. } => self.reads_other_facts = true,
             // Followed by the caller, who has the catalog.
             Test::Feature { .. } | Test::Audience { .. } | Test::Cohort { .. } => {}
         }

@@ -255,7 +255,8 @@ impl<'c> Plan<'c> {
             | Test::Current { .. }
             | Test::Cohort { .. }
             | Test::Identity(_)
-            | Test::Consent { .. } => Node::Unknown,
+            | Test::Consent { .. }
+            | Test::Account { .. } => Node::Unknown,
         })
     }
 

@@ -212,6 +212,21 @@ impl Facts<'_> {
         Ok(())
     }
 
+    /// The sequence of the last message up to `last` that was recorded at or before an instant; recorded times never
+    /// decrease.
+    pub(crate) fn sequence_known_at(&self, known: Timestamp, last: u64) -> Result<u64> {
+        let mut statement =
+            self.0.prepare_cached("SELECT recorded_at FROM messages WHERE sequence = ?1").map_err(sql_error)?;
+        let (mut from, mut to) = (0, last);
+        while from < to {
+            let middle = to - (to - from) / 2;
+            let recorded_at: i64 =
+                statement.query_row([sql_integer(middle)], |row| row.get(0)).map_err(sql_error)?;
+            if time(recorded_at) <= known { from = middle } else { to = middle - 1 }
+        }
+        Ok(from)
+    }
+
     /// The links of the messages in `(after, up_to]`, in log order.
     pub(crate) fn links_after(&self, after: u64, up_to: u64) -> Result<Vec<StoredLink>> {
         let mut links = Vec::new();

@@ -217,6 +217,12 @@ impl Memory {
         Ok(Memory::with_runs(Runs::load(facts.0, options.runs)?, keys, Arc::from(paths.to_vec()), options))
     }
 
+    /// The same in RAM alone: the runs of the file stay as they are, and are not read.
+    pub(crate) fn without_runs(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
+        let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
+        Ok(Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options))
+    }
+
     fn with_runs(runs: Runs, keys: MessageKeys, columns: Arc<[Path]>, options: MemoryOptions) -> Memory {
         Memory {
             sequence: 0,

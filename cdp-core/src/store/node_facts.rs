@@ -38,6 +38,15 @@ pub(crate) struct ConsentWrite {
     pub(crate) granted: bool,
 }
 
+/// A message that names an account: the person belongs to it from then on.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountWrite {
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) account_type: Arc<str>,
+    pub(crate) account: Arc<str>,
+}
+
 /// What the log says about one node. Small, because there is one for every node of a tail, and a batch finds them at
 /// random.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +70,8 @@ pub(crate) struct Annex {
     pub(crate) traits: Vec<TraitWrite>,
     /// Choices that messages of the node made, in log order.
     pub(crate) consents: Vec<ConsentWrite>,
+    /// Accounts that messages of the node name, in log order; one that says nothing new may be left out.
+    pub(crate) accounts: Vec<AccountWrite>,
     /// The least occurred_at of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
     /// The least sequence of a message of its own.
@@ -126,6 +137,7 @@ impl Annex {
         self.others.extend(other.others);
         self.traits.extend(other.traits);
         self.consents.extend(other.consents);
+        self.accounts.extend(other.accounts);
         self.first_named_at = least(self.first_named_at, other.first_named_at);
         self.first_sequence = least(self.first_sequence, other.first_sequence);
         if let Some((at, sequences)) = other.first_identified {
@@ -154,11 +166,12 @@ impl Annex {
         sort_if_needed(&mut self.others, |other| other.1);
         sort_if_needed(&mut self.traits, |write| write.sequence);
         sort_if_needed(&mut self.consents, |write| write.sequence);
+        sort_if_needed(&mut self.accounts, |write| write.sequence);
     }
 
     /// How many rows of a block this counts for.
     pub(super) fn weight(&self) -> usize {
-        self.others.len() + self.traits.len() + self.consents.len()
+        self.others.len() + self.traits.len() + self.consents.len() + self.accounts.len()
     }
 }
 
@@ -213,6 +226,8 @@ pub(crate) struct Observation<'m> {
     pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
     /// The choices it makes: purpose, channel, granted.
     pub(crate) consents: Vec<StatedChoice<'m>>,
+    /// The accounts it names: type, value.
+    pub(crate) accounts: Vec<(Cow<'m, str>, Cow<'m, str>)>,
     /// Further nodes that it names.
     pub(crate) named: Vec<u32>,
     /// Whether it is an identify message.

@@ -85,11 +85,15 @@ pub(crate) struct Runs {
 impl Runs {
     /// The runs that the file holds.
     pub(crate) fn load(connection: &Connection, options: RunsOptions) -> Result<Runs> {
-        let cache = Arc::new(BlockCache::new(options.cache_bytes));
-        let mut runs =
-            Runs { options, runs: Vec::new(), cache, builds: Arc::default(), n_replacements: 0, clean_at: None };
+        let mut runs = Runs::none(options);
         runs.reload(connection)?;
         Ok(runs)
+    }
+
+    /// No runs.
+    pub(crate) fn none(options: RunsOptions) -> Runs {
+        let cache = Arc::new(BlockCache::new(options.cache_bytes));
+        Runs { options, runs: Vec::new(), cache, builds: Arc::default(), n_replacements: 0, clean_at: None }
     }
 
     /// Catches up with what another process, or [`Runs::clear`], did to the file; also after a build was dropped, whose

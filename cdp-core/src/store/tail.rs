@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::columns::Columns;
-use super::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite};
+use super::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite};
 use super::runs::FrozenTail;
 use crate::records::Value;
 
@@ -29,7 +29,7 @@ impl Tail {
 
     /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
     pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&Annex>) {
-        let Observation { sequence, node, occurred_at, event, properties, traits, consents, named, identifies } =
+        let Observation { sequence, node, occurred_at, event, properties, traits, consents, accounts, named, identifies } =
             observation;
         let row = first_row + self.columns.n_rows();
         if event.is_some() {
@@ -45,7 +45,7 @@ impl Tail {
             Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
             None => facts.rest_mut().others.push((occurred_at, sequence)),
         }
-        if traits.is_empty() && consents.is_empty() {
+        if traits.is_empty() && consents.is_empty() && accounts.is_empty() {
             return;
         }
         let annex = facts.rest_mut();
@@ -63,6 +63,15 @@ impl Tail {
         for (purpose, channel, granted) in consents {
             let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
             annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+        }
+        for (account_type, account) in accounts {
+            let known = annex.accounts.iter().chain(committed.into_iter().flat_map(|annex| annex.accounts.iter()));
+            let says = |write: &&AccountWrite| *write.account_type == *account_type && *write.account == *account;
+            let mut known = known.filter(says);
+            if known.all(|write| write.occurred_at > occurred_at) {
+                let (account_type, account) = (Arc::from(account_type), Arc::from(account));
+                annex.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a block says about its nodes besides events: other messages, traits, consents, and first instants.
+//! What a block says about its nodes besides events: other messages, traits, consents, accounts, and first instants.
 //!
 //! A node that has nothing but events has no entry here: when it was first named and its first sequence then follow
 //! from its events. Names and values stand in dictionaries of the block, so that a repeated trait costs two bytes.
@@ -11,7 +11,7 @@ use super::ints::{Ints, write_ints};
 use super::values::{Dictionary, DictionaryBuilder};
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
-use crate::store::node_facts::{Annex, ConsentWrite, TraitWrite, least};
+use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, TraitWrite, least};
 
 const NAMED: u64 = 1;
 const SEQUENCE: u64 = 2;
@@ -19,6 +19,8 @@ const IDENTIFIED: u64 = 4;
 
 const IS_OTHER: u64 = 1;
 const HAS_CONSENTS: u64 = 2;
+const HAS_ACCOUNTS: u64 = 4;
+const HEAD_BITS: u32 = 3;
 
 /// Where the annex of a block stands.
 pub(super) struct AnnexLayout {
@@ -108,10 +110,11 @@ impl AnnexLayout {
         let missing = || corrupt("an annex names an entry that is not there");
         let head = reader.varint()?;
         let n_consents = if head & HAS_CONSENTS != 0 { reader.varint()? } else { 0 };
+        let n_accounts = if head & HAS_ACCOUNTS != 0 { reader.varint()? } else { 0 };
         if head & IS_OTHER != 0 {
             annex.others.push((occurred_at, sequence));
         }
-        for _ in 0..head >> 2 {
+        for _ in 0..head >> HEAD_BITS {
             let (name, value) = (reader.varint()? as usize, reader.varint()? as usize);
             let name = self.texts.entries(block).get(name).ok_or_else(missing)?.clone();
             let value = self.values.entries(block).get(value).ok_or_else(missing)?.clone();
@@ -125,6 +128,12 @@ impl AnnexLayout {
             let (purpose, channel) = (reader.varint()?, reader.varint()?);
             let (purpose, channel, granted) = (text(purpose)?, text(channel >> 1)?, channel & 1 == 1);
             annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+        }
+        for _ in 0..n_accounts {
+            let (account_type, account) = (reader.varint()? as usize, reader.varint()? as usize);
+            let account_type = self.texts.entries(block).get(account_type).ok_or_else(missing)?.clone();
+            let account = self.texts.entries(block).get(account).ok_or_else(missing)?.clone();
+            annex.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
         }
         Ok(())
     }
@@ -150,8 +159,8 @@ impl AnnexBuilder {
         let own_sequence = least(of_events.1, annex.others.iter().map(|other| other.1).min());
         annex.first_named_at = annex.first_named_at.filter(|first| own_at.is_none_or(|own| *first < own));
         annex.first_sequence = annex.first_sequence.filter(|first| own_sequence.is_none_or(|own| *first < own));
-        let Annex { others, traits, consents, first_named_at, first_sequence, first_identified } = annex;
-        let is_empty = others.is_empty() && traits.is_empty() && consents.is_empty() && first_identified.is_none();
+        let is_empty = annex.weight() == 0 && annex.first_identified.is_none();
+        let Annex { others, traits, consents, accounts, first_named_at, first_sequence, first_identified } = annex;
         if is_empty && first_named_at.is_none() && first_sequence.is_none() {
             return;
         }
@@ -160,6 +169,7 @@ impl AnnexBuilder {
             others.first().copied(),
             traits.first().map(|write| (write.occurred_at, write.sequence)),
             consents.first().map(|write| (write.occurred_at, write.sequence)),
+            accounts.first().map(|write| (write.occurred_at, write.sequence)),
             identified,
             first_named_at.map(|at| (at, first_sequence.unwrap_or(0))),
         ];
@@ -189,12 +199,14 @@ impl AnnexBuilder {
                 sequence = one.cast_signed();
             }
         }
-        let (mut others, mut traits, mut consents) = (others.as_slice(), traits.as_slice(), consents.as_slice());
+        let (mut others, mut traits) = (others.as_slice(), traits.as_slice());
+        let (mut consents, mut accounts) = (consents.as_slice(), accounts.as_slice());
         loop {
             let heads = [
                 others.first().map(|other| (other.1, other.0)),
                 traits.first().map(|write| (write.sequence, write.occurred_at)),
                 consents.first().map(|write| (write.sequence, write.occurred_at)),
+                accounts.first().map(|write| (write.sequence, write.occurred_at)),
             ];
             let Some(message) = heads.into_iter().flatten().min() else { break };
             let is_other = others.first().is_some_and(|other| (other.1, other.0) == message);
@@ -203,18 +215,24 @@ impl AnnexBuilder {
             let (message_traits, more_traits) = traits.split_at_checked(of_message).unwrap_or_default();
             let of_message = consents.iter().take_while(|write| (write.sequence, write.occurred_at) == message).count();
             let (message_consents, more_consents) = consents.split_at_checked(of_message).unwrap_or_default();
-            (traits, consents) = (more_traits, more_consents);
+            let of_message = accounts.iter().take_while(|write| (write.sequence, write.occurred_at) == message).count();
+            let (message_accounts, more_accounts) = accounts.split_at_checked(of_message).unwrap_or_default();
+            (traits, consents, accounts) = (more_traits, more_consents, more_accounts);
             write_distance(out, occurred_at, message.1.millis());
             write_distance(out, sequence, message.0.cast_signed());
             (occurred_at, sequence) = (message.1.millis(), message.0.cast_signed());
             write_varint(
                 out,
-                (message_traits.len() as u64) << 2
+                (message_traits.len() as u64) << HEAD_BITS
                     | flag(!message_consents.is_empty(), HAS_CONSENTS)
+                    | flag(!message_accounts.is_empty(), HAS_ACCOUNTS)
                     | flag(is_other, IS_OTHER),
             );
             if !message_consents.is_empty() {
                 write_varint(out, message_consents.len() as u64);
+            }
+            if !message_accounts.is_empty() {
+                write_varint(out, message_accounts.len() as u64);
             }
             for write in message_traits {
                 write_varint(out, u64::from(self.texts.number_of_text(&write.name)));
@@ -228,6 +246,10 @@ impl AnnexBuilder {
                 let (purpose, channel) = (number(&write.purpose), number(&write.channel));
                 write_varint(out, purpose);
                 write_varint(out, channel << 1 | u64::from(write.granted));
+            }
+            for write in message_accounts {
+                write_varint(out, u64::from(self.texts.number_of_text(&write.account_type)));
+                write_varint(out, u64::from(self.texts.number_of_text(&write.account)));
             }
         }
         self.nodes.push(place);

@@ -26,6 +26,7 @@ pub(crate) struct TailCursor<T> {
     n_others: usize,
     n_traits: usize,
     n_consents: usize,
+    n_accounts: usize,
     has_begun: bool,
 }
 
@@ -52,7 +53,7 @@ impl Runs {
 
 impl<T> TailCursor<T> {
     fn new(tail: Arc<T>, index: usize) -> TailCursor<T> {
-        TailCursor { tail, index, n_events: 0, n_others: 0, n_traits: 0, n_consents: 0, has_begun: false }
+        TailCursor { tail, index, n_events: 0, n_others: 0, n_traits: 0, n_consents: 0, n_accounts: 0, has_begun: false }
     }
 
     /// The next part of what a node has besides events that the block has room for; `None` once all was given.
@@ -68,6 +69,7 @@ impl<T> TailCursor<T> {
             annex.others = next_part(&rest.others, &mut self.n_others, &mut room);
             annex.traits = next_part(&rest.traits, &mut self.n_traits, &mut room);
             annex.consents = next_part(&rest.consents, &mut self.n_consents, &mut room);
+            annex.accounts = next_part(&rest.accounts, &mut self.n_accounts, &mut room);
             annex.first_identified = if self.has_begun { None } else { rest.first_identified.clone() };
         }
         self.has_begun = true;

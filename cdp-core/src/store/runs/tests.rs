@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::ErrorKind;
 use crate::records::{Number, Path, Timestamp, Value};
-use crate::store::node_facts::{Annex, ConsentWrite, EventEntry, NodeFacts, TraitWrite};
+use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, NodeFacts, TraitWrite};
 
 const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
 const N_COLUMNS: usize = 3;
@@ -22,6 +22,7 @@ struct Fact {
     cells: Vec<Value>,
     traits: Vec<(String, Value)>,
     consents: Vec<(Option<String>, Option<String>, bool)>,
+    account: Option<String>,
     named: Vec<u32>,
     identifies: bool,
 }
@@ -69,6 +70,10 @@ impl Tail {
                 let (purpose, channel, granted) = (text(purpose), text(channel), *granted);
                 facts.rest_mut().consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
             }
+            if let Some(account) = &fact.account {
+                let (account_type, account) = (Arc::from("group_id"), Arc::from(account.as_str()));
+                facts.rest_mut().accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
+            }
         }
         for facts in nodes.values_mut() {
             facts.events.sort_by_key(|event| (event.occurred_at, event.sequence));
@@ -102,6 +107,7 @@ fn annex_text(mut annex: Annex) -> Vec<String> {
         text.push(format!("{} {} {} {}", write.occurred_at, write.sequence, write.name, write.value.to_json()));
     }
     text.extend(annex.consents.iter().map(|write| format!("{write:?}")));
+    text.extend(annex.accounts.iter().map(|write| format!("{write:?}")));
     text.extend(annex.first_named_at.map(|at| format!("named {at}")));
     text.extend(annex.first_sequence.map(|sequence| format!("sequence {sequence}")));
     text.extend(annex.first_identified.map(|(at, mut tied)| {
@@ -315,16 +321,18 @@ fn facts() -> impl Strategy<Value = Fact> {
         cells(),
         prop_oneof![4 => Just(Vec::new()).boxed(), 1 => few(7).boxed()],
         prop_oneof![6 => Just(Vec::new()).boxed(), 1 => prop::collection::vec((text(), text(), any::<bool>()), 1..4).boxed()],
+        prop::option::weighted(0.2, "[a-c]{1,2}"),
         prop_oneof![3 => Just(Vec::new()).boxed(), 1 => prop::collection::vec(0..N_NODES, 1..3).boxed()],
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(node, occurred_at, event, cells, traits, consents, named, identifies)| Fact {
+        .prop_map(|(node, occurred_at, event, cells, traits, consents, account, named, identifies)| Fact {
             node,
             occurred_at,
             event,
             cells,
             traits,
             consents,
+            account,
             named,
             identifies,
         })
@@ -437,6 +445,7 @@ fn plain(node: u32, occurred_at: i64) -> Fact {
         cells: vec![price, Value::Null, Value::from("shoes")],
         traits: Vec::new(),
         consents: Vec::new(),
+        account: None,
         named: Vec::new(),
         identifies: false,
     }
