@@ -2,6 +2,7 @@
 
 use crate::records::{Duration, Object, Value};
 
+use super::profile_linkage::ProfileLinkage;
 use super::reader::{Fields, Node};
 
 /// What a type of identifier stands for.
@@ -76,6 +77,8 @@ pub struct IdentityDefinition {
     pub name: String,
     /// The types, in the order they were given.
     pub identifiers: Vec<IdentifierType>,
+    /// How profiles are linked by probability, if at all.
+    pub linkage: Option<ProfileLinkage>,
 }
 
 const ROLES: [(&str, Role); 4] =
@@ -121,6 +124,7 @@ impl IdentityDefinition {
                 IdentifierType::new("anonymous_id", Role::Device, 9, Some(Limit { n: 5, window: week })),
                 IdentifierType::new("group_id", Role::Account, 50, None),
             ],
+            linkage: None,
         }
     }
 
@@ -136,7 +140,9 @@ impl IdentityDefinition {
                 fields.fault(format!("the identifier type `{}` stands twice", identifier.name));
             }
         }
-        Some(IdentityDefinition { name, identifiers })
+        let is_declared = |name: &str| identifiers.iter().any(|identifier| identifier.name == name);
+        let linkage = fields.optional("linkage", |node| ProfileLinkage::read(node, is_declared));
+        Some(IdentityDefinition { name, identifiers, linkage })
     }
 }
 

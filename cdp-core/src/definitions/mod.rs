@@ -13,6 +13,7 @@ mod identity;
 mod linkage;
 mod policy;
 mod predictor;
+mod profile_linkage;
 mod reader;
 mod rule;
 mod source;
@@ -27,6 +28,7 @@ pub use identity::{IdentifierType, IdentityDefinition, Limit, Normalize, OnConfl
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
 pub use predictor::{Analyzer, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
+pub use profile_linkage::{ComparedValue, ProfileLinkage};
 pub use rule::*;
 pub use source::*;
 

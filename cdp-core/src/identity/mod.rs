@@ -18,6 +18,7 @@ mod links;
 mod normalize;
 mod overlay;
 mod partition;
+mod probable;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -30,5 +31,6 @@ pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;
 pub(crate) use partition::Partition;
+pub(crate) use probable::{ProbableLinks, probable_number};
 pub(crate) use types::{TypeRule, TypeRules};
 pub(crate) use view::PartitionView;

@@ -116,7 +116,7 @@ impl PartitionOverlay {
         self.join(base, link, waited, rules, to_replay)
     }
 
-    /// Takes in that operators have decided otherwise about these pairs: takes the components of both ends apart and
+    /// Takes in that operators have decided otherwise about these pairs, or that their probable links have changed: takes the components of both ends apart and
     /// applies their evidence anew, in order.
     pub(crate) fn decide(&mut self, base: &Partition, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<()> {
         let ends: BTreeSet<u32> = pairs.iter().flat_map(|(node, other)| [*node, *other]).collect();

@@ -58,7 +58,7 @@ fn definition(variant: usize) -> IdentityDefinition {
             identifier("anonymous_id", Role::Device, 9, window(30), &[]),
         ],
     };
-    IdentityDefinition { name: "default".to_owned(), identifiers }
+    IdentityDefinition { name: "default".to_owned(), identifiers, linkage: None }
 }
 
 #[derive(Clone, Debug)]
