@@ -39,13 +39,14 @@ fn made_up(n_people: usize, copies: usize) -> Vec<Value> {
         let surname = format!("{}{}", SURNAMES[below(12)], ["", "er", "son", "ley"][below(4)]);
         let born = format!("{}-{:02}-{:02}", 1940 + below(70), 1 + below(12), 1 + below(28));
         let (given, zip) = (GIVEN[below(16)], 10_000 + below(400));
-        let phone = format!("0{}", 200_000_000 + below(700_000_000));
+        let city = ["leeds", "york", "bath", "derby", "truro", "ely", "wells", "ripon"][below(8)];
         for copy in 0..copies {
+            let surname = if copy % 2 == 1 && person % 11 == 10 { format!("{surname}e") } else { surname.clone() };
             let given = if copy % 2 == 1 { given.replacen(|c: char| "aeiou".contains(c), "", 1) } else { given.to_owned() };
             messages.push(json(&format!(
                 r#"{{"type": "identify", "messageId": "m{person}-{copy}", "userId": "u{person}-{copy}", "timestamp": "{}",
-                    "traits": {{"firstName": "{given}", "lastName": "{surname}", "birthday": "{born}", "mobile": "{phone}",
-                                "address": {{"postalCode": "{zip}"}}}}}}"#,
+                    "traits": {{"firstName": "{given}", "lastName": "{surname}", "birthday": "{born}",
+                                "address": {{"postalCode": "{zip}", "city": "{city}"}}}}}}"#,
                 instant((person * copies + copy) as i64)
             )));
         }
@@ -115,7 +116,7 @@ fn without_auto_link_likely_pairs_are_suggested_and_nothing_is_linked() {
     let report = run(&db);
     assert_eq!(report, tried);
     assert_eq!(number(&report, "links"), 0);
-    assert!(number(&report, "suggestions") >= 58, "{report:?}");
+    assert!(number(&report, "suggestions") >= 58, "{}", report.to_json());
     assert_eq!(report.get("columns").unwrap().get("traits.address.postalCode"), Some(&Value::from("postcode")));
     assert_eq!(db.fingerprint(None).unwrap(), before);
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
@@ -161,8 +162,8 @@ fn auto_links_are_evidence_of_their_own_class_and_explained_to_the_last_bit() {
     let db = open(AUTO);
     ingest(&db, &made_up(60, 2)).unwrap();
     let report = run(&db);
-    assert_eq!(report.get("verdict"), Some(&Value::from("green")), "{report:?}");
-    assert!(number(&report, "links") >= 50, "{report:?}");
+    assert_eq!(report.get("verdict"), Some(&Value::from("green")), "{}", report.to_json());
+    assert!(number(&report, "links") >= 50, "{}", report.to_json());
     assert!(is_linked(&db, "u3-0", "u3-1") && !is_linked(&db, "u3-0", "u4-0"));
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
     let explained = db.explain_link(&user("u3-0"), &user("u3-1")).unwrap();
@@ -171,7 +172,9 @@ fn auto_links_are_evidence_of_their_own_class_and_explained_to_the_last_bit() {
     assert_eq!(step.get("model_version"), Some(&Value::integer(1)));
     let float = |value: &Value, field: &str| value.get(field).and_then(Value::as_number).unwrap().to_f64();
     let parts = step.get("parts").and_then(Value::as_list).unwrap();
-    assert_eq!(parts.iter().map(|part| float(part, "weight")).sum::<f64>(), float(step, "weight"));
+    // Each part is shown with nine decimals.
+    let sum: f64 = parts.iter().map(|part| float(part, "weight")).sum();
+    assert!((sum - float(step, "weight")).abs() < 1e-8);
     assert!(parts.iter().any(|part| part.get("part") == Some(&Value::from("prior"))));
     assert!(parts.iter().any(|part| part.get("m").is_some_and(|m| !m.is_null())));
     // The profile stands since both were known, not before.
@@ -208,7 +211,7 @@ fn limits_refuse_a_probable_link_and_it_stays_a_suggestion() {
     db.define(&[json(&tight)], false).unwrap();
     ingest(&db, &made_up(60, 2)).unwrap();
     let report = run(&db);
-    assert!(number(&report, "links") >= 50, "{report:?}");
+    assert!(number(&report, "links") >= 50, "{}", report.to_json());
     assert!(!is_linked(&db, "u3-0", "u3-1"));
     assert!(suggestions(&db).len() >= 50);
     let refused = db.explain_link(&user("u3-0"), &user("u3-1")).unwrap();

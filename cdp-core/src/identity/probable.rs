@@ -53,11 +53,6 @@ impl ProbableLinks {
         self.by_number.get(&number)
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.by_number.len()
-    }
-
     /// The links of these nodes, each once for the node that it was written with.
     pub(crate) fn links_of<'l>(&'l self, nodes: &'l [u32]) -> impl Iterator<Item = Link> + 'l {
         let numbers = nodes.iter().filter(|_| !self.of_node.is_empty()).filter_map(|node| self.of_node.get(node)).flatten();
