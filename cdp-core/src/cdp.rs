@@ -27,6 +27,7 @@ mod snapshot;
 mod somebody;
 mod state;
 mod tables;
+mod traits;
 mod unify;
 mod upkeep;
 mod write;

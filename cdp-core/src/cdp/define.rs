@@ -210,9 +210,9 @@ fn warnings(definition: &Definition) -> Vec<String> {
         Body::Identity(identity) => identity
             .identifiers
             .iter()
-            .filter(|identifier| identifier.on_conflict != crate::definitions::OnConflict::KeepFirst)
+            .filter(|identifier| identifier.on_conflict == crate::definitions::OnConflict::LatestLinkWins)
             .map(|identifier| {
-                format!("identifier `{}`: on_conflict other than keep_first is not applied yet", identifier.name)
+                format!("identifier `{}`: on_conflict latest_link_wins is not applied yet", identifier.name)
             })
             .collect(),
         _ => Vec::new(),

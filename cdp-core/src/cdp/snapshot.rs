@@ -15,9 +15,9 @@ use crate::features;
 use crate::identity::{Decisions, Link, NodeRules, PartitionView, TypeRule, TypeRules, decision_number, declared_type};
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Object, Path, Timestamp, Value};
+use crate::records::{Number, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, TraitWrite, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
@@ -309,7 +309,7 @@ impl<'a> Person<'a> {
         self
     }
 
-    fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
+    pub(super) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
         self.facts.nodes.iter().map(|(node, facts)| (*node, facts))
     }
 
@@ -351,46 +351,6 @@ impl<'a> Person<'a> {
                 (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
             },
         )
-    }
-
-    /// Every trait that has a value at `at`.
-    pub(super) fn traits(&self, at: Timestamp) -> Result<Object> {
-        let names: BTreeSet<&str> =
-            self.facts().flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
-        let mut traits = Object::new();
-        for name in names {
-            if let Some(value) = self.trait_named(name, at)? {
-                traits.insert(name.to_owned(), value.clone());
-            }
-        }
-        Ok(traits)
-    }
-
-    /// The last writer by (event time, message id) wins; a null is a tombstone.
-    fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
-        let mut latest: Vec<&TraitWrite> = Vec::new();
-        for (_, facts) in self.facts() {
-            for write in facts.traits.iter().filter(|write| write.occurred_at <= at && write.name.as_ref() == name) {
-                match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
-                    Some(Ordering::Less) => continue,
-                    Some(Ordering::Greater) => latest.clear(),
-                    Some(Ordering::Equal) | None => {}
-                }
-                latest.push(write);
-            }
-        }
-        let mut winner = latest.first().copied();
-        // Message ids are looked up only where writes of one millisecond disagree.
-        if !latest.windows(2).all(|pair| matches!(pair, [left, right] if left.value == right.value)) {
-            let mut greatest = String::new();
-            for write in latest {
-                let message_id = ProfileView::message_id(self, write.sequence)?;
-                if message_id >= greatest {
-                    (greatest, winner) = (message_id, Some(write));
-                }
-            }
-        }
-        Ok(winner.map(|write| write.value.as_ref()).filter(|value| !value.is_null()))
     }
 
     /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
@@ -493,11 +453,11 @@ fn add_text(value: Option<Value>, items: &mut Vec<String>) {
 impl ProfileView for Person<'_> {
     fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
         if let Some(whole) = self.trait_named(path.as_str(), at)? {
-            return Ok(Some(whole.clone()));
+            return Ok(Some(whole.into_owned()));
         }
         let Some((name, _)) = path.as_str().split_once('.') else { return Ok(None) };
         let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
-        let holder = Value::object([(name, value.clone())]);
+        let holder = Value::object([(name, value.into_owned())]);
         Ok(path.find(&holder).filter(|found| !found.is_null()))
     }
 

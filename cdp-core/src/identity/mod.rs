@@ -20,6 +20,7 @@ mod overlay;
 mod partition;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod types;
 mod view;
 
@@ -30,5 +31,6 @@ pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;
 pub(crate) use partition::Partition;
+pub(crate) use traits::settle;
 pub(crate) use types::{TypeRule, TypeRules};
 pub(crate) use view::PartitionView;

@@ -374,6 +374,9 @@ impl PartitionOverlay {
         let Some((class, limit)) = types.rule(rules.type_of(value)).hub_guard(rules.type_of(neighbour)) else {
             return Ok(Counted::Live);
         };
+        if limit == 0 {
+            return Ok(Counted::KeptOut);
+        }
         let key = (value, class);
         if view.hub(key).is_none() {
             let component = view.component_id(value).and_then(|id| view.component(id));
