@@ -135,9 +135,50 @@ export interface Exported {
   [field: string]: unknown
 }
 
+/** One piece of evidence between two identifiers; `messages` counts what says the same. */
+export interface LinkStep {
+  from: Record<string, string>
+  to: Record<string, string>
+  messageId: string | null
+  source: string | null
+  decision: number | null
+  rule: string
+  class: 'exact' | 'operator' | 'probable'
+  occurredAt: string
+  messages: number
+}
+
 export interface Link {
   linked: boolean
-  path: Array<{ from: unknown; to: unknown; messageId: string; source: string; rule: string; class: string; occurredAt: string }>
+  /** The shortest path of evidence. */
+  path: LinkStep[]
+  /** Its step with the fewest messages behind it. */
+  weakest: LinkStep | null
+  /** Further paths that share no link. */
+  alternatives: LinkStep[][]
+  /** If they are not linked: the shortest way over all evidence, with a reason where it does not count. */
+  refused: Array<{ from: Record<string, string>; to: Record<string, string>; reason: string | null }>
+}
+
+export interface DecisionOptions {
+  /** From when on it holds, now by default; of several decisions about a pair the latest holds. */
+  timestamp?: Time
+  /** Kept with the decision. */
+  reason?: string
+  /** Change nothing, only tell what would. */
+  dryRun?: boolean
+}
+
+export interface LinkDecision {
+  /** Its number; null in a dry run. */
+  decision: number | null
+  type: 'merge' | 'unlink' | 'separate'
+  /** Whether the two are one person now. */
+  linked: boolean
+  before: Array<{ profileId: string; ids: Record<string, string[]> }>
+  after: Array<{ profileId: string; ids: Record<string, string[]> }>
+  /** What still joins them. */
+  path: LinkStep[]
 }
 
 export interface OpenOptions {
@@ -308,10 +349,19 @@ export class Cdp {
   /** Where each profile id that was ever handed out leads now. */
   resolve(profileIds: string[]): unknown
   resolveAsync(profileIds: string[], options?: AsyncOptions): Promise<unknown>
-  /** Why two identifiers are one person. */
+  /** Makes two identifiers one person, whatever the limits say; `unlink` of the same two takes it back exactly. */
+  merge(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  mergeAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Cuts the direct evidence between two identifiers, past and future. */
+  unlink(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  unlinkAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Keeps two people apart whatever the path between them. */
+  separate(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  separateAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Why two identifiers are one person, or why not. */
   explainLink(a: Identifier, b: Identifier): Link
   explainLinkAsync(a: Identifier, b: Identifier, options?: AsyncOptions): Promise<Link>
-  /** How identity resolution stands: sizes of profiles, refused links and why. */
+  /** How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions. */
   identityReport(): unknown
   identityReportAsync(options?: AsyncOptions): Promise<unknown>
 

@@ -14,21 +14,16 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import _native
 from ._errors import InvalidError, NotFoundError
+from ._identity import IdentityVerbs
 from ._results import Decision, Frame, ModelReport, Prediction, Profile, Receipt, _html
+from ._types import AsOf, Identifier, Time
 
-Time: TypeAlias = str | int | datetime | date
-"""A time: RFC 3339 text, milliseconds since 1970, or a datetime (a naive one is UTC)."""
-AsOf: TypeAlias = Time | Mapping[str, Time]
-"""An instant to ask for: a time, or `{"valid": time, "known": time}`."""
-Identifier: TypeAlias = Mapping[str, Any]
-"""One identifier, `{"user_id": "14646"}`, or `{"profile_id": ...}`."""
 Definition: TypeAlias = Mapping[str, Any]
 """One definition; the documentation lists their kinds."""
 Progress: TypeAlias = bool | Callable[[int, str], object]
@@ -83,7 +78,7 @@ def open(
     )  # fmt: skip
 
 
-class Cdp:
+class Cdp(IdentityVerbs):
     """An open store; `cdp.open` makes one. Use it as a context manager, from any thread, never across a fork.
 
     Every verb may raise `ClosedError` after `close()`, `BusyError` when another process keeps the write lock, and
@@ -379,18 +374,6 @@ class Cdp:
     def resolve(self, profile_ids: Iterable[str]) -> Any:
         """Where each profile id that was ever handed out leads now; None for one that never was."""
         return self._call("resolve", profile_ids=list(profile_ids))
-
-    def explain_link(self, a: Identifier, b: Identifier) -> Any:
-        """Why two identifiers are one person: `{linked, path: [{from, to, message_id, rule, ...}]}`.
-
-        Example:
-            >>> db.explain_link({"user_id": "u1"}, {"email": "x@example.com"})
-        """
-        return self._call("explain_link", a=a, b=b)
-
-    def identity_report(self) -> Any:
-        """How identity resolution stands: sizes of profiles, refused links and why."""
-        return self._call("identity_report")
 
     # Aggregating
 
