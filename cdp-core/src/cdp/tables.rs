@@ -60,7 +60,7 @@ impl Cdp {
             "traits" => &["profile_id", "name", "value"],
             "features" => &["profile_id", "name", "value"],
             "memberships" => &["profile_id", "audience"],
-            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
+            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method", "model_version"],
             _ => &["profile_id", "purpose", "status", "effective", "since"],
         });
         for found in snapshot.find(matching(rule), &[], at)? {
@@ -113,6 +113,7 @@ impl Cdp {
                             cohort,
                             Value::float(prediction.score),
                             Value::from(method),
+                            snapshot.model_version(&predictor.name, method).map_or(Value::Null, Value::integer),
                         ]);
                     }
                 }
