@@ -11,8 +11,7 @@ use super::{Cdp, Identifier};
 use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
 use crate::predict::{
-    CohortModel, Drift, Folds, PropensityModel, SparseRecords, TrainedModel, TrainingOptions, TrainingTexts,
-    cross_validate, drift, train_propensity,
+    Drift, Folds, PropensityModel, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity,
 };
 use crate::records::{Object, Timestamp, Value};
 use crate::rules::{ProfileView, reads_predictor};
@@ -410,35 +409,6 @@ impl Person<'_> {
             })
         };
         definition.features.iter().map(value).collect()
-    }
-}
-
-impl CohortModel {
-    /// How far the known terms, the confidence and the given classes of these documents have moved from training's.
-    pub(super) fn drift(&self, documents: &[Vec<String>]) -> Result<Vec<(String, Drift)>> {
-        let records: SparseRecords = self.vectorizer().transform_all(documents)?;
-        let (mut known, mut confidence) = (Vec::new(), Vec::new());
-        let mut given = vec![0u64; self.classes().len()];
-        for ((columns, _), document) in records.rows().zip(documents) {
-            if columns.is_empty() {
-                continue;
-            }
-            known.push(columns.len() as f64);
-            let prediction = self.probabilities(document);
-            let best = prediction.iter().copied().fold(0.0, f64::max);
-            confidence.push(best);
-            if let Some(count) =
-                prediction.iter().position(|share| *share == best).and_then(|place| given.get_mut(place))
-            {
-                *count += 1;
-            }
-        }
-        let reference = self.reference();
-        Ok(vec![
-            ("known_terms".to_owned(), reference.known_terms.drift(&known)?),
-            ("confidence".to_owned(), reference.confidence.drift(&confidence)?),
-            ("cohorts".to_owned(), drift::counts_drift(&reference.given, &given)?),
-        ])
     }
 }
 

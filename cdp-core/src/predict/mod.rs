@@ -43,4 +43,6 @@ pub use trained::TrainedModel;
 pub use training::{Folds, TrainingOptions, TrainingTexts, cross_validate, hash_of_texts, train};
 
 #[cfg(test)]
+mod described_tests;
+#[cfg(test)]
 mod tests;

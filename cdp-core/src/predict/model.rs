@@ -4,7 +4,7 @@
 //! of the bytes names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
-use super::drift::NumbersReference;
+use super::drift::{self, Drift, NumbersReference};
 use super::exponential::softmax;
 use super::linear::greatest;
 use super::sparse::SparseRecords;
@@ -307,6 +307,37 @@ impl CohortModel {
         Ok(CohortModel { vectorizer, weights, ..self.clone() })
     }
 
+    /// How far the words, the number of known terms, the confidence and the given classes of these documents have moved from
+    /// training's.
+    ///
+    /// Fails with `invalid` if no document holds a known term.
+    pub fn drift(&self, documents: &[Vec<String>]) -> Result<Vec<(String, Drift)>> {
+        let records: SparseRecords = self.vectorizer().transform_all(documents)?;
+        let (mut known, mut confidence) = (Vec::new(), Vec::new());
+        let mut given = vec![0u64; self.classes().len()];
+        for ((columns, _), document) in records.rows().zip(documents) {
+            if columns.is_empty() {
+                continue;
+            }
+            known.push(columns.len() as f64);
+            let prediction = self.probabilities(document);
+            let best = prediction.iter().copied().fold(0.0, f64::max);
+            confidence.push(best);
+            if let Some(count) =
+                prediction.iter().position(|share| *share == best).and_then(|place| given.get_mut(place))
+            {
+                *count += 1;
+            }
+        }
+        let reference = self.reference();
+        let (before, now) = self.vectorizer().term_counts(&records);
+        Ok(vec![
+            ("vocabulary".to_owned(), drift::vocabulary_drift(&before, &now)?),
+            ("known_terms".to_owned(), reference.known_terms.drift(&known)?),
+            ("confidence".to_owned(), reference.confidence.drift(&confidence)?),
+            ("cohorts".to_owned(), drift::counts_drift(&reference.given, &given)?),
+        ])
+    }
     /// The model as bytes, little-endian, with a checksum; equal for equal training documents and settings.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (vectorizer, report) = (&self.vectorizer, &self.report);

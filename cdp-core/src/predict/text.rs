@@ -19,6 +19,10 @@ use super::tokens::{Analyzer, Document, Scratch, Tokenizer};
 use crate::definitions::PredictorDefinition;
 use crate::error::{Error, Result};
 
+/// How many of the most frequent terms stand for a vocabulary when it is watched: those of the tail are too rare to tell
+/// drift from chance.
+const WATCHED_TERMS: usize = 100;
+
 /// How a vocabulary is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorizerOptions {
@@ -268,6 +272,31 @@ impl Vectorizer {
             records.push_row(&row)?;
         }
         Ok(records)
+    }
+
+    /// In how many documents of training, and of these rows, each of the most frequent terms occurs; the last counts are of
+    /// all other known terms together.
+    pub(super) fn term_counts(&self, rows: &SparseRecords) -> (Vec<u64>, Vec<u64>) {
+        let mut order: Vec<usize> = (0..self.terms().len()).collect();
+        let frequency = |column: usize| self.document_frequencies.get(column).copied().unwrap_or(0);
+        order.sort_by_key(|column| (std::cmp::Reverse(frequency(*column)), *column));
+        let mut place_of_column = vec![WATCHED_TERMS; order.len()];
+        for (place, column) in order.iter().take(WATCHED_TERMS).enumerate() {
+            if let Some(to) = place_of_column.get_mut(*column) {
+                *to = place;
+            }
+        }
+        let (mut before, mut now) = (vec![0; WATCHED_TERMS + 1], vec![0; WATCHED_TERMS + 1]);
+        let add = |counts: &mut Vec<u64>, column: usize, n: u64| {
+            if let Some(count) = place_of_column.get(column).and_then(|place| counts.get_mut(*place)) {
+                *count += n;
+            }
+        };
+        for column in order {
+            add(&mut before, column, u64::from(frequency(column)));
+        }
+        rows.rows().flat_map(|(columns, _)| columns).for_each(|column| add(&mut now, *column as usize, 1));
+        (before, now)
     }
 
     /// How many of the terms of these documents are known, and how many there are, repetitions included.
