@@ -278,7 +278,7 @@ def test_models_are_judged_explained_watched_and_put_back() -> None:
     assert db.explain_prediction("p", user_id="nobody") is None
 
     drift = db.drift("p")
-    assert drift["drifted"] is False and {column["column"] for column in drift["columns_drift"]} == {"known_terms", "confidence", "cohorts"}
+    assert drift["drifted"] is False and {column["column"] for column in drift["columns_drift"]} == {"vocabulary", "known_terms", "confidence", "cohorts"}
 
     near = db.similar([{"user_id": "u1"}, {"user_id": "u2"}], k=5, predictor="p")
     assert len(near) == 5 and not {"u1", "u2"} & {row["user_id"] for row in near.to_dicts()}
