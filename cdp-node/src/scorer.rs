@@ -26,7 +26,7 @@ fn waiting() -> MutexGuard<'static, BTreeMap<u32, SyncSender<Answer>>> {
 }
 
 /// A function of JavaScript.
-pub struct JavaScriptScorer {
+pub(crate) struct JavaScriptScorer {
     method: String,
     ask: ThreadsafeFunction<String, (), String, Status, false, true>,
     home: ThreadId,
@@ -34,7 +34,10 @@ pub struct JavaScriptScorer {
 
 impl JavaScriptScorer {
     /// A scorer that lives on this thread.
-    pub fn new(method: String, ask: ThreadsafeFunction<String, (), String, Status, false, true>) -> JavaScriptScorer {
+    pub(crate) fn new(
+        method: String,
+        ask: ThreadsafeFunction<String, (), String, Status, false, true>,
+    ) -> JavaScriptScorer {
         JavaScriptScorer { method, ask, home: std::thread::current().id() }
     }
 
@@ -80,7 +83,7 @@ impl Scorer for JavaScriptScorer {
 }
 
 /// Wakes whoever asked question `number`.
-pub fn answered(number: u32, answer: &str) {
+pub(crate) fn answered(number: u32, answer: &str) {
     let Some(sender) = waiting().remove(&number) else { return };
     let read = || {
         let answer = Value::parse(answer.as_bytes()).map_err(|_| "the answer is not JSON".to_owned())?;

@@ -401,6 +401,12 @@ fn shoppers_are_told_apart_as_well_as_by_scikit_learn() {
         "AUC {:?}, AP {:?}, Brier {}, lift {:?}",
         metrics.roc_auc, metrics.average_precision, metrics.brier, metrics.lift
     );
+    // The trivial rule beside it: who leaves fewer pages by the exit is likelier to buy.
+    let exits = features.iter().position(|(name, _, _)| name == "ExitRates").unwrap();
+    let trivial: Vec<f64> = testing.0.iter().map(|row| (1.0 - row[exits]).clamp(0.0, 1.0)).collect();
+    let baseline = evaluate_binary(&testing.1, &trivial).unwrap();
+    println!("exit rate alone: AUC {:?}, AP {:?}", baseline.roc_auc, baseline.average_precision);
+    assert!(metrics.roc_auc.unwrap() > baseline.roc_auc.unwrap() + 0.01);
     assert!(metrics.roc_auc.unwrap() > 0.73 && metrics.average_precision.unwrap() > 0.30);
     assert!(metrics.brier < 0.125 && metrics.lift_at_tenth.unwrap() > 2.2);
 }
