@@ -113,7 +113,7 @@ impl Cdp {
                         Some(best) if best.1 >= one.1 => Some(best),
                         _ => Some(one),
                     });
-                    let Some(class) = cohort.map(str::to_owned).or(best.map(|(class, _)| class)) else {
+                    let Some(class) = cohort.map(str::to_owned).or_else(|| best.map(|(class, _)| class)) else {
                         return Err(Error::not_found("the text is like no cohort; there is nothing to explain"));
                     };
                     let (parts, by) = model.explain(&document, &class)?;

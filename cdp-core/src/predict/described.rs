@@ -12,7 +12,7 @@ use super::bytes::{Reader, Writer, corrupt, open, seal};
 use super::drift::{self, Drift, NumbersReference};
 use super::latent::{LatentSpace, cosine};
 use super::model::{Prediction, TextReference};
-use super::text::VectorizerOptions;
+use super::text::{Vectorizer, VectorizerOptions};
 use super::zero_shot::{
     Asked, Assignment, DescribedCohort, LexicalScorer, Patience, Scorer, ask, best, strongest_first,
 };
@@ -224,20 +224,26 @@ impl DescribedModel {
 
     /// Of all terms of these documents the share that is in no cohort, or not in the latent space; `None` without terms.
     pub fn unknown_share(&self, documents: &[Vec<String>]) -> Option<f64> {
-        let vectorizer = self.latent.as_ref().map_or(self.lexical.vectorizer(), LatentSpace::vectorizer);
+        let vectorizer = self.vectorizer();
         let (known, all) = vectorizer.count_known(documents);
         (all > 0).then(|| (all - known) as f64 / all as f64)
     }
 
+    /// The terms that likeness goes by.
+    fn vectorizer(&self) -> &Vectorizer {
+        self.latent.as_ref().map_or_else(|| self.lexical.vectorizer(), LatentSpace::vectorizer)
+    }
+
     /// What the model says of documents, by likeness and answers; the last of the counts is of those it gives no cohort.
     fn seen(&self, documents: &[Vec<String>]) -> TextReference {
-        let vectorizer = self.latent.as_ref().map_or(self.lexical.vectorizer(), LatentSpace::vectorizer);
+        let vectorizer = self.vectorizer();
         let mut given = vec![0; self.cohorts().len() + 1];
         let (mut known_terms, mut confidence) = (Vec::new(), Vec::new());
         for document in documents {
             let (prediction, _) = self.predict(document);
-            let place =
-                self.place_of(prediction.cohort.as_deref()).map_or(self.cohorts().len(), |place| place as usize);
+            let place = self
+                .place_of(prediction.cohort.as_deref())
+                .map_or_else(|| self.cohorts().len(), |place| place as usize);
             if let Some(count) = given.get_mut(place) {
                 *count += 1;
             }
