@@ -21,12 +21,14 @@ mod population;
 mod profile_ids;
 mod queue;
 mod release;
+mod score;
 mod segment;
 mod similar;
 mod snapshot;
 mod somebody;
 mod state;
 mod tables;
+mod training_set;
 mod traits;
 mod unify;
 mod upkeep;
@@ -89,6 +91,7 @@ struct Inner {
     clock: Clock,
     group: group::Group,
     queue: queue::Queue,
+    scorers: score::Scorers,
     strict_consent: bool,
     interrupted: AtomicBool,
     open_handles: AtomicUsize,
@@ -201,6 +204,8 @@ impl Cdp {
             // reads it from there: only slower.
             let _ = self.inner.store.hurry().and_then(|()| self.write_runs());
         }
+        // A scorer may hold the host's own objects, this handle among them.
+        self.inner.scorers.clear();
         self.inner.store.close()
     }
 

@@ -26,7 +26,24 @@ export interface PredictionExplanation {
   logit: number
   temperature: number
   method: string
-  modelVersion: number
+  modelVersion: number | null
+}
+
+/** A cohort that is told apart by what it is about. */
+export interface DescribedCohort {
+  cohort: string
+  description: string
+  keywords: string[]
+}
+
+/** Says which cohort each text belongs to: a list of answers, one for each text, or JSON text of it. */
+export type Scorer = (
+  texts: string[], cohorts: DescribedCohort[]
+) => ScorerAnswer[] | string | Promise<ScorerAnswer[] | string>
+export interface ScorerAnswer {
+  cohort: string | null
+  /** From 0 to 1. */
+  score: number
 }
 
 export interface SimilarOptions {
@@ -119,6 +136,10 @@ export interface Prediction {
   scores: Record<string, number>
   method: string
   modelVersion: number | null
+  /** The class that the person is labelled with. */
+  label: string | null
+  /** Why a registered scorer was not believed. */
+  lastError: string | null
 }
 
 export interface Decision<Choice = Record<string, unknown>> {
@@ -258,6 +279,7 @@ type EventsOptions = PageOptions & AsOfOption & { event?: string }
 type RejectsOptions = PageOptions & { source?: string; reason?: string }
 type FeatureTableOptions = AsOfOption & { where?: Rule }
 type TableReadOptions = AsOfOption & { columns?: string[]; where?: Rule; limit?: number }
+type EvaluateOptions = { folds?: number; split?: 'stratified' | 'time' }
 type PredictOptions = { text?: string; topK?: number }
 type Definitions = Definition | Definition[] | string | URL
 type DefineOptions = { dryRun?: boolean }
@@ -399,15 +421,30 @@ export class Cdp {
 
   // Predicting
 
-  /** Trains a predictor on the facts known now and stores the model as a new version. */
+  /**
+   * Trains a predictor on the facts known now and stores the model as a new version: cohorts by TF-IDF and multinomial logistic
+   * regression, a propensity by standardized logistic regression. Of described cohorts it learns which words are alike
+   * (`similarity: 'lsa'`) and asks the registered scorer about every text without an answer. Who denied `ml_training` is left
+   * out; `withheld` counts them.
+   */
   train(predictor: string): Record<string, unknown>
   trainAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
-  /** The cohort or propensity of a person, or of a text. */
+  /**
+   * Lets a function speak for the described cohorts of a predictor while this process has the store open: `trainAsync` keeps its
+   * answers, `predictAsync` asks it about a text without one. An error, or an answer of another shape, is asked for again up to
+   * `attempts` times (5) with growing pauses from `pauseMs` (200); then likeness of words answers, and `lastError` says why.
+   * `train` and `predict` throw meanwhile: they would hold up the thread that has to answer. `null` takes the function away.
+   */
+  registerScorer(predictor: string, scorer: Scorer | null, options?: { method?: string; attempts?: number; pauseMs?: number }): void
+  /**
+   * The cohort or propensity of a person, or of a text. `method` says what answered: `rule`, `model` (probabilities that add up
+   * to one), `lexical/1` or `lsa/1` (cosines), or the method of a registered scorer.
+   */
   predict(predictor: string, options: PredictOptions): Prediction | null
   predict(predictor: string, identifier: Identifier | null, options?: PredictOptions): Prediction | null
   predictAsync(predictor: string, options: PredictOptions & AsyncOptions): Promise<Prediction | null>
   predictAsync(predictor: string, identifier: Identifier | null, options?: PredictOptions & AsyncOptions): Promise<Prediction | null>
-  /** The people of a cohort, highest score first. */
+  /** The people of a cohort, highest score first, with the method that scored each and the class each is labelled with. */
   cohortMembers<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions): Frame<Row>
   cohortMembersAsync<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions & AsyncOptions): Promise<Frame<Row>>
   iterateCohortMembers<Row = Record<string, unknown>>(
@@ -416,9 +453,12 @@ export class Cdp {
   /** The trained models, newest last. */
   models(predictor?: string): unknown
   modelsAsync(predictor?: string, options?: AsyncOptions): Promise<unknown>
-  /** Judges a predictor on the facts of now, by folds or on its latest instant; stores nothing. */
-  evaluate(predictor: string, options?: { folds?: number }): Record<string, unknown>
-  evaluateAsync(predictor: string, options?: { folds?: number } & AsyncOptions): Promise<Record<string, unknown>>
+  /**
+   * Judges a predictor on the facts of now; stores nothing. Cohorts by folds whose classes are spread evenly, or with
+   * `split: 'time'` by models of people seen earlier; a propensity on its latest instant, beside the trivial rule.
+   */
+  evaluate(predictor: string, options?: EvaluateOptions): Record<string, unknown>
+  evaluateAsync(predictor: string, options?: EvaluateOptions & AsyncOptions): Promise<Record<string, unknown>>
   /** Why a person or a text has its score: `intercept` and `contributions` add up to the `logit`. */
   explainPrediction(predictor: string, options: ExplainPredictionOptions): PredictionExplanation | null
   explainPrediction(predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions): PredictionExplanation | null
@@ -426,7 +466,10 @@ export class Cdp {
   explainPredictionAsync(
     predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions & AsyncOptions
   ): Promise<PredictionExplanation | null>
-  /** How far what the model sees now has moved from what it was trained on, column by column. */
+  /**
+   * How far what the model sees now has moved from what it was trained on, column by column: by Kolmogorov-Smirnov or chi-square
+   * up to 1000 reference rows, by Wasserstein or Jensen-Shannon distance beyond; PSI stands beside it.
+   */
   drift(predictor: string): Record<string, unknown>
   driftAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
   /** The people most like some others, the nearest first: by a predictor's texts, or by the numbers in a trait. */

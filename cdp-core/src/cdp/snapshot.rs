@@ -421,20 +421,24 @@ impl<'a> Person<'a> {
         Ok(items)
     }
 
-    /// What a predictor says of this person: its rules first, then its model.
-    pub(super) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'static str)>> {
+    /// What a predictor says of this person, and the method: its rules first, then its model.
+    pub(super) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'a str)>> {
         let definition = self.snapshot.catalog.predictor(predictor)?;
         for rule in &definition.rules {
             if evaluate(&rule.when, self, at)? {
                 return Ok(Some((Prediction::certain(&rule.cohort), "rule")));
             }
         }
-        let Some(loaded) = self.snapshot.models.get(predictor) else { return Ok(None) };
+        let models: &'a BTreeMap<String, LoadedModel> = self.snapshot.models;
+        let Some(loaded) = models.get(predictor) else { return Ok(None) };
         let prediction = match &*loaded.model {
             TrainedModel::Cohort(model) => model.predict(&self.document(&definition.text, at)?),
             TrainedModel::Propensity(model) => {
                 let score = model.predict(&self.feature_row(definition, at)?)?;
                 Prediction { cohort: None, score, scores: Vec::new() }
+            }
+            TrainedModel::Described(model) => {
+                return Ok(Some(model.predict(&self.document(&definition.text, at)?)));
             }
         };
         Ok(Some((prediction, "model")))

@@ -86,7 +86,7 @@ impl Cdp {
             "traits" => &["profile_id", "name", "value"],
             "features" => &["profile_id", "name", "value"],
             "memberships" => &["profile_id", "audience"],
-            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
+            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method", "model_version"],
             "accounts" => &["profile_id", "account_type", "account"],
             _ => &["profile_id", "purpose", "status", "effective", "since"],
         });
@@ -140,6 +140,7 @@ impl Cdp {
                             cohort,
                             Value::float(prediction.score),
                             Value::from(method),
+                            snapshot.model_version(&predictor.name, method).map_or(Value::Null, Value::integer),
                         ]);
                     }
                 }

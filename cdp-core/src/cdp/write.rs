@@ -331,7 +331,7 @@ impl<'w> Writing<'w> {
         }
         let key_step = self.state.memory.step_keys(self.facts, &self.memory, self.flush_all)?;
         self.facts.put_meta(&self.meta)?;
-        let models = self.models_changed.then(|| load_models(self.facts)).transpose()?;
+        let models = self.models_changed.then(|| load_models(self.facts, &self.catalog)).transpose()?;
         Ok(Change::Fold(Box::new(Folded {
             meta: self.meta,
             catalog: self.catalog,

@@ -28,7 +28,10 @@ pub use identity::{
 };
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
-pub use predictor::{Analyzer, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
+pub use predictor::{
+    Analyzer, DescribedCohort, OUTSIDE, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, Similarity,
+    TextField,
+};
 pub use rule::*;
 pub use source::*;
 
