@@ -3,7 +3,9 @@
 //! This is what the bindings call; it holds no logic. A request is an object of the verb's parameters in snake_case; the
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
-use crate::cdp::{AsOf, Cdp, DecisionOptions, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from};
+use crate::cdp::{
+    AsOf, Cdp, DecisionOptions, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from,
+};
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value};

@@ -12,7 +12,9 @@ use crate::audiences;
 use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
-use crate::identity::{Decisions, Link, NodeRules, PartitionView, TypeRule, TypeRules, decision_number, declared_type};
+use crate::identity::{
+    Decisions, Link, NodeRules, PartitionView, TypeRule, TypeRules, decision_number, declared_type, is_within,
+};
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Path, Timestamp, Value};
@@ -128,6 +130,7 @@ impl<'a> Snapshot<'a> {
 
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
+        let node = self.partition.holder_at(node, at, self)?;
         let person = Person::new(self, self.partition.nodes_of_at(node, at))?;
         Ok(person.exists_at(at).then_some(person))
     }
@@ -278,7 +281,7 @@ impl<'a> Deref for Person<'a> {
 
 impl<'a> Person<'a> {
     pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Person<'a>> {
-        Person::of(Somebody { snapshot, nodes })
+        Person::of(Somebody::new(snapshot, nodes)?)
     }
 
     /// Reads somebody's timeline.
@@ -286,6 +289,18 @@ impl<'a> Person<'a> {
         let mut facts = Gathered::default();
         for node in &somebody.nodes {
             somebody.snapshot.memory.gather(somebody.snapshot.facts, *node, &mut facts)?;
+        }
+        for (value, spans) in &somebody.held {
+            let n_before = facts.timeline.len();
+            somebody.snapshot.memory.gather(somebody.snapshot.facts, *value, &mut facts)?;
+            let own = facts.timeline.split_off(n_before);
+            facts.timeline.extend(own.into_iter().filter(|event| is_within(spans, event.occurred_at)));
+            if let Some((_, annex)) = facts.nodes.last_mut() {
+                annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
+                annex.traits.retain(|write| is_within(spans, write.occurred_at));
+                annex.consents.retain(|write| is_within(spans, write.occurred_at));
+                annex.accounts.retain(|write| is_within(spans, write.occurred_at));
+            }
         }
         facts.sort();
         Ok(Person { somebody, facts, hypothetical: None })

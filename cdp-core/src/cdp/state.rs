@@ -257,13 +257,7 @@ fn look_back_ms(catalog: &Catalog) -> Result<i64> {
 }
 
 pub(super) fn link_of(link: &StoredLink) -> Link {
-    Link {
-        node: link.node,
-        other: link.other,
-        occurred_at: link.occurred_at,
-        sequence: link.sequence,
-        rule: link.rule,
-    }
+    Link { node: link.node, other: link.other, occurred_at: link.occurred_at, sequence: link.sequence, rule: link.rule }
 }
 
 /// The definitions that hold, as the file has them.

@@ -23,9 +23,7 @@ pub use consent_policy::{ConsentPolicyDefinition, UnknownConsent};
 pub use destination::DestinationDefinition;
 pub use event_schema::EventSchemaDefinition;
 pub use feature::{Aggregate, FeatureDefinition, FeatureWindow};
-pub use identity::{
-    Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, TraitStrategy,
-};
+pub use identity::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, TraitStrategy};
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
 pub use predictor::{

@@ -187,7 +187,8 @@ pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules
     }
     let types = rules.types();
     let is_too_large = types.max_identifiers().is_some_and(|most| nodes.len() > most as usize);
-    let n_people = || nodes.iter().filter(|node| types.rule(rules.type_of(**node)).role == Role::Person).take(2).count();
+    let n_people =
+        || nodes.iter().filter(|node| types.rule(rules.type_of(**node)).role == Role::Person).take(2).count();
     if is_too_large || (types.refuse_conflicts() && n_people() > 1) {
         return false;
     }

@@ -45,7 +45,8 @@ pub(crate) fn normalize<'v>(identifier: &IdentifierType, raw: Cow<'v, str>) -> O
 }
 
 fn is_blocked_for(identifier: &IdentifierType, value: &str) -> bool {
-    is_blocked(value) || identifier.blocked.iter().any(|blocked| match blocked {
+    is_blocked(value)
+        || identifier.blocked.iter().any(|blocked| match blocked {
             Blocked::Value(blocked) => blocked == value,
             Blocked::Pattern(pattern) => pattern.is_match(value),
         })

@@ -269,7 +269,8 @@ impl Model {
             model.refused.insert((reason, (*value.min(neighbour), *value.max(neighbour))));
         }
         let passes = |link: &Link| {
-            link.rule != LinkRule::SameMessage || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
+            link.rule != LinkRule::SameMessage
+                || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
         };
         links.retain(passes);
         // Limits of a profile, in order. Components do not touch each other: all links at once will do.

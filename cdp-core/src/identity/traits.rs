@@ -5,7 +5,11 @@ use crate::records::{Number, Value};
 
 /// The value that a strategy makes of the writes to one trait, which are in the order of (event time, message id). A null
 /// takes back everything before it. `source` names the source of a write by its place.
-pub(crate) fn settle<'w>(strategy: &TraitStrategy, writes: &[&'w Value], source: impl Fn(usize) -> String) -> Option<Value> {
+pub(crate) fn settle<'w>(
+    strategy: &TraitStrategy,
+    writes: &[&'w Value],
+    source: impl Fn(usize) -> String,
+) -> Option<Value> {
     let start = writes.iter().rposition(|value| value.is_null()).map_or(0, |place| place + 1);
     let since: Vec<(usize, &'w Value)> = writes.iter().copied().enumerate().skip(start).collect();
     let last = |mut values: Box<dyn DoubleEndedIterator<Item = &'w Value> + '_>| values.next_back().cloned();
@@ -82,7 +86,8 @@ mod tests {
         let values: Vec<Value> = writes.iter().map(|text| Value::parse(text.as_bytes()).unwrap()).collect();
         let sources = ["web", "crm", "app"];
         let source = |place: usize| sources[place % 3].to_owned();
-        settle(strategy, &values.iter().collect::<Vec<&Value>>(), source).map_or("-".to_owned(), |value| value.to_json())
+        settle(strategy, &values.iter().collect::<Vec<&Value>>(), source)
+            .map_or("-".to_owned(), |value| value.to_json())
     }
 
     #[test]

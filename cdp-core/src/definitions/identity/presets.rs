@@ -8,8 +8,11 @@ use crate::records::Duration;
 type Preset = fn() -> IdentityDefinition;
 
 /// The presets by their words.
-pub(super) const PRESETS: [(&str, Preset); 3] =
-    [("segment", IdentityDefinition::segment), ("isolation", IdentityDefinition::isolation), ("crm", IdentityDefinition::crm)];
+pub(super) const PRESETS: [(&str, Preset); 3] = [
+    ("segment", IdentityDefinition::segment),
+    ("isolation", IdentityDefinition::isolation),
+    ("crm", IdentityDefinition::crm),
+];
 
 const ONE: Option<Limit> = Some(Limit { n: 1, window: None });
 
