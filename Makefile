@@ -58,6 +58,8 @@ types: $(VENV)/wheel cdp-node/node_modules
 quickstarts: $(VENV)/wheel node
 	$(PY) tests/quickstart.py $(PY) examples/python/quickstart.py
 	$(PY) tests/quickstart.py node examples/node/quickstart.js
+	$(PY) tests/quickstart.py --golden examples/python/cohorts.golden.txt $(PY) examples/python/cohorts.py
+	$(PY) tests/quickstart.py --golden examples/python/propensity.golden.txt $(PY) examples/python/propensity.py
 	$(PY) tests/run_notebook.py examples/python/notebook.ipynb
 
 readme: $(VENV)/wheel node

@@ -1,4 +1,7 @@
-"""Runs a quickstart and compares its output with the golden: python quickstart.py command [argument ...]"""
+"""Runs an example and compares its output with a golden: python quickstart.py [--golden file] command [argument ...]
+
+Without a file the golden is that of the quickstart, which is the same in every language.
+"""
 
 import difflib
 import subprocess
@@ -6,11 +9,14 @@ import sys
 from pathlib import Path
 
 golden = Path(__file__).resolve().parent.parent / "examples/quickstart.golden.txt"
-finished = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+command = sys.argv[1:]
+if command[0] == "--golden":
+    golden, command = Path(command[1]), command[2:]
+finished = subprocess.run(command, capture_output=True, text=True)
 if finished.returncode != 0:
-    sys.exit(f"the quickstart fails:\n{finished.stderr}")
+    sys.exit(f"the example fails:\n{finished.stderr}")
 expected = golden.read_text().splitlines()
 differences = list(difflib.unified_diff(expected, finished.stdout.splitlines(), "golden", "printed", lineterm=""))
 if differences:
     sys.exit("\n".join(differences))
-print(f"quickstart: {len(expected)} lines as in the golden ({sys.argv[1]})")
+print(f"{golden.name}: {len(expected)} lines as in the golden ({command[-1]})")

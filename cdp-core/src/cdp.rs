@@ -23,6 +23,7 @@ mod population;
 mod profile_ids;
 mod queue;
 mod release;
+mod score;
 mod segment;
 mod similar;
 mod snapshot;
@@ -30,6 +31,8 @@ mod somebody;
 mod state;
 mod suggestions;
 mod tables;
+mod training_set;
+mod traits;
 mod unify;
 mod upkeep;
 mod write;
@@ -41,10 +44,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use as_of::AsOf;
 pub(crate) use as_of::timestamp_from;
 pub use collect::{Data, IngestOptions, Progress};
-pub use define::DefineResult;
+pub use define::{DefineResult, PeopleChange};
+pub(crate) use group::message_of_type;
 pub use link::DecisionOptions;
 pub use link_profiles::LinkOptions;
-pub(crate) use group::message_of_type;
 pub use open::OpenOptions;
 pub use release::ExportRequest;
 pub(crate) use release::consent_message;
@@ -93,6 +96,7 @@ struct Inner {
     clock: Clock,
     group: group::Group,
     queue: queue::Queue,
+    scorers: score::Scorers,
     strict_consent: bool,
     interrupted: AtomicBool,
     open_handles: AtomicUsize,
@@ -205,6 +209,8 @@ impl Cdp {
             // reads it from there: only slower.
             let _ = self.inner.store.hurry().and_then(|()| self.write_runs());
         }
+        // A scorer may hold the host's own objects, this handle among them.
+        self.inner.scorers.clear();
         self.inner.store.close()
     }
 

@@ -341,8 +341,8 @@ pub static VERBS: &[Verb] = &[
         Ok(Response::Frame(cdp.cohort_members(predictor, cohort, request.size("limit")?, request.text("after")?)?))
     }),
     read("models", &["predictor"], |cdp, request| value(cdp.models(request.text("predictor")?)?)),
-    read("evaluate", &["predictor", "folds"], |cdp, request| {
-        value(cdp.evaluate(request.need_text("predictor")?, request.size("folds")?)?)
+    read("evaluate", &["predictor", "folds", "split"], |cdp, request| {
+        value(cdp.evaluate(request.need_text("predictor")?, request.size("folds")?, request.text("split")?)?)
     }),
     read("explain_prediction", &["predictor", "identifier", "text", "cohort", "top_k"], |cdp, request| {
         let (identifier, text) = (request.get("identifier"), request.text("text")?);

@@ -26,7 +26,24 @@ export interface PredictionExplanation {
   logit: number
   temperature: number
   method: string
-  modelVersion: number
+  modelVersion: number | null
+}
+
+/** A cohort that is told apart by what it is about. */
+export interface DescribedCohort {
+  cohort: string
+  description: string
+  keywords: string[]
+}
+
+/** Says which cohort each text belongs to: a list of answers, one for each text, or JSON text of it. */
+export type Scorer = (
+  texts: string[], cohorts: DescribedCohort[]
+) => ScorerAnswer[] | string | Promise<ScorerAnswer[] | string>
+export interface ScorerAnswer {
+  cohort: string | null
+  /** From 0 to 1. */
+  score: number
 }
 
 export interface SimilarOptions {
@@ -119,6 +136,10 @@ export interface Prediction {
   scores: Record<string, number>
   method: string
   modelVersion: number | null
+  /** The class that the person is labelled with. */
+  label: string | null
+  /** Why a registered scorer was not believed. */
+  lastError: string | null
 }
 
 export interface Decision<Choice = Record<string, unknown>> {
@@ -135,9 +156,50 @@ export interface Exported {
   [field: string]: unknown
 }
 
+/** One piece of evidence between two identifiers; `messages` counts what says the same. */
+export interface LinkStep {
+  from: Record<string, string>
+  to: Record<string, string>
+  messageId: string | null
+  source: string | null
+  decision: number | null
+  rule: string
+  class: 'exact' | 'operator' | 'probable'
+  occurredAt: string
+  messages: number
+}
+
 export interface Link {
   linked: boolean
-  path: Array<{ from: unknown; to: unknown; messageId: string; source: string; rule: string; class: string; occurredAt: string }>
+  /** The shortest path of evidence. */
+  path: LinkStep[]
+  /** Its step with the fewest messages behind it. */
+  weakest: LinkStep | null
+  /** Further paths that share no link. */
+  alternatives: LinkStep[][]
+  /** If they are not linked: the shortest way over all evidence, with a reason where it does not count. */
+  refused: Array<{ from: Record<string, string>; to: Record<string, string>; reason: string | null }>
+}
+
+export interface DecisionOptions {
+  /** From when on it holds, now by default; of several decisions about a pair the latest holds. */
+  timestamp?: Time
+  /** Kept with the decision. */
+  reason?: string
+  /** Change nothing, only tell what would. */
+  dryRun?: boolean
+}
+
+export interface LinkDecision {
+  /** Its number; null in a dry run. */
+  decision: number | null
+  type: 'merge' | 'unlink' | 'separate'
+  /** Whether the two are one person now. */
+  linked: boolean
+  before: Array<{ profileId: string; ids: Record<string, string[]> }>
+  after: Array<{ profileId: string; ids: Record<string, string[]> }>
+  /** What still joins them. */
+  path: LinkStep[]
 }
 
 export interface OpenOptions {
@@ -217,6 +279,7 @@ type EventsOptions = PageOptions & AsOfOption & { event?: string }
 type RejectsOptions = PageOptions & { source?: string; reason?: string }
 type FeatureTableOptions = AsOfOption & { where?: Rule }
 type TableReadOptions = AsOfOption & { columns?: string[]; where?: Rule; limit?: number }
+type EvaluateOptions = { folds?: number; split?: 'stratified' | 'time' }
 type PredictOptions = { text?: string; topK?: number }
 type Definitions = Definition | Definition[] | string | URL
 type DefineOptions = { dryRun?: boolean }
@@ -308,10 +371,19 @@ export class Cdp {
   /** Where each profile id that was ever handed out leads now. */
   resolve(profileIds: string[]): unknown
   resolveAsync(profileIds: string[], options?: AsyncOptions): Promise<unknown>
-  /** Why two identifiers are one person. */
+  /** Makes two identifiers one person, whatever the limits say; `unlink` of the same two takes it back exactly. */
+  merge(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  mergeAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Cuts the direct evidence between two identifiers, past and future. */
+  unlink(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  unlinkAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Keeps two people apart whatever the path between them. */
+  separate(a: Identifier, b: Identifier, options?: DecisionOptions): LinkDecision
+  separateAsync(a: Identifier, b: Identifier, options?: DecisionOptions & AsyncOptions): Promise<LinkDecision>
+  /** Why two identifiers are one person, or why not. */
   explainLink(a: Identifier, b: Identifier): Link
   explainLinkAsync(a: Identifier, b: Identifier, options?: AsyncOptions): Promise<Link>
-  /** How identity resolution stands: sizes of profiles, refused links and why. */
+  /** How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions. */
   identityReport(): unknown
   identityReportAsync(options?: AsyncOptions): Promise<unknown>
 
@@ -349,15 +421,30 @@ export class Cdp {
 
   // Predicting
 
-  /** Trains a predictor on the facts known now and stores the model as a new version. */
+  /**
+   * Trains a predictor on the facts known now and stores the model as a new version: cohorts by TF-IDF and multinomial logistic
+   * regression, a propensity by standardized logistic regression. Of described cohorts it learns which words are alike
+   * (`similarity: 'lsa'`) and asks the registered scorer about every text without an answer. Who denied `ml_training` is left
+   * out; `withheld` counts them.
+   */
   train(predictor: string): Record<string, unknown>
   trainAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
-  /** The cohort or propensity of a person, or of a text. */
+  /**
+   * Lets a function speak for the described cohorts of a predictor while this process has the store open: `trainAsync` keeps its
+   * answers, `predictAsync` asks it about a text without one. An error, or an answer of another shape, is asked for again up to
+   * `attempts` times (5) with growing pauses from `pauseMs` (200); then likeness of words answers, and `lastError` says why.
+   * `train` and `predict` throw meanwhile: they would hold up the thread that has to answer. `null` takes the function away.
+   */
+  registerScorer(predictor: string, scorer: Scorer | null, options?: { method?: string; attempts?: number; pauseMs?: number }): void
+  /**
+   * The cohort or propensity of a person, or of a text. `method` says what answered: `rule`, `model` (probabilities that add up
+   * to one), `lexical/1` or `lsa/1` (cosines), or the method of a registered scorer.
+   */
   predict(predictor: string, options: PredictOptions): Prediction | null
   predict(predictor: string, identifier: Identifier | null, options?: PredictOptions): Prediction | null
   predictAsync(predictor: string, options: PredictOptions & AsyncOptions): Promise<Prediction | null>
   predictAsync(predictor: string, identifier: Identifier | null, options?: PredictOptions & AsyncOptions): Promise<Prediction | null>
-  /** The people of a cohort, highest score first. */
+  /** The people of a cohort, highest score first, with the method that scored each and the class each is labelled with. */
   cohortMembers<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions): Frame<Row>
   cohortMembersAsync<Row = Record<string, unknown>>(predictor: string, cohort: string, options?: PageOptions & AsyncOptions): Promise<Frame<Row>>
   iterateCohortMembers<Row = Record<string, unknown>>(
@@ -366,9 +453,12 @@ export class Cdp {
   /** The trained models, newest last. */
   models(predictor?: string): unknown
   modelsAsync(predictor?: string, options?: AsyncOptions): Promise<unknown>
-  /** Judges a predictor on the facts of now, by folds or on its latest instant; stores nothing. */
-  evaluate(predictor: string, options?: { folds?: number }): Record<string, unknown>
-  evaluateAsync(predictor: string, options?: { folds?: number } & AsyncOptions): Promise<Record<string, unknown>>
+  /**
+   * Judges a predictor on the facts of now; stores nothing. Cohorts by folds whose classes are spread evenly, or with
+   * `split: 'time'` by models of people seen earlier; a propensity on its latest instant, beside the trivial rule.
+   */
+  evaluate(predictor: string, options?: EvaluateOptions): Record<string, unknown>
+  evaluateAsync(predictor: string, options?: EvaluateOptions & AsyncOptions): Promise<Record<string, unknown>>
   /** Why a person or a text has its score: `intercept` and `contributions` add up to the `logit`. */
   explainPrediction(predictor: string, options: ExplainPredictionOptions): PredictionExplanation | null
   explainPrediction(predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions): PredictionExplanation | null
@@ -376,7 +466,10 @@ export class Cdp {
   explainPredictionAsync(
     predictor: string, identifier: Identifier | null, options?: ExplainPredictionOptions & AsyncOptions
   ): Promise<PredictionExplanation | null>
-  /** How far what the model sees now has moved from what it was trained on, column by column. */
+  /**
+   * How far what the model sees now has moved from what it was trained on, column by column: by Kolmogorov-Smirnov or chi-square
+   * up to 1000 reference rows, by Wasserstein or Jensen-Shannon distance beyond; PSI stands beside it.
+   */
   drift(predictor: string): Record<string, unknown>
   driftAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
   /** The people most like some others, the nearest first: by a predictor's texts, or by the numbers in a trait. */

@@ -18,6 +18,8 @@ const PAGE_ROWS = 1000
 const MS_BETWEEN_UPDATES = 100
 const ANSWERS_AT_ONCE = 50
 const FOR_EVER_MS = 2 ** 31 - 1
+// Verbs that ask a registered scorer.
+const ASKING = new Set(['train', 'predict'])
 
 /** Opens a store; without a path, a store in memory. */
 function open(file, options = {}) {
@@ -36,6 +38,7 @@ class Cdp {
   #handle
   #outbox
   #waiting = new Map()
+  #scored = new Set()
   #number = 0
   #timer
 
@@ -72,6 +75,13 @@ class Cdp {
     return this.#watched('ingest', signal, onProgress, call)
   }
 
+  /** Lets a function speak for the described cohorts of a predictor in this process; null takes it away. */
+  registerScorer(predictor, scorer, { method = 'scorer', attempts = 5, pauseMs = 200 } = {}) {
+    answer(native.registerScorer(this.#handle, predictor, scorer ? asking(scorer) : null, method, attempts, pauseMs))
+    if (scorer) this.#scored.add(predictor)
+    else this.#scored.delete(predictor)
+  }
+
   /** Runs a verb by its name in the table, for tools; `request` has the parameters in snake_case. */
   call(verb, request = {}) {
     return answer(native.call(this.#handle, verb, encode(request)))
@@ -79,6 +89,10 @@ class Cdp {
 
   _sync(verb, args) {
     const { request } = requestOf(verb, args)
+    if (ASKING.has(verb.name) && this.#scored.has(request.predictor)) {
+      const message = `the scorer of ${request.predictor} cannot answer while its own thread waits`
+      throw new CdpError({ kind: 'invalid', message, hint: `use ${verb.name}Async` })
+    }
     return names.resultOut(verb.name, answer(native.call(this.#handle, verb.name, encode(request))))
   }
 
@@ -288,6 +302,21 @@ function readDefinitions(definitions) {
 // Outside the class, so that what the addon holds does not hold the store.
 function ringFor(reference) {
   return () => reference.deref()?._answer()
+}
+
+// Outside the class as well. A scorer may answer later, by a promise; what it throws is told by its name alone.
+function asking(scorer) {
+  const ask = async question => {
+    const [number, texts, cohorts] = JSON.parse(question)
+    let said
+    try {
+      said = JSON.stringify({ ok: await scorer(texts, cohorts) })
+    } catch (error) {
+      said = JSON.stringify({ error: error instanceof Error ? error.name : typeof error })
+    }
+    native.scorerAnswered(number, said)
+  }
+  return question => void ask(question)
 }
 
 function answer(text) {

@@ -20,7 +20,7 @@ const IDENTIFIER_PARAMETERS = new Set(['identifier', 'a', 'b'])
 
 /** Fields of results whose content is keyed or written by the user: names of traits, columns, audiences, rules. */
 const OWN_NAMES = new Set([
-  'ids', 'traits', 'features', 'properties', 'context', 'integrations', 'audiences', 'cohorts', 'consents', 'scores', 'labels',
+  'ids', 'identifier', 'traits', 'features', 'properties', 'context', 'integrations', 'audiences', 'cohorts', 'consents', 'scores', 'labels',
   'identifiers', 'refused_links', 'profile_sizes', 'from', 'to', 'rows', 'sample', 'columns', 'choice', 'rule', 'when', 'then', 'otherwise',
   'where', 'value', 'values', 'found', 'current', 'definition', 'definitions', 'parameters', 'raw',
 ])

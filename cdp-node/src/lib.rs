@@ -10,7 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use cdp_core::predict::zero_shot::{Patience, Scorer};
 use cdp_core::records::{JsonFault, Value};
 use cdp_core::wire::{self, Access, Data, VERBS};
 use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
@@ -18,6 +20,8 @@ use napi::bindgen_prelude::{AsyncTask, Buffer, External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, Task};
 use napi_derive::napi;
+
+mod scorer;
 
 /// What JavaScript and a running call tell each other: stop, and how far it is.
 #[derive(Default)]
@@ -240,6 +244,36 @@ pub fn ingest_lines_async(
     watch: &External<Arc<Watch>>,
 ) -> AsyncTask<Job> {
     AsyncTask::new(ingest(cdp, Input::Lines(lines), options, watch))
+}
+
+/// Lets a JavaScript function speak for the described cohorts of a predictor; none takes it away. The function is called
+/// with the JSON text of `[number, texts, cohorts]`, and answers by `scorer_answered`.
+#[napi]
+pub fn register_scorer(
+    cdp: &External<Cdp>,
+    predictor: String,
+    ask: Option<Function<'_, String, ()>>,
+    method: String,
+    attempts: u32,
+    pause_ms: u32,
+) -> napi::Result<String> {
+    let scorer = match ask {
+        Some(ask) => {
+            let ask = ask.build_threadsafe_function().weak::<true>().build()?;
+            let patience =
+                Patience { attempts, first_pause: Duration::from_millis(pause_ms.into()), ..Patience::default() };
+            let scorer = scorer::JavaScriptScorer::new(method, ask);
+            Some((Arc::new(scorer) as Arc<dyn Scorer + Send + Sync>, patience))
+        }
+        None => None,
+    };
+    Ok(guarded(|| cdp.register_scorer(&predictor, scorer).map(|()| wire::envelope(Ok(Value::Null)))))
+}
+
+/// Hands on what a scorer said: `{"ok": answer}`, or `{"error": name}` of what it threw.
+#[napi]
+pub fn scorer_answered(number: u32, answer: String) {
+    scorer::answered(number, &answer);
 }
 
 /// Something to watch a call with.

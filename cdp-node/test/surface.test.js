@@ -21,7 +21,7 @@ test('every verb is a method in both forms, and every method a verb', () => {
     ...verbs.flatMap(name => [name, `${name}Async`]),
     ...iterated.map(verb => camel(`iterate_${verb.name}`)),
     // These act on the handle.
-    'constructor', 'closed', 'call',
+    'constructor', 'closed', 'call', 'registerScorer',
   ]
   assert.deepEqual(methods().sort(), expected.sort())
 })

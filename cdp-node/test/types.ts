@@ -17,6 +17,9 @@ async function shop(): Promise<void> {
   db.members('high_value_30d', { after: page.next ?? undefined })
   for await (const member of db.iterateMembers<Member>('high_value_30d')) member.email.length
   db.predict('interest_cohort', { text: 'trail running' })?.modelVersion?.toFixed()
+  db.registerScorer('taste', async (texts, cohorts) => texts.map(() => ({ cohort: cohorts[0]?.cohort ?? null, score: 0.5 })), { method: 'mine/1', pauseMs: 10 })
+  db.registerScorer('taste', null)
+  db.evaluate('interest_cohort', { folds: 3, split: 'time' })
   db.predict('interest_cohort', { userId: 'u1' }, { topK: 3 })?.scores.hiking?.toFixed()
   const { choice } = db.decide<{ experience: string }>('checkout', { userId: 'u1' }, { event: 'Order Completed', properties: { amount: 120 } })
   choice.experience.length
@@ -29,6 +32,8 @@ async function shop(): Promise<void> {
     if (error instanceof CdpError && error.code === 'busy') error.hint?.length
   }
 
+  // @ts-expect-error: a scorer gives scores
+  db.registerScorer('taste', texts => texts)
   // @ts-expect-error: options are camelCase
   db.members('vip', { order_by: 'x' })
   // @ts-expect-error: a code that does not exist

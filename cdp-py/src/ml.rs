@@ -229,21 +229,25 @@ pub(crate) fn assign_cohorts<'py>(
         .map(|(cohort, description, keywords)| DescribedCohort { cohort, description, keywords })
         .collect();
     let scorer = scorer.map(|callable| Callable { callable, method });
-    let first_pause = std::time::Duration::try_from_secs_f64(pause_seconds)
-        .map_err(|_| to_exception(Error::invalid("the pause is not a number of seconds of at least 0")))?;
-    let patience = Patience { attempts, first_pause, ..Patience::default() };
+    let patience = patience(attempts, pause_seconds)?;
     let assignments = enter(py, || {
         let lexical = LexicalScorer::new(&cohorts, least_score)?;
         let scorer = scorer.as_ref().map(|scorer| scorer as &dyn Scorer);
-        Ok(assign(&lexical, scorer, &texts, patience, &mut std::thread::sleep))
+        Ok(assign(&lexical, scorer, &texts, patience))
     })?;
     values::to_python(py, &assignments.to_value())
 }
 
+pub(crate) fn patience(attempts: u32, pause_seconds: f64) -> PyResult<Patience> {
+    let first_pause = std::time::Duration::try_from_secs_f64(pause_seconds)
+        .map_err(|_| to_exception(Error::invalid("the pause is not a number of seconds of at least 0")))?;
+    Ok(Patience { attempts, first_pause, ..Patience::default() })
+}
+
 /// A scorer in Python: called with the texts and the cohorts as dicts.
-struct Callable {
-    callable: Py<PyAny>,
-    method: String,
+pub(crate) struct Callable {
+    pub(crate) callable: Py<PyAny>,
+    pub(crate) method: String,
 }
 
 impl Scorer for Callable {

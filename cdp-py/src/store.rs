@@ -4,6 +4,7 @@
 //! Ctrl-C is heard. Must never hold a rule, and never let a panic or a forked handle reach the store.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::data::{Input, Raised};
 use crate::frame::Frame;
+use crate::ml::{Callable, patience};
 use crate::values;
 
 // How often a long call looks whether the person pressed Ctrl-C.
@@ -83,6 +85,22 @@ impl Store {
             (Err(_), Some(raised)) => Err(raised),
             (receipt, _) => values::to_python(py, &receipt?.to_value()),
         }
+    }
+
+    /// Lets a callable speak for the described cohorts of a predictor; None takes it away.
+    fn register_scorer(
+        &self,
+        py: Python<'_>,
+        predictor: &str,
+        scorer: Option<Py<PyAny>>,
+        method: String,
+        attempts: u32,
+        pause_seconds: f64,
+    ) -> PyResult<()> {
+        let cdp = self.cdp()?;
+        let patience = patience(attempts, pause_seconds)?;
+        let scorer = scorer.map(|callable| (Arc::new(Callable { callable, method }) as Arc<_>, patience));
+        enter(py, || cdp.register_scorer(predictor, scorer))
     }
 
     /// Closes the store; closing twice is fine.

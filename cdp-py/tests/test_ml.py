@@ -1,5 +1,6 @@
 """`cdp.ml` without a store: scikit-learn's habits, its values, and what a hostile caller may give."""
 
+import json
 import math
 import pickle
 import random
@@ -277,7 +278,7 @@ def test_models_are_judged_explained_watched_and_put_back() -> None:
     assert db.explain_prediction("p", user_id="nobody") is None
 
     drift = db.drift("p")
-    assert drift["drifted"] is False and {column["column"] for column in drift["columns_drift"]} == {"known_terms", "confidence", "cohorts"}
+    assert drift["drifted"] is False and {column["column"] for column in drift["columns_drift"]} == {"vocabulary", "known_terms", "confidence", "cohorts"}
 
     near = db.similar([{"user_id": "u1"}, {"user_id": "u2"}], k=5, predictor="p")
     assert len(near) == 5 and not {"u1", "u2"} & {row["user_id"] for row in near.to_dicts()}
@@ -345,3 +346,95 @@ def test_a_likelihood_is_learned_without_looking_ahead_and_refused_on_too_little
     assert math.isclose(1 / (1 + math.exp(-why["logit"])), prediction.score, abs_tol=1e-9)
     assert {column["column"] for column in db.drift("buys")["columns_drift"]} == {"views", "score"}
     assert db.import_model("buys", db.export_model("buys"))["content_hash"] == report["content_hash"]
+
+
+TASTE = {
+    "kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}],
+    "cohorts": [{"cohort": name, "description": description} for name, description in COHORTS.items()],
+}  # fmt: skip
+
+
+def described_store() -> cdp.Cdp:
+    db = cdp.open(clock="2024-02-01T00:00:00Z", id_seed="scorers")
+    db.define([TASTE, {"kind": "audience", "name": "listeners", "rule": {"cohort": "taste", "is": "music"}}])
+    for user, interests in {"u1": "mountain huts", "u2": "a jazz concert", "u3": "unheard of"}.items():
+        db.identify(user_id=user, traits={"interests": interests}, timestamp="2024-01-01T00:00:00Z")
+    return db
+
+
+def test_a_registered_scorer_is_asked_once_about_each_text_and_its_answers_stay() -> None:
+    db = described_store()
+    asked: list[list[str]] = []
+
+    def scorer(texts: list[str], cohorts: list[dict[str, object]]) -> object:
+        asked.append(texts)
+        assert cohorts[0] == {"cohort": "outdoor", "description": COHORTS["outdoor"], "keywords": []}
+        return json.dumps([{"cohort": "music", "score": 0.75} for _ in texts])
+
+    db.register_scorer("taste", scorer, method="mine/2")
+    assert db.predict("taste", text="new words")["method"] == "mine/2"
+    report = db.train("taste")
+    assert (report["asked"], report["answered"], report["attempts"], report["last_error"]) == (3, 3, 1, None)
+    assert report["scorer"] == "mine/2" and report["coverage"] == 1
+    asked.clear()
+    said = db.predict("taste", user_id="u3")
+    assert (said.cohort, said.score, said.method, said.model_version) == ("music", 0.75, "mine/2", 1)
+    assert [row["user_id"] for row in db.cohort_members("taste", "music")] == ["u1", "u2", "u3"]
+    assert {row["method"] for row in db.table("cohort_scores")} == {"mine/2"}
+    assert [row["user_id"] for row in db.members("listeners", columns=["user_id"])] == ["u1", "u2", "u3"]
+    assert asked == []
+    db.identify(user_id="u1", traits={"interests": "alpine mountains"}, timestamp="2024-01-02T00:00:00Z")
+    assert [row["method"] for row in db.cohort_members("taste", "outdoor")] == ["lexical/1"]
+    assert db.train("taste")["asked"] == 1 and asked == [["alpine mountains"]]
+    db.register_scorer("taste", None)
+    # Kept answers stay with their method; texts without one go by likeness.
+    assert db.predict("taste", user_id="u3").method == "mine/2"
+    assert db.predict("taste", text="jazz").method == "lexical/1"
+    assert db.verify()["ok"]
+
+
+def test_a_failing_or_lying_scorer_loses_nothing() -> None:
+    def fails(texts: list[str], cohorts: list[dict[str, object]]) -> object:
+        raise ConnectionError("secret text")
+
+    lies = [fails, lambda *_: "no json", lambda *_: [], lambda texts, _: [{"cohort": "sailing", "score": 1}] * len(texts)]
+    for lie in [*lies, lambda texts, _: [{"cohort": "music", "score": math.inf}] * len(texts)]:
+        db = described_store()
+        db.register_scorer("taste", lie, pause_seconds=0)
+        said = db.predict("taste", user_id="u2")
+        assert (said.cohort, said.method) == ("music", "lexical/1") and said.last_error and "secret" not in said.last_error
+        report = db.train("taste")
+        assert (report["attempts"], report["answered"], report["answers"]) == (5, 0, 0) and report["last_error"]
+        assert db.models("taste")[0]["last_error"] == report["last_error"]
+        assert [row["user_id"] for row in db.cohort_members("taste", "music")] == ["u2"]
+    with pytest.raises(cdp.NotFoundError):
+        db.register_scorer("none", fails)
+    with pytest.raises(cdp.InvalidError):
+        db.register_scorer("taste", fails, pause_seconds=-1)
+
+
+def test_who_denied_ml_training_is_not_shown_to_a_scorer() -> None:
+    db = described_store()
+    db.consent({"user_id": "u2"}, purpose="ml_training", status="denied", timestamp="2024-01-02T00:00:00Z")
+    asked: list[str] = []
+
+    def scorer(texts: list[str], cohorts: list[dict[str, object]]) -> object:
+        asked.extend(texts)
+        return [{"cohort": None, "score": 0} for _ in texts]
+
+    db.register_scorer("taste", scorer, method="mine/2")
+    assert db.train("taste")["withheld"] == 1
+    assert db.predict("taste", user_id="u2").method == "lexical/1"
+    assert sorted(asked) == ["mountain huts", "unheard of"]
+
+
+def test_a_scorer_may_ask_the_store() -> None:
+    db = described_store()
+
+    def scorer(texts: list[str], cohorts: list[dict[str, object]]) -> object:
+        assert db.stats()["messages"] >= 3
+        db.track("Scored", user_id="u1")
+        return [{"cohort": "music", "score": 1} for _ in texts]
+
+    db.register_scorer("taste", scorer)
+    assert db.train("taste")["answered"] == 3 and db.predict("taste", text="other").cohort == "music"

@@ -115,7 +115,7 @@ pub fn messages(history: &[Fact]) -> Vec<Value> {
 }
 
 /// Identity definitions under which small histories hit every limit; the empty one is the preset.
-pub const IDENTITIES: [&str; 4] = [
+pub const IDENTITIES: [&str; 5] = [
     "",
     r#"{"kind": "identity", "name": "tight", "identifiers": [
         {"type": "user_id", "role": "person", "priority": 1, "limit": 1},
@@ -129,6 +129,10 @@ pub const IDENTITIES: [&str; 4] = [
         {"type": "anonymous_id", "role": "device", "priority": 1, "limit": {"n": 1, "window": "3h"}},
         {"type": "user_id", "role": "person", "priority": 2},
         {"type": "email", "role": "contact", "priority": 2, "limit": 1, "normalize": "email"}]}"#,
+    r#"{"kind": "identity", "name": "tight", "max_identifiers": 4, "traits": {"n": "sum"}, "identifiers": [
+        {"type": "user_id", "role": "person", "priority": 1, "limit": 2},
+        {"type": "email", "role": "contact", "priority": 2, "normalize": "email", "on_conflict": "refuse"},
+        {"type": "anonymous_id", "role": "device", "priority": 9, "on_conflict": "latest_link_wins"}]}"#,
 ];
 
 /// A consent policy, features of every aggregate and audiences over every kind of fact.

@@ -70,7 +70,11 @@ fn decide(db: &Cdp, decision: Decision, at: Timestamp) {
     };
     let (tried, done) = (tried.unwrap(), done.unwrap());
     for part in ["before", "after"] {
-        assert_eq!(tried.get(part).map(Value::to_json), done.get(part).map(Value::to_json), "a dry run tells what will be: {decision:?}");
+        assert_eq!(
+            tried.get(part).map(Value::to_json),
+            done.get(part).map(Value::to_json),
+            "a dry run tells what will be: {decision:?}"
+        );
     }
 }
 
@@ -227,7 +231,8 @@ fn another_handle_takes_decisions_in() {
     };
     let (left, right) = (open(), open());
     for user in ["u0", "u1"] {
-        let message = json(&format!(r#"{{"type": "track", "event": "Seen", "userId": "{user}", "messageId": "{user}"}}"#));
+        let message =
+            json(&format!(r#"{{"type": "track", "event": "Seen", "userId": "{user}", "messageId": "{user}"}}"#));
         ingest(&left, &[message]).unwrap();
     }
     let linked = |db: &Cdp| db.explain_link(&identifier(0), &identifier(1)).unwrap().get("linked").cloned();

@@ -271,6 +271,11 @@ fn audiences_cohorts_and_decisions_are_as_the_flow_vectors_say() {
 }
 
 #[test]
+fn cohorts_are_learned_and_described_as_the_cohort_vectors_say() {
+    check("cohorts.json");
+}
+
+#[test]
 fn every_file_of_vectors_is_run() {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder()).unwrap() {
@@ -281,5 +286,5 @@ fn every_file_of_vectors_is_run() {
         }
     }
     found.sort();
-    assert_eq!(found, ["collect.json", "errors.json", "flows.json", "identity.json", "rules.json"]);
+    assert_eq!(found, ["cohorts.json", "collect.json", "errors.json", "flows.json", "identity.json", "rules.json"]);
 }

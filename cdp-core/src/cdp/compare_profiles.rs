@@ -121,14 +121,14 @@ impl<'a> Snapshot<'a> {
         Ok(ComparedProfiles { profiles, columns, apart, sequence: self.memory.sequence(), row_of })
     }
 
-    /// The node that stands for a profile in a link: the strongest that may join people, by priority, type and value.
-    fn standing_for(&self, nodes: &[u32]) -> u32 {
-        let rank = |node: &u32| {
-            let (identifier_type, value) = self.memory.node(*node);
-            let declared = declared_type(self.catalog.identity(), identifier_type);
-            (declared.on_conflict == OnConflict::LatestLinkWins, declared.priority, identifier_type, value)
+    /// The node that stands for a profile in a link: the strongest that joins people, by priority, type and value.
+    fn standing_for(&self, nodes: &[u32]) -> Option<u32> {
+        let joins = |node: &u32| {
+            let declared = declared_type(self.catalog.identity(), self.memory.node(*node).0);
+            declared.on_conflict != OnConflict::LatestLinkWins
         };
-        nodes.iter().copied().min_by_key(rank).unwrap_or(0)
+        let rank = |node: &u32| (self.type_rule(*node).priority, self.memory.node(*node));
+        nodes.iter().copied().filter(joins).min_by_key(rank)
     }
 }
 
@@ -149,7 +149,7 @@ impl Person<'_> {
             }
         }
         for (name, value) in self.traits(at)? {
-            let since = self.trait_since(&name, at);
+            let since = self.trait_since(&name, at)?;
             let mut compare = |path: String, value: &Value| {
                 let compared = ComparedValue::Trait(path);
                 if let (Some(role), Some(text)) = (roles.role(&compared), text_of(value)) {
@@ -177,8 +177,7 @@ impl Person<'_> {
                 text
             });
         }
-        let Some(since) = since.filter(|_| !values.is_empty()) else { return Ok(None) };
-        let node = self.snapshot.standing_for(&self.nodes);
+        let Some((since, node)) = since.zip(self.snapshot.standing_for(&self.nodes)) else { return Ok(None) };
         let named_at = self.snapshot.memory.firsts(node).named_at();
         Ok(Some(ComparedProfile { node, since: since.max(named_at.unwrap_or(since)), values }))
     }

@@ -1,16 +1,18 @@
 //! Definitions in, one transaction, free in order; equal is unchanged, other is a new version with its backfill.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Cdp;
+use super::snapshot::Snapshot;
+use super::state::State;
 use super::write::Writing;
-use crate::definitions::{Body, Catalog, Definition, Kind, describe_preset, parse_definitions};
+use crate::definitions::{Catalog, Definition, Kind, describe_preset, parse_definitions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::intake;
-use crate::records::{Object, Value};
+use crate::records::{Object, Timestamp, Value};
 use crate::rules;
 use crate::store::{Gathered, StoredDefinition};
 
@@ -27,12 +29,37 @@ pub struct DefineResult {
     pub status: &'static str,
     /// What a person should know although the definition holds.
     pub warnings: Vec<String>,
+    /// In a dry run of an identity definition: what it would make of the people there are.
+    pub people: Option<PeopleChange>,
+}
+
+/// What another identity definition makes of the people there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PeopleChange {
+    /// How many profiles there are.
+    pub profiles_before: u64,
+    /// How many there would be.
+    pub profiles_after: u64,
+    /// How many of the profiles to come consist of several of today's, or of parts of them.
+    pub joined: u64,
+    /// How many of today's profiles would be several.
+    pub split: u64,
 }
 
 impl DefineResult {
-    /// `{kind, name, version, status, warnings}`.
+    /// `{kind, name, version, status, warnings}`, and `people` if it is known.
     pub fn to_value(&self) -> Value {
-        Value::Object(Object::from([
+        let people = self.people.map(|people| {
+            let count = |n: u64| Value::integer(i64::try_from(n).unwrap_or(i64::MAX));
+            let people = Value::object([
+                ("profiles_before", count(people.profiles_before)),
+                ("profiles_after", count(people.profiles_after)),
+                ("joined", count(people.joined)),
+                ("split", count(people.split)),
+            ]);
+            ("people".to_owned(), people)
+        });
+        let mut object = Object::from([
             ("kind".to_owned(), Value::from(self.kind.as_str())),
             ("name".to_owned(), Value::from(self.name.as_str())),
             ("version".to_owned(), Value::integer(self.version)),
@@ -41,19 +68,27 @@ impl DefineResult {
                 "warnings".to_owned(),
                 Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
             ),
-        ]))
+        ]);
+        object.extend(people);
+        Value::Object(object)
     }
 }
 
 impl Cdp {
     /// Makes definitions hold, all or none. They may refer to each other in any order. With `dry_run` nothing changes
-    /// and the result shows what would.
+    /// and the result shows what would; for an identity definition that costs a pass over the log under the write lock.
     ///
     /// Every fault of every definition is reported at once, each with its JSON pointer.
     pub fn define(&self, definitions: &[Value], dry_run: bool) -> Result<Vec<DefineResult>> {
         let definitions = parse_definitions(definitions)?;
         if dry_run {
-            return self.read(|snapshot| plan(snapshot.catalog, &definitions).map(|(results, _)| results));
+            let mut results = self.read(|snapshot| plan(snapshot.catalog, &definitions).map(|(results, _)| results))?;
+            let identity =
+                results.iter_mut().find(|result| result.kind == Kind::Identity && result.status != "unchanged");
+            if let Some(identity) = identity {
+                identity.people = Some(self.try_out(|writing| writing.people_after(definitions))?);
+            }
+            return Ok(results);
         }
         self.write(|writing| writing.define(definitions))
     }
@@ -175,9 +210,15 @@ fn plan(catalog: &Catalog, definitions: &[Definition]) -> Result<(Vec<DefineResu
             Some(held) => (held.version + 1, "updated"),
             None => (1, "created"),
         };
-        let warnings = warnings(definition);
         planned.insert(version, Arc::new(definition.clone()));
-        results.push(DefineResult { kind, name: definition.name.clone(), version, status, warnings });
+        results.push(DefineResult {
+            kind,
+            name: definition.name.clone(),
+            version,
+            status,
+            warnings: Vec::new(),
+            people: None,
+        });
     }
     let faults = rules::check(&planned);
     if let Some((kind, name, _)) = faults.first() {
@@ -205,21 +246,37 @@ fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
     }
 }
 
-fn warnings(definition: &Definition) -> Vec<String> {
-    match &definition.body {
-        Body::Identity(identity) => identity
-            .identifiers
-            .iter()
-            .filter(|identifier| identifier.on_conflict != crate::definitions::OnConflict::KeepFirst)
-            .map(|identifier| {
-                format!("identifier `{}`: on_conflict other than keep_first is not applied yet", identifier.name)
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
 impl Writing<'_> {
+    /// What these definitions would make of the people there are.
+    fn people_after(&mut self, definitions: Vec<Definition>) -> Result<PeopleChange> {
+        self.define(definitions)?;
+        let after = State::rebuild(self.facts, self.state.memory.options())?;
+        let (before, after) = (Snapshot::of_state(self.facts, self.state), Snapshot::of_state(self.facts, &after));
+        let end = Timestamp::from_millis(i64::MAX);
+        let profile_of = |snapshot: &Snapshot<'_>| -> Result<BTreeMap<u32, u32>> {
+            let people = snapshot.people(end)?;
+            let numbered = (0u32..).zip(&people);
+            Ok(numbered
+                .flat_map(|(number, person)| person.absorbed().map(move |node| (node, number)).collect::<Vec<_>>())
+                .collect())
+        };
+        let (before_of, after_of) = (profile_of(&before)?, profile_of(&after)?);
+        let several = |from: &BTreeMap<u32, u32>, to: &BTreeMap<u32, u32>| {
+            let mut parts: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+            for (node, number) in from {
+                parts.entry(*number).or_default().extend(to.get(node));
+            }
+            parts.values().filter(|parts| parts.len() > 1).count() as u64
+        };
+        let n_profiles = |of: &BTreeMap<u32, u32>| of.values().collect::<BTreeSet<&u32>>().len() as u64;
+        Ok(PeopleChange {
+            profiles_before: n_profiles(&before_of),
+            profiles_after: n_profiles(&after_of),
+            joined: several(&after_of, &before_of),
+            split: several(&before_of, &after_of),
+        })
+    }
+
     fn define(&mut self, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
         let (mut results, _) = plan(&self.catalog, &definitions)?;
         let mut catalog = (*self.catalog).clone();

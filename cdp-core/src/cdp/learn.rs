@@ -1,13 +1,16 @@
 //! Cohorts: trained from labelled profiles, kept in the file with the sequence they saw, asked about one or all.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::models::{LabelledTexts, propensity_report, untrained};
-use super::snapshot::Person;
+use super::models::{propensity_report, untrained};
+use super::score::Answer;
+use super::snapshot::{Person, Snapshot};
+use super::training_set::{LabelledTexts, TimedRows};
 use super::{Cdp, Identifier};
 use crate::definitions::PredictorTask;
 use crate::error::{Error, Result};
-use crate::predict::{self, CohortModel, Prediction};
+use crate::predict::{self, CohortModel, Prediction, TrainedModel};
 use crate::records::{Cells, Frame, Object, Value};
 use crate::store::hex;
 
@@ -19,28 +22,43 @@ impl Cdp {
     ///
     /// A cohort predictor learns from the profiles that have both its texts and its label now: TF-IDF (scikit-learn's
     /// formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and definition give the same
-    /// bytes. A propensity predictor learns from everybody as of three instants that lie a horizon apart, the last a horizon
-    /// before the latest fact, and is judged on the last by a model of the earlier ones, beside the trivial rule (recency);
-    /// with fewer than a hundred positive or negative rows it is refused.
+    /// bytes. One with described cohorts learns which words are alike (`similarity: "lsa"`: latent semantic analysis) and
+    /// asks the scorer that is registered, if any, about every text without an answer; see [`Cdp::register_scorer`]. A
+    /// propensity predictor learns from everybody as of three instants that lie a horizon apart, the last a horizon before
+    /// the latest fact, and is judged on the last by a model of the earlier ones, beside the trivial rule (recency); with
+    /// fewer than a hundred positive or negative rows it is refused.
+    ///
+    /// Who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
+    /// that read the predictor are brought up to date in the same transaction.
     pub fn train(&self, predictor: &str) -> Result<Value> {
         let at = self.now();
-        let (definition, texts, rows, sequence) = self.read(|snapshot| {
+        let (definition, texts, timed, earlier, sequence) = self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
-            let (mut texts, mut rows) = (LabelledTexts::default(), Vec::new());
+            let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
-                PredictorTask::Cohort => texts = snapshot.labelled_texts(&definition, at)?,
-                PredictorTask::Propensity => rows = snapshot.timed_rows(&definition)?,
+                PredictorTask::Cohort if !definition.cohorts.is_empty() => {
+                    texts = self.all_texts(snapshot, &definition, at)?;
+                }
+                PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
+                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at)?,
             }
-            Ok((definition, texts, rows, snapshot.memory.sequence()))
+            let earlier = snapshot.models.get(predictor).map(|loaded| loaded.model.clone());
+            Ok((definition, texts, timed, earlier, snapshot.memory.sequence()))
         })?;
         // The slow part runs without any lock; the model says which sequence it saw.
         let (bytes, report, data_hash) = match definition.task {
+            PredictorTask::Cohort if !definition.cohorts.is_empty() => {
+                let earlier = earlier.as_ref().and_then(|model| model.described());
+                let (model, report) = self.train_described(&definition, &texts.documents, earlier)?;
+                let labels = vec![String::new(); texts.documents.len()];
+                (model.to_bytes(), report, predict::hash_of_texts(&texts.documents, &labels))
+            }
             PredictorTask::Cohort => {
                 let model = predict::train(&definition, &texts.documents, &texts.labels)?;
                 (model.to_bytes(), report(&model)?, predict::hash_of_texts(&texts.documents, &texts.labels))
             }
             PredictorTask::Propensity => {
-                let trained = predict::train_propensity(&definition, &rows)?;
+                let trained = predict::train_propensity(&definition, &timed.rows)?;
                 let mut report = propensity_report(&trained.model);
                 if let Value::Object(report) = &mut report {
                     let figures =
@@ -48,18 +66,24 @@ impl Cdp {
                     report.insert("validation".to_owned(), figures(trained.validation));
                     report.insert("baseline".to_owned(), figures(trained.baseline));
                 }
-                (trained.model.to_bytes(), report, predict::hash_of_rows(&rows))
+                (trained.model.to_bytes(), report, predict::hash_of_rows(&timed.rows))
             }
         };
         let Value::Object(mut report) = report else { return Err(Error::internal("a report is no object")) };
         report.insert("data_hash".to_owned(), Value::Text(hex(&data_hash)));
+        let withheld = i64::try_from(texts.withheld + timed.withheld).unwrap_or(i64::MAX);
+        report.insert("withheld".to_owned(), Value::integer(withheld));
         self.append_model(predictor, &bytes, Value::Object(report), Some(sequence))
     }
 
-    /// What a predictor says of a person, or of a text: `{cohort, score, scores, method, model_version}`.
+    /// What a predictor says of a person, or of a text: `{cohort, score, scores, method, model_version, label,
+    /// last_error}`.
     ///
-    /// Rules come first (score 1, method `rule`); below the predictor's threshold, or where no word is known, `cohort`
-    /// is null. `None` if nobody has the identifier.
+    /// Rules come first (score 1, method `rule`), then the trained model (method `model`). Of described cohorts a kept
+    /// answer of the scorer counts first, then the registered scorer is asked (not about who denied `ml_training`), then
+    /// likeness decides (`lsa/1` after training with `similarity: "lsa"`, else `lexical/1`); the scores of a likeness do not
+    /// add up to one. Below the predictor's threshold, or where no word is known, `cohort` is null. `label` is the class
+    /// that the person is labelled with; `last_error` why the scorer was not believed. `None` if nobody has the identifier.
     pub fn predict(
         &self,
         predictor: &str,
@@ -69,14 +93,32 @@ impl Cdp {
     ) -> Result<Option<Value>> {
         let at = self.now();
         let identifier = identifier.map(Identifier::from_value).transpose()?;
-        self.read(|snapshot| {
+        let asks = self.has_scorer(predictor);
+        let found = self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
-            let (prediction, method) = match (&identifier, text) {
+            let described = |document: &[String], may_ask: bool| {
+                let loaded = snapshot.models.get(predictor)?;
+                let model = loaded.model.described()?;
+                let pending = asks && may_ask && !document.is_empty() && !model.is_answered(document);
+                pending.then(|| Said::Pending {
+                    model: loaded.model.clone(),
+                    document: document.to_vec(),
+                    version: loaded.version,
+                })
+            };
+            let (said, label, percentile) = match (&identifier, text) {
                 (None, Some(text)) => {
-                    let model = snapshot.loaded(predictor)?.model.cohort();
-                    let model = model
-                        .ok_or_else(|| Error::invalid("a propensity predictor answers for a person, not for a text"))?;
-                    (model.predict(text), "model")
+                    let document = [text.to_owned()];
+                    let loaded = snapshot.loaded(predictor)?;
+                    let (prediction, method) = match &*loaded.model {
+                        TrainedModel::Cohort(model) => (model.predict(text), "model"),
+                        TrainedModel::Described(model) => model.predict(&document),
+                        TrainedModel::Propensity(_) => {
+                            return Err(Error::invalid("a propensity predictor answers for a person, not for a text"));
+                        }
+                    };
+                    let answered = || Said::of(snapshot, predictor, prediction, method);
+                    (described(&document, true).unwrap_or_else(answered), Value::Null, None)
                 }
                 (Some(identifier), None) => {
                     let person = match snapshot.node_of(identifier)? {
@@ -84,25 +126,48 @@ impl Cdp {
                         None => None,
                     };
                     let Some(person) = person else { return Ok(None) };
-                    match person.predicted(&definition.name, at)? {
-                        Some(predicted) => predicted,
-                        None => return Err(untrained(predictor)),
-                    }
+                    let Some((prediction, method)) = person.predicted(&definition.name, at)? else {
+                        return Err(untrained(predictor));
+                    };
+                    let label =
+                        snapshot.labels(definition)?.map(|labels| labels.of(&person, at)).transpose()?.flatten();
+                    let loaded = snapshot.models.get(predictor).filter(|_| method == "model");
+                    let propensity = loaded.and_then(|loaded| loaded.model.propensity());
+                    let percentile = propensity.map(|model| model.percentile(prediction.score));
+                    let pending = match method {
+                        "rule" => None,
+                        _ => described(&person.document(&definition.text, at)?, self.may_learn_from(&person, at)?),
+                    };
+                    let answered = || Said::of(snapshot, predictor, prediction, method);
+                    (pending.unwrap_or_else(answered), label.map_or(Value::Null, Value::Text), percentile)
                 }
                 _ => return Err(Error::invalid("predict: give either an identifier or a `text`")),
             };
-            let loaded = snapshot.models.get(predictor).filter(|_| method == "model");
-            let percentile =
-                loaded.and_then(|loaded| loaded.model.propensity()).map(|m| m.percentile(prediction.score));
-            let mut answer = prediction_value(prediction, method, loaded.map(|loaded| loaded.version), top_k);
-            if let (Value::Object(answer), Some(percentile)) = (&mut answer, percentile) {
-                answer.insert("percentile".to_owned(), Value::float(percentile));
+            Ok(Some((said, label, percentile)))
+        })?;
+        let Some((said, label, percentile)) = found else { return Ok(None) };
+        // A scorer may take seconds, so it is asked when nothing is held any more.
+        let answer = match said {
+            Said::Answered(answer) => answer,
+            Said::Pending { model, document, version } => match model.described() {
+                Some(model) => self.ask_scorer(predictor, model, &document, version),
+                None => return Err(Error::internal("a scorer was to be asked for a model without described cohorts")),
+            },
+        };
+        let mut value = prediction_value(answer.prediction, &answer.method, answer.model_version, top_k);
+        if let Value::Object(fields) = &mut value {
+            fields.insert("label".to_owned(), label);
+            fields.insert("last_error".to_owned(), answer.last_error.map_or(Value::Null, Value::Text));
+            if let Some(percentile) = percentile {
+                fields.insert("percentile".to_owned(), Value::float(percentile));
             }
-            Ok(Some(answer))
-        })
+        }
+        Ok(Some(value))
     }
 
-    /// The people of a cohort by score, the highest first: `profile_id, user_id, email, score, method`.
+    /// The people of a cohort by score, the highest first: `profile_id, user_id, email, score, method, label`; `label` is
+    /// the class that a person is labelled with. Of described cohorts a registered scorer is not asked: its kept answers
+    /// count.
     pub fn cohort_members(
         &self,
         predictor: &str,
@@ -113,14 +178,9 @@ impl Cdp {
         let at = self.now();
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
-            let is_class = snapshot
-                .models
-                .get(predictor)
-                .and_then(|loaded| loaded.model.cohort())
-                .is_some_and(|model| model.classes().iter().any(|class| class == cohort));
+            let classes = snapshot.models.get(predictor).map(|loaded| loaded.model.classes()).unwrap_or_default();
+            let is_class = classes.iter().any(|class| class == cohort);
             if !is_class && !definition.rules.iter().any(|rule| rule.cohort == cohort) {
-                let model = snapshot.models.get(predictor).and_then(|loaded| loaded.model.cohort());
-                let classes: Vec<String> = model.map(|model| model.classes().to_vec()).unwrap_or_default();
                 return Err(Error::not_found(format!("the predictor `{predictor}` has no cohort `{cohort}`"))
                     .with_hint(if classes.is_empty() {
                         format!("train it: train(\"{predictor}\")")
@@ -128,7 +188,7 @@ impl Cdp {
                         format!("cohorts: {}", classes.join(", "))
                     }));
             }
-            let mut scored: Vec<(f64, &'static str, Person<'_>)> = Vec::new();
+            let mut scored: Vec<(f64, &str, Person<'_>)> = Vec::new();
             for person in snapshot.people(at)? {
                 if let Some((prediction, method)) = person.predicted(predictor, at)?
                     && prediction.cohort.as_deref() == Some(cohort)
@@ -152,12 +212,19 @@ impl Cdp {
             let last = |person: &Person<'_>, kind: &str| {
                 person.ids(at).get(kind).and_then(|values| values.last()).map(|value| (*value).to_owned())
             };
+            let labels = match snapshot.labels(definition)? {
+                Some(labels) => {
+                    scored.iter().map(|(_, _, person)| labels.of(person, at)).collect::<Result<Vec<_>>>()?
+                }
+                None => vec![None; scored.len()],
+            };
             let mut frame = Frame::new(vec![
                 ("profile_id", Cells::Text(scored.iter().map(|(_, _, person)| Some(person.profile_id())).collect())),
                 ("user_id", Cells::Text(scored.iter().map(|(_, _, person)| last(person, "user_id")).collect())),
                 ("email", Cells::Text(scored.iter().map(|(_, _, person)| last(person, "email")).collect())),
                 ("score", Cells::Float64(scored.iter().map(|(score, _, _)| Some(*score)).collect())),
                 ("method", Cells::Text(scored.iter().map(|(_, method, _)| Some((*method).to_owned())).collect())),
+                ("label", Cells::Text(labels)),
             ]);
             frame.next = if more { scored.last().map(|(_, _, person)| person.profile_id()) } else { None };
             Ok(frame)
@@ -178,6 +245,19 @@ impl Cdp {
             });
             Ok(Value::List(reports.collect()))
         })
+    }
+}
+
+/// What a predictor says, or what it takes to ask its scorer.
+enum Said {
+    Answered(Answer),
+    Pending { model: Arc<TrainedModel>, document: Vec<String>, version: Option<u32> },
+}
+
+impl Said {
+    fn of(snapshot: &Snapshot<'_>, predictor: &str, prediction: Prediction, method: &str) -> Said {
+        let model_version = snapshot.model_version(predictor, method);
+        Said::Answered(Answer { prediction, method: method.to_owned(), model_version, last_error: None })
     }
 }
 

@@ -103,7 +103,9 @@ impl Cdp {
     pub fn explain_link(&self, a: &Value, b: &Value) -> Result<Value> {
         let pair = Pair::read(a, b)?;
         self.read(|snapshot| {
-            let [Some(from), Some(to)] = pair.known(snapshot)? else { return Ok(explanation(Vec::new(), Vec::new(), false)) };
+            let [Some(from), Some(to)] = pair.known(snapshot)? else {
+                return Ok(explanation(Vec::new(), Vec::new(), false));
+            };
             if !snapshot.partition.members(from).contains(&to) {
                 let mut refused = Vec::new();
                 for step in snapshot.partition.path_of_any_evidence(from, to, snapshot) {
@@ -142,7 +144,8 @@ fn check_pair(node: u32, other: u32) -> Result<()> {
     if node != other {
         return Ok(());
     }
-    Err(Error::invalid("both identifiers are the same").with_hint("give two different identifiers of the people you mean"))
+    Err(Error::invalid("both identifiers are the same")
+        .with_hint("give two different identifiers of the people you mean"))
 }
 
 impl Writing<'_> {
@@ -162,7 +165,9 @@ impl Writing<'_> {
         }
         match identity::normalize(&declared, std::borrow::Cow::Borrowed(value)) {
             Some(value) => self.node(identifier_type, &value),
-            None => Err(Error::invalid(format!("the value of `{identifier_type}` is a placeholder: it identifies nobody"))),
+            None => {
+                Err(Error::invalid(format!("the value of `{identifier_type}` is a placeholder: it identifies nobody")))
+            }
         }
     }
 }

@@ -3,21 +3,20 @@
 //! Takes the models of the file and the people of a snapshot; leaves reports. A model is never rewritten: the one that
 //! answers is the latest version, and putting an older one back appends its bytes as a new version that says so.
 
+use super::score::described_report;
 use super::snapshot::{Person, Snapshot};
 use super::state::LoadedModel;
+use super::training_set::{LabelledTexts, TimedRows};
 use super::{Cdp, Identifier};
-use crate::definitions::{PredictorDefinition, PredictorLabel, PredictorTask};
+use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
 use crate::predict::{
-    CohortModel, Drift, PropensityModel, SparseRecords, TimedRow, TrainedModel, TrainingOptions, TrainingTexts,
-    cross_validate, drift, train_propensity,
+    Drift, Folds, PropensityModel, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity,
 };
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::ProfileView;
+use crate::rules::{ProfileView, reads_predictor};
 use crate::store::{StoredModel, hex};
 
-/// How many instants a propensity model learns from, each a horizon before the next.
-const INSTANTS: i64 = 3;
 /// From this share of drifted columns on the whole is called drifted.
 const DRIFTED_SHARE: f64 = 0.5;
 const DEFAULT_FOLDS: usize = 5;
@@ -25,32 +24,45 @@ const DEFAULT_FOLDS: usize = 5;
 const EXPORTED_MIN_DF: u32 = 5;
 
 impl Cdp {
-    /// Judges a predictor on the facts of now: a cohort predictor by stratified folds of the labelled profiles, a propensity
-    /// predictor on its latest instant by a model of the earlier ones, beside the trivial rule.
+    /// Judges a predictor on the facts of now: a cohort predictor on labelled profiles that each model did not see, by
+    /// stratified folds (`split: "stratified"`) or in the order in which people were first seen (`split: "time"`: earlier
+    /// people teach, later ones test); a propensity predictor on its latest instant by a model of the earlier ones, beside
+    /// the trivial rule.
     ///
-    /// Trains once for each fold; stores nothing.
-    pub fn evaluate(&self, predictor: &str, folds: Option<usize>) -> Result<Value> {
+    /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
+    pub fn evaluate(&self, predictor: &str, folds: Option<usize>, split: Option<&str>) -> Result<Value> {
         let at = self.now();
         let folds = u32::try_from(folds.unwrap_or(DEFAULT_FOLDS)).unwrap_or(u32::MAX);
-        let (definition, texts, rows) = self.read(|snapshot| {
+        let in_time = match split {
+            None | Some("stratified") => false,
+            Some("time") => true,
+            Some(_) => return Err(Error::invalid("evaluate: `split` is \"stratified\" or \"time\"")),
+        };
+        let (definition, texts, timed) = self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
-            let (mut texts, mut rows) = (LabelledTexts::default(), Vec::new());
+            let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
-                PredictorTask::Cohort => texts = snapshot.labelled_texts(&definition, at)?,
-                PredictorTask::Propensity => rows = snapshot.timed_rows(&definition)?,
+                PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
+                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at)?,
             }
-            Ok((definition, texts, rows))
+            Ok((definition, texts, timed))
         })?;
         let mut report = vec![("predictor".to_owned(), Value::from(predictor))];
+        let withheld =
+            |withheld: u64| ("withheld".to_owned(), Value::integer(i64::try_from(withheld).unwrap_or(i64::MAX)));
         if definition.task == PredictorTask::Propensity {
-            let trained = train_propensity(&definition, &rows)?;
+            let trained = train_propensity(&definition, &timed.rows)?;
             report.push(("validation".to_owned(), trained.validation.map_or(Value::Null, |found| found.to_value())));
             report.push(("baseline".to_owned(), trained.baseline.map_or(Value::Null, |found| found.to_value())));
+            report.push(withheld(timed.withheld));
             return Ok(Value::Object(report.into_iter().collect()));
         }
         let texts_of = TrainingTexts { documents: &texts.documents, labels: &texts.labels, weights: None };
-        let metrics = cross_validate(&TrainingOptions::from(&definition), &texts_of, folds)?;
+        let split = if in_time { Folds::InTime(folds, &texts.first_seen) } else { Folds::Stratified(folds) };
+        let metrics = cross_validate(&TrainingOptions::from(&definition), &texts_of, split)?;
         report.push(("folds".to_owned(), Value::integer(folds)));
+        report.push(("split".to_owned(), Value::from(if in_time { "time" } else { "stratified" })));
+        report.push(withheld(texts.withheld));
         if let Value::Object(figures) = metrics.to_value() {
             report.extend(figures);
         }
@@ -58,7 +70,8 @@ impl Cdp {
     }
 
     /// Why a person or a text has its score: `{cohort, intercept, contributions: [{term, logit}], logit, temperature,
-    /// method, model_version}`; intercept and contributions add up to the logit.
+    /// method, model_version}`; intercept and contributions add up to the logit. Of described cohorts the contributions are
+    /// those to the likeness of words, which is their sum; a scorer explains nothing.
     ///
     /// Without `cohort` it is the most probable one. `top_k` keeps the strongest contributions. `None` if nobody has the
     /// identifier.
@@ -88,7 +101,26 @@ impl Cdp {
             if identifier.is_some() && person.is_none() {
                 return Ok(None);
             }
+            let mut method = "model";
             let (cohort, intercept, parts, logit, temperature) = match (&*loaded.model, &person) {
+                (TrainedModel::Described(model), _) => {
+                    let document = match (&person, text) {
+                        (Some(person), _) => person.document(&definition.text, at)?,
+                        (None, text) => text.iter().map(|text| (*text).to_owned()).collect(),
+                    };
+                    let (likeness, _) = model.likeness(&document);
+                    let best = likeness.scores.into_iter().fold(None, |best: Option<(String, f64)>, one| match best {
+                        Some(best) if best.1 >= one.1 => Some(best),
+                        _ => Some(one),
+                    });
+                    let Some(class) = cohort.map(str::to_owned).or_else(|| best.map(|(class, _)| class)) else {
+                        return Err(Error::not_found("the text is like no cohort; there is nothing to explain"));
+                    };
+                    let (parts, by) = model.explain(&document, &class)?;
+                    method = by;
+                    let sum = parts.iter().map(|(_, part)| part).sum();
+                    (Value::Text(class), 0.0, parts, sum, 1.0)
+                }
                 (TrainedModel::Cohort(model), _) => {
                     let document = match (&person, text) {
                         (Some(person), _) => person.document(&definition.text, at)?,
@@ -136,8 +168,8 @@ impl Cdp {
                 ("contributions", Value::List(contributions.collect())),
                 ("logit", Value::float(logit)),
                 ("temperature", Value::float(temperature)),
-                ("method", Value::from("model")),
-                ("model_version", Value::integer(loaded.version)),
+                ("method", Value::from(method)),
+                ("model_version", loaded.version.map_or(Value::Null, Value::integer)),
             ])))
         })
     }
@@ -152,15 +184,19 @@ impl Cdp {
             let loaded = snapshot.loaded(predictor)?;
             let people = snapshot.people(at)?;
             let mut unknown = Value::Null;
+            let mut documents = Vec::new();
+            for person in people.iter().filter(|_| definition.task == PredictorTask::Cohort) {
+                let document = person.document(&definition.text, at)?;
+                if !document.is_empty() {
+                    documents.push(document);
+                }
+            }
             let columns = match &*loaded.model {
                 TrainedModel::Cohort(model) => {
-                    let mut documents = Vec::new();
-                    for person in &people {
-                        let document = person.document(&definition.text, at)?;
-                        if !document.is_empty() {
-                            documents.push(document);
-                        }
-                    }
+                    unknown = model.unknown_share(&documents).map_or(Value::Null, Value::float);
+                    model.drift(&documents)?
+                }
+                TrainedModel::Described(model) => {
                     unknown = model.unknown_share(&documents).map_or(Value::Null, Value::float);
                     model.drift(&documents)?
                 }
@@ -174,7 +210,7 @@ impl Cdp {
                 columns.iter().filter(|(_, drift)| drift.is_drifted).count() as f64 / columns.len().max(1) as f64;
             Ok(Value::object([
                 ("predictor", Value::from(predictor)),
-                ("model_version", Value::integer(loaded.version)),
+                ("model_version", loaded.version.map_or(Value::Null, Value::integer)),
                 ("drifted", Value::Bool(share >= DRIFTED_SHARE)),
                 ("share_drifted", Value::float(share)),
                 ("unknown_terms", unknown),
@@ -209,12 +245,13 @@ impl Cdp {
 
     /// The bytes of a model in their versioned, checked format: of the latest version, or of one.
     ///
-    /// Terms of fewer than `min_df` documents (5 by default) stay behind, because a rare word may name a person.
+    /// Terms of fewer than `min_df` documents (5 by default) stay behind, because a rare word may name a person; so do the
+    /// answers of a scorer, which speak of the texts of this store.
     pub fn export_model(&self, predictor: &str, version: Option<u32>, min_df: Option<u32>) -> Result<Vec<u8>> {
         let bytes = self.read(|snapshot| {
             let version = match version {
                 Some(version) => version,
-                None => snapshot.loaded(predictor)?.version,
+                None => snapshot.loaded(predictor)?.version.ok_or_else(|| untrained(predictor))?,
             };
             snapshot.facts.model_bytes(predictor, version)?.ok_or_else(|| {
                 Error::not_found(format!("the predictor `{predictor}` has no version {version} of its model"))
@@ -224,6 +261,7 @@ impl Cdp {
         match TrainedModel::from_bytes(&bytes)? {
             TrainedModel::Cohort(model) => Ok(model.without_rare_terms(min_df.unwrap_or(EXPORTED_MIN_DF))?.to_bytes()),
             TrainedModel::Propensity(_) => Ok(bytes),
+            TrainedModel::Described(model) => Ok(model.without_people(min_df.unwrap_or(EXPORTED_MIN_DF))?.to_bytes()),
         }
     }
 
@@ -234,7 +272,8 @@ impl Cdp {
         let definition = self.read(|snapshot| snapshot.catalog.predictor(predictor).cloned())?;
         let model = TrainedModel::from_bytes(bytes)?;
         let fits = match &model {
-            TrainedModel::Cohort(_) => definition.task == PredictorTask::Cohort,
+            TrainedModel::Cohort(_) => definition.task == PredictorTask::Cohort && definition.cohorts.is_empty(),
+            TrainedModel::Described(model) => model.cohorts() == definition.cohorts,
             TrainedModel::Propensity(model) => {
                 definition.task == PredictorTask::Propensity
                     && model.weights().map(|(feature, _)| feature).eq(definition.features.iter().map(String::as_str))
@@ -246,6 +285,7 @@ impl Cdp {
         let report = match &model {
             TrainedModel::Cohort(model) => super::learn::report(model)?,
             TrainedModel::Propensity(model) => propensity_report(model),
+            TrainedModel::Described(model) => described_report(model),
         };
         let Value::Object(mut report) = report else { return Err(Error::internal("a report is no object")) };
         report.insert("imported".to_owned(), Value::Bool(true));
@@ -294,6 +334,10 @@ impl Cdp {
             };
             writing.facts.put_model(&stored, bytes)?;
             writing.models_changed();
+            let catalog = writing.catalog.clone();
+            if catalog.audiences().any(|audience| reads_predictor(&audience.rule, &catalog, predictor)) {
+                writing.reload_at_the_end(false);
+            }
             Ok(report)
         })
     }
@@ -337,13 +381,6 @@ pub(super) fn untrained(predictor: &str) -> Error {
         .with_hint(format!("train it: train(\"{predictor}\")"))
 }
 
-/// Documents with the class of each.
-#[derive(Default)]
-pub(super) struct LabelledTexts {
-    pub(super) documents: Vec<Vec<String>>,
-    pub(super) labels: Vec<String>,
-}
-
 impl<'a> Snapshot<'a> {
     /// The model that answers for a predictor.
     pub(super) fn loaded(&self, predictor: &str) -> Result<&'a LoadedModel> {
@@ -351,55 +388,9 @@ impl<'a> Snapshot<'a> {
         self.models.get(predictor).ok_or_else(|| untrained(predictor))
     }
 
-    /// The people that have both the texts and the label of a cohort predictor.
-    pub(super) fn labelled_texts(&'a self, definition: &PredictorDefinition, at: Timestamp) -> Result<LabelledTexts> {
-        let Some(PredictorLabel::Trait(label)) = &definition.label else {
-            return Err(Error::invalid(format!(
-                "the predictor `{}` has no label trait to learn from",
-                definition.name
-            ))
-            .with_hint("give it \"label\": {\"trait\": \"...\"}"));
-        };
-        let mut texts = LabelledTexts::default();
-        for person in self.people(at)? {
-            let Some(Value::Text(class)) = person.trait_value(label, at)? else { continue };
-            let document = person.document(&definition.text, at)?;
-            if !document.is_empty() && !class.is_empty() {
-                texts.documents.push(document);
-                texts.labels.push(class);
-            }
-        }
-        Ok(texts)
-    }
-
-    /// Everybody who had an event by then, as of instants that lie one horizon apart, the last of them one horizon before the
-    /// latest fact: features of facts up to the instant, the label of events strictly after it.
-    pub(super) fn timed_rows(&'a self, definition: &PredictorDefinition) -> Result<Vec<TimedRow>> {
-        let Some(PredictorLabel::Event { event, horizon }) = &definition.label else {
-            return Err(Error::invalid(format!("the predictor `{}` has no event to learn from", definition.name)));
-        };
-        let horizon_ms = horizon.millis();
-        let Some(latest) = self.memory.greatest_occurred_at() else { return Ok(Vec::new()) };
-        let mut rows = Vec::new();
-        for instant in 1..=INSTANTS {
-            let at = latest.plus_millis(-horizon_ms * instant);
-            let end = at.plus_millis(horizon_ms);
-            for person in self.people(at)? {
-                let past = person.events().iter().filter(|happened| happened.occurred_at <= at);
-                let Some(last) = past.map(|happened| happened.occurred_at).max() else { continue };
-                let number = person.event_number(event);
-                let follows = person.events().iter().any(|happened| {
-                    Some(happened.event) == number && happened.occurred_at > at && happened.occurred_at <= end
-                });
-                rows.push(TimedRow {
-                    at: at.millis(),
-                    values: person.feature_row(definition, at)?,
-                    is_positive: follows,
-                    quiet_for: (at.millis() - last.millis()) as f64,
-                });
-            }
-        }
-        Ok(rows)
+    /// The version of the model behind a score; none behind a rule, or behind cohorts that were never trained.
+    pub(super) fn model_version(&self, predictor: &str, method: &str) -> Option<u32> {
+        self.models.get(predictor).filter(|_| method != "rule").and_then(|loaded| loaded.version)
     }
 }
 
@@ -418,35 +409,6 @@ impl Person<'_> {
             })
         };
         definition.features.iter().map(value).collect()
-    }
-}
-
-impl CohortModel {
-    /// How far the known terms, the confidence and the given classes of these documents have moved from training's.
-    pub(super) fn drift(&self, documents: &[Vec<String>]) -> Result<Vec<(String, Drift)>> {
-        let records: SparseRecords = self.vectorizer().transform_all(documents)?;
-        let (mut known, mut confidence) = (Vec::new(), Vec::new());
-        let mut given = vec![0u64; self.classes().len()];
-        for ((columns, _), document) in records.rows().zip(documents) {
-            if columns.is_empty() {
-                continue;
-            }
-            known.push(columns.len() as f64);
-            let prediction = self.probabilities(document);
-            let best = prediction.iter().copied().fold(0.0, f64::max);
-            confidence.push(best);
-            if let Some(count) =
-                prediction.iter().position(|share| *share == best).and_then(|place| given.get_mut(place))
-            {
-                *count += 1;
-            }
-        }
-        let reference = self.reference();
-        Ok(vec![
-            ("known_terms".to_owned(), reference.known_terms.drift(&known)?),
-            ("confidence".to_owned(), reference.confidence.drift(&confidence)?),
-            ("cohorts".to_owned(), drift::counts_drift(&reference.given, &given)?),
-        ])
     }
 }
 

@@ -234,6 +234,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         clock,
         group: super::group::Group::default(),
         queue: super::queue::Queue::default(),
+        scorers: super::score::Scorers::default(),
         strict_consent: options.strict_consent,
         interrupted: AtomicBool::new(false),
         open_handles: AtomicUsize::new(0),

@@ -87,16 +87,18 @@ impl<'a> Snapshot<'a> {
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
+            let somebody = Somebody::new(self, nodes.to_vec())?;
             let holds = match planned {
+                // Columns know nothing of values that are theirs for a time.
+                Some(_) if !somebody.held.is_empty() => None,
                 Some(planned) => verdict(&verdicts, planned, profile),
                 None => Some(true),
             };
             if holds == Some(false) {
                 continue;
             }
-            let somebody = Somebody { snapshot: self, nodes: nodes.to_vec() };
             let Some(somebody) = meant(somebody, whom, holds, at)? else { continue };
-            let told = match has_columns {
+            let told = match has_columns && somebody.held.is_empty() {
                 true => wishes.iter().map(|wish| wish.told(&tallies, &verdicts, profile)).collect(),
                 false => vec![None; wishes.len()],
             };
@@ -110,7 +112,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn n_people(&self, at: Timestamp) -> Result<usize> {
         let mut n_people = 0;
         for nodes in self.profiles_at(at).iter() {
-            let somebody = Somebody { snapshot: self, nodes: nodes.to_vec() };
+            let somebody = Somebody::new(self, nodes.to_vec())?;
             n_people += usize::from(meant(somebody, Whom::Everybody, Some(true), at)?.is_some());
         }
         Ok(n_people)

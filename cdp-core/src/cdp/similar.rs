@@ -52,7 +52,8 @@ impl Cdp {
                     let definition = snapshot.catalog.predictor(predictor)?;
                     let model = snapshot.loaded(predictor)?.model.clone();
                     if model.cohort().is_none() {
-                        return Err(Error::invalid(format!("the predictor `{predictor}` reads no text")));
+                        return Err(Error::invalid(format!("the predictor `{predictor}` has learned no words"))
+                            .with_hint("use a cohort predictor with a `label`, or an `embedding`"));
                     }
                     Reads::Texts(definition, model)
                 }

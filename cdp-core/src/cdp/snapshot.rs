@@ -13,13 +13,14 @@ use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{
-    Decisions, Link, NodeRules, PartitionView, ProbableLinks, TypeRule, TypeRules, decision_number, declared_type, probable_number,
+    Decisions, Link, NodeRules, PartitionView, ProbableLinks, TypeRule, TypeRules, decision_number, declared_type,
+    is_within, probable_number,
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Object, Path, Timestamp, Value};
+use crate::records::{Number, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, TraitWrite, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
@@ -142,6 +143,7 @@ impl<'a> Snapshot<'a> {
 
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
+        let node = self.partition.holder_at(node, at, self)?;
         let person = Person::new(self, self.partition.nodes_of_at(node, at))?;
         Ok(person.exists_at(at).then_some(person))
     }
@@ -296,7 +298,7 @@ impl<'a> Deref for Person<'a> {
 
 impl<'a> Person<'a> {
     pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Person<'a>> {
-        Person::of(Somebody { snapshot, nodes })
+        Person::of(Somebody::new(snapshot, nodes)?)
     }
 
     /// Reads somebody's timeline.
@@ -304,6 +306,18 @@ impl<'a> Person<'a> {
         let mut facts = Gathered::default();
         for node in &somebody.nodes {
             somebody.snapshot.memory.gather(somebody.snapshot.facts, *node, &mut facts)?;
+        }
+        for (value, spans) in &somebody.held {
+            let n_before = facts.timeline.len();
+            somebody.snapshot.memory.gather(somebody.snapshot.facts, *value, &mut facts)?;
+            let own = facts.timeline.split_off(n_before);
+            facts.timeline.extend(own.into_iter().filter(|event| is_within(spans, event.occurred_at)));
+            if let Some((_, annex)) = facts.nodes.last_mut() {
+                annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
+                annex.traits.retain(|write| is_within(spans, write.occurred_at));
+                annex.consents.retain(|write| is_within(spans, write.occurred_at));
+                annex.accounts.retain(|write| is_within(spans, write.occurred_at));
+            }
         }
         facts.sort();
         Ok(Person { somebody, facts, hypothetical: None })
@@ -327,7 +341,7 @@ impl<'a> Person<'a> {
         self
     }
 
-    fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
+    pub(super) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
         self.facts.nodes.iter().map(|(node, facts)| (*node, facts))
     }
 
@@ -369,56 +383,6 @@ impl<'a> Person<'a> {
                 (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
             },
         )
-    }
-
-    /// Every trait that has a value at `at`.
-    pub(super) fn traits(&self, at: Timestamp) -> Result<Object> {
-        let names: BTreeSet<&str> =
-            self.facts().flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
-        let mut traits = Object::new();
-        for name in names {
-            if let Some(value) = self.trait_named(name, at)? {
-                traits.insert(name.to_owned(), value.clone());
-            }
-        }
-        Ok(traits)
-    }
-
-    /// The last writer by (event time, message id) wins; a null is a tombstone.
-    fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
-        let mut latest: Vec<&TraitWrite> = Vec::new();
-        for (_, facts) in self.facts() {
-            for write in facts.traits.iter().filter(|write| write.occurred_at <= at && write.name.as_ref() == name) {
-                match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
-                    Some(Ordering::Less) => continue,
-                    Some(Ordering::Greater) => latest.clear(),
-                    Some(Ordering::Equal) | None => {}
-                }
-                latest.push(write);
-            }
-        }
-        let mut winner = latest.first().copied();
-        // Message ids are looked up only where writes of one millisecond disagree.
-        if !latest.windows(2).all(|pair| matches!(pair, [left, right] if left.value == right.value)) {
-            let mut greatest = String::new();
-            for write in latest {
-                let message_id = ProfileView::message_id(self, write.sequence)?;
-                if message_id >= greatest {
-                    (greatest, winner) = (message_id, Some(write));
-                }
-            }
-        }
-        Ok(winner.map(|write| write.value.as_ref()).filter(|value| !value.is_null()))
-    }
-
-    /// Since when a trait has had the value that it has at `at`.
-    pub(super) fn trait_since(&self, name: &str, at: Timestamp) -> Option<Timestamp> {
-        let value = self.trait_named(name, at).ok()??;
-        let writes = self.facts().flat_map(|(_, facts)| facts.traits.iter());
-        let mut writes: Vec<&TraitWrite> =
-            writes.filter(|write| write.occurred_at <= at && write.name.as_ref() == name).collect();
-        writes.sort_by_key(|write| std::cmp::Reverse(write.occurred_at));
-        writes.into_iter().take_while(|write| write.value.as_ref() == value).last().map(|write| write.occurred_at)
     }
 
     /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
@@ -489,20 +453,24 @@ impl<'a> Person<'a> {
         Ok(items)
     }
 
-    /// What a predictor says of this person: its rules first, then its model.
-    pub(super) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'static str)>> {
+    /// What a predictor says of this person, and the method: its rules first, then its model.
+    pub(super) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'a str)>> {
         let definition = self.snapshot.catalog.predictor(predictor)?;
         for rule in &definition.rules {
             if evaluate(&rule.when, self, at)? {
                 return Ok(Some((Prediction::certain(&rule.cohort), "rule")));
             }
         }
-        let Some(loaded) = self.snapshot.models.get(predictor) else { return Ok(None) };
+        let models: &'a BTreeMap<String, LoadedModel> = self.snapshot.models;
+        let Some(loaded) = models.get(predictor) else { return Ok(None) };
         let prediction = match &*loaded.model {
             TrainedModel::Cohort(model) => model.predict(&self.document(&definition.text, at)?),
             TrainedModel::Propensity(model) => {
                 let score = model.predict(&self.feature_row(definition, at)?)?;
                 Prediction { cohort: None, score, scores: Vec::new() }
+            }
+            TrainedModel::Described(model) => {
+                return Ok(Some(model.predict(&self.document(&definition.text, at)?)));
             }
         };
         Ok(Some((prediction, "model")))
@@ -521,11 +489,11 @@ fn add_text(value: Option<Value>, items: &mut Vec<String>) {
 impl ProfileView for Person<'_> {
     fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
         if let Some(whole) = self.trait_named(path.as_str(), at)? {
-            return Ok(Some(whole.clone()));
+            return Ok(Some(whole.into_owned()));
         }
         let Some((name, _)) = path.as_str().split_once('.') else { return Ok(None) };
         let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
-        let holder = Value::object([(name, value.clone())]);
+        let holder = Value::object([(name, value.into_owned())]);
         Ok(path.find(&holder).filter(|found| !found.is_null()))
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::snapshot::Snapshot;
 use crate::definitions::Role;
+use crate::error::Result;
+use crate::identity::{Span, is_within, reach_back};
 use crate::records::Timestamp;
 
 /// The nodes of one person.
@@ -12,9 +14,23 @@ pub(super) struct Somebody<'a> {
     pub(super) snapshot: &'a Snapshot<'a>,
     /// In the order of their numbers.
     pub(super) nodes: Vec<u32>,
+    /// Values that are theirs for a time, each with its spans.
+    pub(super) held: Vec<(u32, Vec<Span>)>,
 }
 
 impl<'a> Somebody<'a> {
+    /// The person of these nodes, with what they hold for a time.
+    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Somebody<'a>> {
+        let held = snapshot.partition.held_with(&nodes, snapshot)?;
+        Ok(Somebody { snapshot, nodes, held })
+    }
+
+    /// Every node whose memberships are theirs: their own, and the values that they held first.
+    pub(super) fn absorbed(&self) -> impl Iterator<Item = u32> {
+        let held = self.held.iter().filter(|(_, spans)| reach_back(spans)).map(|(value, _)| *value);
+        self.nodes.iter().copied().chain(held)
+    }
+
     /// The first node: the one named earliest, then by priority, then by value.
     pub(super) fn first_node(&self) -> u32 {
         match self.nodes.as_slice() {
@@ -35,6 +51,9 @@ impl<'a> Somebody<'a> {
 
     /// Whether a message of these nodes had happened by `at`; `None` if only the timeline tells.
     pub(super) fn existed_at(&self, at: Timestamp) -> Option<bool> {
+        if !self.held.is_empty() {
+            return None;
+        }
         let memory = &self.snapshot.memory;
         let own = || self.nodes.iter().map(|node| memory.firsts(*node)).filter(|firsts| firsts.sequence().is_some());
         if own().next().is_none() {
@@ -51,7 +70,8 @@ impl<'a> Somebody<'a> {
     /// The nodes named by `at`, by first naming, then value.
     pub(super) fn nodes_named_by(&self, at: Timestamp) -> Vec<u32> {
         let mut named: Vec<(Timestamp, &str, u32)> = Vec::new();
-        for node in &self.nodes {
+        let held = self.held.iter().filter(|(_, spans)| is_within(spans, at)).map(|(value, _)| value);
+        for node in self.nodes.iter().chain(held) {
             let first = self.snapshot.memory.firsts(*node).named_at();
             if let Some(first) = first.filter(|first| *first <= at) {
                 named.push((first, self.snapshot.memory.node(*node).1, *node));

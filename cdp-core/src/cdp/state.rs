@@ -12,14 +12,15 @@ use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Decisions, Link, Partition, ProbableLinks, TypeRules};
-use crate::predict::TrainedModel;
+use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
 use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, StoredLink};
 
-/// A trained model and its version.
+/// A model and its version.
 #[derive(Clone)]
 pub(super) struct LoadedModel {
-    pub(super) version: u32,
+    /// Absent for described cohorts that were never trained: likeness of words needs no training.
+    pub(super) version: Option<u32>,
     pub(super) model: Arc<TrainedModel>,
 }
 
@@ -99,6 +100,7 @@ impl State {
         look_back_ms: i64,
         memory: Memory,
     ) -> Result<State> {
+        let models = load_models(facts, &catalog)?;
         Ok(State {
             meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
             memory,
@@ -109,7 +111,7 @@ impl State {
             decisions: Arc::default(),
             probable: Arc::default(),
             memberships: Memberships::default(),
-            models: load_models(facts)?,
+            models,
             profile_ids: ProfileIds::default(),
         })
     }
@@ -156,7 +158,7 @@ impl State {
             return Ok(());
         }
         if self.meta.model_sequence != meta.model_sequence {
-            self.models = load_models(facts)?;
+            self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
         self.append(facts, meta, self.memory.sequence, EVERYTHING)
@@ -269,13 +271,7 @@ fn look_back_ms(catalog: &Catalog) -> Result<i64> {
 }
 
 pub(super) fn link_of(link: &StoredLink) -> Link {
-    Link {
-        node: link.node,
-        other: link.other,
-        occurred_at: link.occurred_at,
-        sequence: link.sequence,
-        rule: link.rule,
-    }
+    Link { node: link.node, other: link.other, occurred_at: link.occurred_at, sequence: link.sequence, rule: link.rule }
 }
 
 /// The probable links that hold under the definitions, of the run that was the last one at a known time.
@@ -300,7 +296,8 @@ pub(super) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-pub(super) fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedModel>> {
+/// The model that answers for each predictor: the latest trained one, or described cohorts as they are.
+pub(super) fn load_models(facts: Facts<'_>, catalog: &Catalog) -> Result<BTreeMap<String, LoadedModel>> {
     let mut latest: BTreeMap<String, u32> = BTreeMap::new();
     for stored in facts.models()? {
         latest.insert(stored.predictor, stored.version);
@@ -309,8 +306,25 @@ pub(super) fn load_models(facts: Facts<'_>) -> Result<BTreeMap<String, LoadedMod
     for (predictor, version) in latest {
         if let Some(bytes) = facts.model_bytes(&predictor, version)? {
             let model = Arc::new(TrainedModel::from_bytes(&bytes)?);
-            models.insert(predictor, LoadedModel { version, model });
+            models.insert(predictor, LoadedModel { version: Some(version), model });
         }
+    }
+    for definition in catalog.predictors() {
+        let stored = models.get(&definition.name);
+        if definition.cohorts.is_empty() {
+            // What was trained of cohorts that were described before cannot answer for others.
+            if stored.is_some_and(|stored| stored.model.described().is_some()) {
+                models.remove(&definition.name);
+            }
+            continue;
+        }
+        let trained = stored.and_then(|stored| stored.model.described().map(|model| (stored.version, model)));
+        let (version, model) = match trained.filter(|(_, model)| model.cohorts() == definition.cohorts) {
+            Some((version, model)) => (version, model.clone().with_threshold(definition.threshold)),
+            None => (None, DescribedModel::lexical(definition)?),
+        };
+        let model = Arc::new(TrainedModel::Described(Box::new(model)));
+        models.insert(definition.name.clone(), LoadedModel { version, model });
     }
     Ok(models)
 }

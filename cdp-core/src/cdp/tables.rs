@@ -1,14 +1,15 @@
 //! The store as tables, for those who bring their own engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::segment::matching;
 use super::link_tables::{link_decisions_table, links_table};
+use super::segment::matching;
 use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp};
 use crate::definitions::{Rule, nearest};
 use crate::error::{Error, Result};
+use crate::identity::{Span, is_within};
 use crate::records::{Cells, Column, Frame, Timestamp, Value};
 use crate::rules;
 use crate::store::StoredMessage;
@@ -86,7 +87,7 @@ impl Cdp {
             "traits" => &["profile_id", "name", "value"],
             "features" => &["profile_id", "name", "value"],
             "memberships" => &["profile_id", "audience"],
-            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method"],
+            "cohort_scores" => &["profile_id", "predictor", "cohort", "score", "method", "model_version"],
             "accounts" => &["profile_id", "account_type", "account"],
             _ => &["profile_id", "purpose", "status", "effective", "since"],
         });
@@ -140,6 +141,7 @@ impl Cdp {
                             cohort,
                             Value::float(prediction.score),
                             Value::from(method),
+                            snapshot.model_version(&predictor.name, method).map_or(Value::Null, Value::integer),
                         ]);
                     }
                 }
@@ -169,6 +171,7 @@ impl Cdp {
 
 fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
     let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];
+    let mut held: BTreeMap<u32, Vec<(Vec<Span>, Arc<str>)>> = BTreeMap::new();
     for found in snapshot.find(matching(rule), &[], at)? {
         let id: Arc<str> = Arc::from(found.somebody.profile_id());
         for node in &found.somebody.nodes {
@@ -176,10 +179,19 @@ fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> 
                 *place = Some(id.clone());
             }
         }
+        for (value, spans) in &found.somebody.held {
+            let of_value = held.entry(*value).or_default();
+            of_value.push((spans.clone(), id.clone()));
+        }
     }
+    let holder = |node: u32, at: Timestamp| {
+        let of_value = held.get(&node)?;
+        of_value.iter().find(|(spans, _)| is_within(spans, at)).map(|(_, id)| id)
+    };
     let mut table = EventsTable { profile_ids: Some(Vec::new()), ..EventsTable::default() };
     snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
         let profile_id = profile_of.get(row.node as usize).and_then(Option::as_ref);
+        let profile_id = profile_id.or_else(|| holder(row.node, row.occurred_at));
         if let Some(profile_id) = profile_id.filter(|_| row.occurred_at <= at) {
             table.push(snapshot, row.read(&snapshot.memory)?, Some(profile_id));
         }

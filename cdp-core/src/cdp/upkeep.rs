@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
+use super::Cdp;
 use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
 use super::write::Writing;
-use super::Cdp;
 use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
@@ -54,6 +54,7 @@ impl Writing<'_> {
         let mut found = Vec::new();
         let snapshot = self.snapshot();
         // Facts that lay in the future when they came are due when `to` passes them.
+        let touched = with_holders(&snapshot, touched);
         let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
         let mut due = touched;
         if let Some(since) = since
@@ -64,6 +65,7 @@ impl Writing<'_> {
         if let Some(since) = since {
             due.extend(snapshot.decisions.merged_between(since, to));
         }
+        due = with_holders(&snapshot, due);
         due.sort_unstable();
         due.dedup();
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
@@ -77,6 +79,9 @@ impl Writing<'_> {
             let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
             let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
             for node in due.iter().copied().chain(everybody) {
+                if snapshot.partition.is_held(node) {
+                    continue;
+                }
                 // Who stood together at `to` does so today: one look at them all spares most the exact one.
                 let together = snapshot.partition.members(node);
                 if !upkeep.is_in(&together) && !concern.may_mean(&snapshot, &together) {
@@ -90,6 +95,9 @@ impl Writing<'_> {
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
+                if snapshot.partition.is_held(node) {
+                    continue;
+                }
                 let together = snapshot.partition.members(node);
                 let is_in = upkeep.is_in(&together);
                 if !(is_in || directions.may_enter && concern.may_mean(&snapshot, &together)) {
@@ -169,10 +177,10 @@ impl Writing<'_> {
             let mut gone = members.nodes();
             for person in snapshot.members_at(audience, at)? {
                 let node = person.first_node();
-                for member in &person.nodes {
+                let mut merged: Vec<u32> = person.absorbed().collect();
+                for member in &merged {
                     gone.remove(member);
                 }
-                let mut merged = person.nodes.clone();
                 merged.retain(|other| *other != node && members.contains(*other));
                 let is_new = !members.contains(node);
                 if is_new || !merged.is_empty() {
@@ -202,6 +210,14 @@ impl Writing<'_> {
         // The outbox keeps its changes; nothing before this one counts any more.
         self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)
     }
+}
+
+/// These nodes, and whoever holds one of them or ever did.
+fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
+    if snapshot.partition.holds_nothing() {
+        return nodes;
+    }
+    nodes.iter().flat_map(|node| snapshot.partition.holders_of(*node)).chain(nodes.iter().copied()).collect()
 }
 
 /// How an event that leaves a window can change an outcome.
@@ -240,7 +256,9 @@ impl Concern {
     /// Whether a profile of these nodes has had what the rule needs.
     fn may_mean(&self, snapshot: &Snapshot<'_>, nodes: &[u32]) -> bool {
         let had = nodes.iter().fold(0, |bits, node| bits | snapshot.memory.firsts(*node).events());
-        self.needed.iter().all(|needed| had & needed != 0)
+        // Who holds values for a time is asked.
+        let holds_values = !snapshot.partition.holds_nothing();
+        holds_values || self.needed.iter().all(|needed| had & needed != 0)
     }
 
     /// Whether the outcome may change for everybody in `(since, to]`: a date in the rule, or one in somebody's traits.
@@ -265,6 +283,13 @@ impl Concern {
             });
         }
         let mut nodes: Vec<(u32, Directions)> = nodes.into_iter().collect();
+        if !snapshot.partition.holds_nothing() {
+            let own = |(node, directions): &(u32, Directions)| {
+                let directions = *directions;
+                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (holder, directions))
+            };
+            nodes = nodes.iter().flat_map(own).collect();
+        }
         nodes.sort_unstable_by_key(|(node, _)| *node);
         nodes
     }
@@ -308,7 +333,7 @@ impl Upkeep<'_, '_> {
         let person = self.people.get(nodes)?;
         let node = person.first_node();
         let merged: Vec<u32> =
-            person.nodes.iter().copied().filter(|other| *other != node && self.members.contains(*other)).collect();
+            person.absorbed().filter(|other| *other != node && self.members.contains(*other)).collect();
         let was_member = self.members.contains(node);
         // Before the first fact nothing was said: the time of interest begins at the beginning.
         let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));

@@ -13,7 +13,8 @@ use crate::identity::{self, Decisions, Identified, Link, PartitionOverlay, Proba
 use crate::intake;
 use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{
-    Decision, Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredLink, StoredMessage,
+    Decision, Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredLink,
+    StoredMessage,
 };
 
 /// A transaction that holds the write lock.
@@ -238,6 +239,7 @@ impl<'w> Writing<'w> {
 
     /// Whether an earlier message has said what a link says, before this transaction.
     fn is_said(&self, link: &StoredLink) -> bool {
+        // A value that belongs to whoever was linked last is said to belong to them each time: it is in no component.
         self.partition.view(&self.state.partition).is_said(&link_of(link))
     }
 
@@ -345,7 +347,7 @@ impl<'w> Writing<'w> {
         }
         let key_step = self.state.memory.step_keys(self.facts, &self.memory, self.flush_all)?;
         self.facts.put_meta(&self.meta)?;
-        let models = self.models_changed.then(|| load_models(self.facts)).transpose()?;
+        let models = self.models_changed.then(|| load_models(self.facts, &self.catalog)).transpose()?;
         Ok(Change::Fold(Box::new(Folded {
             meta: self.meta,
             catalog: self.catalog,
@@ -399,7 +401,7 @@ impl<'w> Writing<'w> {
         let mut roots = BTreeSet::new();
         let mut new_profiles = 0;
         for node in self.memory.touched() {
-            if !roots.insert(snapshot.partition.profile_of(node)) {
+            if snapshot.partition.is_held(node) || !roots.insert(snapshot.partition.profile_of(node)) {
                 continue;
             }
             let nodes = snapshot.partition.members(node);

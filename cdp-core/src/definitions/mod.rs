@@ -24,10 +24,13 @@ pub use consent_policy::{ConsentPolicyDefinition, UnknownConsent};
 pub use destination::DestinationDefinition;
 pub use event_schema::EventSchemaDefinition;
 pub use feature::{Aggregate, FeatureDefinition, FeatureWindow};
-pub use identity::{IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role};
+pub use identity::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, TraitStrategy};
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
-pub use predictor::{Analyzer, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, TextField};
+pub use predictor::{
+    Analyzer, DescribedCohort, OUTSIDE, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, Similarity,
+    TextField,
+};
 pub use profile_linkage::{ComparedValue, ProfileLinkage};
 pub use rule::*;
 pub use source::*;

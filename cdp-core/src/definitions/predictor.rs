@@ -1,8 +1,11 @@
 //! The predictor definition: which texts or features of a profile it reads, what it learns from, and how.
 //!
-//! A `cohort` predictor gives each profile one class of many: rules first, then a model of its texts. A `propensity`
-//! predictor gives the likelihood that an event follows within a horizon. Names and defaults are scikit-learn's, except
+//! A `cohort` predictor gives each profile one class of many: rules first, then a model of its texts or, where nothing is
+//! labelled, the likeness of its texts to described cohorts. A `propensity` predictor gives the likelihood that an event
+//! follows within a horizon. Names and defaults are scikit-learn's, except
 //! for `C`, which is 10: it was better than 1 on all eight text collections that were measured.
+
+use std::collections::BTreeMap;
 
 use crate::records::{Duration, Number, Path};
 
@@ -54,6 +57,10 @@ impl Analyzer {
 pub enum PredictorLabel {
     /// The class that stands in a trait.
     Trait(Path),
+    /// Class -> the people who belong to it, each as identifier type and value.
+    List(BTreeMap<String, Vec<(String, String)>>),
+    /// Whether the profile is in an audience: its name is the class of members, [`OUTSIDE`] of everybody else.
+    Audience(String),
     /// Whether an event follows in `(t, t + horizon]`.
     Event {
         /// The event's name.
@@ -61,6 +68,31 @@ pub enum PredictorLabel {
         /// How far the label looks ahead of t.
         horizon: Duration,
     },
+}
+
+/// The class of those who are not in the audience that a predictor learns from.
+pub const OUTSIDE: &str = "other";
+
+/// A cohort that is told apart by what it is about, without labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedCohort {
+    /// Its name, which counts as a text too.
+    pub cohort: String,
+    /// What its people are about, in a sentence.
+    pub description: String,
+    /// Words that speak for it.
+    pub keywords: Vec<String>,
+}
+
+/// How texts are compared with described cohorts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Similarity {
+    /// By the pieces of words they share; needs no training.
+    #[default]
+    Lexical,
+    /// By latent semantic analysis: words count as alike that occur in the same profiles of the store. Before the first
+    /// training lexical.
+    LatentSemantic,
 }
 
 /// A class that follows from a rule, with score 1, before any model is asked.
@@ -87,6 +119,10 @@ pub struct PredictorDefinition {
     pub label: Option<PredictorLabel>,
     /// Classes that follow from rules, the first that holds wins.
     pub rules: Vec<RuleCohort>,
+    /// Cohorts that nobody has labelled; in place of a label.
+    pub cohorts: Vec<DescribedCohort>,
+    /// How texts are compared with them.
+    pub similarity: Similarity,
     /// Below this score a profile is unassigned.
     pub threshold: f64,
     /// The inverse of the strength of the L2 penalty.
@@ -120,9 +156,11 @@ pub struct PredictorDefinition {
 const DEFAULT_C: f64 = 10.0;
 /// The longest term, in words or characters: far beyond what has been found useful, and a bound on memory.
 const LONGEST_NGRAM: i64 = 10;
-const COHORT_ONLY: [&str; 11] = [
+const COHORT_ONLY: [&str; 13] = [
     "text",
     "rules",
+    "cohorts",
+    "similarity",
     "max_features",
     "min_df",
     "max_df",
@@ -153,6 +191,8 @@ impl PredictorDefinition {
             features: Vec::new(),
             label: None,
             rules: Vec::new(),
+            cohorts: Vec::new(),
+            similarity: Similarity::default(),
             threshold: 0.0,
             c: DEFAULT_C,
             max_iter: 1000,
@@ -214,18 +254,33 @@ impl PredictorDefinition {
         });
         let text = fields.optional("text", |node| node.list(read_text_field));
         let rules = fields.optional("rules", |node| node.list(read_rule_cohort));
+        let cohorts = fields.optional("cohorts", read_cohorts);
+        let similarity = fields.optional("similarity", |node| {
+            node.word(&[("lexical", Similarity::Lexical), ("lsa", Similarity::LatentSemantic)])
+        });
         read_text_settings(&mut definition, fields);
-        if !fields.has("text") && !fields.has("rules") {
-            fields.fault("a cohort predictor needs `text` with a `label`, or `rules`");
+        let is_described = fields.has("cohorts");
+        if !fields.has("text") && !fields.has("rules") && !is_described {
+            fields.fault("a cohort predictor needs `text` with a `label` or with described `cohorts`, or `rules`");
         }
-        if fields.has("text") && !fields.has("label") {
-            fields.fault("the field `label` is missing: the classes to learn, {\"trait\": \"cohort\"}");
+        if fields.has("text") && !fields.has("label") && !is_described {
+            fields.fault(
+                "the field `label` is missing: the classes to learn, {\"trait\": \"cohort\"}; or describe `cohorts`",
+            );
         }
-        if fields.has("label") && !fields.has("text") {
-            fields.fault("the field `text` is missing: what to learn the label from, [{\"trait\": \"interests\"}]");
+        if (fields.has("label") || is_described) && !fields.has("text") {
+            fields.fault("the field `text` is missing: what tells the classes apart, [{\"trait\": \"interests\"}]");
+        }
+        if fields.has("label") && is_described {
+            fields.fault("`label` and `cohorts` exclude each other: classes are either learned or described");
+        }
+        if fields.has("similarity") && !is_described {
+            fields.fault("`similarity` belongs to described `cohorts`");
         }
         definition.text = text.unwrap_or_default();
         definition.rules = rules.unwrap_or_default();
+        definition.cohorts = cohorts.unwrap_or_default();
+        definition.similarity = similarity.unwrap_or_default();
         definition.label = label;
         task.map(|_| definition)
     }
@@ -277,12 +332,17 @@ fn read_text_field(node: Node<'_>) -> Option<TextField> {
 fn read_label(node: Node<'_>, task: Option<PredictorTask>) -> Option<PredictorLabel> {
     let mut fields = node.fields()?;
     let path = fields.optional("trait", |node| node.path());
+    let list = fields.optional("list", read_labelled_people);
+    let audience = fields.optional("audience", |node| node.text());
     let event = fields.optional("event", |node| node.text());
     let horizon = fields.optional("horizon", |node| node.duration());
-    let given = (fields.has("trait"), fields.has("event"), fields.has("horizon"));
-    let label = match (task, given) {
-        (None | Some(PredictorTask::Cohort), (true, false, false)) => path.map(PredictorLabel::Trait),
-        (None | Some(PredictorTask::Propensity), (false, true, true)) => {
+    let given: Vec<&str> =
+        ["trait", "list", "audience", "event", "horizon"].into_iter().filter(|name| fields.has(name)).collect();
+    let label = match (task, given.as_slice()) {
+        (None | Some(PredictorTask::Cohort), ["trait"]) => path.map(PredictorLabel::Trait),
+        (None | Some(PredictorTask::Cohort), ["list"]) => list.map(PredictorLabel::List),
+        (None | Some(PredictorTask::Cohort), ["audience"]) => audience.map(PredictorLabel::Audience),
+        (None | Some(PredictorTask::Propensity), ["event", "horizon"]) => {
             event.zip(horizon).map(|(event, horizon)| PredictorLabel::Event { event, horizon })
         }
         (Some(PredictorTask::Propensity), _) => {
@@ -290,12 +350,61 @@ fn read_label(node: Node<'_>, task: Option<PredictorTask>) -> Option<PredictorLa
             None
         }
         _ => {
-            fields.fault("the label of a cohort predictor is {\"trait\": path}");
+            fields.fault(
+                "the label of a cohort predictor is {\"trait\": path}, {\"list\": {class: [identifier]}} or {\"audience\": name}",
+            );
             None
         }
     };
     fields.finish();
     label
+}
+
+/// Class -> list of identifiers, each an object of one type.
+fn read_labelled_people(node: Node<'_>) -> Option<BTreeMap<String, Vec<(String, String)>>> {
+    let people = node.entries(|_, people| {
+        people.list(|identifier| {
+            let mut named = identifier.entries(|_, value| value.text())?.into_iter();
+            match (named.next(), named.next()) {
+                (Some(identifier), None) => Some(identifier),
+                _ => {
+                    identifier.fault("expected an identifier: {\"user_id\": \"u1\"}");
+                    None
+                }
+            }
+        })
+    })?;
+    if people.len() < 2 || people.iter().any(|(class, _)| class.is_empty()) {
+        node.fault("expected at least two classes, each with a name and a list of identifiers");
+        return None;
+    }
+    Some(people.into_iter().collect())
+}
+
+fn read_cohorts(node: Node<'_>) -> Option<Vec<DescribedCohort>> {
+    let cohorts = node.list(|item| {
+        let mut fields = item.fields()?;
+        let cohort = fields.required("cohort", |node| node.text());
+        let description = fields.optional("description", |node| node.text());
+        let keywords = fields.optional("keywords", |node| node.list(|word| word.text()));
+        fields.finish();
+        Some(DescribedCohort {
+            cohort: cohort?,
+            description: description.unwrap_or_default(),
+            keywords: keywords.unwrap_or_default(),
+        })
+    })?;
+    if cohorts.is_empty() {
+        node.fault("expected at least one cohort: [{\"cohort\": name, \"description\": \"what it is about\"}]");
+        return None;
+    }
+    let mut names: Vec<&str> = cohorts.iter().map(|cohort| cohort.cohort.as_str()).collect();
+    names.sort_unstable();
+    if let Some((name, _)) = names.iter().zip(names.iter().skip(1)).find(|(left, right)| left == right) {
+        node.fault(format!("the cohort `{name}` is described twice"));
+        return None;
+    }
+    Some(cohorts)
 }
 
 fn read_rule_cohort(node: Node<'_>) -> Option<RuleCohort> {

@@ -222,8 +222,7 @@ impl<'m> Found<'m> {
         });
         // An account links people and never merges them: see `accounts`.
         let people = named.into_iter().filter(|(identifier, _)| identifier.role != Role::Account);
-        let kept: Vec<FoundIdentifier<'m>> =
-            people.map(|(identifier, value)| (name_of(&identifier), value)).collect();
+        let kept: Vec<FoundIdentifier<'m>> = people.map(|(identifier, value)| (name_of(&identifier), value)).collect();
         if kept.is_empty() {
             let detail = match blocked.is_empty() {
                 true => "no identifier; give userId, anonymousId or another declared identifier".to_owned(),

@@ -23,6 +23,10 @@ pub(super) enum Reason {
     LinkLimit(u32),
     /// An alias names two users that were identified both.
     Identified,
+    /// The profile would hold too many identifiers.
+    Size,
+    /// A value of this type, which joins no two people, was seen with two.
+    Conflict(u32),
     /// An operator keeps two of their identifiers apart.
     Separated,
 }
@@ -34,6 +38,8 @@ impl Reason {
             Reason::WindowLimit(number) => format!("window_limit_exceeded:{}", rules.type_name(number)),
             Reason::LinkLimit(number) => format!("link_limit_exceeded:{}", rules.type_name(number)),
             Reason::Identified => "merge_refused_identified".to_owned(),
+            Reason::Size => "profile_size_exceeded".to_owned(),
+            Reason::Conflict(number) => format!("conflict_refused:{}", rules.type_name(number)),
             Reason::Separated => "separated".to_owned(),
         }
     }
@@ -104,6 +110,13 @@ pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules)
         LinkRule::Alias => return Ok(alias_refusal(link, rules)?.then_some(Reason::Identified)),
         LinkRule::Operator => return Ok(None),
     }
+    if let Some(reason) = conflict(link, &sides, rules) {
+        return Ok(Some(reason));
+    }
+    let n_identifiers: usize = sides.iter().map(|side| side.nodes().len()).sum();
+    if rules.types().max_identifiers().is_some_and(|most| n_identifiers > most as usize) {
+        return Ok(Some(Reason::Size));
+    }
     let mut limited: SmallVec<[(u32, Limit, [u32; 2]); 6]> = SmallVec::new();
     for (index, side) in sides.into_iter().enumerate() {
         side.count_limited(link.occurred_at, rules, |type_number, limit, n| {
@@ -123,6 +136,19 @@ pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules)
         Some(_) => Reason::WindowLimit(*type_number),
         None => Reason::Limit(*type_number),
     }))
+}
+
+/// Whether a value that joins no two people would do so.
+fn conflict(link: &Link, sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> Option<Reason> {
+    if !rules.types().refuse_conflicts() {
+        return None;
+    }
+    let numbers = [link.node, link.other].map(|node| rules.type_of(node));
+    let refusing = numbers.into_iter().filter(|number| rules.types().rule(*number).refuses_conflicts);
+    // By name, so that the reported reason does not depend on the side.
+    let number = refusing.min_by_key(|number| rules.type_name(*number))?;
+    let is_person = |node: &u32| rules.types().rule(rules.type_of(*node)).role == Role::Person;
+    sides.iter().all(|side| side.nodes().iter().any(is_person)).then_some(Reason::Conflict(number))
 }
 
 /// Whether an operator keeps a node of one side apart from one of the other.
@@ -157,6 +183,13 @@ pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules
     let decisions = rules.decisions();
     let is_separated = |node: &u32| !decisions.separated_from(*node).is_empty();
     if links.iter().any(|link| link.is_alias()) || (!decisions.separate_nobody() && nodes.iter().any(is_separated)) {
+        return false;
+    }
+    let types = rules.types();
+    let is_too_large = types.max_identifiers().is_some_and(|most| nodes.len() > most as usize);
+    let n_people =
+        || nodes.iter().filter(|node| types.rule(rules.type_of(**node)).role == Role::Person).take(2).count();
+    if is_too_large || (types.refuse_conflicts() && n_people() > 1) {
         return false;
     }
     let mut limited: SmallVec<[(u32, u32); 6]> = SmallVec::new();

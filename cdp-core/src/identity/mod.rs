@@ -19,8 +19,10 @@ mod normalize;
 mod overlay;
 mod partition;
 mod probable;
+mod spans;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod types;
 mod view;
 
@@ -32,5 +34,7 @@ pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;
 pub(crate) use partition::Partition;
 pub(crate) use probable::{ProbableLinks, probable_number};
+pub(crate) use spans::{Span, is_within, reach_back};
+pub(crate) use traits::settle;
 pub(crate) use types::{TypeRule, TypeRules};
 pub(crate) use view::PartitionView;

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::definitions::{IdentifierType, Normalize};
+use crate::definitions::{Blocked, IdentifierType, Normalize};
 
 /// Placeholders in any case.
 const BLOCKED_ANY_CASE: [&str; 12] = [
@@ -23,6 +23,8 @@ const BLOCKED_ANY_CASE: [&str; 12] = [
 ];
 /// Placeholders in exactly this case: in another one they can be names.
 const BLOCKED_EXACT: [&str; 5] = ["[object Object]", "NaN", "None", "none", "-1"];
+/// Longer texts are no telephone numbers: 15 digits, what stands between them, and an extension.
+const LONGEST_PHONE_CHARS: usize = 40;
 /// Longer values are no identifiers (Adobe's limit).
 const LONGEST_CHARS: usize = 1024;
 
@@ -31,7 +33,8 @@ pub(crate) fn normalize<'v>(identifier: &IdentifierType, raw: Cow<'v, str>) -> O
     let value = match identifier.normalize {
         Normalize::Exact => return (!is_blocked_for(identifier, &raw)).then_some(raw),
         Normalize::Email => raw.trim().to_lowercase(),
-        Normalize::Phone => phone(&raw),
+        Normalize::EmailCanonical => mailbox(&raw.trim().to_lowercase()),
+        Normalize::Phone => phone(&raw, identifier.default_region.as_deref()),
     };
     let blocked = is_blocked_for(identifier, &value) || is_blocked(&raw);
     match (blocked, value == raw) {
@@ -42,11 +45,32 @@ pub(crate) fn normalize<'v>(identifier: &IdentifierType, raw: Cow<'v, str>) -> O
 }
 
 fn is_blocked_for(identifier: &IdentifierType, value: &str) -> bool {
-    is_blocked(value) || identifier.blocked.iter().any(|entry| entry == value)
+    is_blocked(value)
+        || identifier.blocked.iter().any(|blocked| match blocked {
+            Blocked::Value(blocked) => blocked == value,
+            Blocked::Pattern(pattern) => pattern.is_match(value),
+        })
 }
 
-/// Digits with a leading plus. Without a region a national number stays as its digits.
-fn phone(raw: &str) -> String {
+/// The mailbox that a lowercased address means: without `+tag`, and without dots where Google ignores them.
+fn mailbox(address: &str) -> String {
+    let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
+    let local = local.split_once('+').map_or(local, |(before, _)| if before.is_empty() { local } else { before });
+    match domain {
+        "gmail.com" | "googlemail.com" => format!("{}@gmail.com", local.replace('.', "")),
+        _ => format!("{local}@{domain}"),
+    }
+}
+
+/// E.164. What is no number of the region, or comes without a region, stays as digits, with a leading plus if it has one.
+fn phone(raw: &str, default_region: Option<&str>) -> String {
+    let of_region = default_region.filter(|_| raw.chars().count() <= LONGEST_PHONE_CHARS).and_then(|region| {
+        let number = phonenumber::parse(region.parse().ok(), raw).ok()?;
+        number.is_valid().then(|| number.format().mode(phonenumber::Mode::E164).to_string())
+    });
+    if let Some(number) = of_region {
+        return number;
+    }
     let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
     let trimmed = raw.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
     if trimmed.starts_with('+') {
@@ -114,6 +138,58 @@ mod tests {
         assert_eq!(normalized("phone", "0012025550100").as_deref(), Some("+12025550100"));
         assert_eq!(normalized("phone", "n/a"), None);
         assert_eq!(normalized("user_id", "U1 ").as_deref(), Some("U1 "));
+    }
+
+    #[test]
+    fn a_national_number_is_at_home_in_the_default_region() {
+        let preset = IdentityDefinition::segment();
+        let mut german = preset.identifier("phone").unwrap().clone();
+        german.default_region = Some("DE".to_owned());
+        let normalized = |raw: &str| normalize(&german, raw.into()).map(Cow::into_owned);
+        for raw in ["0171 1234567", "+49 171 1234567", "0049 171/1234567", "(0171) 123-4567", "171 1234567"] {
+            assert_eq!(normalized(raw).as_deref(), Some("+491711234567"), "{raw}");
+        }
+        assert_eq!(normalized("+1 202 555 0100").as_deref(), Some("+12025550100"));
+        // No number of the region, and still the same value each time.
+        assert_eq!(normalized("12").as_deref(), Some("12"));
+        assert_eq!(normalized("n/a"), None);
+        assert_eq!(normalized(&"9".repeat(2000)), None);
+    }
+
+    #[test]
+    fn all_spellings_of_a_mailbox_are_one() {
+        let preset = IdentityDefinition::crm();
+        let email = preset.identifier("email").unwrap();
+        let normalized = |raw: &str| normalize(email, raw.into()).map(Cow::into_owned);
+        for raw in ["Jane.Doe+news@Gmail.com", "janedoe@googlemail.com", " jane.doe@gmail.com "] {
+            assert_eq!(normalized(raw).as_deref(), Some("janedoe@gmail.com"), "{raw}");
+        }
+        assert_eq!(normalized("Jane.Doe+x@e.com").as_deref(), Some("jane.doe@e.com"));
+        assert_eq!(normalized("+x@e.com").as_deref(), Some("+x@e.com"));
+        assert_eq!(normalized("no mailbox").as_deref(), Some("no mailbox"));
+    }
+
+    #[test]
+    fn patterns_block_what_they_find() {
+        let preset = IdentityDefinition::segment();
+        let mut email = preset.identifier("email").unwrap().clone();
+        email.blocked = vec![Blocked::Value("a@b.c".to_owned()), Blocked::Pattern("@test\\.".parse().unwrap())];
+        for blocked in ["a@b.c", "A@b.c", "x@test.org"] {
+            assert_eq!(normalize(&email, blocked.into()), None, "{blocked}");
+        }
+        assert_eq!(normalize(&email, "x@latest.org".into()).as_deref(), Some("x@latest.org"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(raw in ".{0,60}", region in proptest::sample::select(vec!["DE", "US", "JP", "GB", "BR"])) {
+            let mut phone_type = IdentityDefinition::segment().identifier("phone").unwrap().clone();
+            phone_type.default_region = Some(region.to_owned());
+            if let Some(once) = normalize(&phone_type, raw.clone().into()) {
+                let again = normalize(&phone_type, once.clone());
+                proptest::prop_assert_eq!(again.as_deref(), Some(once.as_ref()));
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::labels::Verdict;
 use super::limits::Side;
 use super::links::{Kept, Link, NodeRules, pair, sort_links};
 use super::partition::{NO_COMPONENT, Partition};
+use super::spans::{Holders, held_end};
 use super::view::PartitionView;
 use crate::error::Result;
 use crate::store::LinkRule;
@@ -38,10 +39,12 @@ pub(crate) struct PartitionOverlay {
     pub(super) hubs: FxHashMap<HubKey, Hub>,
     // pairs that a hub guard keeps out now, or no more
     pub(super) parked: FxHashMap<(u32, u32), bool>,
+    // of values that belong to whoever was linked last: those that have changed, whole
+    pub(super) holders: Holders,
     // component -> profiles that existed before and were joined into another
     merges: FxHashMap<u32, u64>,
     // nodes whose profile has changed, some of them more than once
-    changed: Vec<u32>,
+    pub(super) changed: Vec<u32>,
     // one node of each larger profile that has changed
     grown: Vec<u32>,
 }
@@ -97,6 +100,15 @@ impl PartitionOverlay {
         if link.rule != LinkRule::Operator && rules.decisions().is_cut(link.pair()) {
             return Ok(());
         }
+        if rules.types().have_latest_link_wins()
+            && let Some((value, holder)) = held_end(link, rules)
+        {
+            // A model does not say whose such a value is.
+            if link.rule != LinkRule::Probable {
+                self.hold(base, link, value, holder);
+            }
+            return Ok(());
+        }
         let mut waited = false;
         if link.is_guarded() {
             if !self.pass_hubs(base, link, rules, to_replay)? {
@@ -144,6 +156,9 @@ impl PartitionOverlay {
         for pair in waiting {
             self.parked.insert(pair, false);
             nodes.extend([pair.0, pair.1]);
+        }
+        for end in &ends {
+            nodes.extend(self.release(base, *end));
         }
         nodes.sort_unstable();
         nodes.dedup();
@@ -374,6 +389,9 @@ impl PartitionOverlay {
         let Some((class, limit)) = types.rule(rules.type_of(value)).hub_guard(rules.type_of(neighbour)) else {
             return Ok(Counted::Live);
         };
+        if limit == 0 {
+            return Ok(Counted::KeptOut);
+        }
         let key = (value, class);
         if view.hub(key).is_none() {
             let component = view.component_id(value).and_then(|id| view.component(id));

@@ -9,6 +9,7 @@ use super::chunked::Chunked;
 use super::component::Component;
 use super::hub::{Hub, HubKey};
 use super::overlay::PartitionOverlay;
+use super::spans::Holders;
 use super::view::PartitionView;
 
 /// In `component_of`: no evidence joins the node with another.
@@ -25,6 +26,7 @@ pub(crate) struct Partition {
     pub(super) hubs: FxHashMap<HubKey, Hub>,
     // pairs that a hub guard keeps out
     pub(super) parked: FxHashSet<(u32, u32)>,
+    pub(super) holders: Holders,
 }
 
 impl Partition {
@@ -50,6 +52,7 @@ impl Partition {
         self.free.truncate(self.free.len().saturating_sub(overlay.n_taken));
         self.free.extend(overlay.freed);
         self.hubs.extend(overlay.hubs);
+        self.holders.fold(overlay.holders);
         for (pair, is_parked) in overlay.parked {
             if is_parked {
                 self.parked.insert(pair);

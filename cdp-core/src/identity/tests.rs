@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{Decisions, Link, NodeRules, Partition, PartitionView, TypeRules};
-use crate::definitions::{IdentifierType, IdentityDefinition, Limit, Role};
+use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 use crate::error::Result;
 use crate::records::{Duration, Timestamp};
 use crate::store::{Decision, DecisionType, LinkRule};
@@ -52,13 +52,22 @@ fn definition(variant: usize) -> IdentityDefinition {
             identifier("email", Role::Contact, 2, window(1), &[("user_id", 1)]),
             identifier("anonymous_id", Role::Device, 9, window(1), &[("user_id", 1), ("*", 1)]),
         ],
+        4 => vec![
+            identifier("user_id", Role::Person, 1, None, &[]),
+            identifier("email", Role::Contact, 2, limit(2), &[("*", 2)]),
+            IdentifierType {
+                on_conflict: OnConflict::Refuse,
+                ..identifier("anonymous_id", Role::Device, 9, window(30), &[("user_id", 0), ("*", 3)])
+            },
+        ],
         _ => vec![
             identifier("user_id", Role::Person, 1, limit(3), &[]),
             identifier("email", Role::Contact, 2, limit(40), &[("*", 20)]),
             identifier("anonymous_id", Role::Device, 9, window(30), &[]),
         ],
     };
-    IdentityDefinition { name: "default".to_owned(), identifiers, linkage: None }
+    let max_identifiers = (variant == 2).then_some(4);
+    IdentityDefinition { name: "default".to_owned(), identifiers, max_identifiers, traits: Vec::new(), linkage: None }
 }
 
 #[derive(Clone, Debug)]
@@ -260,7 +269,8 @@ impl Model {
             model.refused.insert((reason, (*value.min(neighbour), *value.max(neighbour))));
         }
         let passes = |link: &Link| {
-            link.rule != LinkRule::SameMessage || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
+            link.rule != LinkRule::SameMessage
+                || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
         };
         links.retain(passes);
         // Limits of a profile, in order. Components do not touch each other: all links at once will do.
@@ -312,6 +322,18 @@ impl Model {
             };
             let refused = is_identified(link.node) && is_identified(link.other);
             return refused.then(|| "merge_refused_identified".to_owned());
+        }
+        let refusing = [link.node, link.other].map(|node| world.declared(node));
+        let refusing = refusing.iter().filter(|declared| declared.on_conflict == OnConflict::Refuse);
+        let has_person = |nodes: &[u32]| nodes.iter().any(|node| world.declared(*node).role == Role::Person);
+        if let Some(name) = refusing.map(|declared| &declared.name).min()
+            && has_person(&left)
+            && has_person(&right)
+        {
+            return Some(format!("conflict_refused:{name}"));
+        }
+        if world.definition.max_identifiers.is_some_and(|most| left.len() + right.len() > most as usize) {
+            return Some("profile_size_exceeded".to_owned());
         }
         let mut reasons = BTreeMap::new();
         for name in NAMES {
@@ -481,7 +503,7 @@ proptest! {
 
     #[test]
     fn every_order_of_arrival_gives_what_a_naive_replay_gives(
-        variant in 0usize..5,
+        variant in 0usize..6,
         size in (4u32..13, 2i64..13),
         raw in raw_messages(40),
         decisions in raw_decisions(),
@@ -498,7 +520,7 @@ proptest! {
 
     #[test]
     fn crowds_too(
-        variant in 0usize..5,
+        variant in 0usize..6,
         raw in raw_messages(90),
         decisions in raw_decisions(),
         cuts in prop::collection::vec(3usize..100, 1..4),
@@ -613,7 +635,7 @@ fn a_repeat_changes_nothing_in_ram() {
 
 #[test]
 fn freed_numbers_of_components_are_used_again() {
-    let mut world = World::new(definition(4));
+    let mut world = World::new(definition(5));
     let mut partition = Partition::default();
     let pairs = [
         message(&world, "a", &[USER[0], EMAIL[0]], false, 0, false),
@@ -646,7 +668,7 @@ fn many_repeats_next_to_a_refused_link_are_left_to_the_store() {
 
 #[test]
 fn merges_are_profiles_that_existed_before_and_were_joined() {
-    let mut world = World::new(definition(4));
+    let mut world = World::new(definition(5));
     let mut partition = Partition::default();
     let merges_of = |world: &mut World, partition: &mut Partition, messages: &[TestMessage]| {
         world.log.extend_from_slice(messages);

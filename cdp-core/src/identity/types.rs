@@ -1,7 +1,7 @@
 //! The identity definition as the partition reads it: one small rule for each identifier type, found by the number of
 //! the type's name, so that a look at a node costs no text.
 
-use crate::definitions::{IdentifierType, IdentityDefinition, Limit, Role};
+use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 
 /// The number that stands for every neighbour type that a hub guard does not name; names begin at 1.
 const ALL_TYPES: u32 = 0;
@@ -12,6 +12,8 @@ pub(crate) struct TypeRule {
     pub(crate) priority: u32,
     pub(crate) role: Role,
     pub(crate) limit: Option<Limit>,
+    pub(super) refuses_conflicts: bool,
+    pub(super) latest_link_wins: bool,
     // neighbour type (or ALL_TYPES) -> how many of them one value may link
     hub_limits: Vec<(u32, u32)>,
 }
@@ -24,6 +26,8 @@ impl TypeRule {
             priority: identifier.priority,
             role: identifier.role,
             limit: identifier.limit,
+            refuses_conflicts: identifier.on_conflict == OnConflict::Refuse,
+            latest_link_wins: identifier.on_conflict == OnConflict::LatestLinkWins,
             // A name without a number is one that no node has.
             hub_limits: hub_limits.filter_map(|(name, limit)| Some((number(name)?, *limit))).collect(),
         }
@@ -43,15 +47,22 @@ pub(crate) struct TypeRules {
     numbers: Vec<u32>,
     rules: Vec<TypeRule>,
     external: TypeRule,
+    max_identifiers: Option<u32>,
+    refuse_conflicts: bool,
+    have_latest_link_wins: bool,
 }
 
 impl TypeRules {
     /// `name_number`: the number of a name, if it has one. The rules hold until a name gets a new number.
     pub(crate) fn new(definition: &IdentityDefinition, name_number: impl Fn(&str) -> Option<u32>) -> TypeRules {
+        let any = |what| definition.identifiers.iter().any(|identifier| identifier.on_conflict == what);
         let mut rules = TypeRules {
             numbers: Vec::new(),
             rules: Vec::new(),
             external: TypeRule::new(&IdentifierType::external(""), &name_number),
+            max_identifiers: definition.max_identifiers,
+            refuse_conflicts: any(OnConflict::Refuse),
+            have_latest_link_wins: any(OnConflict::LatestLinkWins),
         };
         for identifier in &definition.identifiers {
             if let Some(number) = name_number(&identifier.name) {
@@ -60,6 +71,21 @@ impl TypeRules {
             }
         }
         rules
+    }
+
+    /// How many identifiers one person may have.
+    pub(super) fn max_identifiers(&self) -> Option<u32> {
+        self.max_identifiers
+    }
+
+    /// Whether any type refuses to join two people.
+    pub(super) fn refuse_conflicts(&self) -> bool {
+        self.refuse_conflicts
+    }
+
+    /// Whether any type belongs to whoever was linked last.
+    pub(super) fn have_latest_link_wins(&self) -> bool {
+        self.have_latest_link_wins
     }
 
     /// The rule of the type whose name has this number.

@@ -86,7 +86,8 @@ impl<'a> PartitionView<'a> {
 
     /// Whether a link of evidence belongs to the component of its ends: no hub guard keeps it out.
     pub(super) fn counts(&self, link: &Link) -> bool {
-        (!link.is_guarded() || !self.is_parked(link.pair())) && self.component_id(link.node) == self.component_id(link.other)
+        (!link.is_guarded() || !self.is_parked(link.pair()))
+            && self.component_id(link.node) == self.component_id(link.other)
     }
 
     /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
@@ -134,7 +135,9 @@ impl<'a> PartitionView<'a> {
     /// Every profile once, of the nodes with a number below `n_nodes`.
     pub(crate) fn profiles(self, n_nodes: u32) -> impl Iterator<Item = Members<'a>> {
         (0..n_nodes).filter_map(move |node| {
-            let Some(component) = self.component_with(node) else { return Some(Members::Alone(node)) };
+            let Some(component) = self.component_with(node) else {
+                return (!self.is_held(node)).then_some(Members::Alone(node));
+            };
             if component.root(node) != node {
                 return None;
             }

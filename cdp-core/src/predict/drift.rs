@@ -65,6 +65,8 @@ pub struct Drift {
 
 const SIGNIFICANT: f64 = 0.05;
 const FAR: f64 = 0.1;
+/// With fewer a count is too small for its distribution to be known.
+const LEAST_EXPECTED: f64 = 5.0;
 
 impl NumbersReference {
     /// The reference of these numbers; those that are not finite are left out.
@@ -155,6 +157,43 @@ pub fn counts_drift(reference: &[u64], current: &[u64]) -> Result<Drift> {
         (DriftTest::JensenShannon, jensen_shannon(reference, current), None)
     };
     Ok(Drift { test, statistic, p_value, is_drifted: is_beyond(statistic, p_value), psi, rows: now })
+}
+
+/// How far the words of texts have moved: the Jensen-Shannon distance of counts of terms, less what chance may put between
+/// two samples of this size.
+///
+/// Two samples of one distribution differ by about `(k - 1) / (8 ln 2) * (1/n + 1/m)` bits for k terms, because the
+/// divergence is then a multiple of a chi-square; the mean and three standard deviations of it are taken off. Terms of which
+/// fewer than five are expected count as one (Cochran's rule). Never a test of significance: terms of one document
+/// are no independent draws, so that it would find drift in any vocabulary.
+///
+/// Fails with `invalid` if one of the sides has no terms.
+pub fn vocabulary_drift(reference: &[u64], current: &[u64]) -> Result<Drift> {
+    let (before, now) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+    if before == 0 || now == 0 || reference.len() != current.len() {
+        return Err(
+            Error::invalid("there are no terms to compare").with_hint("give at least one text with known words")
+        );
+    }
+    let (mut left, mut right, mut rare) = (Vec::new(), Vec::new(), (0, 0));
+    for (count, other) in reference.iter().zip(current) {
+        if *count as f64 / before as f64 * now as f64 >= LEAST_EXPECTED {
+            left.push(*count);
+            right.push(*other);
+        } else {
+            rare = (rare.0 + count, rare.1 + other);
+        }
+    }
+    left.push(rare.0);
+    right.push(rare.1);
+    let freedom = (left.len() as f64 - 1.0).max(1.0);
+    let mean = freedom / (8.0 * std::f64::consts::LN_2) * (1.0 / before as f64 + 1.0 / now as f64);
+    let chance = mean * (1.0 + 3.0 * (2.0 / freedom).sqrt());
+    let distance = jensen_shannon(&left, &right);
+    let statistic = (distance * distance - chance).max(0.0).sqrt();
+    let psi = stability_index(&left, &right);
+    let test = DriftTest::JensenShannon;
+    Ok(Drift { test, statistic, p_value: None, is_drifted: is_beyond(statistic, None), psi, rows: now })
 }
 
 fn is_beyond(statistic: f64, p_value: Option<f64>) -> bool {
@@ -350,6 +389,33 @@ mod tests {
         let drift = categories_drift(&many, &[(String::from("c"), 10)].into()).unwrap();
         assert_eq!(drift.test, DriftTest::JensenShannon);
         assert!((drift.statistic - 1.0).abs() < 1e-12 && drift.is_drifted);
+    }
+
+    #[test]
+    fn a_sample_of_the_same_words_is_no_drift_however_small_and_other_words_are() {
+        let mut random = SplitMix64::new(8);
+        // Zipf's law over a hundred terms, by rejection.
+        let mut sample = |n: u64, shift: usize| {
+            let mut counts = vec![0u64; 100];
+            for _ in 0..n {
+                let rank = loop {
+                    let rank = random.below(100);
+                    if random.below(rank + 1) == 0 {
+                        break rank as usize;
+                    }
+                };
+                counts[(rank + shift) % 100] += 1;
+            }
+            counts
+        };
+        let reference = sample(20_000, 0);
+        for n in [50, 500, 20_000] {
+            let same = vocabulary_drift(&reference, &sample(n, 0)).unwrap();
+            assert!(!same.is_drifted, "{n}: {same:?}");
+            let moved = vocabulary_drift(&reference, &sample(n, 5)).unwrap();
+            assert!(moved.is_drifted && moved.statistic > 0.2, "{n}: {moved:?}");
+        }
+        assert!(vocabulary_drift(&reference, &[0; 100]).is_err() && vocabulary_drift(&[1], &[1, 2]).is_err());
     }
 
     #[test]

@@ -8,13 +8,15 @@
 //! Reading order: [`text`] turns documents into rows of a sparse matrix ([`sparse`]), [`linear`] learns from it,
 //! [`calibrate`] makes the probabilities honest, training.rs puts them together, [`model`] is what is kept. [`dense`] does
 //! the same for a few standardized numbers, [`propensity`] with time in view; [`metrics`] judges both, [`drift`] says when
-//! they are out of date. [`zero_shot`] needs no labels.
+//! they are out of date. [`zero_shot`] needs no labels; [`described`] keeps what it and a latent space (latent.rs) say.
 
 mod bytes;
 pub mod calibrate;
 pub mod dense;
+pub mod described;
 pub mod drift;
 mod exponential;
+mod latent;
 mod lbfgs;
 pub mod linear;
 pub mod metrics;
@@ -28,6 +30,7 @@ mod training;
 pub mod zero_shot;
 
 pub use dense::{PropensityModel, Solver};
+pub use described::{DescribedModel, DescribedTraining};
 pub use drift::{Drift, DriftTest, NumbersReference};
 pub use linear::{LabelledRows, LinearModel, SparseLogistic};
 pub use metrics::{BinaryMetrics, ClassMetrics, Found, Metrics, ReliabilityBin, evaluate, evaluate_binary};
@@ -37,7 +40,9 @@ pub use sparse::SparseRecords;
 pub use text::{Vectorizer, VectorizerOptions};
 pub use tokens::{Analyzer, Document};
 pub use trained::TrainedModel;
-pub use training::{TrainingOptions, TrainingTexts, cross_validate, hash_of_texts, train};
+pub use training::{Folds, TrainingOptions, TrainingTexts, cross_validate, hash_of_texts, train};
 
+#[cfg(test)]
+mod described_tests;
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,12 @@
 //! of the bytes names the model. It must never give a class to a profile of whose words it knows none, and never trust bytes.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
-use super::drift::NumbersReference;
+use super::drift::{self, Drift, NumbersReference};
 use super::exponential::softmax;
 use super::linear::greatest;
 use super::sparse::SparseRecords;
 use super::text::Vectorizer;
-use super::tokens::{Analyzer, Document};
+use super::tokens::Document;
 use crate::error::{Error, Result};
 use crate::records::Value;
 
@@ -297,47 +297,52 @@ impl CohortModel {
     ///
     /// Fails with `invalid` if no term is left.
     pub fn without_rare_terms(&self, least: u32) -> Result<CohortModel> {
-        let (vectorizer, width) = (&self.vectorizer, self.classes.len());
-        let frequencies = vectorizer.document_frequencies();
-        let kept = || frequencies.iter().enumerate().filter(|(_, frequency)| **frequency >= least);
-        let terms: Vec<Box<str>> = kept().filter_map(|(column, _)| vectorizer.terms().get(column)).cloned().collect();
-        if terms.is_empty() {
+        let Some((vectorizer, kept)) = self.vectorizer.without_rare_terms(least) else {
             return Err(Error::invalid(format!("no term of the model occurs in {least} documents or more"))
                 .with_hint("train on more profiles, or give a smaller min_df where everybody may know the words"));
-        }
-        let weights = kept()
-            .filter_map(|(column, _)| self.weights.get(column * width..(column + 1) * width))
-            .flatten()
-            .copied()
-            .collect();
-        let restored = Vectorizer::restore(
-            vectorizer.analyzer(),
-            vectorizer.ngram_range(),
-            vectorizer.sublinear_tf(),
-            vectorizer.stop_words().to_vec(),
-            terms,
-            kept().map(|(_, frequency)| *frequency).collect(),
-            vectorizer.n_documents(),
-        );
-        Ok(CohortModel { vectorizer: restored, weights, ..self.clone() })
+        };
+        let width = self.classes.len();
+        let of_term = |column: &u32| self.weights.get(*column as usize * width..(*column as usize + 1) * width);
+        let weights = kept.iter().filter_map(of_term).flatten().copied().collect();
+        Ok(CohortModel { vectorizer, weights, ..self.clone() })
     }
 
+    /// How far the words, the number of known terms, the confidence and the given classes of these documents have moved from
+    /// training's.
+    ///
+    /// Fails with `invalid` if no document holds a known term.
+    pub fn drift(&self, documents: &[Vec<String>]) -> Result<Vec<(String, Drift)>> {
+        let records: SparseRecords = self.vectorizer().transform_all(documents)?;
+        let (mut known, mut confidence) = (Vec::new(), Vec::new());
+        let mut given = vec![0u64; self.classes().len()];
+        for ((columns, _), document) in records.rows().zip(documents) {
+            if columns.is_empty() {
+                continue;
+            }
+            known.push(columns.len() as f64);
+            let prediction = self.probabilities(document);
+            let best = prediction.iter().copied().fold(0.0, f64::max);
+            confidence.push(best);
+            if let Some(count) =
+                prediction.iter().position(|share| *share == best).and_then(|place| given.get_mut(place))
+            {
+                *count += 1;
+            }
+        }
+        let reference = self.reference();
+        let (before, now) = self.vectorizer().term_counts(&records);
+        Ok(vec![
+            ("vocabulary".to_owned(), drift::vocabulary_drift(&before, &now)?),
+            ("known_terms".to_owned(), reference.known_terms.drift(&known)?),
+            ("confidence".to_owned(), reference.confidence.drift(&confidence)?),
+            ("cohorts".to_owned(), drift::counts_drift(&reference.given, &given)?),
+        ])
+    }
     /// The model as bytes, little-endian, with a checksum; equal for equal training documents and settings.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (vectorizer, report) = (&self.vectorizer, &self.report);
         let mut out = Writer::default();
-        out.u8(match vectorizer.analyzer() {
-            Analyzer::Word => 0,
-            Analyzer::Character => 1,
-            Analyzer::CharacterRun => 2,
-        });
-        out.u32(vectorizer.ngram_range().0);
-        out.u32(vectorizer.ngram_range().1);
-        out.u8(u8::from(vectorizer.sublinear_tf()));
-        out.texts(vectorizer.stop_words().iter().map(String::as_str));
-        out.u64(vectorizer.n_documents());
-        out.texts(vectorizer.terms().iter().map(|term| &**term));
-        vectorizer.document_frequencies().iter().for_each(|frequency| out.u32(*frequency));
+        vectorizer.write(&mut out);
         out.texts(self.classes.iter().map(String::as_str));
         report.rows_of_class.iter().for_each(|rows| out.u64(*rows));
         out.f64(self.temperature);
@@ -366,18 +371,7 @@ impl CohortModel {
     /// that does not fit, names out of order or a number that is not finite, before it allocates for them.
     pub fn from_bytes(bytes: &[u8]) -> Result<CohortModel> {
         let mut content = Reader::new(open(MAGIC, FORMAT, bytes)?);
-        let analyzer = match content.u8()? {
-            0 => Analyzer::Word,
-            1 => Analyzer::Character,
-            2 => Analyzer::CharacterRun,
-            _ => return Err(corrupt("naming an analyzer that is not known")),
-        };
-        let ngram_range = (content.u32()?, content.u32()?);
-        let sublinear_tf = content.flag()?;
-        let stop_words = content.rising_texts()?.into_iter().map(str::to_owned).collect();
-        let n_documents = content.u64()?;
-        let terms: Vec<Box<str>> = content.rising_texts()?.into_iter().map(Box::from).collect();
-        let document_frequencies = content.u32s(terms.len())?;
+        let vectorizer = Vectorizer::read(&mut content)?;
         let classes: Vec<String> = content.rising_texts()?.into_iter().map(str::to_owned).collect();
         let rows_of_class = content.u64s(classes.len())?;
         let temperature = content.f64()?;
@@ -391,28 +385,14 @@ impl CohortModel {
         let held_out = HeldOut { rows: content.u64()?, accuracy: content.f64()? };
         let (known_terms, confidence) = (content.numbers_reference()?, content.numbers_reference()?);
         let reference = TextReference { known_terms, confidence, given: content.u64s(classes.len())? };
-        let n_weights = terms.len().checked_mul(classes.len()).ok_or_else(|| corrupt("cut off"))?;
+        let n_weights = vectorizer.terms().len().checked_mul(classes.len()).ok_or_else(|| corrupt("cut off"))?;
         let intercepts = content.f32s(classes.len())?;
         let weights = content.f32s(n_weights)?;
         content.finish()?;
-        let is_sound = classes.len() >= 2
-            && !terms.is_empty()
-            && document_frequencies.iter().all(|frequency| (1..=n_documents).contains(&u64::from(*frequency)))
-            && (1..=ngram_range.1).contains(&ngram_range.0)
-            // Training gives 0.2 to 5; far beyond, probabilities would not be finite.
-            && (1e-3..=1e3).contains(&temperature);
-        if !is_sound {
+        // Training gives temperatures of 0.2 to 5; far beyond, probabilities would not be finite.
+        if classes.len() < 2 || !(1e-3..=1e3).contains(&temperature) {
             return Err(corrupt("holding numbers that do not fit each other"));
         }
-        let vectorizer = Vectorizer::restore(
-            analyzer,
-            ngram_range,
-            sublinear_tf,
-            stop_words,
-            terms,
-            document_frequencies,
-            n_documents,
-        );
         let held_out = is_held_out.then_some(held_out);
         let report =
             TrainingReport { c, rows, rows_of_class, converged, n_iterations, loss, training_accuracy, held_out };

@@ -158,13 +158,31 @@ fn a_model_survives_its_bytes() {
 fn folds_judge_what_training_did_not_see() {
     let (documents, labels) = small();
     let texts = TrainingTexts { documents: &documents, labels: &labels, weights: None };
-    let metrics = cross_validate(&TrainingOptions::default(), &texts, 4).unwrap();
+    let metrics = cross_validate(&TrainingOptions::default(), &texts, Folds::Stratified(4)).unwrap();
     assert_eq!((metrics.rows, metrics.classes.len()), (60, 3));
     assert!(metrics.accuracy > 0.9, "{}", metrics.accuracy);
-    assert_eq!(metrics, cross_validate(&TrainingOptions::default(), &texts, 4).unwrap());
-    assert!(cross_validate(&TrainingOptions::default(), &texts, 1).is_err());
+    assert_eq!(metrics, cross_validate(&TrainingOptions::default(), &texts, Folds::Stratified(4)).unwrap());
+    assert!(cross_validate(&TrainingOptions::default(), &texts, Folds::Stratified(1)).is_err());
     let few = TrainingTexts { documents: &documents[..1], labels: &labels[..1], weights: None };
-    assert!(cross_validate(&TrainingOptions::default(), &few, 2).is_err());
+    assert!(cross_validate(&TrainingOptions::default(), &few, Folds::Stratified(2)).is_err());
+}
+
+#[test]
+fn folds_in_time_learn_from_earlier_documents_only() {
+    let (documents, labels) = small();
+    let texts = TrainingTexts { documents: &documents, labels: &labels, weights: None };
+    let instants: Vec<i64> = (0..60).collect();
+    let metrics = cross_validate(&TrainingOptions::default(), &texts, Folds::InTime(4, &instants)).unwrap();
+    // Of five parts all but the first are judged.
+    assert_eq!(metrics.rows, 48);
+    // A class that comes last of all was never seen before it.
+    let late: Vec<i64> = labels.iter().zip(0..).map(|(label, row)| row + 100 * i64::from(label == "outdoor")).collect();
+    let metrics = cross_validate(&TrainingOptions::default(), &texts, Folds::InTime(2, &late)).unwrap();
+    assert_eq!((metrics.rows, metrics.confusion[2][2]), (40, 0));
+    assert!(cross_validate(&TrainingOptions::default(), &texts, Folds::InTime(2, &late[1..])).is_err());
+    let one_after_the_other: Vec<i64> = labels.iter().map(|label| i64::from(label == "music")).collect();
+    let two = TrainingTexts { documents: &documents[..2], labels: &labels[..2], weights: None };
+    assert!(cross_validate(&TrainingOptions::default(), &two, Folds::InTime(2, &one_after_the_other[..2])).is_err());
 }
 
 #[test]
@@ -235,6 +253,27 @@ fn forged_bytes_with_a_right_checksum_never_panic_or_allocate_beyond_their_lengt
         if let Ok(model) = forge(&forged) {
             model.predict(&words(&["jazz hut"]));
         }
+    }
+}
+
+#[test]
+fn a_hundred_megabytes_of_one_token_are_learned_and_kept_as_any_other() {
+    let documents = vec![vec!["a".repeat(100_000_000)], vec!["jazz piano".to_owned()]];
+    let model = train(&PredictorDefinition::cohort("interest"), &documents, &words(&["long", "music"])).unwrap();
+    assert_eq!(model.predict(&documents[0]).cohort.as_deref(), Some("long"));
+    let restored = CohortModel::from_bytes(&model.to_bytes()).unwrap();
+    assert_eq!(restored.content_hash(), model.content_hash());
+}
+
+#[test]
+fn one_two_and_four_threads_give_the_same_bytes() {
+    let expected = small_model().content_hash();
+    for n_threads in [1, 2, 4] {
+        let hashes: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..n_threads).map(|_| scope.spawn(|| small_model().content_hash())).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        });
+        assert!(hashes.iter().all(|hash| *hash == expected));
     }
 }
 
@@ -362,6 +401,12 @@ fn shoppers_are_told_apart_as_well_as_by_scikit_learn() {
         "AUC {:?}, AP {:?}, Brier {}, lift {:?}",
         metrics.roc_auc, metrics.average_precision, metrics.brier, metrics.lift
     );
+    // The trivial rule beside it: who leaves fewer pages by the exit is likelier to buy.
+    let exits = features.iter().position(|(name, _, _)| name == "ExitRates").unwrap();
+    let trivial: Vec<f64> = testing.0.iter().map(|row| (1.0 - row[exits]).clamp(0.0, 1.0)).collect();
+    let baseline = evaluate_binary(&testing.1, &trivial).unwrap();
+    println!("exit rate alone: AUC {:?}, AP {:?}", baseline.roc_auc, baseline.average_precision);
+    assert!(metrics.roc_auc.unwrap() > baseline.roc_auc.unwrap() + 0.01);
     assert!(metrics.roc_auc.unwrap() > 0.73 && metrics.average_precision.unwrap() > 0.30);
     assert!(metrics.brier < 0.125 && metrics.lift_at_tenth.unwrap() > 2.2);
 }

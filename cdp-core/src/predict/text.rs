@@ -13,10 +13,15 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::bytes::{Reader, Writer, corrupt};
 use super::sparse::SparseRecords;
 use super::tokens::{Analyzer, Document, Scratch, Tokenizer};
 use crate::definitions::PredictorDefinition;
 use crate::error::{Error, Result};
+
+/// How many of the most frequent terms stand for a vocabulary when it is watched: those of the tail are too rare to tell
+/// drift from chance.
+const WATCHED_TERMS: usize = 100;
 
 /// How a vocabulary is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,18 +199,61 @@ impl Vectorizer {
         Vectorizer { tokenizer, sublinear_tf, terms: Terms::of(terms), document_frequencies, n_documents, idf }
     }
 
-    /// A vectorizer that was stored; the caller has checked that terms rise and frequencies lie within `1..=n`.
-    pub(super) fn restore(
-        analyzer: Analyzer,
-        ngram_range: (u32, u32),
-        sublinear_tf: bool,
-        stop_words: Vec<String>,
-        terms: Vec<Box<str>>,
-        document_frequencies: Vec<u32>,
-        n_documents: u64,
-    ) -> Vectorizer {
+    /// The same vocabulary without the terms of fewer than `least` documents, and the columns of those that stay; `None` if
+    /// none does.
+    pub(super) fn without_rare_terms(&self, least: u32) -> Option<(Vectorizer, Vec<u32>)> {
+        let kept: Vec<u32> = (0u32..)
+            .zip(&self.document_frequencies)
+            .filter(|(_, frequency)| **frequency >= least)
+            .map(|(column, _)| column)
+            .collect();
+        let of = |column: &u32| self.document_frequencies.get(*column as usize).copied();
+        let terms: Vec<Box<str>> =
+            kept.iter().filter_map(|column| self.terms().get(*column as usize)).cloned().collect();
+        let frequencies = kept.iter().filter_map(of).collect();
+        let tokenizer = Tokenizer::new(self.analyzer(), self.ngram_range(), self.stop_words().to_vec());
+        let vectorizer = || Vectorizer::from_parts(tokenizer, self.sublinear_tf, terms, frequencies, self.n_documents);
+        (!kept.is_empty()).then(vectorizer).map(|vectorizer| (vectorizer, kept))
+    }
+
+    /// Writes everything that the values of a document depend on.
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.u8(match self.analyzer() {
+            Analyzer::Word => 0,
+            Analyzer::Character => 1,
+            Analyzer::CharacterRun => 2,
+        });
+        out.u32(self.ngram_range().0);
+        out.u32(self.ngram_range().1);
+        out.u8(u8::from(self.sublinear_tf));
+        out.texts(self.stop_words().iter().map(String::as_str));
+        out.u64(self.n_documents);
+        out.texts(self.terms().iter().map(|term| &**term));
+        self.document_frequencies.iter().for_each(|frequency| out.u32(*frequency));
+    }
+
+    /// Reads what [`Vectorizer::write`] wrote; fails with `corrupt`.
+    pub(super) fn read(content: &mut Reader<'_>) -> Result<Vectorizer> {
+        let analyzer = match content.u8()? {
+            0 => Analyzer::Word,
+            1 => Analyzer::Character,
+            2 => Analyzer::CharacterRun,
+            _ => return Err(corrupt("naming an analyzer that is not known")),
+        };
+        let ngram_range = (content.u32()?, content.u32()?);
+        let sublinear_tf = content.flag()?;
+        let stop_words = content.rising_texts()?.into_iter().map(str::to_owned).collect();
+        let n_documents = content.u64()?;
+        let terms: Vec<Box<str>> = content.rising_texts()?.into_iter().map(Box::from).collect();
+        let document_frequencies = content.u32s(terms.len())?;
+        let is_sound = !terms.is_empty()
+            && document_frequencies.iter().all(|frequency| (1..=n_documents).contains(&u64::from(*frequency)))
+            && (1..=ngram_range.1).contains(&ngram_range.0);
+        if !is_sound {
+            return Err(corrupt("holding numbers that do not fit each other"));
+        }
         let tokenizer = Tokenizer::new(analyzer, ngram_range, stop_words);
-        Vectorizer::from_parts(tokenizer, sublinear_tf, terms, document_frequencies, n_documents)
+        Ok(Vectorizer::from_parts(tokenizer, sublinear_tf, terms, document_frequencies, n_documents))
     }
 
     /// The columns and TF-IDF values of one document, by column; empty if it holds no known term.
@@ -224,6 +272,31 @@ impl Vectorizer {
             records.push_row(&row)?;
         }
         Ok(records)
+    }
+
+    /// In how many documents of training, and of these rows, each of the most frequent terms occurs; the last counts are of
+    /// all other known terms together.
+    pub(super) fn term_counts(&self, rows: &SparseRecords) -> (Vec<u64>, Vec<u64>) {
+        let mut order: Vec<usize> = (0..self.terms().len()).collect();
+        let frequency = |column: usize| self.document_frequencies.get(column).copied().unwrap_or(0);
+        order.sort_by_key(|column| (std::cmp::Reverse(frequency(*column)), *column));
+        let mut place_of_column = vec![WATCHED_TERMS; order.len()];
+        for (place, column) in order.iter().take(WATCHED_TERMS).enumerate() {
+            if let Some(to) = place_of_column.get_mut(*column) {
+                *to = place;
+            }
+        }
+        let (mut before, mut now) = (vec![0; WATCHED_TERMS + 1], vec![0; WATCHED_TERMS + 1]);
+        let add = |counts: &mut Vec<u64>, column: usize, n: u64| {
+            if let Some(count) = place_of_column.get(column).and_then(|place| counts.get_mut(*place)) {
+                *count += n;
+            }
+        };
+        for column in order {
+            add(&mut before, column, u64::from(frequency(column)));
+        }
+        rows.rows().flat_map(|(columns, _)| columns).for_each(|column| add(&mut now, *column as usize, 1));
+        (before, now)
     }
 
     /// How many of the terms of these documents are known, and how many there are, repetitions included.

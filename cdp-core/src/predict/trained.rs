@@ -1,17 +1,20 @@
-//! A model of either task, as the store keeps it.
+//! A model of any kind, as the store keeps it.
 
 use super::bytes::magic;
 use super::dense::{MAGIC as PROPENSITY, PropensityModel};
+use super::described::{DescribedModel, MAGIC as DESCRIBED};
 use super::model::CohortModel;
 use crate::error::Result;
 
-/// A trained model of either task.
+/// A model of any kind.
 #[derive(Clone, Debug)]
 pub enum TrainedModel {
     /// Which class a text belongs to.
     Cohort(Box<CohortModel>),
     /// How likely an event is.
     Propensity(Box<PropensityModel>),
+    /// Which described cohort a text is like.
+    Described(Box<DescribedModel>),
 }
 
 impl TrainedModel {
@@ -20,6 +23,9 @@ impl TrainedModel {
         if magic(bytes) == Some(PROPENSITY) {
             return PropensityModel::from_bytes(bytes).map(|model| TrainedModel::Propensity(Box::new(model)));
         }
+        if magic(bytes) == Some(DESCRIBED) {
+            return DescribedModel::from_bytes(bytes).map(|model| TrainedModel::Described(Box::new(model)));
+        }
         CohortModel::from_bytes(bytes).map(|model| TrainedModel::Cohort(Box::new(model)))
     }
 
@@ -27,7 +33,7 @@ impl TrainedModel {
     pub fn cohort(&self) -> Option<&CohortModel> {
         match self {
             TrainedModel::Cohort(model) => Some(model),
-            TrainedModel::Propensity(_) => None,
+            TrainedModel::Propensity(_) | TrainedModel::Described(_) => None,
         }
     }
 
@@ -35,7 +41,28 @@ impl TrainedModel {
     pub fn propensity(&self) -> Option<&PropensityModel> {
         match self {
             TrainedModel::Propensity(model) => Some(model),
-            TrainedModel::Cohort(_) => None,
+            TrainedModel::Cohort(_) | TrainedModel::Described(_) => None,
+        }
+    }
+
+    /// The model of described cohorts, if it is one.
+    pub fn described(&self) -> Option<&DescribedModel> {
+        match self {
+            TrainedModel::Described(model) => Some(model),
+            TrainedModel::Cohort(_) | TrainedModel::Propensity(_) => None,
+        }
+    }
+
+    /// The classes it can give, sorted; none of a likelihood.
+    pub fn classes(&self) -> Vec<String> {
+        match self {
+            TrainedModel::Cohort(model) => model.classes().to_vec(),
+            TrainedModel::Propensity(_) => Vec::new(),
+            TrainedModel::Described(model) => {
+                let mut classes: Vec<String> = model.cohorts().iter().map(|cohort| cohort.cohort.clone()).collect();
+                classes.sort();
+                classes
+            }
         }
     }
 
@@ -44,6 +71,7 @@ impl TrainedModel {
         match self {
             TrainedModel::Cohort(model) => model.content_hash(),
             TrainedModel::Propensity(model) => model.content_hash(),
+            TrainedModel::Described(model) => model.content_hash(),
         }
     }
 }

@@ -209,32 +209,68 @@ fn reference(seen: &[(usize, f64, usize)], n_classes: usize) -> TextReference {
     }
 }
 
-/// Judges settings by stratified folds: each document is predicted by a model of the other folds.
+/// How documents are held out to judge settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folds<'a> {
+    /// Each document by a model of the other folds, over which the classes are spread evenly. The only document of a class
+    /// is never held out.
+    Stratified(u32),
+    /// Documents in the order of an instant each, in one part more than folds: each part but the first by a model of those
+    /// before it (scikit-learn's `TimeSeriesSplit`). Nothing is learned from what came later.
+    InTime(u32, &'a [i64]),
+}
+
+/// Judges settings on documents that each model did not see.
 ///
-/// The only document of a class is never held out. Fails as [`train`] does, and for fewer than two folds.
+/// Fails with `invalid` as [`train`] does, for folds that are not 2 to 100, and in time if no part can be judged because the
+/// earlier documents are of one class.
 pub fn cross_validate<D: Document>(
     options: &TrainingOptions,
     texts: &TrainingTexts<'_, D>,
-    n_folds: u32,
+    folds: Folds<'_>,
 ) -> Result<Metrics> {
     check(texts)?;
+    let (Folds::Stratified(n_folds) | Folds::InTime(n_folds, _)) = folds;
     if !(2..=100).contains(&n_folds) {
         return Err(Error::invalid(format!("the number of folds must be from 2 to 100, not {n_folds}")));
     }
-    let order = ordered(texts);
+    let mut order = ordered(texts);
     let mut classes: Vec<String> = texts.labels.to_vec();
     classes.sort_unstable();
     classes.dedup();
     let number = |label: &String| classes.binary_search(label).ok().and_then(|place| u32::try_from(place).ok());
-    let numbers: Vec<u32> = order.iter().filter_map(|row| texts.labels.get(*row)).filter_map(&number).collect();
-    let folds = stratified_folds(&numbers, classes.len(), n_folds, 0);
+    let mut splits: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+    match folds {
+        Folds::Stratified(_) => {
+            let numbers: Vec<u32> = order.iter().filter_map(|row| texts.labels.get(*row)).filter_map(&number).collect();
+            let fold_of_row = stratified_folds(&numbers, classes.len(), n_folds, 0);
+            for fold in 0..n_folds {
+                let part = |held_out: bool| -> Vec<usize> {
+                    let rows = order.iter().zip(&fold_of_row).filter(|(_, of)| (**of == Some(fold)) == held_out);
+                    rows.map(|(row, _)| *row).collect()
+                };
+                splits.push((part(false), part(true)));
+            }
+        }
+        Folds::InTime(_, instants) => {
+            if instants.len() != texts.documents.len() {
+                return Err(Error::invalid("each document needs the instant it is ordered by"));
+            }
+            order.sort_by_key(|row| instants.get(*row).copied());
+            let end = |part: usize| order.len() * part / (n_folds as usize + 1);
+            for fold in 1..=n_folds as usize {
+                let (earlier, rest) = order.split_at_checked(end(fold)).unwrap_or_default();
+                let testing = rest.get(..end(fold + 1) - end(fold)).unwrap_or_default();
+                let label = |row: &usize| texts.labels.get(*row);
+                // What follows on documents of one class cannot be told apart by them.
+                if earlier.iter().any(|row| label(row) != earlier.first().and_then(label)) {
+                    splits.push((earlier.to_vec(), testing.to_vec()));
+                }
+            }
+        }
+    }
     let (mut truth, mut probabilities) = (Vec::new(), Vec::new());
-    for fold in 0..n_folds {
-        let part = |held_out: bool| -> Vec<usize> {
-            let rows = order.iter().zip(&folds).filter(|(_, of)| (**of == Some(fold)) == held_out);
-            rows.map(|(row, _)| *row).collect()
-        };
-        let (training, testing) = (part(false), part(true));
+    for (training, testing) in splits {
         if testing.is_empty() {
             continue;
         }
@@ -247,7 +283,7 @@ pub fn cross_validate<D: Document>(
         for row in testing {
             let (Some(document), Some(label)) = (texts.documents.get(row), texts.labels.get(row)) else { continue };
             let known = model.probabilities(document);
-            // In the order of all classes; one that the other folds lack has probability 0.
+            // In the order of all classes; one that the training part lacks has probability 0.
             let mut all = if known.is_empty() { Vec::new() } else { vec![0.0; classes.len()] };
             for (class, probability) in model.classes().iter().zip(known) {
                 if let Some(to) = number(class).and_then(|place| all.get_mut(place as usize)) {
@@ -257,6 +293,10 @@ pub fn cross_validate<D: Document>(
             truth.push(label.as_str());
             probabilities.push(all);
         }
+    }
+    if truth.is_empty() {
+        return Err(Error::invalid("no document can be held out: those to learn from are of one class")
+            .with_hint("choose fewer folds, or label more profiles"));
     }
     evaluate(&classes, &truth, &probabilities)
 }

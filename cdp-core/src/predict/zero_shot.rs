@@ -11,19 +11,9 @@ use std::time::Duration;
 use super::sparse::SparseRecords;
 use super::text::{Vectorizer, VectorizerOptions};
 use super::tokens::{Analyzer, Document};
+pub use crate::definitions::DescribedCohort;
 use crate::error::{Error, Result};
 use crate::records::Value;
-
-/// A cohort that is told apart by what it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DescribedCohort {
-    /// Its name, which counts as a text too.
-    pub cohort: String,
-    /// What its people are about, in a sentence.
-    pub description: String,
-    /// Words that speak for it.
-    pub keywords: Vec<String>,
-}
 
 impl Document for DescribedCohort {
     fn texts(&self) -> impl Iterator<Item = &str> {
@@ -39,6 +29,13 @@ pub struct Assignment {
     pub cohort: Option<String>,
     /// How like it is, from 0 to 1.
     pub score: f64,
+}
+
+impl Assignment {
+    /// The same with no cohort if the score is below a threshold.
+    pub fn at_least(self, threshold: f64) -> Assignment {
+        Assignment { cohort: self.cohort.filter(|_| self.score >= threshold), ..self }
+    }
 }
 
 /// The cohorts of many texts.
@@ -88,6 +85,11 @@ pub trait Scorer {
     ///
     /// Any error and any answer of another shape is asked for again, with growing pauses.
     fn score(&self, texts: &[String], cohorts: &[DescribedCohort]) -> std::result::Result<Value, String>;
+
+    /// Waits between two attempts; here a test puts what need not wait.
+    fn pause(&self, how_long: Duration) {
+        std::thread::sleep(how_long);
+    }
 }
 
 /// How a scorer is asked.
@@ -137,21 +139,56 @@ impl LexicalScorer {
 
     /// The cohort that a text is most like, the first in order of equal ones; none where it shares no piece with any.
     pub fn assign(&self, document: &(impl Document + ?Sized)) -> Assignment {
+        best(&self.cohorts, &self.scores(document)).at_least(self.least_score)
+    }
+
+    /// How like a text is to each cohort, in their order: cosines from 0 to 1.
+    pub fn scores(&self, document: &(impl Document + ?Sized)) -> Vec<f64> {
         let row = self.vectorizer.transform(document);
-        let mut best: Option<(&DescribedCohort, f64)> = None;
-        for (cohort, (columns, values)) in self.cohorts.iter().zip(self.rows.rows()) {
-            let cosine = sparse_product(&row, columns, values);
-            if cosine > 0.0 && best.is_none_or(|(_, so_far)| cosine > so_far) {
-                best = Some((cohort, cosine));
-            }
-        }
-        let score = best.map_or(0.0, |(_, cosine)| cosine.min(1.0));
-        let cohort = best.filter(|_| score >= self.least_score).map(|(cohort, _)| cohort.cohort.clone());
-        Assignment { cohort, score }
+        self.rows.rows().map(|(columns, values)| sparse_product(&row, columns, values).min(1.0)).collect()
+    }
+
+    /// What each shared piece adds to the likeness to the cohort of this place, the most first; adds up to the score.
+    pub fn explain(&self, document: &(impl Document + ?Sized), place: usize) -> Vec<(String, f64)> {
+        let row = self.vectorizer.transform(document);
+        let Some((columns, values)) = self.rows.rows().nth(place) else { return Vec::new() };
+        let shared = row.iter().filter_map(|(column, value)| {
+            let other = columns.binary_search(column).ok().and_then(|found| values.get(found))?;
+            let term = self.vectorizer.terms().get(*column as usize)?;
+            Some((term.to_string(), value * other))
+        });
+        strongest_first(shared.collect())
+    }
+
+    /// The cohorts, in the order they were given.
+    pub fn cohorts(&self) -> &[DescribedCohort] {
+        &self.cohorts
+    }
+
+    /// The pieces of words of the cohorts.
+    pub(super) fn vectorizer(&self) -> &Vectorizer {
+        &self.vectorizer
     }
 
     /// The name that is stored with each score.
     pub const METHOD: &str = "lexical/1";
+}
+
+/// The contributions to a score by their size, the greatest first.
+pub(super) fn strongest_first(mut contributions: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    contributions.sort_by(|left, right| right.1.abs().total_cmp(&left.1.abs()).then_with(|| left.0.cmp(&right.0)));
+    contributions
+}
+
+/// The cohort with the greatest score, the first of equal ones; none where no score is above zero.
+pub(super) fn best(cohorts: &[DescribedCohort], scores: &[f64]) -> Assignment {
+    let mut best = Assignment { cohort: None, score: 0.0 };
+    for (cohort, score) in cohorts.iter().zip(scores) {
+        if *score > best.score {
+            best = Assignment { cohort: Some(cohort.cohort.clone()), score: *score };
+        }
+    }
+    best
 }
 
 /// The product of a sparse row and another one, both in the order of columns.
@@ -167,54 +204,69 @@ fn sparse_product(row: &[(u32, f64)], columns: &[u32], values: &[f64]) -> f64 {
     sum
 }
 
+/// What a scorer answered before it stopped to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// The sound answers, one for each text from the first on.
+    pub answers: Vec<Assignment>,
+    /// How often it was asked.
+    pub attempts: u32,
+    /// Why its last answer was not taken; then answers are missing.
+    pub last_error: Option<String>,
+}
+
+/// Asks a scorer about texts, batch by batch, each up to `patience.attempts` times with growing pauses.
+///
+/// The first batch without a sound answer ends it: a service that is down stays down for the next one. What was answered
+/// before is kept.
+pub fn ask(scorer: &dyn Scorer, cohorts: &[DescribedCohort], texts: &[String], patience: Patience) -> Asked {
+    let mut asked = Asked::default();
+    for batch in texts.chunks(patience.batch.max(1)) {
+        match ask_batch(scorer, cohorts, batch, patience, &mut asked.attempts) {
+            Ok(answers) => asked.answers.extend(answers),
+            Err(message) => {
+                asked.last_error = Some(message);
+                break;
+            }
+        }
+    }
+    asked
+}
+
 /// Assigns each text to a cohort: by the scorer if there is one and it answers soundly, else by likeness of words.
 ///
-/// `pause` is what waits between attempts, so that tests need not. Fails only where the cohorts themselves are wrong: a
-/// failing scorer loses nothing.
+/// Fails only where the cohorts themselves are wrong: a failing scorer loses nothing.
 pub fn assign(
     lexical: &LexicalScorer,
     scorer: Option<&dyn Scorer>,
     texts: &[String],
     patience: Patience,
-    pause: &mut dyn FnMut(Duration),
 ) -> Assignments {
-    let mut attempts = 0;
-    let mut last_error = None;
-    if let Some(scorer) = scorer {
-        let mut rows = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(patience.batch.max(1)) {
-            match ask(lexical, scorer, batch, patience, pause, &mut attempts) {
-                Ok(answers) => rows.extend(answers),
-                Err(message) => {
-                    last_error = Some(message);
-                    break;
-                }
-            }
-        }
-        if last_error.is_none() {
-            return Assignments { rows, method: scorer.method(), attempts, last_error };
-        }
+    let asked = scorer.map(|scorer| ask(scorer, &lexical.cohorts, texts, patience)).unwrap_or_default();
+    let (attempts, last_error) = (asked.attempts, asked.last_error);
+    if let Some(scorer) = scorer.filter(|_| last_error.is_none()) {
+        let rows = asked.answers.into_iter().map(|answer| answer.at_least(lexical.least_score)).collect();
+        return Assignments { rows, method: scorer.method(), attempts, last_error };
     }
     // All or nothing: scores of two methods in one answer could not be compared.
     let rows = texts.iter().map(|text| lexical.assign(text)).collect();
     Assignments { rows, method: LexicalScorer::METHOD.to_owned(), attempts, last_error }
 }
 
-fn ask(
-    lexical: &LexicalScorer,
+fn ask_batch(
     scorer: &dyn Scorer,
+    cohorts: &[DescribedCohort],
     texts: &[String],
     patience: Patience,
-    pause: &mut dyn FnMut(Duration),
     attempts: &mut u32,
 ) -> std::result::Result<Vec<Assignment>, String> {
     let mut last_error = String::from("the scorer was not asked");
     for attempt in 0..patience.attempts.max(1) {
         if attempt > 0 {
-            pause(patience.first_pause.saturating_mul(1 << (attempt - 1).min(16)));
+            scorer.pause(patience.first_pause.saturating_mul(1 << (attempt - 1).min(16)));
         }
         *attempts += 1;
-        match scorer.score(texts, &lexical.cohorts).and_then(|answer| read_answer(&answer, texts.len(), lexical)) {
+        match scorer.score(texts, cohorts).and_then(|answer| read_answer(&answer, texts.len(), cohorts)) {
             Ok(rows) => return Ok(rows),
             Err(message) => last_error = message.chars().take(LONGEST_MESSAGE).collect(),
         }
@@ -226,7 +278,7 @@ fn ask(
 fn read_answer(
     answer: &Value,
     n_texts: usize,
-    lexical: &LexicalScorer,
+    cohorts: &[DescribedCohort],
 ) -> std::result::Result<Vec<Assignment>, String> {
     let rows = answer.as_list().ok_or_else(|| format!("the answer is {}, not a list", answer.kind()))?;
     if rows.len() != n_texts {
@@ -236,13 +288,13 @@ fn read_answer(
         let cohort = match row.get("cohort") {
             None | Some(Value::Null) => None,
             // Not the name itself: it may be anything, a text of a person among it.
-            Some(Value::Text(name)) if lexical.cohorts.iter().any(|known| known.cohort == *name) => Some(name.clone()),
+            Some(Value::Text(name)) if cohorts.iter().any(|known| known.cohort == *name) => Some(name.clone()),
             Some(_) => return Err(format!("/{place}/cohort is none of the cohorts")),
         };
         let score = row.get("score").and_then(Value::as_number).map(|number| number.to_f64());
         let score = score.filter(|score| (0.0..=1.0).contains(score));
         let score = score.ok_or_else(|| format!("/{place}/score is not a number from 0 to 1"))?;
-        Ok(Assignment { cohort: cohort.filter(|_| score >= lexical.least_score), score })
+        Ok(Assignment { cohort, score })
     };
     rows.iter().enumerate().map(row).collect()
 }
@@ -281,8 +333,18 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    /// Gives the prepared answers one after the other, then the last again.
-    struct Prepared(RefCell<Vec<std::result::Result<Value, String>>>);
+    /// Gives the prepared answers one after the other, then the last again, and notes the pauses.
+    #[derive(Default)]
+    struct Prepared {
+        answers: RefCell<Vec<std::result::Result<Value, String>>>,
+        pauses: RefCell<Vec<u128>>,
+    }
+
+    impl Prepared {
+        fn new(answers: Vec<std::result::Result<Value, String>>) -> Prepared {
+            Prepared { answers: RefCell::new(answers), ..Prepared::default() }
+        }
+    }
 
     impl Scorer for Prepared {
         fn method(&self) -> String {
@@ -290,8 +352,12 @@ mod tests {
         }
 
         fn score(&self, _: &[String], _: &[DescribedCohort]) -> std::result::Result<Value, String> {
-            let mut answers = self.0.borrow_mut();
+            let mut answers = self.answers.borrow_mut();
             if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
+        }
+
+        fn pause(&self, how_long: Duration) {
+            self.pauses.borrow_mut().push(how_long.as_millis());
         }
     }
 
@@ -318,24 +384,21 @@ mod tests {
     #[test]
     fn a_sound_answer_is_taken_with_its_method() {
         let lexical = LexicalScorer::new(&cohorts(), 0.0).unwrap();
-        let scorer = Prepared(RefCell::new(vec![
+        let scorer = Prepared::new(vec![
             Err("busy".to_owned()),
             answer(r#"[{"cohort": "music", "score": 0.7}, {"cohort": null, "score": 0}]"#),
-        ]));
-        let mut pauses = Vec::new();
-        let found = assign(&lexical, Some(&scorer), &texts(&["alpine", "?"]), Patience::default(), &mut |time| {
-            pauses.push(time)
-        });
+        ]);
+        let found = assign(&lexical, Some(&scorer), &texts(&["alpine", "?"]), Patience::default());
         assert_eq!((found.method.as_str(), found.attempts, found.last_error.as_deref()), ("prepared/7", 2, None));
         assert_eq!(found.rows[0].cohort.as_deref(), Some("music"));
         assert_eq!((found.rows[1].cohort.as_deref(), found.coverage()), (None, 0.5));
-        assert_eq!(pauses, [Duration::from_millis(200)]);
+        assert_eq!(*scorer.pauses.borrow(), [200]);
     }
 
     #[test]
     fn a_failing_or_lying_scorer_is_asked_five_times_and_loses_nothing() {
         let lexical = LexicalScorer::new(&cohorts(), 0.0).unwrap();
-        let alone = assign(&lexical, None, &texts(&["alpine", "piano"]), Patience::default(), &mut |_| {});
+        let alone = assign(&lexical, None, &texts(&["alpine", "piano"]), Patience::default());
         assert_eq!((alone.attempts, alone.method.as_str(), alone.coverage()), (0, "lexical/1", 1.0));
         let lies = [
             Err("no connection".to_owned()),
@@ -347,15 +410,28 @@ mod tests {
             answer(r#"["music", "music"]"#),
         ];
         for lie in lies {
-            let scorer = Prepared(RefCell::new(vec![lie]));
-            let mut pauses = Vec::new();
-            let found =
-                assign(&lexical, Some(&scorer), &texts(&["alpine", "piano"]), Patience::default(), &mut |time| {
-                    pauses.push(time.as_millis());
-                });
+            let scorer = Prepared::new(vec![lie]);
+            let found = assign(&lexical, Some(&scorer), &texts(&["alpine", "piano"]), Patience::default());
             assert_eq!((found.attempts, &found.rows), (5, &alone.rows));
-            assert_eq!(pauses, [200, 400, 800, 1600]);
+            assert_eq!(*scorer.pauses.borrow(), [200, 400, 800, 1600]);
             assert!(found.last_error.is_some() && found.method == LexicalScorer::METHOD);
+        }
+    }
+    #[test]
+    fn what_a_scorer_answered_before_it_fell_silent_is_kept() {
+        let scorer = Prepared::new(vec![answer(r#"[{"cohort": "music", "score": 0.7}]"#), Err("gone".to_owned())]);
+        let patience = Patience { batch: 1, attempts: 2, ..Patience::default() };
+        let asked = ask(&scorer, &cohorts(), &texts(&["a", "b", "c"]), patience);
+        assert_eq!((asked.answers.len(), asked.attempts, asked.last_error.as_deref()), (1, 3, Some("gone")));
+    }
+
+    #[test]
+    fn the_pieces_of_an_explanation_add_up_to_the_score() {
+        let lexical = LexicalScorer::new(&cohorts(), 0.0).unwrap();
+        let scores = lexical.scores("alpine mountain jazz");
+        for (place, score) in scores.iter().enumerate() {
+            let sum: f64 = lexical.explain("alpine mountain jazz", place).iter().map(|(_, part)| part).sum();
+            assert!((sum - score).abs() < 1e-12 && *score > 0.0);
         }
     }
 }

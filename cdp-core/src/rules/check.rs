@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::dependencies::predictor_rules;
-use crate::definitions::{Aggregate, Catalog, Kind, Operator, Rule, Test};
+use crate::definitions::{Aggregate, Catalog, Kind, Operator, PredictorLabel, Rule, Test};
 use crate::error::{Error, Fault, Result};
 
 /// How many audiences and predictors may stand on each other: evaluating one evaluates all below it.
@@ -29,6 +29,11 @@ pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
         for (index, rule) in predictor_rules(predictor).into_iter().enumerate() {
             let pointer = format!("/rules/{index}/when");
             check_leaves(catalog, rule, &pointer, |fault| {
+                faults.push((Kind::Predictor, predictor.name.clone(), fault))
+            });
+        }
+        if let Some(PredictorLabel::Audience(name)) = &predictor.label {
+            note_missing(catalog.audience(name), "/label/audience".to_owned(), &mut |fault| {
                 faults.push((Kind::Predictor, predictor.name.clone(), fault))
             });
         }

@@ -129,6 +129,27 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
     Ok(found)
 }
 
+/// Whether the outcome of a rule can depend on what a predictor says, also by way of audiences and other predictors.
+pub fn reads_predictor(rule: &Rule, catalog: &Catalog, predictor: &str) -> bool {
+    let mut followed = BTreeSet::new();
+    let mut open = vec![rule];
+    while let Some(rule) = open.pop() {
+        for (_, leaf) in rule.leaves("") {
+            match &leaf.test {
+                Test::Cohort { predictor: name, .. } if name == predictor => return true,
+                Test::Cohort { predictor: name, .. } if followed.insert((Kind::Predictor, name.as_str())) => {
+                    open.extend(catalog.predictor(name).into_iter().flat_map(predictor_rules));
+                }
+                Test::Audience { name, .. } if followed.insert((Kind::Audience, name.as_str())) => {
+                    open.extend(catalog.audience(name).into_iter().map(|audience| &audience.rule));
+                }
+                _ => {}
+            }
+        }
+    }
+    false
+}
+
 /// The rules that a predictor asks before its model.
 pub(crate) fn predictor_rules(predictor: &PredictorDefinition) -> Vec<&Rule> {
     predictor.rules.iter().map(|rule| &rule.when).collect()

@@ -18,7 +18,9 @@ mod timeline;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
-pub use dependencies::{Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, trait_paths};
+pub use dependencies::{
+    Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, reads_predictor, trait_paths,
+};
 pub use evaluate::evaluate;
 pub use explain::explain;
 pub use measure::{Measured, measure};

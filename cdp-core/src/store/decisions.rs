@@ -28,7 +28,9 @@ impl DecisionType {
     }
 
     pub(crate) fn parse(text: &str) -> Option<DecisionType> {
-        [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate].into_iter().find(|kind| kind.as_str() == text)
+        [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -86,7 +88,8 @@ impl Facts<'_> {
             let decision = Decision { number, kind, node, other, occurred_at };
             Ok(Some(StoredDecision { decision, recorded_at: time(row.get(5)?), reason: row.get(6)? }))
         };
-        let decisions: Option<Vec<StoredDecision>> = self.collect(sql, [sql_integer(after)], read)?.into_iter().collect();
+        let decisions: Option<Vec<StoredDecision>> =
+            self.collect(sql, [sql_integer(after)], read)?.into_iter().collect();
         decisions.ok_or_else(|| {
             Error::new(ErrorKind::Incompatible, "a decision of the store is not understood")
                 .with_hint("it may have been written by a newer version of the library")

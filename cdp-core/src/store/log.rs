@@ -224,8 +224,7 @@ impl Facts<'_> {
         let (mut from, mut to) = (0, last);
         while from < to {
             let middle = to - (to - from) / 2;
-            let recorded_at: i64 =
-                statement.query_row([sql_integer(middle)], |row| row.get(0)).map_err(sql_error)?;
+            let recorded_at: i64 = statement.query_row([sql_integer(middle)], |row| row.get(0)).map_err(sql_error)?;
             if time(recorded_at) <= known { from = middle } else { to = middle - 1 }
         }
         Ok(from)

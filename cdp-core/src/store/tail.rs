@@ -29,8 +29,18 @@ impl Tail {
 
     /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
     pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&Annex>) {
-        let Observation { sequence, node, occurred_at, event, properties, traits, consents, accounts, named, identifies } =
-            observation;
+        let Observation {
+            sequence,
+            node,
+            occurred_at,
+            event,
+            properties,
+            traits,
+            consents,
+            accounts,
+            named,
+            identifies,
+        } = observation;
         let row = first_row + self.columns.n_rows();
         if event.is_some() {
             self.columns.push(properties.json());

@@ -130,6 +130,8 @@ class Prediction(Record):
     scores: dict[str, float]
     method: str
     model_version: int | None
+    label: str | None
+    last_error: str | None
 
     def __repr__(self) -> str:
         return f"Prediction(cohort={self.cohort!r}, score={self.score!r})"

@@ -14,21 +14,16 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import _native
 from ._errors import InvalidError, NotFoundError
+from ._identity import IdentityVerbs
 from ._results import Decision, Frame, ModelReport, Prediction, Profile, Receipt, _html
+from ._types import AsOf, Identifier, Time
 
-Time: TypeAlias = str | int | datetime | date
-"""A time: RFC 3339 text, milliseconds since 1970, or a datetime (a naive one is UTC)."""
-AsOf: TypeAlias = Time | Mapping[str, Time]
-"""An instant to ask for: a time, or `{"valid": time, "known": time}`."""
-Identifier: TypeAlias = Mapping[str, Any]
-"""One identifier, `{"user_id": "14646"}`, or `{"profile_id": ...}`."""
 Definition: TypeAlias = Mapping[str, Any]
 """One definition; the documentation lists their kinds."""
 Progress: TypeAlias = bool | Callable[[int, str], object]
@@ -83,7 +78,7 @@ def open(
     )  # fmt: skip
 
 
-class Cdp:
+class Cdp(IdentityVerbs):
     """An open store; `cdp.open` makes one. Use it as a context manager, from any thread, never across a fork.
 
     Every verb may raise `ClosedError` after `close()`, `BusyError` when another process keeps the write lock, and
@@ -380,18 +375,6 @@ class Cdp:
         """Where each profile id that was ever handed out leads now; None for one that never was."""
         return self._call("resolve", profile_ids=list(profile_ids))
 
-    def explain_link(self, a: Identifier, b: Identifier) -> Any:
-        """Why two identifiers are one person: `{linked, path: [{from, to, message_id, rule, ...}]}`.
-
-        Example:
-            >>> db.explain_link({"user_id": "u1"}, {"email": "x@example.com"})
-        """
-        return self._call("explain_link", a=a, b=b)
-
-    def identity_report(self) -> Any:
-        """How identity resolution stands: sizes of profiles, refused links and why."""
-        return self._call("identity_report")
-
     # Aggregating
 
     def features(
@@ -451,6 +434,11 @@ class Cdp:
     def train(self, predictor: str) -> ModelReport:
         """Trains a predictor on the facts known now and stores the model as a new version.
 
+        Cohorts by TF-IDF and multinomial logistic regression (scikit-learn's formulas), a propensity by standardized logistic
+        regression on rows as of three instants. Described cohorts need no training; with `similarity: "lsa"` it learns from the
+        store which words are alike (latent semantic analysis), and it asks the registered scorer about every text without an
+        answer. Who denied `ml_training` is left out; `withheld` counts them.
+
         Raises:
             NotFoundError: no such predictor.
             InvalidError: too few labels to learn from.
@@ -462,6 +450,9 @@ class Cdp:
     ) -> Prediction | None:
         """The cohort or propensity of a person, or of a text, with its scores between 0 and 1; None if nobody matches.
 
+        `method` says what answered: `rule`, `model` (probabilities that add up to one), `lexical/1` or `lsa/1` (cosines), or the
+        method of a registered scorer; `last_error` why that was not believed. `label` is the class the person is labelled with.
+
         Example:
             >>> db.predict("interest_cohort", text="trail running, alpine huts").cohort
         """
@@ -470,27 +461,58 @@ class Cdp:
         found = self._call("predict", predictor=predictor, identifier=identifier, text=text, top_k=top_k)
         return None if found is None else Prediction(found)
 
+    def register_scorer(
+        self, predictor: str, scorer: Callable[[list[str], list[dict[str, Any]]], object] | None, *, method: str = "scorer",
+        attempts: int = 5, pause_seconds: float = 0.2,
+    ) -> None:  # fmt: skip
+        """Lets a callable speak for the described cohorts of a predictor while this process has the store open.
+
+        `train` asks it about every text of the store that has no answer yet and keeps the answers; `predict` asks it about a
+        text without a kept answer. An exception, or an answer of another shape, is asked for again with growing pauses; then
+        likeness of words answers, and `last_error` says why.
+
+        Args:
+            scorer: `(texts, cohorts) -> [{"cohort": name or None, "score": 0 to 1}, ...]`, one for each text, or JSON text of
+                it; `cohorts` are dicts of `cohort`, `description` and `keywords`. None takes the scorer away.
+            method: its name and version, which are kept with each score.
+            attempts: how often a batch of texts is asked about at most.
+            pause_seconds: the first pause between attempts; each further one is twice as long.
+
+        Raises:
+            NotFoundError: no such predictor.
+            InvalidError: a predictor without described cohorts.
+
+        Example:
+            >>> db.register_scorer("taste", lambda texts, cohorts: ask_my_model(texts, cohorts), method="my-model/3")
+        """
+        self._store.register_scorer(predictor, scorer, method, attempts, pause_seconds)
+
     def cohort_members(self, predictor: str, cohort: str, *, limit: int | None = None, after: str | None = None) -> Frame:
-        """The people of a cohort, highest score first."""
+        """The people of a cohort, highest score first, with the method that scored each and the class each is labelled with."""
         return self._frame("cohort_members", predictor=predictor, cohort=cohort, limit=limit, after=after)
 
     def models(self, predictor: str | None = None) -> Any:
         """The trained models, newest last, each with its version and report."""
         return self._call("models", predictor=predictor)
 
-    def evaluate(self, predictor: str, *, folds: int | None = None) -> Any:
+    def evaluate(self, predictor: str, *, folds: int | None = None, split: str | None = None) -> Any:
         """Judges a predictor on the facts of now; stores nothing.
 
-        A cohort predictor by stratified folds of the labelled profiles (5 by default): accuracy, precision, recall and F1 by
-        class, confusion, log loss, Brier, reliability. A propensity predictor on its latest instant, beside the trivial rule.
+        A cohort predictor on labelled profiles that each model did not see: accuracy, precision, recall and F1 by class,
+        confusion, log loss, Brier, reliability. A propensity predictor on its latest instant, beside the trivial rule.
+
+        Args:
+            folds: how many; 5 by default.
+            split: "stratified" spreads the classes evenly; "time" learns from people seen earlier and tests on later ones.
         """
-        return self._call("evaluate", predictor=predictor, folds=folds)
+        return self._call("evaluate", predictor=predictor, folds=folds, split=split)
 
     def explain_prediction(
         self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, cohort: str | None = None,
         top_k: int | None = None, **ids: Any,
     ) -> Any:  # fmt: skip
-        """Why a person or a text has its score: `intercept` and `contributions` add up to the `logit`.
+        """Why a person or a text has its score: `intercept` and `contributions` add up to the `logit` (of described cohorts to
+        the likeness).
 
         Args:
             cohort: the class to explain; the most probable one by default.
@@ -503,7 +525,12 @@ class Cdp:
         )
 
     def drift(self, predictor: str) -> Any:
-        """How far what the model sees now has moved from what it was trained on, column by column."""
+        """How far what the model sees now has moved from what it was trained on, column by column.
+
+        Up to 1000 reference rows by a test (Kolmogorov-Smirnov of numbers, chi-square of categories; drifted at p < 0.05), beyond
+        by a distance (Wasserstein in standard deviations, Jensen-Shannon; drifted from 0.1), with the population stability index
+        beside it; of texts also the vocabulary and the share of unknown terms.
+        """
         return self._call("drift", predictor=predictor)
 
     def similar(

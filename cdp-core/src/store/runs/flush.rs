@@ -53,7 +53,16 @@ impl Runs {
 
 impl<T> TailCursor<T> {
     fn new(tail: Arc<T>, index: usize) -> TailCursor<T> {
-        TailCursor { tail, index, n_events: 0, n_others: 0, n_traits: 0, n_consents: 0, n_accounts: 0, has_begun: false }
+        TailCursor {
+            tail,
+            index,
+            n_events: 0,
+            n_others: 0,
+            n_traits: 0,
+            n_consents: 0,
+            n_accounts: 0,
+            has_begun: false,
+        }
     }
 
     /// The next part of what a node has besides events that the block has room for; `None` once all was given.

@@ -1,0 +1,233 @@
+//! Values that belong to whoever was linked last (`latest_link_wins`): a shared tablet, a kiosk. Such a value never joins
+//! two people; from the event time of a link until that of the next link to another node it is the other end's, and the
+//! first of these spans reaches back for ever.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::links::{Link, NodeRules};
+use super::overlay::PartitionOverlay;
+use super::partition::Partition;
+use super::view::PartitionView;
+use crate::error::Result;
+use crate::records::Timestamp;
+
+/// A link of a value, as RAM keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    at: Timestamp,
+    sequence: u64,
+    holder: u32,
+}
+
+/// The links of each value of this kind in the order of (event time, sequence), and the values that a node ever held.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    links: FxHashMap<u32, Vec<Held>>,
+    values: FxHashMap<u32, SmallVec<[u32; 2]>>,
+}
+
+impl Holders {
+    /// Takes in what a committed transaction has changed.
+    pub(super) fn fold(&mut self, changed: Holders) {
+        self.links.extend(changed.links);
+        self.values.extend(changed.values);
+    }
+}
+
+/// An interval `[from, to)` of event time.
+pub(crate) type Span = (Timestamp, Timestamp);
+
+const BEGINNING: Timestamp = Timestamp::from_millis(i64::MIN);
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
+
+/// Which end of a link is a value of this kind, and which holds it; of two such values the stronger holds the other.
+pub(super) fn held_end(link: &Link, rules: &dyn NodeRules) -> Option<(u32, u32)> {
+    let is_held = |node: u32| rules.types().rule(rules.type_of(node)).latest_link_wins;
+    match (is_held(link.node), is_held(link.other)) {
+        (false, false) => None,
+        (true, false) => Some((link.node, link.other)),
+        (false, true) => Some((link.other, link.node)),
+        (true, true) if rules.compare_ranks(link.node, link.other).is_lt() => Some((link.other, link.node)),
+        (true, true) => Some((link.node, link.other)),
+    }
+}
+
+impl PartitionOverlay {
+    /// Notes a link of a value that belongs to whoever was linked last.
+    pub(super) fn hold(&mut self, base: &Partition, link: &Link, value: u32, holder: u32) {
+        let held = Held { at: link.occurred_at, sequence: link.sequence, holder };
+        let before = base.holders.links.get(&value);
+        let links = self.holders.links.entry(value).or_insert_with(|| before.cloned().unwrap_or_default());
+        let place = links.partition_point(|known| (known.at, known.sequence) < (held.at, held.sequence));
+        if links.iter().skip(place).take_while(|known| known.sequence == held.sequence).any(|known| *known == held) {
+            return;
+        }
+        links.insert(place, held);
+        self.changed.push(value);
+        self.changed.extend(links.iter().map(|known| known.holder));
+        let before = base.holders.values.get(&holder);
+        let values = self.holders.values.entry(holder).or_insert_with(|| before.cloned().unwrap_or_default());
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+
+    /// Forgets who held a value, and gives them.
+    pub(super) fn release(&mut self, base: &Partition, value: u32) -> Vec<u32> {
+        let links = self.view(base).links_of_held(value).to_vec();
+        let mut holders: Vec<u32> = links.iter().map(|held| held.holder).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        for holder in &holders {
+            let before = base.holders.values.get(holder);
+            let values = self.holders.values.entry(*holder).or_insert_with(|| before.cloned().unwrap_or_default());
+            values.retain(|held| *held != value);
+        }
+        if !links.is_empty() {
+            self.holders.links.insert(value, Vec::new());
+            self.changed.push(value);
+            self.changed.extend(holders.iter().copied());
+        }
+        holders
+    }
+}
+
+impl PartitionView<'_> {
+    fn links_of_held(&self, value: u32) -> &[Held] {
+        let changed = self.overlay.and_then(|overlay| overlay.holders.links.get(&value));
+        changed.or_else(|| self.base.holders.links.get(&value)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The values that a node ever held.
+    fn values_held_by(&self, node: u32) -> &[u32] {
+        let changed = self.overlay.and_then(|overlay| overlay.holders.values.get(&node));
+        changed.or_else(|| self.base.holders.values.get(&node)).map_or(&[], SmallVec::as_slice)
+    }
+
+    /// Whether no value belongs to whoever was linked last.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.base.holders.links.is_empty() && self.overlay.is_none_or(|overlay| overlay.holders.links.is_empty())
+    }
+
+    /// Whether a node belongs to whoever was linked last, so that it is nobody by itself.
+    pub(crate) fn is_held(&self, node: u32) -> bool {
+        !self.links_of_held(node).is_empty()
+    }
+
+    /// Everybody who ever held a node, and who held them: nodes that hold themselves.
+    pub(crate) fn holders_of(&self, node: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut rest = vec![node];
+        while let Some(node) = rest.pop() {
+            let mut holders: Vec<u32> = self.links_of_held(node).iter().map(|held| held.holder).collect();
+            holders.sort_unstable();
+            holders.dedup();
+            if holders.is_empty() {
+                found.push(node);
+            }
+            rest.extend(holders);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Who holds a value from when on, in order; the first from the beginning. Of the links of one message the strongest
+    /// other end counts, and beyond the guard of the value only the neighbours that were linked first.
+    fn turns(&self, value: u32, rules: &dyn NodeRules) -> Result<Vec<(Timestamp, u32)>> {
+        let mut links = self.links_of_held(value).to_vec();
+        for tied in links.chunk_by_mut(|left, right| left.at == right.at) {
+            if tied.len() == 1 {
+                continue;
+            }
+            let mut keyed = Vec::with_capacity(tied.len());
+            for held in tied.iter() {
+                keyed.push((rules.message_id(held.sequence)?, *held));
+            }
+            keyed.sort_by(|(left_id, left), (right_id, right)| {
+                left_id.cmp(right_id).then_with(|| rules.compare_ranks(left.holder, right.holder))
+            });
+            for (place, (_, held)) in tied.iter_mut().zip(keyed) {
+                *place = held;
+            }
+        }
+        links.dedup_by_key(|held| held.sequence);
+        let mut turns: Vec<(Timestamp, u32)> = Vec::new();
+        let mut counted: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for held in links {
+            let guard = rules.types().rule(rules.type_of(value)).hub_guard(rules.type_of(held.holder));
+            if let Some((class, limit)) = guard {
+                let neighbours = counted.entry(class).or_default();
+                if !neighbours.contains(&held.holder) {
+                    if neighbours.len() >= limit as usize {
+                        continue;
+                    }
+                    neighbours.push(held.holder);
+                }
+            }
+            if turns.last().is_none_or(|(_, holder)| *holder != held.holder) {
+                turns.push((if turns.is_empty() { BEGINNING } else { held.at }, held.holder));
+            }
+        }
+        Ok(turns)
+    }
+
+    /// The node that a node belongs to at an instant: itself unless it is held.
+    pub(crate) fn holder_at(&self, node: u32, at: Timestamp, rules: &dyn NodeRules) -> Result<u32> {
+        let mut node = node;
+        while self.is_held(node) {
+            let turns = self.turns(node, rules)?;
+            let Some((_, holder)) = turns.into_iter().rev().find(|(from, _)| *from <= at) else { break };
+            node = holder;
+        }
+        Ok(node)
+    }
+
+    /// The values that these nodes hold at some time, each with its spans in order.
+    pub(crate) fn held_with(&self, nodes: &[u32], rules: &dyn NodeRules) -> Result<Vec<(u32, Vec<Span>)>> {
+        let mut found: Vec<(u32, Vec<Span>)> = Vec::new();
+        if self.holds_nothing() {
+            return Ok(found);
+        }
+        let mut rest: Vec<(u32, Vec<Span>)> = nodes.iter().map(|node| (*node, vec![(BEGINNING, END)])).collect();
+        while let Some((node, within)) = rest.pop() {
+            for value in self.values_held_by(node) {
+                let turns = self.turns(*value, rules)?;
+                let ends = turns.iter().skip(1).map(|(from, _)| *from).chain([END]);
+                let own = turns.iter().zip(ends).filter(|((_, holder), _)| *holder == node);
+                let mut spans = Vec::new();
+                for ((from, _), to) in own {
+                    for (least, greatest) in &within {
+                        let (from, to) = ((*from).max(*least), to.min(*greatest));
+                        if from < to {
+                            spans.push((from, to));
+                        }
+                    }
+                }
+                if !spans.is_empty() {
+                    rest.push((*value, spans.clone()));
+                    match found.iter_mut().find(|(known, _)| known == value) {
+                        Some((_, known)) => known.extend(spans),
+                        None => found.push((*value, spans)),
+                    }
+                }
+            }
+        }
+        for (_, spans) in &mut found {
+            spans.sort_unstable();
+        }
+        found.sort_unstable_by_key(|(value, _)| *value);
+        Ok(found)
+    }
+}
+
+/// Whether an instant lies in one of these spans; the last one is closed at the end of time.
+pub(crate) fn is_within(spans: &[Span], at: Timestamp) -> bool {
+    spans.iter().any(|(from, to)| *from <= at && (at < *to || *to == END))
+}
+
+/// Whether the first of all spans is among these: who has it takes over what the value was before anybody held it.
+pub(crate) fn reach_back(spans: &[Span]) -> bool {
+    spans.first().is_some_and(|(from, _)| *from == BEGINNING)
+}
