@@ -64,7 +64,7 @@ pub(crate) fn explain(scorer: &Scorer<'_>, left: u32, right: u32) -> PairExplana
     let pattern = scorer.pattern(left, right);
     let mut parts = Vec::new();
     let name = |field: usize| scorer.model.fields.get(field).map(|field| field.comparison.name()).unwrap_or_default();
-    let weight = scorer.parts(left, pattern, |part, weight| {
+    let weight = scorer.parts(left, right, pattern, |part, weight| {
         let (mut level_name, mut shares) = (None, None);
         let part = match part {
             Part::Prior => "prior".to_owned(),

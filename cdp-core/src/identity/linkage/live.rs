@@ -56,7 +56,7 @@ impl<'m> Linker<'m> {
     /// log2 of the odds that both are one person.
     pub fn weight(&self, left: &LiveRecord, right: &LiveRecord) -> f64 {
         let pattern = pattern_of(&self.comparisons, &left.0, &right.0);
-        let bits = |slot| if left.0.is_missing(slot) { 0.0 } else { self.model.live_bits(&left.0, slot) };
+        let bits = |slot| self.model.live_bits(&left.0, &right.0, slot);
         self.weights.parts(pattern, bits, |_, _| {})
     }
 }

@@ -29,6 +29,8 @@ mod train;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
@@ -43,7 +45,7 @@ use crate::definitions::{ColumnRole, LinkageDefinition};
 use crate::error::{Error, Result};
 use cluster::Constraints;
 use compare::Comparison;
-use model::{Scorer, probability, weight_of};
+use model::{Base, Scorer, probability, weight_of};
 use parsed::{Reading, Table};
 use quality::{Measured, Verdict as V, judge};
 
@@ -132,23 +134,24 @@ pub fn link_deciding(
     table.finish_reading();
     let comparisons: Vec<Comparison> = Comparison::of_table(&table);
     let (pairs, reports) = blocking::pairs(&table, &linkage.blocking);
-    let patterns: Vec<compare::Pattern> = pairs
-        .iter()
-        .map(|pair| compare::pattern_of(&comparisons, &table.row((pair >> 32) as u32), &table.row(*pair as u32)))
-        .collect();
-    let model = train::train(&table, &comparisons, &train::counted(patterns.clone()), seed);
+    let (patterns, of_pairs) = distinct_patterns(&comparisons, &table, &pairs);
+    let model = train::train(&table, &comparisons, &train::in_order(&patterns), seed);
     let scorer = Scorer::new(&model, &table);
     let least = Links::least_weight(&linkage.thresholds);
     let mut kept: Vec<(u32, u32, f64)> = Vec::new();
-    for (pair, pattern) in pairs.iter().zip(&patterns) {
+    let bases: Vec<Base> = patterns.iter().map(|(pattern, _)| scorer.weights.base(*pattern, |_, _| {})).collect();
+    for (pair, pattern) in pairs.iter().zip(&of_pairs) {
         let (left, right) = ((pair >> 32) as u32, *pair as u32);
-        let weight = scorer.weight_of_pattern(left, *pattern);
-        if weight >= least {
-            kept.push((left, right, weight));
+        let Some(base) = bases.get(*pattern as usize) else { continue };
+        if base.most() >= least {
+            let weight = scorer.weight_from(base, left, right);
+            if weight >= least {
+                kept.push((left, right, weight));
+            }
         }
     }
     let n_pairs_compared = pairs.len() as u64;
-    drop((pairs, patterns));
+    drop((pairs, of_pairs, bases));
     let mut measured = measure(&kept, &scorer, linkage);
     measured.n_pairs_compared = n_pairs_compared;
     let quality = judge(&model, measured);
@@ -191,6 +194,22 @@ pub fn link_deciding(
     links.quality.largest_cluster = sizes.into_iter().max().unwrap_or(0);
     links.labels = labels;
     Ok(links)
+}
+
+/// Every pattern that occurs with how often, and for each pair the place of its pattern: far fewer than pairs.
+fn distinct_patterns(comparisons: &[Comparison], table: &Table, pairs: &[u64]) -> (train::Counted, Vec<u32>) {
+    let mut places: FxHashMap<compare::Pattern, u32> = FxHashMap::default();
+    let mut patterns: train::Counted = Vec::new();
+    let mut of_pairs: Vec<u32> = Vec::with_capacity(pairs.len());
+    compare::patterns_of(comparisons, table, pairs, |pattern| {
+        let place = *places.entry(pattern).or_insert(patterns.len() as u32);
+        match patterns.get_mut(place as usize) {
+            Some((_, n)) => *n += 1.0,
+            None => patterns.push((pattern, 1.0)),
+        }
+        of_pairs.push(place);
+    });
+    (patterns, of_pairs)
 }
 
 /// Expected precision of the automatic links, coherence of components, and expected recall of blocking.

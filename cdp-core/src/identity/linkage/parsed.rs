@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
 
+use super::comparators::{Word, letters};
 use super::dates::{self, DateOrder};
 use super::normalize;
 use super::records::Records;
@@ -73,6 +74,8 @@ impl Slot {
 pub(crate) trait Slots {
     /// The text of a slot.
     fn text(&self, slot: Slot) -> &str;
+    /// The same for comparing.
+    fn word(&self, slot: Slot) -> Word<'_>;
     /// Whether the slot is missing.
     fn is_missing(&self, slot: Slot) -> bool;
     /// Whether both records have the same text there.
@@ -200,6 +203,10 @@ impl Slots for Parsed {
         self.0.get(slot as usize).map_or("", String::as_str)
     }
 
+    fn word(&self, slot: Slot) -> Word<'_> {
+        Word::new(self.text(slot))
+    }
+
     fn is_missing(&self, slot: Slot) -> bool {
         self.text(slot).is_empty()
     }
@@ -212,43 +219,79 @@ impl Slots for Parsed {
 /// The distinct texts of one slot and how often each occurs; number 0 is the missing text.
 #[derive(Default)]
 pub(crate) struct Dictionary {
-    bytes: String,
-    ends: Vec<u32>,
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
     counts: Vec<u32>,
     index: HashTable<u32>,
 }
 
+/// Where a text stands, and its letters beside that: most comparisons need no more.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Entry {
+    letters: u64,
+    start: u32,
+    len: u32,
+}
+
 pub(crate) fn hash_text(text: &str) -> u64 {
+    hash_bytes(text.as_bytes())
+}
+
+fn hash_bytes(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
-    hasher.write(text.as_bytes());
+    hasher.write(bytes);
     hasher.finish()
 }
 
 impl Dictionary {
-    fn text_in<'b>(bytes: &'b str, ends: &[u32], number: u32) -> &'b str {
-        let Some(place) = (number as usize).checked_sub(1) else { return "" };
-        let start = place.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        let end = ends.get(place).copied().unwrap_or(0);
-        bytes.get(start as usize..end as usize).unwrap_or("")
+    fn bytes_in<'b>(bytes: &'b [u8], entries: &[Entry], number: u32) -> (&'b [u8], u64) {
+        let Some(entry) = (number as usize).checked_sub(1).and_then(|place| entries.get(place)) else {
+            return (&[], 0);
+        };
+        let (start, len) = (entry.start as usize, entry.len as usize);
+        (bytes.get(start..start + len).unwrap_or_default(), entry.letters)
+    }
+
+    fn bytes(&self, number: u32) -> &[u8] {
+        Dictionary::bytes_in(&self.bytes, &self.entries, number).0
     }
 
     pub(crate) fn text(&self, number: u32) -> &str {
-        Dictionary::text_in(&self.bytes, &self.ends, number)
+        std::str::from_utf8(self.bytes(number)).unwrap_or("")
+    }
+
+    /// The hash of a text, as [`hash_text`].
+    pub(crate) fn hash(&self, number: u32) -> u64 {
+        hash_bytes(self.bytes(number))
+    }
+
+    pub(crate) fn entry(&self, number: u32) -> Entry {
+        (number as usize).checked_sub(1).and_then(|place| self.entries.get(place)).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn word_of(&self, entry: Entry) -> Word<'_> {
+        let (start, len) = (entry.start as usize, entry.len as usize);
+        Word::known(self.bytes.get(start..start + len).unwrap_or_default(), entry.letters)
     }
 
     fn intern(&mut self, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
         }
-        let Dictionary { bytes, ends, counts, index } = self;
+        let Dictionary { bytes, entries, counts, index } = self;
         let hash = hash_text(text);
-        let known = index.find(hash, |number| Dictionary::text_in(bytes, ends, *number) == text).copied();
+        let known =
+            index.find(hash, |number| Dictionary::bytes_in(bytes, entries, *number).0 == text.as_bytes()).copied();
         let number = known.unwrap_or_else(|| {
-            bytes.push_str(text);
-            ends.push(bytes.len() as u32);
+            entries.push(Entry {
+                letters: letters(text.as_bytes()),
+                start: bytes.len() as u32,
+                len: text.len() as u32,
+            });
+            bytes.extend_from_slice(text.as_bytes());
             counts.push(0);
-            let number = ends.len() as u32;
-            index.insert_unique(hash, number, |number| hash_text(Dictionary::text_in(bytes, ends, *number)));
+            let number = entries.len() as u32;
+            index.insert_unique(hash, number, |number| hash_bytes(Dictionary::bytes_in(bytes, entries, *number).0));
             number
         });
         if let Some(count) = counts.get_mut(number as usize - 1) {
@@ -259,7 +302,7 @@ impl Dictionary {
 
     /// How many distinct texts there are; they are numbered from 1.
     pub(crate) fn len(&self) -> u32 {
-        self.ends.len() as u32
+        self.entries.len() as u32
     }
 
     /// How often each occurs, from number 1 on.
@@ -268,41 +311,80 @@ impl Dictionary {
     }
 }
 
-/// All records, slot by slot as numbers of texts.
+/// All records as rows of numbers of texts. A row has a place for each slot that some record has a text in.
 pub(crate) struct Table {
-    rows: Vec<[u32; N_SLOTS]>,
+    n_rows: usize,
+    numbers: Vec<u32>,
+    /// For each slot its place in a row; `NO_PLACE` if no record has it.
+    places: [u8; N_SLOTS],
+    width: usize,
     dictionaries: [Dictionary; N_SLOTS],
     /// Where the second source begins; the number of rows if there is one source.
     pub(crate) second_source: u32,
 }
 
+const NO_PLACE: u8 = u8::MAX;
+
 impl Table {
     pub(crate) fn new() -> Table {
-        Table { rows: Vec::new(), dictionaries: std::array::from_fn(|_| Dictionary::default()), second_source: 0 }
+        Table {
+            n_rows: 0,
+            numbers: Vec::new(),
+            places: [NO_PLACE; N_SLOTS],
+            width: 0,
+            dictionaries: std::array::from_fn(|_| Dictionary::default()),
+            second_source: 0,
+        }
     }
 
     pub(crate) fn append(&mut self, records: &Records, reading: &Reading) {
-        self.rows.reserve(records.len());
         for row in 0..records.len() {
             let parsed = reading.parse(records, row);
-            let mut numbers = [0_u32; N_SLOTS];
-            for ((number, dictionary), slot) in numbers.iter_mut().zip(&mut self.dictionaries).zip(Slot::ALL) {
-                *number = dictionary.intern(parsed.text(slot));
+            for slot in Slot::ALL.into_iter().filter(|slot| !parsed.is_missing(*slot)) {
+                if self.places.get(slot as usize) == Some(&NO_PLACE) {
+                    self.widen(slot, self.n_rows + records.len() - row);
+                }
             }
-            self.rows.push(numbers);
+            let start = self.numbers.len();
+            self.numbers.resize(start + self.width, 0);
+            let (Some(numbers), places) = (self.numbers.get_mut(start..), &self.places) else { continue };
+            for ((dictionary, place), slot) in self.dictionaries.iter_mut().zip(places).zip(Slot::ALL) {
+                if let Some(number) = numbers.get_mut(usize::from(*place)) {
+                    *number = dictionary.intern(parsed.text(slot));
+                }
+            }
+            self.n_rows += 1;
         }
+    }
+
+    /// Gives every row a place for one more slot.
+    fn widen(&mut self, slot: Slot, n_rows: usize) {
+        let mut wider = Vec::with_capacity(n_rows * (self.width + 1));
+        for row in self.numbers.chunks(self.width.max(1)) {
+            wider.extend_from_slice(row);
+            wider.push(0);
+        }
+        wider.resize(self.n_rows * (self.width + 1), 0);
+        self.numbers = wider;
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = self.width as u8;
+        }
+        self.width += 1;
     }
 
     /// Gives up what only reading needed.
     pub(crate) fn finish_reading(&mut self) {
+        self.numbers.shrink_to_fit();
         for dictionary in &mut self.dictionaries {
             dictionary.index = HashTable::new();
             dictionary.bytes.shrink_to_fit();
+            dictionary.entries.shrink_to_fit();
+            dictionary.counts.shrink_to_fit();
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.n_rows
     }
 
     /// How many pairs of records could be the same person.
@@ -320,9 +402,13 @@ impl Table {
         self.is_one_source() || (left < self.second_source) != (right < self.second_source)
     }
 
+    fn numbers_of(&self, row: u32) -> &[u32] {
+        let start = row as usize * self.width;
+        self.numbers.get(start..start + self.width).unwrap_or_default()
+    }
+
     pub(crate) fn row(&self, row: u32) -> Row<'_> {
-        const NOTHING: &[u32; N_SLOTS] = &[0; N_SLOTS];
-        Row { numbers: self.rows.get(row as usize).unwrap_or(NOTHING), dictionaries: &self.dictionaries }
+        Row { table: self, numbers: self.numbers_of(row), entries: &[] }
     }
 
     pub(crate) fn dictionary(&self, slot: Slot) -> &Dictionary {
@@ -333,20 +419,33 @@ impl Table {
 /// One record of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'t> {
-    numbers: &'t [u32; N_SLOTS],
-    dictionaries: &'t [Dictionary; N_SLOTS],
+    table: &'t Table,
+    numbers: &'t [u32],
+    entries: &'t [Entry],
 }
 
 impl Row<'_> {
+    fn place(&self, slot: Slot) -> usize {
+        usize::from(self.table.places.get(slot as usize).copied().unwrap_or(NO_PLACE))
+    }
+
     /// The number of the slot's text; 0 if it is missing.
     pub(crate) fn number(&self, slot: Slot) -> u32 {
-        self.numbers.get(slot as usize).copied().unwrap_or(0)
+        self.numbers.get(self.place(slot)).copied().unwrap_or(0)
     }
 }
 
 impl Slots for Row<'_> {
     fn text(&self, slot: Slot) -> &str {
-        self.dictionaries.get(slot as usize).map_or("", |dictionary| dictionary.text(self.number(slot)))
+        self.table.dictionary(slot).text(self.number(slot))
+    }
+
+    fn word(&self, slot: Slot) -> Word<'_> {
+        let dictionary = self.table.dictionary(slot);
+        match self.entries.get(self.place(slot)) {
+            Some(entry) if entry.len > 0 => dictionary.word_of(*entry),
+            _ => dictionary.word_of(dictionary.entry(self.number(slot))),
+        }
     }
 
     fn is_missing(&self, slot: Slot) -> bool {
@@ -355,5 +454,59 @@ impl Slots for Row<'_> {
 
     fn is_same(&self, other: &Self, slot: Slot) -> bool {
         self.number(slot) == other.number(slot)
+    }
+}
+
+/// The rows of many pairs, fetched together: one after the other each would wait for memory.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    numbers: [Vec<u32>; 2],
+    entries: [Vec<Entry>; 2],
+}
+
+impl Fetched {
+    /// Fetches the rows of these pairs, and where their texts differ, where those are.
+    pub(crate) fn fetch(&mut self, table: &Table, pairs: &[u64]) {
+        let [left, right] = &mut self.numbers;
+        left.clear();
+        right.clear();
+        pairs.iter().for_each(|pair| left.extend_from_slice(table.numbers_of((pair >> 32) as u32)));
+        pairs.iter().for_each(|pair| right.extend_from_slice(table.numbers_of(*pair as u32)));
+        for (side, entries) in self.entries.iter_mut().enumerate() {
+            entries.clear();
+            entries.resize(left.len(), Entry::default());
+            let own = if side == 0 { &*left } else { &*right };
+            for slot in Slot::ALL {
+                let place = table.places.get(slot as usize).copied().unwrap_or(NO_PLACE);
+                if place == NO_PLACE {
+                    continue;
+                }
+                let dictionary = table.dictionary(slot);
+                let of_slot = |numbers: &'_ [u32]| numbers.get(usize::from(place)).copied().unwrap_or(0);
+                let rows = left.chunks_exact(table.width).zip(right.chunks_exact(table.width));
+                let rows = rows.zip(own.chunks_exact(table.width)).zip(entries.chunks_exact_mut(table.width));
+                for (((left, right), own), entries) in rows {
+                    let (left, right) = (of_slot(left), of_slot(right));
+                    if left != right
+                        && left != 0
+                        && right != 0
+                        && let Some(entry) = entries.get_mut(usize::from(place))
+                    {
+                        *entry = dictionary.entry(of_slot(own));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Both rows of a pair, by its place among those fetched.
+    pub(crate) fn pair<'t>(&'t self, table: &'t Table, pair: usize) -> (Row<'t>, Row<'t>) {
+        let here = pair * table.width..(pair + 1) * table.width;
+        let [left, right] = [0, 1].map(|side: usize| Row {
+            table,
+            numbers: self.numbers.get(side).and_then(|all| all.get(here.clone())).unwrap_or_default(),
+            entries: self.entries.get(side).and_then(|all| all.get(here.clone())).unwrap_or_default(),
+        });
+        (left, right)
     }
 }

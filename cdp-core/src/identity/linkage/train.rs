@@ -8,7 +8,7 @@ use libm::{exp, log, log2};
 
 use super::compare::{Comparison, MAX_COMPARISONS, Pattern, level_of, pattern_of};
 use super::model::{Dependence, Field, Frequencies, LinkageModel, agrees};
-use super::parsed::{Slot, Table, hash_text};
+use super::parsed::{Slot, Table};
 
 /// Patterns with how often each occurs, in order.
 pub(crate) type Counted = Vec<(Pattern, f64)>;
@@ -16,6 +16,13 @@ pub(crate) type Counted = Vec<(Pattern, f64)>;
 pub(crate) fn counted(mut patterns: Vec<Pattern>) -> Counted {
     patterns.sort_unstable();
     patterns.chunk_by(|a, b| a == b).filter_map(|same| Some((*same.first()?, same.len() as f64))).collect()
+}
+
+/// Patterns in order, so that sums over them do not depend on where they were found first.
+pub(crate) fn in_order(patterns: &Counted) -> Counted {
+    let mut patterns = patterns.clone();
+    patterns.sort_unstable_by_key(|(pattern, _)| *pattern);
+    patterns
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere.
@@ -382,7 +389,7 @@ fn frequencies(table: &Table, em: &Em) -> Vec<Frequencies> {
         let mut counts: Vec<(u64, u32)> = (1..=dictionary.len())
             .zip(dictionary.counts())
             .filter(|(_, count)| **count > 1)
-            .map(|(number, count)| (hash_text(dictionary.text(number)), *count))
+            .map(|(number, count)| (dictionary.hash(number), *count))
             .collect();
         counts.sort_unstable();
         Frequencies {
