@@ -10,8 +10,19 @@ use crate::arguments::Arguments;
 use crate::measure::Meter;
 use crate::persons::Chance;
 
-/// A CSV with a column of record identifiers and, if there is one, a column of true clusters, which is not linked with.
-fn read(file: &Path, id: &str, truth: &str) -> (Records, Vec<(String, String)>) {
+/// The true clusters of the records, which only judging needs.
+fn labels(file: &Path, id: &str, truth: &str) -> Vec<(String, String)> {
+    let mut reader = csv::Reader::from_path(file).expect("the data can be read");
+    let header = reader.headers().expect("the data has a header").clone();
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let (id, Some(truth)) = (place(id), place(truth)) else { return Vec::new() };
+    let rows = reader.records().map(|row| row.expect("the data is CSV")).enumerate();
+    rows.map(|(number, row)| (id.map_or_else(|| number.to_string(), |id| row[id].to_owned()), row[truth].to_owned()))
+        .collect()
+}
+
+/// A CSV with a column of record identifiers; a column of true clusters is left out.
+fn read(file: &Path, id: &str, truth: &str) -> Records {
     let mut reader = csv::Reader::from_path(file).expect("the data can be read");
     let header = reader.headers().expect("the data has a header").clone();
     let place = |name: &str| header.iter().position(|column| column == name);
@@ -19,14 +30,12 @@ fn read(file: &Path, id: &str, truth: &str) -> (Records, Vec<(String, String)>) 
     let columns: Vec<usize> =
         (0..header.len()).filter(|column| Some(*column) != id && Some(*column) != truth).collect();
     let mut records = Records::new(columns.iter().map(|column| &header[*column]));
-    let mut labels = Vec::new();
     for (number, row) in reader.records().enumerate() {
         let row = row.expect("the data is CSV");
         let name = id.map_or_else(|| number.to_string(), |id| row[id].to_owned());
         records.push(&name, columns.iter().map(|column| &row[*column])).expect("the data fits");
-        labels.extend(truth.map(|truth| (name, row[truth].to_owned())));
     }
-    (records, labels)
+    records
 }
 
 fn scores(of: &Scores) -> Value {
@@ -47,6 +56,7 @@ fn evaluation(of: &Evaluation) -> Vec<(String, Value)> {
         ("pairs_at_50", at(0.5)),
         ("pairs_at_90", at(0.9)),
         ("pairs_at_99", at(0.99)),
+        ("blocking_recall", Value::float(of.blocking_recall)),
         ("kept_recall", Value::float(of.kept_recall)),
         ("largest_cluster", Value::count(of.largest_clusters.0 as usize)),
         ("largest_true_cluster", Value::count(of.largest_clusters.1 as usize)),
@@ -60,14 +70,14 @@ pub fn link_people(arguments: &Arguments) {
     let (file, id, truth) =
         (arguments.path("data"), arguments.text("id", "rec_id"), arguments.text("truth", "cluster"));
     let meter = Meter::start();
-    let (records, labels) = read(&file, &id, &truth);
+    let records = read(&file, &id, &truth);
     let links = link(&records, &ColumnRoles::new(), &LinkageDefinition::default(), arguments.number("seed", 0))
         .expect("people can be linked");
     let usage = meter.stop();
     let mut fields = usage.fields();
     fields.push(("rows".to_owned(), Value::count(links.len())));
     fields.push(("pairs".to_owned(), Value::count(links.quality().n_pairs_compared as usize)));
-    let found = links.evaluate(&Labels::Persons(labels)).expect("the labels are of these records");
+    let found = links.evaluate(&Labels::Persons(labels(&file, &id, &truth))).expect("the labels are of these records");
     fields.extend(evaluation(&found));
     if arguments.text("show", "no") == "yes" {
         println!("{:#?}", links.quality());

@@ -404,21 +404,29 @@ fn birth(of_x: Word<'_>, of_y: Word<'_>) -> usize {
     }
 }
 
-/// People of one name have similar emails: where the names agree, a similar email says nothing more. A typing error still
-/// does, unless it is in a number: `jane.doe12` and `jane.doe47` are two addresses.
+/// People of one name have similar emails: where both emails hold a name of either record, their similarity says nothing
+/// more. A typing error still does, unless it is in a number: `jane.doe12` and `jane.doe47` are two addresses.
 fn email_level<S: Slots>(a: &S, b: &S) -> usize {
     let level = with(a, b, Slot::Email, email);
-    if !(2..=4).contains(&level)
-        || !is_nearly(a.word(Slot::Given), b.word(Slot::Given))
-            && !is_nearly(a.word(Slot::Surname), b.word(Slot::Surname))
-    {
+    if !(2..=4).contains(&level) {
         return level;
     }
-    let digits = |slots: &S| -> String {
-        let local = slots.text(Slot::Email).split('@').next().unwrap_or("");
-        local.chars().filter(char::is_ascii_digit).collect()
+    let local = |slots: &'_ S| -> String { slots.text(Slot::Email).split('@').next().unwrap_or("").to_owned() };
+    let (local_a, local_b) = (local(a), local(b));
+    let holds_both = |name: &str| {
+        let start = name.get(..4).unwrap_or(name);
+        start.len() > 2 && local_a.contains(start) && local_b.contains(start)
     };
-    if level == 2 && digits(a) == digits(b) { 2 } else { 0 }
+    let of_names = [Slot::Given, Slot::Surname]
+        .into_iter()
+        .any(|slot| is_nearly(a.word(slot), b.word(slot)) || holds_both(a.text(slot)) || holds_both(b.text(slot)));
+    let digits = |local: &str| -> String { local.chars().filter(char::is_ascii_digit).collect() };
+    let is_same_number = digits(&local_a) == digits(&local_b);
+    match level {
+        2 if is_same_number => 2,
+        _ if of_names => 0,
+        level => level,
+    }
 }
 
 fn email(x: Word<'_>, y: Word<'_>) -> usize {

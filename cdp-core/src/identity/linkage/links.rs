@@ -11,7 +11,7 @@ use super::parsed::Table;
 use super::quality::ModelQuality;
 use super::records::Records;
 use super::roles::RecognizedColumn;
-use crate::definitions::LinkageThresholds;
+use crate::definitions::{BlockingLimits, LinkageThresholds};
 use crate::error::{Error, Result};
 use crate::records::{Cells, Frame};
 
@@ -59,6 +59,7 @@ pub struct Links {
     pub(crate) recognized: Vec<Vec<RecognizedColumn>>,
     pub(crate) blocking: Vec<BlockingReport>,
     pub(crate) thresholds: LinkageThresholds,
+    pub(crate) limits: BlockingLimits,
     pub(crate) pairs: Vec<(u32, u32, f64)>,
     pub(crate) labels: Vec<u32>,
 }

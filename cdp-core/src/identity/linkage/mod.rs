@@ -26,6 +26,8 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod train;
+#[cfg(test)]
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -154,7 +156,7 @@ pub fn link_deciding(
     drop((pairs, of_pairs, bases));
     let mut measured = measure(&kept, &scorer, linkage);
     measured.n_pairs_compared = n_pairs_compared;
-    let quality = judge(&model, measured);
+    let quality = judge(&model, &patterns, measured);
     let rules =
         blocking::RULES.iter().zip(&reports).filter(|(_, report)| report.n_pairs > 0 || report.n_blocks_left_out > 0);
     let blocking = rules
@@ -174,6 +176,7 @@ pub fn link_deciding(
         recognized,
         blocking,
         thresholds: linkage.thresholds,
+        limits: linkage.blocking,
         pairs: kept,
         labels: Vec::new(),
     };
@@ -242,7 +245,15 @@ fn measure(kept: &[(u32, u32, f64)], scorer: &Scorer<'_>, linkage: &LinkageDefin
         n_coherence: paths,
         recall: expected_recall(kept, scorer),
         n_pairs: scorer.table.n_pairs(),
+        full_agreement: full_agreement(scorer),
     }
+}
+
+/// The most that a record weighs against itself, among a fixed sample.
+fn full_agreement(scorer: &Scorer<'_>) -> f64 {
+    let step = (scorer.table.len() / 1_000).max(1);
+    let rows = (0..scorer.table.len()).step_by(step);
+    rows.map(|row| scorer.weight_without_texts(row as u32)).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Two halves of the rules as two independent searches: what one found of what the other found (Lincoln and Petersen).

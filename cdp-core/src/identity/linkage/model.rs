@@ -354,6 +354,11 @@ impl<'t> Scorer<'t> {
         self.weights.parts(pattern, |slot| self.bits(left, right, slot), show)
     }
 
+    /// What a record weighs against itself, however rare its texts are.
+    pub(crate) fn weight_without_texts(&self, row: u32) -> f64 {
+        self.weights.parts(self.pattern(row, row), |_| 0.0, |_, _| {})
+    }
+
     pub(crate) fn weight(&self, left: u32, right: u32) -> f64 {
         self.parts(left, right, self.pattern(left, right), |_, _| {})
     }

@@ -190,6 +190,7 @@ impl Em {
                 at_least(&mut field.h, field.comparison.different(), LEAST_APART);
             }
             at_most(&mut field.m, field.comparison.different(), most_different(field.comparison));
+            at_least(&mut field.m, 1, least_equal(field.comparison));
         }
         let few = (0.02 * self.n_records).min(2.0);
         let renewed = ((matches + few) / (self.n_pairs + 2.0 * few)).clamp(1e-13, 0.6);
@@ -221,6 +222,14 @@ fn most_different(comparison: Comparison) -> f64 {
         Comparison::Given | Comparison::Surname | Comparison::NationalId => 0.2,
         Comparison::Text(_) => 0.4,
         _ => 0.6,
+    }
+}
+
+/// Where records of one person are equal less often than this, the same has happened.
+fn least_equal(comparison: Comparison) -> f64 {
+    match comparison {
+        Comparison::Given | Comparison::Surname | Comparison::Birth | Comparison::NationalId => 0.4,
+        _ => 0.0,
     }
 }
 
