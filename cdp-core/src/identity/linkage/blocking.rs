@@ -8,11 +8,12 @@ use smallvec::SmallVec;
 use std::hash::Hasher;
 
 use super::normalize::soundex;
-use super::parsed::{Slot, Slots, Table, hash_text};
+use super::parsed::{Slot, Slots};
+use super::table::{Table, hash_text};
 use crate::definitions::BlockingLimits;
 
 /// The rules, by the number that stands in `pairs` and in reports.
-pub(crate) const RULES: [&str; 26] = [
+pub(crate) const RULES: [&str; 27] = [
     "national id",
     "email",
     "email name",
@@ -39,11 +40,17 @@ pub(crate) const RULES: [&str; 26] = [
     "categories and texts together",
     "town + birth date in part",
     "postcode + street",
+    "device",
 ];
 
 /// Rules that strangers share easily: on large tables they may propose less.
 const WEAK: [u8; 14] = [8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25];
 const SHARE_OF_WEAK: f64 = 0.25;
+
+/// Whether strangers share the keys of a rule easily.
+pub(crate) fn is_weak(rule: u8) -> bool {
+    WEAK.contains(&rule)
+}
 
 /// What a rule takes of a record.
 #[derive(Clone, Copy)]
@@ -91,6 +98,7 @@ const PARTS: [&[Part]; RULES.len()] = [
     &[],
     &[Whole(City), Year, Month],
     &[Whole(Postcode), Whole(Street)],
+    &[Whole(Slot::Device)],
 ];
 const BOTH_NAMES: u8 = 6;
 const RARE_WORDS: u8 = 22;
@@ -233,7 +241,7 @@ pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<Ru
     let row_bits = usize::BITS - table.len().leading_zeros();
     let mut n_single = 0;
     for rule in 0..RULES.len() as u8 {
-        let share = if WEAK.contains(&rule) { SHARE_OF_WEAK } else { 1.0 };
+        let share = if is_weak(rule) { SHARE_OF_WEAK } else { 1.0 };
         let keys = keys_of_rule(rule, table, row_bits);
         reports.push(propose(keys, row_bits, table, limits.max_block, budget(share), &mut pairs));
         // Before they are too many: rules find the same pairs again.

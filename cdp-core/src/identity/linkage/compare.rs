@@ -5,7 +5,8 @@
 
 use super::comparators::{Word, edits, is_part_of_the_other, jaro, word_overlap};
 use super::nicknames::stand_for_each_other;
-use super::parsed::{Fetched, Slot, Slots, Table};
+use super::parsed::{Slot, Slots};
+use super::table::{Fetched, Table};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,7 @@ pub(crate) enum Comparison {
     Street,
     Area,
     BirthPlace,
+    Device,
     Category(u8),
     Text(u8),
 }
@@ -89,12 +91,14 @@ const STREET_PRIOR: Prior = &[(2e-5, 0.60), (2e-5, 0.10), (1e-3, 0.06), (3e-3, 0
 const AREA_PRIOR: Prior =
     &[(1e-3, 0.62), (5e-4, 0.08), (3e-3, 0.05), (2e-3, 0.04), (2e-3, 0.05), (2e-3, 0.04), (0.1, 0.04), (0.89, 0.08)];
 const PLACE_PRIOR: Prior = &[(0.02, 0.80), (5e-3, 0.08), (5e-3, 0.04), (0.97, 0.08)];
+// People have several devices: two records of one person often come from two.
+const DEVICE_PRIOR: Prior = &[(1e-5, 0.50), (0.99999, 0.50)];
 const CATEGORY_PRIOR: Prior = &[(0.3, 0.92), (0.7, 0.08)];
 const TEXT_PRIOR: Prior = &[(1e-4, 0.55), (1e-4, 0.15), (5e-4, 0.10), (5e-3, 0.08), (0.02, 0.05), (0.974, 0.07)];
 
 impl Comparison {
     /// Those that a record has one of; the place of each is its number in stored models.
-    const PLAIN: [Comparison; 10] = [
+    const PLAIN: [Comparison; 11] = [
         Comparison::Given,
         Comparison::Surname,
         Comparison::Middle,
@@ -105,6 +109,7 @@ impl Comparison {
         Comparison::Street,
         Comparison::Area,
         Comparison::BirthPlace,
+        Comparison::Device,
     ];
 
     /// The comparisons that a table has something for.
@@ -128,6 +133,7 @@ impl Comparison {
             Comparison::Street => 7,
             Comparison::Area => 8,
             Comparison::BirthPlace => 9,
+            Comparison::Device => 10,
             Comparison::Category(n) => 16 + n.min(3),
             Comparison::Text(n) => 32 + n.min(1),
         }
@@ -154,6 +160,7 @@ impl Comparison {
             Comparison::Street => "street".to_owned(),
             Comparison::Area => "area".to_owned(),
             Comparison::BirthPlace => "birth_place".to_owned(),
+            Comparison::Device => "device".to_owned(),
             Comparison::Category(n) => format!("category_{}", n + 1),
             Comparison::Text(n) => format!("text_{}", n + 1),
         }
@@ -171,6 +178,7 @@ impl Comparison {
             Comparison::Street => &[Slot::Street],
             Comparison::Area => &[Slot::Postcode, Slot::City, Slot::State],
             Comparison::BirthPlace => &[Slot::BirthPlace],
+            Comparison::Device => &[Slot::Device],
             Comparison::Category(0) => &[Slot::Category0],
             Comparison::Category(1) => &[Slot::Category1],
             Comparison::Category(2) => &[Slot::Category2],
@@ -191,7 +199,7 @@ impl Comparison {
             Comparison::Street => &STREET,
             Comparison::Area => &AREA,
             Comparison::BirthPlace => &PLACE,
-            Comparison::Category(_) => &CATEGORY,
+            Comparison::Device | Comparison::Category(_) => &CATEGORY,
             Comparison::Text(_) => &TEXT,
         }
     }
@@ -207,6 +215,7 @@ impl Comparison {
             Comparison::Street => STREET_PRIOR,
             Comparison::Area => AREA_PRIOR,
             Comparison::BirthPlace => PLACE_PRIOR,
+            Comparison::Device => DEVICE_PRIOR,
             Comparison::Category(_) => CATEGORY_PRIOR,
             Comparison::Text(_) => TEXT_PRIOR,
         }
@@ -221,7 +230,12 @@ impl Comparison {
     pub(crate) fn is_shared_at_home(self) -> bool {
         matches!(
             self,
-            Comparison::Surname | Comparison::Phone | Comparison::Street | Comparison::Area | Comparison::Email
+            Comparison::Surname
+                | Comparison::Phone
+                | Comparison::Street
+                | Comparison::Area
+                | Comparison::Email
+                | Comparison::Device
         )
     }
 
@@ -268,7 +282,9 @@ impl Comparison {
                 () if is_part_of_the_other(x, y) => 3,
                 () => 4,
             }),
-            Comparison::Category(_) => with(a, b, self.slots().first().copied().unwrap_or(Slot::Category0), |_, _| 2),
+            Comparison::Device | Comparison::Category(_) => {
+                with(a, b, self.slots().first().copied().unwrap_or(Slot::Category0), |_, _| 2)
+            }
             Comparison::Text(_) => with(a, b, self.slots().first().copied().unwrap_or(Slot::Text0), |x, y| {
                 let overlap = word_overlap(x.text(), y.text());
                 match () {

@@ -13,6 +13,7 @@ mod compare;
 mod dates;
 mod evaluate;
 mod explain;
+mod index;
 mod links;
 mod live;
 mod model;
@@ -23,6 +24,7 @@ mod quality;
 mod records;
 mod roles;
 mod stored;
+mod table;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -36,6 +38,7 @@ use rustc_hash::FxHashMap;
 pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
+pub use index::{Candidate, GroupCandidate, LinkageIndex};
 pub use links::{Band, BlockingReport, Links};
 pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
@@ -48,8 +51,9 @@ use crate::error::{Error, Result};
 use cluster::Constraints;
 use compare::Comparison;
 use model::{Base, Scorer, probability, weight_of};
-use parsed::{Reading, Table};
+use parsed::Reading;
 use quality::{Measured, Verdict as V, judge};
+use table::Table;
 
 /// Roles of columns by name that the caller knows better.
 pub type ColumnRoles = BTreeMap<String, ColumnRole>;
@@ -141,7 +145,8 @@ pub fn link_deciding(
     let scorer = Scorer::new(&model, &table);
     let least = Links::least_weight(&linkage.thresholds);
     let mut kept: Vec<(u32, u32, f64)> = Vec::new();
-    let bases: Vec<Base> = patterns.iter().map(|(pattern, _)| scorer.weights.base(*pattern, |_, _| {})).collect();
+    let bases: Vec<Base> =
+        patterns.iter().map(|(pattern, _)| scorer.weights.base(&model, *pattern, |_, _| {})).collect();
     for (pair, pattern) in pairs.iter().zip(&of_pairs) {
         let (left, right) = ((pair >> 32) as u32, *pair as u32);
         let Some(base) = bases.get(*pattern as usize) else { continue };

@@ -8,7 +8,8 @@ use libm::{exp2, log2};
 use smallvec::SmallVec;
 
 use super::compare::{Comparison, Pattern, SWAPPED, level_of};
-use super::parsed::{Slot, Slots, Table, hash_text};
+use super::parsed::{Slot, Slots};
+use super::table::{Table, hash_text};
 
 /// What is known about one comparison; the vectors hold one share for each level, beginning with level 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,13 +168,12 @@ impl LinkageModel {
     }
 
     /// The weights of all levels, worked out once.
-    pub(crate) fn weights(&self) -> Weights<'_> {
+    pub(crate) fn weights(&self) -> Weights {
         let strangers = 1.0 - self.match_share - self.household_share;
         let of_field = |field: &Field| -> Vec<(f64, f64)> {
             (1..=field.m.len()).map(|level| (field.weight(level), field.household_weight(level))).collect()
         };
         Weights {
-            model: self,
             prior: log2(self.match_share / strangers),
             household: if self.household_share > 0.0 {
                 log2(self.household_share / strangers)
@@ -199,8 +199,7 @@ impl LinkageModel {
 
 /// The weights of a model's levels, for matches and for households.
 #[derive(Clone, Debug)]
-pub(crate) struct Weights<'m> {
-    model: &'m LinkageModel,
+pub(crate) struct Weights {
     prior: f64,
     household: f64,
     fields: Vec<Vec<(f64, f64)>>,
@@ -222,12 +221,12 @@ impl Base {
     }
 }
 
-impl Weights<'_> {
+impl Weights {
     /// Shows the parts of a pattern in order and returns their sum.
-    pub(crate) fn base(&self, pattern: Pattern, mut show: impl FnMut(Part, f64)) -> Base {
+    pub(crate) fn base(&self, model: &LinkageModel, pattern: Pattern, mut show: impl FnMut(Part, f64)) -> Base {
         let mut base = Base { weight: self.prior, household: self.household, frequencies: SmallVec::new() };
         show(Part::Prior, base.weight);
-        for (place, (field, weights)) in self.model.fields.iter().zip(&self.fields).enumerate() {
+        for (place, (field, weights)) in model.fields.iter().zip(&self.fields).enumerate() {
             let level = level_of(pattern, place);
             let Some((bits, household_bits)) = level.checked_sub(1).and_then(|level| weights.get(level)).copied()
             else {
@@ -240,10 +239,10 @@ impl Weights<'_> {
                 base.frequencies.push((place as u8, slot, field.comparison.is_shared_at_home()));
             }
         }
-        for dependence in &self.model.dependences {
+        for dependence in &model.dependences {
             let (left, right) = (usize::from(dependence.left), usize::from(dependence.right));
             let agree = |place: usize| {
-                self.model.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
+                model.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
             };
             if agree(left) && agree(right) {
                 show(Part::Dependence { left, right }, -dependence.bits);
@@ -279,11 +278,12 @@ impl Weights<'_> {
     /// Shows the parts of a pair's weight in order and returns their sum, which is the weight.
     pub(crate) fn parts(
         &self,
+        model: &LinkageModel,
         pattern: Pattern,
         bits_of: impl Fn(Slot) -> f64,
         mut show: impl FnMut(Part, f64),
     ) -> f64 {
-        let base = self.base(pattern, &mut show);
+        let base = self.base(model, pattern, &mut show);
         Weights::finish(&base, bits_of, show)
     }
 }
@@ -308,7 +308,7 @@ impl Bits<'_> {
 /// A model over a table: what each text adds is worked out once.
 pub(crate) struct Scorer<'t> {
     pub(crate) model: &'t LinkageModel,
-    pub(crate) weights: Weights<'t>,
+    pub(crate) weights: Weights,
     pub(crate) table: &'t Table,
     pub(crate) comparisons: Vec<Comparison>,
     bits: Vec<Bits<'t>>,
@@ -351,12 +351,12 @@ impl<'t> Scorer<'t> {
     }
 
     pub(crate) fn parts(&self, left: u32, right: u32, pattern: Pattern, show: impl FnMut(Part, f64)) -> f64 {
-        self.weights.parts(pattern, |slot| self.bits(left, right, slot), show)
+        self.weights.parts(self.model, pattern, |slot| self.bits(left, right, slot), show)
     }
 
     /// What a record weighs against itself, however rare its texts are.
     pub(crate) fn weight_without_texts(&self, row: u32) -> f64 {
-        self.weights.parts(self.pattern(row, row), |_| 0.0, |_, _| {})
+        self.weights.parts(self.model, self.pattern(row, row), |_| 0.0, |_, _| {})
     }
 
     pub(crate) fn weight(&self, left: u32, right: u32) -> f64 {

@@ -87,7 +87,7 @@ pub(crate) fn held_out(model: &LinkageModel, patterns: &Counted) -> Option<(f64,
             if level == 0 {
                 continue;
             }
-            let chance = probability(weights.parts(pattern & !(15 << (4 * place)), |_| 0.0, |_, _| {}));
+            let chance = probability(weights.parts(model, pattern & !(15 << (4 * place)), |_| 0.0, |_, _| {}));
             if chance >= 0.5 {
                 n += count;
                 n_different += if level == different { *count } else { 0.0 };

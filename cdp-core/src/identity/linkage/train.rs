@@ -8,7 +8,8 @@ use libm::{exp, log, log2};
 
 use super::compare::{Comparison, MAX_COMPARISONS, Pattern, level_of, pattern_of};
 use super::model::{Dependence, Field, Frequencies, LinkageModel, agrees};
-use super::parsed::{Slot, Table};
+use super::parsed::Slot;
+use super::table::Table;
 
 /// Patterns with how often each occurs, in order.
 pub(crate) type Counted = Vec<(Pattern, f64)>;
@@ -363,7 +364,7 @@ pub(crate) fn train(table: &Table, comparisons: &[Comparison], proposed: &Counte
         frequencies,
     };
     let weights = model.weights();
-    let dependences = dependences(&em.fields, &random, |pattern| weights.parts(pattern, |_| 0.0, |_, _| {}));
+    let dependences = dependences(&em.fields, &random, |pattern| weights.parts(&model, pattern, |_| 0.0, |_, _| {}));
     if !dependences.is_empty() {
         em.run(proposed, &dependences);
         model.fields.clone_from(&em.fields);
