@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) {
             link(arguments, &file, n_records, title, &mut report);
         }
     }
-    resolve(arguments, &folder.join(format!("persons-{n_records}-true.csv")), &mut report);
+    resolve(&folder.join(format!("persons-{n_records}-true.csv")), &mut report);
     components(arguments, &folder, &mut report);
     report.write();
 }
@@ -101,7 +101,7 @@ fn link(arguments: &Arguments, file: &Path, n_records: u64, title: &str, report:
     report.put(&format!("{title}, {n_records} records"), Value::List(found.collect()));
 }
 
-fn resolve(arguments: &Arguments, file: &Path, report: &mut Report) {
+fn resolve(file: &Path, report: &mut Report) {
     let run = Side::ours("resolve").with("data", file).on_threads(1).run();
     let figure = |name: &str| format!("{:.0}", number(&run, name));
     let rows = [

@@ -268,6 +268,12 @@ impl LinkageIndex {
         }))
     }
 
+    /// How many keys and how many bytes of text are held.
+    #[cfg(test)]
+    pub(crate) fn n_left(&self) -> (usize, usize) {
+        (self.keys.len(), Slot::ALL.iter().map(|slot| self.table.dictionary(*slot).n_letters()).sum())
+    }
+
     fn asked(&self, record: &LiveRecord) -> Asked {
         let numbers = self.table.numbers_of_record(&record.0);
         let bits =

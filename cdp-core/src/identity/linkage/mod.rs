@@ -14,6 +14,8 @@ mod dates;
 mod evaluate;
 mod explain;
 mod index;
+#[cfg(test)]
+mod index_tests;
 mod links;
 mod live;
 mod model;

@@ -82,14 +82,14 @@ impl Dictionary {
         let known =
             index.find(hash, |number| Dictionary::bytes_in(bytes, entries, *number).0 == text.as_bytes()).copied();
         let number = known.unwrap_or_else(|| {
-            entries.push(Entry {
-                letters: letters(text.as_bytes()),
-                start: bytes.len() as u32,
-                len: text.len() as u32,
-            });
+            let entry = Entry { letters: letters(text.as_bytes()), start: bytes.len() as u32, len: text.len() as u32 };
             bytes.extend_from_slice(text.as_bytes());
-            counts.push(0);
-            let number = entries.len() as u32;
+            let number = free.pop().unwrap_or_else(|| {
+                entries.push(Entry::default());
+                counts.push(0);
+                entries.len() as u32
+            });
+            entries.get_mut(number as usize - 1).into_iter().for_each(|place| *place = entry);
             index.insert_unique(hash, number, |number| hash_bytes(Dictionary::bytes_in(bytes, entries, *number).0));
             number
         });
@@ -140,6 +140,11 @@ impl Dictionary {
         }
         self.bytes = bytes;
         self.n_dead = 0;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn n_letters(&self) -> usize {
+        self.bytes.iter().filter(|byte| **byte != 0).count()
     }
 
     /// How many distinct texts there are; they are numbered from 1.
