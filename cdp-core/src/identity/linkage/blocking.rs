@@ -131,7 +131,8 @@ impl Part {
             PhoneEnd => hash_text(text.get(text.len().saturating_sub(9)..).unwrap_or(text)) | 1,
             WholeBirth => known(Some(text)),
             Year => known(text.get(..4)),
-            Month => known(text.get(4..6)),
+            // Where only the year is known, all months are one.
+            Month => text.get(4..6).map_or(0, |month| hash_text(month) | 1),
             DayAndMonth => known(text.get(4..)),
         }
     }
