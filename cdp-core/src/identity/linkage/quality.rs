@@ -1,7 +1,7 @@
 //! Whether a model may be trusted to link without a person looking: a verdict with its reasons, found without labels.
 
 use super::compare::{Comparison, level_of};
-use super::model::{LinkageModel, probability};
+use super::model::{Field, LinkageModel, probability};
 use super::train::Counted;
 
 /// What a model may be used for.
@@ -109,10 +109,20 @@ fn tells_apart(comparison: Comparison) -> bool {
     matches!(comparison, Comparison::Given | Comparison::Surname | Comparison::Birth | Comparison::NationalId)
 }
 
-fn is_of_one_person(comparison: Comparison) -> bool {
-    comparison.is_personal() || matches!(comparison, Comparison::Email | Comparison::Text(_))
+/// Whether a column tells people of one household apart: by its role, and because strangers seldom share its values.
+fn is_of_one_person(field: &Field) -> bool {
+    let most = match field.comparison {
+        Comparison::Email | Comparison::NationalId => MOST_SHARED_OF_NUMBERS,
+        Comparison::Text(_) => MOST_SHARED,
+        comparison if comparison.is_personal() => MOST_SHARED,
+        _ => return false,
+    };
+    field.u.first().is_some_and(|shared| *shared < most)
 }
 
+// The chance that two strangers are equal: above it a name is hardly one, and a number that a person alone should have is none.
+const MOST_SHARED: f64 = 0.3;
+const MOST_SHARED_OF_NUMBERS: f64 = 0.01;
 // Eight to one: below it nothing could be linked automatically that has not a rare text too.
 const LEAST_FULL_AGREEMENT: f64 = 3.0;
 const LEAST_HELD_OUT: f64 = 30.0;
@@ -140,7 +150,7 @@ pub(crate) fn judge(model: &LinkageModel, patterns: &Counted, measured: Measured
             Verdict::Red,
             "even records that agree in everything would be doubtful: the columns say too little".to_owned(),
         );
-    } else if !model.fields.iter().any(|field| is_of_one_person(field.comparison)) {
+    } else if !model.fields.iter().any(is_of_one_person) {
         because(
             Verdict::Red,
             "no column tells people of one household apart: a given name, a birth date, an email or a number is needed"

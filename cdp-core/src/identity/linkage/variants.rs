@@ -505,6 +505,9 @@ fn bad_models_link_nothing() {
         ),
         V::Red
     );
+    let shared = [("city", R::NationalId), ("first_name", R::Ignore), ("dob", R::Ignore), ("email", R::Ignore)];
+    let households = table(&Making { households: true, ..PLAIN }, &COLUMNS, usual);
+    assert_eq!(check_bad("households, a town as the personal number", households, &shared), V::Red);
     assert_eq!(
         check_bad(
             "households, no personal column",
