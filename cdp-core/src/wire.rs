@@ -4,7 +4,8 @@
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
 use crate::cdp::{
-    AsOf, Cdp, DecisionOptions, ExportRequest, OpenOptions, Query, consent_message, message_of_type, timestamp_from,
+    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, consent_message, message_of_type,
+    timestamp_from,
 };
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};
@@ -289,6 +290,23 @@ pub static VERBS: &[Verb] = &[
     }),
     write("separate", &["a", "b", "timestamp", "reason", "dry_run"], |cdp, request| {
         value(cdp.separate(request.need("a")?, request.need("b")?, &request.decision()?)?)
+    }),
+    write("link", &["seed", "dry_run"], |cdp, request| {
+        let seed = request.count("seed")?.unwrap_or(0);
+        value(cdp.link(&LinkOptions { seed, dry_run: request.truth("dry_run")? })?)
+    }),
+    read("link_suggestions", &["limit", "after"], |cdp, request| {
+        Ok(Response::Frame(cdp.link_suggestions(request.size("limit")?, request.text("after")?)?))
+    }),
+    write("review_link", &["suggestion", "accept", "reason", "dry_run"], |cdp, request| {
+        let reason = request.text("reason")?.map(str::to_owned);
+        let options = ReviewOptions { reason, dry_run: request.truth("dry_run")? };
+        request.need("accept")?;
+        value(cdp.review_link(request.need_text("suggestion")?, request.truth("accept")?, &options)?)
+    }),
+    read("evaluate_links", &["labels"], |cdp, request| {
+        let labels = request.need("labels")?;
+        value(cdp.evaluate_links(labels.as_list().ok_or_else(|| request.wrong("labels", "a list", labels))?)?)
     }),
     read("identity_report", &[], |cdp, _| value(cdp.identity_report()?)),
     read("features", &["identifier", "names", "as_of"], |cdp, request| {

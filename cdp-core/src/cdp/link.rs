@@ -9,7 +9,7 @@ use super::unify::Identifier;
 use super::write::Writing;
 use crate::definitions::Role;
 use crate::error::{Error, Result};
-use crate::identity::{self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths};
+use crate::identity::{self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number};
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{Decision, DecisionType};
 
@@ -172,7 +172,7 @@ impl Writing<'_> {
     }
 }
 
-fn outcome(
+pub(super) fn outcome(
     snapshot: &Snapshot<'_>,
     kind: DecisionType,
     number: Option<u64>,
@@ -196,7 +196,7 @@ fn outcome(
 }
 
 /// The profiles of these nodes, each once: `{profile_id, ids}`. One that no message belongs to is none.
-fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
+pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
     let end = Timestamp::from_millis(i64::MAX);
     for node in nodes {
@@ -224,20 +224,21 @@ fn paths_between(snapshot: &Snapshot<'_>, from: u32, to: u32, n: usize) -> Resul
 fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
     let mut steps = Vec::with_capacity(path.len());
     for PathStep { from, to, link } in path {
-        let (message_id, source, messages) = match decision_number(link.sequence) {
-            Some(_) => (Value::Null, Value::Null, 0),
-            None => {
+        let is_of_no_message = decision_number(link.sequence).or_else(|| probable_number(link.sequence)).is_some();
+        let (message_id, source, messages) = match is_of_no_message {
+            true => (Value::Null, Value::Null, 0),
+            false => {
                 let message = snapshot.facts.message(link.sequence, &snapshot.memory)?;
                 let evidence = snapshot.evidence(&[*from, *to])?;
                 let says = |found: &&Link| {
-                    decision_number(found.sequence).is_none()
+                    found.rule.class() == "exact"
                         && [(*from, *to), (*to, *from)].contains(&(found.node, found.other))
                 };
                 let source = Value::from(snapshot.memory.name(message.source));
                 (Value::Text(message.message_id), source, evidence.iter().filter(says).count())
             }
         };
-        steps.push(Value::object([
+        let mut step = vec![
             ("from", snapshot.identifier(*from)),
             ("to", snapshot.identifier(*to)),
             ("message_id", message_id),
@@ -247,7 +248,11 @@ fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
             ("class", Value::from(link.rule.class())),
             ("occurred_at", Value::Text(link.occurred_at.to_string())),
             ("messages", Value::count(messages)),
-        ]));
+        ];
+        if let Some(number) = probable_number(link.sequence) {
+            step.extend(snapshot.why_probable(number)?);
+        }
+        steps.push(Value::Object(step.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
     }
     Ok(steps)
 }

@@ -13,7 +13,8 @@ use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{
-    Decisions, Link, NodeRules, PartitionView, TypeRule, TypeRules, decision_number, declared_type, is_within,
+    Decisions, Link, NodeRules, PartitionView, ProbableLinks, TypeRule, TypeRules, decision_number, declared_type,
+    is_within, probable_number,
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
@@ -33,6 +34,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) types: &'a TypeRules,
     pub(super) decisions: &'a Decisions,
+    pub(super) probable: &'a ProbableLinks,
     pub(super) models: &'a BTreeMap<String, LoadedModel>,
     pub(super) salt: &'a [u8; 32],
     pub(super) links_to: u64,
@@ -77,6 +79,7 @@ impl<'a> Snapshot<'a> {
             catalog: &state.catalog,
             types: &state.types,
             decisions: &state.decisions,
+            probable: &state.probable,
             models: &state.models,
             salt: &state.meta.salt,
             links_to: state.meta.links_to,
@@ -107,6 +110,16 @@ impl<'a> Snapshot<'a> {
         let priority = self.type_rule(node).priority;
         // Who is only known from a decision comes last.
         (first_named_at.unwrap_or(Timestamp::from_millis(i64::MAX)), priority, identifier_type, value)
+    }
+
+    /// What orders a probable link among the evidence of its instant: after every message, before every decision, by
+    /// its identifiers whatever their numbers.
+    fn probable_order(&self, number: u64) -> String {
+        let Some(link) = self.probable.get(number) else { return format!("\u{10fffe}{number:020}") };
+        let mut ends = [self.memory.node(link.node), self.memory.node(link.other)];
+        ends.sort_unstable();
+        let [(left_type, left), (right_type, right)] = ends;
+        format!("\u{10fffe}{left_type}\0{left}\0{right_type}\0{right}")
     }
 
     pub(super) fn type_rule(&self, node: u32) -> &'a TypeRule {
@@ -191,6 +204,9 @@ impl NodeRules for Snapshot<'_> {
         if let Some(number) = decision_number(sequence) {
             return Ok(format!("\u{10ffff}{number:020}"));
         }
+        if let Some(number) = probable_number(sequence) {
+            return Ok(self.probable_order(number));
+        }
         let key = self.facts.message_key(sequence)?;
         key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
@@ -250,6 +266,7 @@ impl NodeRules for Snapshot<'_> {
         // The table has links that stand in the columns of their messages too.
         evidence.sort_unstable_by_key(|link| (link.sequence, link.other));
         evidence.dedup_by_key(|link| (link.sequence, link.other));
+        evidence.extend(self.probable.links_of(nodes));
         evidence.retain(|link| !self.decisions.is_cut((link.node.min(link.other), link.node.max(link.other))));
         evidence.extend(self.decisions.links_of(nodes));
         Ok(evidence)

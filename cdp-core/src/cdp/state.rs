@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Decisions, Link, Partition, TypeRules};
+use crate::identity::{Decisions, Link, Partition, ProbableLinks, TypeRules};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
 use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, StoredLink};
@@ -33,13 +33,14 @@ pub(super) struct State {
     look_back_ms: i64,
     pub(super) partition: Partition,
     pub(super) decisions: Arc<Decisions>,
+    pub(super) probable: Arc<ProbableLinks>,
     pub(super) memberships: Memberships,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: ProfileIds,
 }
 
 /// A known time after every fact.
-const EVERYTHING: Timestamp = Timestamp::from_millis(i64::MAX);
+pub(super) const EVERYTHING: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// How RAM stands to a snapshot of the file.
 pub(super) enum Standing {
@@ -101,13 +102,14 @@ impl State {
     ) -> Result<State> {
         let models = load_models(facts, &catalog)?;
         Ok(State {
-            meta: Meta { log_sequence: 0, decision_sequence: 0, ..meta.clone() },
+            meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
             memory,
             types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms,
             catalog: Arc::new(catalog),
             partition: Partition::default(),
             decisions: Arc::default(),
+            probable: Arc::default(),
             memberships: Memberships::default(),
             models,
             profile_ids: ProfileIds::default(),
@@ -130,6 +132,7 @@ impl State {
         }
         self.partition.fold(folded.partition);
         self.decisions = folded.decisions;
+        self.probable = folded.probable;
         self.memberships.apply(folded.memberships);
         if let Some(models) = folded.models {
             self.models = models;
@@ -189,8 +192,8 @@ impl State {
         Ok(overlay)
     }
 
-    /// Takes in the messages after the last one that RAM mirrors, the links after `links_after`, and the decisions that
-    /// were recorded by `known`.
+    /// Takes in the messages after the last one that RAM mirrors, the links after `links_after`, and the decisions and
+    /// probable links that were recorded by `known`.
     fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64, known: Timestamp) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         let mut evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
@@ -208,12 +211,22 @@ impl State {
             evidence.extend(decisions.links());
             decided.clear();
         }
+        let mut probable = self.probable.clone();
+        let mut pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
+        if self.meta.linkage_runs != meta.linkage_runs {
+            probable = Arc::new(load_probable(facts, &self.catalog, known)?);
+            if links_after == 0 {
+                evidence.extend(probable.links());
+            } else {
+                pairs.extend(self.probable.differences(&probable));
+            }
+        }
         let types = {
             let memory = overlay.view(&self.memory);
             let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
-            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, ..Snapshot::of_state(facts, self) };
+            let of_state = Snapshot::of_state(facts, self);
+            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: &probable, ..of_state };
             partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
-            let pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
             partition.decide(&self.partition, &pairs, &snapshot)?;
             types
         };
@@ -227,6 +240,7 @@ impl State {
         self.types = types;
         self.partition.fold(partition);
         self.decisions = decisions;
+        self.probable = probable;
         if let Some(memberships) = loaded {
             self.memberships = memberships;
         }
@@ -258,6 +272,14 @@ fn look_back_ms(catalog: &Catalog) -> Result<i64> {
 
 pub(super) fn link_of(link: &StoredLink) -> Link {
     Link { node: link.node, other: link.other, occurred_at: link.occurred_at, sequence: link.sequence, rule: link.rule }
+}
+
+/// The probable links that hold under the definitions, of the run that was the last one at a known time.
+pub(super) fn load_probable(facts: Facts<'_>, catalog: &Catalog, known: Timestamp) -> Result<ProbableLinks> {
+    if !catalog.identity().linkage.as_ref().is_some_and(|linkage| linkage.auto_link) {
+        return Ok(ProbableLinks::default());
+    }
+    facts.probable_links_known_at(known).map(ProbableLinks::new)
 }
 
 /// The definitions that hold, as the file has them.

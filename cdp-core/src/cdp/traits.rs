@@ -40,6 +40,17 @@ impl Person<'_> {
         writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name)
     }
 
+    /// Since when a trait has the value that it has at `at`: what says the same again changes nothing.
+    pub(super) fn trait_since(&self, name: &str, at: Timestamp) -> Result<Option<Timestamp>> {
+        let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
+        let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
+        writes.sort_by_key(|write| std::cmp::Reverse(write.occurred_at));
+        // What other strategies than the newest give may be no single write: then the last one tells.
+        let last = writes.first().map(|write| write.occurred_at);
+        let same = writes.into_iter().take_while(|write| *write.value == *value).last();
+        Ok(same.map(|write| write.occurred_at).or(last))
+    }
+
     fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
         let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
         writes.sort_by_key(|write| write.occurred_at);

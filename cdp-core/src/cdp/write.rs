@@ -9,7 +9,7 @@ use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
-use crate::identity::{self, Decisions, Identified, Link, PartitionOverlay, TypeRules};
+use crate::identity::{self, Decisions, Identified, Link, PartitionOverlay, ProbableLinks, TypeRules};
 use crate::intake;
 use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{
@@ -25,6 +25,7 @@ pub(super) struct Writing<'w> {
     pub(super) catalog: Arc<Catalog>,
     types: Arc<TypeRules>,
     pub(super) decisions: Arc<Decisions>,
+    pub(super) probable: Arc<ProbableLinks>,
     pub(super) meta: Meta,
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
@@ -60,6 +61,7 @@ pub(super) struct Folded {
     pub(super) flush_all: bool,
     pub(super) partition: PartitionOverlay,
     pub(super) decisions: Arc<Decisions>,
+    pub(super) probable: Arc<ProbableLinks>,
     pub(super) memberships: MembershipChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
@@ -110,6 +112,7 @@ impl<'w> Writing<'w> {
             catalog: state.catalog.clone(),
             types: state.types.clone(),
             decisions: state.decisions.clone(),
+            probable: state.probable.clone(),
             meta,
             now,
             memory: state.memory.overlay(),
@@ -136,6 +139,7 @@ impl<'w> Writing<'w> {
             catalog: &self.catalog,
             types: &self.types,
             decisions: &self.decisions,
+            probable: &self.probable,
             models: &self.state.models,
             salt: &self.state.meta.salt,
             links_to: self.state.meta.links_to,
@@ -315,6 +319,16 @@ impl<'w> Writing<'w> {
         Ok(())
     }
 
+    /// Takes in the probable links that hold from now on: brings the partition to them at once.
+    pub(super) fn link_probably(&mut self, probable: ProbableLinks) -> Result<()> {
+        let pairs = self.probable.differences(&probable);
+        self.probable = Arc::new(probable);
+        let mut partition = std::mem::take(&mut self.partition);
+        partition.decide(&self.state.partition, &pairs, &self.snapshot())?;
+        self.partition = partition;
+        Ok(())
+    }
+
     /// Asks for everything in RAM to be written out as runs, in this and the following transactions.
     pub(super) fn flush_all(&mut self) {
         self.flush_all = true;
@@ -344,6 +358,7 @@ impl<'w> Writing<'w> {
             flush_all: self.flush_all,
             partition: self.partition,
             decisions: self.decisions,
+            probable: self.probable,
             memberships: self.memberships,
             models,
         })))

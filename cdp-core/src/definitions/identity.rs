@@ -7,6 +7,7 @@ pub use traits::TraitStrategy;
 
 use regex::Regex;
 
+use super::profile_linkage::ProfileLinkage;
 use super::reader::{Fields, Node};
 use crate::records::{Duration, Object, Value};
 
@@ -111,6 +112,8 @@ pub struct IdentityDefinition {
     pub max_identifiers: Option<u32>,
     /// How the values of a trait become one; by default the newest counts.
     pub traits: Vec<(String, TraitStrategy)>,
+    /// How profiles are linked by probability, if at all.
+    pub linkage: Option<ProfileLinkage>,
 }
 
 const ROLES: [(&str, Role); 4] =
@@ -167,7 +170,9 @@ impl IdentityDefinition {
             identifiers.splice(0..0, of_preset);
         }
         let max_identifiers = max_identifiers.and_then(|n| u32::try_from(n).ok());
-        Some(IdentityDefinition { name, identifiers, max_identifiers, traits: traits.unwrap_or_default() })
+        let is_declared = |name: &str| identifiers.iter().any(|identifier| identifier.name == name);
+        let linkage = fields.optional("linkage", |node| ProfileLinkage::read(node, is_declared));
+        Some(IdentityDefinition { name, identifiers, max_identifiers, traits: traits.unwrap_or_default(), linkage })
     }
 }
 

@@ -13,6 +13,7 @@ mod identity;
 mod linkage;
 mod policy;
 mod predictor;
+mod profile_linkage;
 mod reader;
 mod rule;
 mod source;
@@ -30,6 +31,7 @@ pub use predictor::{
     Analyzer, DescribedCohort, OUTSIDE, PredictorDefinition, PredictorLabel, PredictorTask, RuleCohort, Similarity,
     TextField,
 };
+pub use profile_linkage::{ComparedValue, ProfileLinkage};
 pub use rule::*;
 pub use source::*;
 

@@ -100,6 +100,11 @@ impl Decisions {
         self.latest.values().filter(|decision| decision.kind == DecisionType::Unlink).map(pair_of)
     }
 
+    /// The pairs that operators said are not to be linked, whether by cutting or by keeping apart, in no order.
+    pub(crate) fn pairs_apart(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.latest.values().filter(|decision| decision.kind != DecisionType::Merge).map(pair_of)
+    }
+
     /// Those that a node is kept apart from.
     pub(crate) fn separated_from(&self, node: u32) -> &[u32] {
         self.separated.get(&node).map_or(&[], SmallVec::as_slice)

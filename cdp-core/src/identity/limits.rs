@@ -106,7 +106,7 @@ pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules)
         return Ok(Some(Reason::Separated));
     }
     match link.rule {
-        LinkRule::SameMessage => {}
+        LinkRule::SameMessage | LinkRule::Probable => {}
         LinkRule::Alias => return Ok(alias_refusal(link, rules)?.then_some(Reason::Identified)),
         LinkRule::Operator => return Ok(None),
     }

@@ -33,7 +33,7 @@ impl Link {
 fn is_guarded(rule: LinkRule) -> bool {
     match rule {
         LinkRule::SameMessage => true,
-        LinkRule::Alias | LinkRule::Operator => false,
+        LinkRule::Alias | LinkRule::Operator | LinkRule::Probable => false,
     }
 }
 
@@ -63,6 +63,7 @@ impl Kept {
             LinkRule::SameMessage => 0,
             LinkRule::Alias => 1,
             LinkRule::Operator => 2,
+            LinkRule::Probable => 3,
         };
         Kept { node, other, occurred_at, tagged: sequence << TAG_BITS | rule }
     }
@@ -80,7 +81,8 @@ impl Kept {
         match self.tagged & RULE_MASK {
             0 => LinkRule::SameMessage,
             1 => LinkRule::Alias,
-            _ => LinkRule::Operator,
+            2 => LinkRule::Operator,
+            _ => LinkRule::Probable,
         }
     }
 

@@ -18,6 +18,7 @@ mod links;
 mod normalize;
 mod overlay;
 mod partition;
+mod probable;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;
 pub(crate) use partition::Partition;
+pub(crate) use probable::{ProbableLinks, probable_number};
 pub(crate) use spans::{Span, is_within, reach_back};
 pub(crate) use traits::settle;
 pub(crate) use types::{TypeRule, TypeRules};

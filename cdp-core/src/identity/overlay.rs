@@ -103,7 +103,10 @@ impl PartitionOverlay {
         if rules.types().have_latest_link_wins()
             && let Some((value, holder)) = held_end(link, rules)
         {
-            self.hold(base, link, value, holder);
+            // A model does not say whose such a value is.
+            if link.rule != LinkRule::Probable {
+                self.hold(base, link, value, holder);
+            }
             return Ok(());
         }
         let mut waited = false;
@@ -125,7 +128,7 @@ impl PartitionOverlay {
         self.join(base, link, waited, rules, to_replay)
     }
 
-    /// Takes in that operators have decided otherwise about these pairs: takes the components of both ends apart and
+    /// Takes in that operators have decided otherwise about these pairs, or that their probable links have changed: takes the components of both ends apart and
     /// applies their evidence anew, in order.
     pub(crate) fn decide(&mut self, base: &Partition, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<()> {
         let ends: BTreeSet<u32> = pairs.iter().flat_map(|(node, other)| [*node, *other]).collect();

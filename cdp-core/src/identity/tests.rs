@@ -67,7 +67,7 @@ fn definition(variant: usize) -> IdentityDefinition {
         ],
     };
     let max_identifiers = (variant == 2).then_some(4);
-    IdentityDefinition { name: "default".to_owned(), identifiers, max_identifiers, traits: Vec::new() }
+    IdentityDefinition { name: "default".to_owned(), identifiers, max_identifiers, traits: Vec::new(), linkage: None }
 }
 
 #[derive(Clone, Debug)]

@@ -90,6 +90,18 @@ impl<'a> PartitionView<'a> {
             && self.component_id(link.node) == self.component_id(link.other)
     }
 
+    /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
+    pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
+        let mut overlay = self.base.overlay();
+        overlay.decide(self.base, pairs, rules)?;
+        Ok(overlay)
+    }
+
+    /// The last commit's partition with these changes instead of those of this view.
+    pub(crate) fn with(self, overlay: &'a PartitionOverlay) -> PartitionView<'a> {
+        PartitionView { base: self.base, overlay: Some(overlay) }
+    }
+
     /// Whether an earlier link has said what this one says, so that it changes nothing.
     pub(crate) fn is_said(&self, link: &Link) -> bool {
         self.repeats(link) == Repeat::Later

@@ -280,7 +280,7 @@ fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
                 None => random_bytes::<32>()?,
             };
             connection
-                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0)", [salt.as_slice()])
+                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0, 0)", [salt.as_slice()])
                 .map_err(sql_error)?;
         }
         connection

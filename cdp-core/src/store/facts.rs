@@ -23,6 +23,8 @@ pub(crate) struct Meta {
     pub(crate) links_to: u64,
     /// The number of the last decision of an operator.
     pub(crate) decision_sequence: u64,
+    /// Counts runs of linkage that changed probable links.
+    pub(crate) linkage_runs: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
     pub(crate) salt: [u8; 32],
@@ -122,7 +124,7 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision, run_sequence, links_to, decision_sequence FROM meta WHERE id = 1",
+                   revision, run_sequence, links_to, decision_sequence, linkage_runs FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -139,6 +141,7 @@ impl Facts<'_> {
                         run_sequence: row.get(9)?,
                         links_to: row.get::<_, i64>(10)?.unsigned_abs(),
                         decision_sequence: row.get::<_, i64>(11)?.unsigned_abs(),
+                        linkage_runs: row.get::<_, i64>(12)?.unsigned_abs(),
                     })
                 })
             })
@@ -150,7 +153,7 @@ impl Facts<'_> {
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
                    model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10,
-                   decision_sequence = ?11 WHERE id = 1",
+                   decision_sequence = ?11, linkage_runs = ?12 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -165,6 +168,7 @@ impl Facts<'_> {
                     meta.run_sequence,
                     sql_integer(meta.links_to),
                     sql_integer(meta.decision_sequence),
+                    sql_integer(meta.linkage_runs),
                 ])
             })
             .map(|_| ())

@@ -63,6 +63,8 @@ pub(crate) enum LinkRule {
     Alias,
     /// An operator merged them.
     Operator,
+    /// A model found them to be one person.
+    Probable,
 }
 
 impl LinkRule {
@@ -71,14 +73,16 @@ impl LinkRule {
             LinkRule::SameMessage => "same_message",
             LinkRule::Alias => "alias",
             LinkRule::Operator => "merge",
+            LinkRule::Probable => "probable",
         }
     }
 
-    /// How sure such a link is: `exact` or `operator`.
+    /// How sure such a link is: `exact`, `operator` or `probable`.
     pub(crate) fn class(self) -> &'static str {
         match self {
             LinkRule::SameMessage | LinkRule::Alias => "exact",
             LinkRule::Operator => "operator",
+            LinkRule::Probable => "probable",
         }
     }
 }

@@ -22,6 +22,7 @@ mod message_keys;
 mod message_rows;
 mod node_facts;
 mod nodes;
+mod probable_links;
 mod random;
 mod runs;
 mod tail;
@@ -46,6 +47,7 @@ pub(crate) use log::{LinkRule, LogWriter, StoredLink, StoredMessage, checksum};
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
 pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventProperties, Observation, StatedChoice, TraitWrite};
+pub(crate) use probable_links::{ProbableLink, StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
 
 use checkpoint::Checkpoints;

@@ -47,6 +47,8 @@ pub use model::LinkageModel;
 pub use quality::{ModelQuality, Verdict};
 pub use records::Records;
 pub use roles::{FoundBy, RecognizedColumn};
+pub(crate) use model::probability as probability_of;
+pub(crate) use roles::by_name as usual_role;
 
 use crate::definitions::{ColumnRole, LinkageDefinition};
 use crate::error::{Error, Result};

@@ -147,7 +147,7 @@ const NAMES: &[(ColumnRole, &str)] = &[
 ];
 
 /// The usual role of a column of this name.
-fn by_name(column: &str) -> Option<ColumnRole> {
+pub(crate) fn by_name(column: &str) -> Option<ColumnRole> {
     let plain: String = column.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
     let plain: String = super::normalize::fold(&plain).chars().filter(|letter| *letter != ' ').collect();
     let of = |word: &str| {

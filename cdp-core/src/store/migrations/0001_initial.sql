@@ -14,7 +14,8 @@ CREATE TABLE meta (
   revision INTEGER NOT NULL,            -- counts write transactions, also those that only keep a name or a checkpoint
   run_sequence INTEGER NOT NULL,        -- counts runs that became visible or were dropped
   links_to INTEGER NOT NULL DEFAULT 0,  -- up to this message `links` has every link
-  decision_sequence INTEGER NOT NULL DEFAULT 0 -- the number of the last decision of an operator
+  decision_sequence INTEGER NOT NULL DEFAULT 0, -- the number of the last decision of an operator
+  linkage_runs INTEGER NOT NULL DEFAULT 0 -- counts runs of linkage that changed probable links
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -82,6 +83,32 @@ CREATE TABLE decisions (
   recorded_at INTEGER NOT NULL,
   reason TEXT
 ) STRICT;
+
+-- Models of probable linkage, every version, with the sequence of the log they saw.
+CREATE TABLE linkage_models (
+  version INTEGER PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  content_hash BLOB NOT NULL,
+  report TEXT NOT NULL,
+  bytes BLOB NOT NULL
+) STRICT;
+
+-- Pairs that a run of linkage found likely. Those that the next run does not find are replaced, never deleted.
+CREATE TABLE probable_links (
+  number INTEGER PRIMARY KEY,
+  node INTEGER NOT NULL,
+  other INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,         -- when both people stood as they were compared
+  weight REAL NOT NULL,                 -- log2 of the odds that both are one person
+  probability REAL NOT NULL,
+  model INTEGER NOT NULL,
+  is_link INTEGER NOT NULL,             -- 0: a suggestion
+  parts TEXT NOT NULL,                  -- JSON list of what the weight is made of
+  recorded_at INTEGER NOT NULL,
+  replaced_at INTEGER                   -- when a later run did not find it any more
+) STRICT;
+CREATE INDEX probable_links_now ON probable_links (number) WHERE replaced_at IS NULL;
 
 -- Quarantine: every row that was not accepted, with its reason and its bytes.
 CREATE TABLE rejects (

@@ -1,0 +1,162 @@
+//! Pairs of nodes that a run of linkage found likely, and the models that found them, as the file keeps them.
+//!
+//! A row is a fact of a run: it is appended, and marked as replaced once a later run does not find it any more, so that a
+//! read of what was known then still sees it.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::connection::sql_error;
+use super::facts::{Facts, sql_integer, time};
+use crate::error::Result;
+use crate::records::Timestamp;
+
+/// Two nodes that a model found likely to be one person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ProbableLink {
+    pub(crate) number: u64,
+    pub(crate) node: u32,
+    pub(crate) other: u32,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) weight: f64,
+    pub(crate) probability: f64,
+    pub(crate) model: u32,
+    /// Whether it counts as evidence; otherwise it is a suggestion.
+    pub(crate) is_link: bool,
+}
+
+impl ProbableLink {
+    /// Whether both say the same, whichever run they are of.
+    pub(crate) fn says_the_same(&self, other: &ProbableLink) -> bool {
+        ProbableLink { number: 0, ..*self } == ProbableLink { number: 0, ..*other }
+    }
+}
+
+/// A pair with what its weight is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredProbableLink {
+    pub(crate) link: ProbableLink,
+    pub(crate) parts: String,
+    pub(crate) recorded_at: Timestamp,
+}
+
+/// A trained model of linkage without its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredLinkageModel {
+    pub(crate) version: u32,
+    pub(crate) sequence: u64,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) content_hash: Vec<u8>,
+    pub(crate) report: String,
+}
+
+const COLUMNS: &str = "number, node, other, occurred_at, weight, probability, model, is_link";
+
+fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<ProbableLink> {
+    Ok(ProbableLink {
+        number: row.get::<_, i64>(0)?.unsigned_abs(),
+        node: row.get(1)?,
+        other: row.get(2)?,
+        occurred_at: time(row.get(3)?),
+        weight: row.get(4)?,
+        probability: row.get(5)?,
+        model: row.get(6)?,
+        is_link: row.get(7)?,
+    })
+}
+
+impl Facts<'_> {
+    /// The pairs of the last run, in the order of their numbers.
+    pub(crate) fn probable_links(&self) -> Result<Vec<ProbableLink>> {
+        let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE replaced_at IS NULL ORDER BY number");
+        self.collect(&sql, [], read_link)
+    }
+
+    /// The pairs of the run that was the last one at a known time.
+    pub(crate) fn probable_links_known_at(&self, known: Timestamp) -> Result<Vec<ProbableLink>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM probable_links WHERE recorded_at <= ?1 AND (replaced_at IS NULL OR replaced_at > ?1)
+             ORDER BY number"
+        );
+        self.collect(&sql, [known.millis()], read_link)
+    }
+
+    /// Every pair that any run found, the latest first.
+    pub(crate) fn probable_links_ever(&self) -> Result<Vec<ProbableLink>> {
+        self.collect(&format!("SELECT {COLUMNS} FROM probable_links ORDER BY number DESC"), [], read_link)
+    }
+
+    /// What the weight of a pair is made of, as JSON.
+    pub(crate) fn probable_link_parts(&self, number: u64) -> Result<Option<String>> {
+        self.0
+            .prepare_cached("SELECT parts FROM probable_links WHERE number = ?1")
+            .and_then(|mut statement| statement.query_row([sql_integer(number)], |row| row.get(0)).optional())
+            .map_err(sql_error)
+    }
+
+    /// The greatest number that a pair was given.
+    pub(crate) fn last_probable_link(&self) -> Result<u64> {
+        self.0
+            .prepare_cached("SELECT COALESCE(MAX(number), 0) FROM probable_links")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+            .map(i64::unsigned_abs)
+            .map_err(sql_error)
+    }
+
+    pub(crate) fn put_probable_link(&self, stored: &StoredProbableLink) -> Result<()> {
+        let link = &stored.link;
+        self.execute(
+            "INSERT INTO probable_links (number, node, other, occurred_at, weight, probability, model, is_link, parts, recorded_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                sql_integer(link.number),
+                link.node,
+                link.other,
+                link.occurred_at.millis(),
+                link.weight,
+                link.probability,
+                link.model,
+                link.is_link,
+                stored.parts,
+                stored.recorded_at.millis(),
+            ],
+        )
+    }
+
+    pub(crate) fn replace_probable_link(&self, number: u64, at: Timestamp) -> Result<()> {
+        self.execute(
+            "UPDATE probable_links SET replaced_at = ?2 WHERE number = ?1",
+            params![sql_integer(number), at.millis()],
+        )
+    }
+
+    pub(crate) fn put_linkage_model(&self, model: &StoredLinkageModel, bytes: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT INTO linkage_models (version, sequence, recorded_at, content_hash, report, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                model.version,
+                sql_integer(model.sequence),
+                model.recorded_at.millis(),
+                model.content_hash,
+                model.report,
+                bytes
+            ],
+        )
+    }
+
+    /// The latest model of linkage.
+    pub(crate) fn linkage_model(&self) -> Result<Option<StoredLinkageModel>> {
+        let sql = "SELECT version, sequence, recorded_at, content_hash, report FROM linkage_models
+                   ORDER BY version DESC LIMIT 1";
+        let models = self.collect(sql, [], |row| {
+            Ok(StoredLinkageModel {
+                version: row.get(0)?,
+                sequence: row.get::<_, i64>(1)?.unsigned_abs(),
+                recorded_at: time(row.get(2)?),
+                content_hash: row.get(3)?,
+                report: row.get(4)?,
+            })
+        })?;
+        Ok(models.into_iter().next())
+    }
+}
