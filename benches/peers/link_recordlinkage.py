@@ -11,13 +11,13 @@ meter = measure.Meter()
 frame = pd.read_csv(measure.arguments.data, dtype=str).set_index("rec_id")
 truth = frame.pop("cluster")
 index = recordlinkage.Index()
-for field in ["email", "phone", "date_of_birth", "surname", "address_1"]:
+for field in ["email", "phone", "date_of_birth", "surname", "address_1", "device_id"]:
     index.block(field)
 pairs = index.index(frame)
 compare = recordlinkage.Compare()
 for field in ["given_name", "surname", "address_1", "suburb"]:
     compare.string(field, field, method="jarowinkler", threshold=0.85, label=field)
-for field in ["date_of_birth", "email", "phone", "postcode", "street_number"]:
+for field in ["date_of_birth", "email", "phone", "postcode", "street_number", "device_id"]:
     compare.exact(field, field, label=field)
 features = compare.compute(pairs, frame)
 links = recordlinkage.ECMClassifier().fit_predict(features)

@@ -21,6 +21,7 @@ blocks = [
     block_on("given_name", "postcode"),
     block_on("date_of_birth", "postcode"),
     block_on("address_1", "street_number"),
+    block_on("device_id"),
 ]
 settings = SettingsCreator(
     link_type="dedupe_only",
@@ -33,6 +34,7 @@ settings = SettingsCreator(
         cl.DamerauLevenshteinAtThresholds("phone", [1]),
         cl.JaroWinklerAtThresholds("address_1", [0.9]),
         cl.ExactMatch("postcode").configure(term_frequency_adjustments=True),
+        cl.ExactMatch("device_id"),
     ],
     blocking_rules_to_generate_predictions=blocks,
 )

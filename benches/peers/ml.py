@@ -228,7 +228,7 @@ def show(lines):
         ])  # fmt: skip
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(head))]
     for row in rows:
-        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
 
 
 def main():
@@ -239,14 +239,21 @@ def main():
     lines = [measure(name, data, arguments.repeat) for name, data in found.items()]
     show(lines)
     report = {"bench": "ml", "version": cdp.__version__, "peers": {"scikit-learn": sklearn.__version__, "numpy": numpy.__version__}, "repeat": arguments.repeat, "sets": lines}  # fmt: skip
+    write(report, arguments.out)
     if arguments.large:
         report["large"] = large(arguments.repeat)
         sizes = ", ".join(f"{side} {size:.0f} MiB" for side, size in report["large"]["megabytes"].items())
         print(f"\n50 000 texts x 20 000 terms x 50 classes: fit x {report['large']['fit_ratio']['median']:.2f}, growth of memory: {sizes}")
+        write(report, arguments.out)
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
         print(f"\nwritten: {arguments.out}")
+
+
+def write(report, path):
+    # Twice: the large set takes as long as all others, and what is known before it shall not be lost with it.
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ fn main() {
         ["work", "tables", ..] => work_reads::read_tables(&rest(2)),
         ["work", "merges", ..] => work_reads::merge(&rest(2)),
         ["work", "link", ..] => work_link::link_people(&rest(2)),
+        ["work", "resolve", ..] => work_link::resolve_people(&rest(2)),
         ["work", "components", ..] => work_link::components(&rest(2)),
         ["work", "edges", ..] => work_link::write_edges(&rest(2)),
         ["work", "audience", ..] => work_audience::rebuild(&rest(2)),

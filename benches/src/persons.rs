@@ -1,7 +1,8 @@
 //! Made-up records of people with the errors of real ones, and the truth beside them: CSV of any size from a seed.
 //!
 //! Typing errors, short names, swapped names and dates, missing fields, moves, new phones and emails. In `households` people
-//! live together and share surname, address and phone, and some share a device's email: what must not be linked.
+//! live together and share surname, address and phone, some an email, and half of them use the tablet of the house: what must
+//! not be linked.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -107,7 +108,7 @@ impl Words {
 }
 
 /// The fields of a record, in the order of the CSV.
-pub const FIELDS: [&str; 10] = [
+pub const FIELDS: [&str; 11] = [
     "given_name",
     "surname",
     "date_of_birth",
@@ -118,13 +119,15 @@ pub const FIELDS: [&str; 10] = [
     "suburb",
     "postcode",
     "state",
+    "device_id",
 ];
-type Person = [String; 10];
+type Person = [String; 11];
 
 struct Home {
     surname: String,
     phone: String,
     email: String,
+    device: String,
     place: [String; 5],
 }
 
@@ -134,7 +137,11 @@ fn home(words: &Words, chance: &mut Chance) -> Home {
     let surname = words.surnames[chance.ranked(words.surnames.len())].clone();
     let email = format!("{surname}.family{}@mail{}.com", chance.below(1000), chance.below(6));
     let place = [(1 + chance.below(400)).to_string(), street, town.clone(), postcode.clone(), (*state).to_owned()];
-    Home { surname, phone: phone(chance), email, place }
+    Home { surname, phone: phone(chance), email, device: device(chance), place }
+}
+
+fn device(chance: &mut Chance) -> String {
+    format!("{:016x}", (chance.below(1 << 31) as u64) << 32 | chance.below(1 << 32) as u64)
 }
 
 fn phone(chance: &mut Chance) -> String {
@@ -161,8 +168,9 @@ fn person(home: &Home, shares: bool, words: &Words, chance: &mut Chance) -> Pers
     let own_email = email(&given, &surname, chance);
     let email = if shares && chance.is(0.06) { home.email.clone() } else { own_email };
     let phone = if shares && chance.is(0.55) { home.phone.clone() } else { phone(chance) };
+    let device = if shares && chance.is(0.5) { home.device.clone() } else { device(chance) };
     let [number, street, town, postcode, state] = home.place.clone();
-    [given, surname, born, email, phone, number, street, town, postcode, state]
+    [given, surname, born, email, phone, number, street, town, postcode, state, device]
 }
 
 fn mistyped(word: &str, chance: &mut Chance) -> String {
@@ -205,6 +213,9 @@ fn record_of(person: &Person, words: &Words, chance: &mut Chance) -> Person {
     if chance.is(0.12) {
         record[4] = phone(chance);
     }
+    if chance.is(0.3) {
+        record[10] = device(chance);
+    }
     if chance.is(0.08) {
         let [number, street, town, postcode, state] = home(words, chance).place;
         (record[5], record[6], record[7], record[8], record[9]) = (number, street, town, postcode, state);
@@ -223,9 +234,19 @@ fn record_of(person: &Person, words: &Words, chance: &mut Chance) -> Person {
     if chance.is(0.02) {
         record.swap(0, 1);
     }
-    for (field, share) in
-        [(0, 0.02), (1, 0.01), (2, 0.08), (3, 0.2), (4, 0.2), (5, 0.03), (6, 0.03), (7, 0.03), (8, 0.03), (9, 0.03)]
-    {
+    for (field, share) in [
+        (0, 0.02),
+        (1, 0.01),
+        (2, 0.08),
+        (3, 0.2),
+        (4, 0.2),
+        (5, 0.03),
+        (6, 0.03),
+        (7, 0.03),
+        (8, 0.03),
+        (9, 0.03),
+        (10, 0.25),
+    ] {
         if chance.is(share) {
             record[field].clear();
         }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cdp_core::records::{Number, Value};
 
@@ -67,6 +68,25 @@ impl Side {
             Some(said) => said,
             None => stop(&format!("{} ended with {} and said nothing", self.what, output.status)),
         }
+    }
+
+    /// Runs it to its end if that comes within so many seconds; ends it otherwise.
+    pub fn run_within(mut self, seconds: u64) -> Option<Value> {
+        let child = self.command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+        let mut child = child.unwrap_or_else(|error| stop(&format!("{} cannot be started: {error}", self.what)));
+        let start = Instant::now();
+        while child.try_wait().expect("a child can be asked").is_none() {
+            if start.elapsed().as_secs() >= seconds {
+                child.kill().expect("a child can be ended");
+                child.wait().expect("an ended child is waited for");
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let output = child.wait_with_output().expect("what was said can be read");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let said = text.lines().last().and_then(|line| Value::parse(line.as_bytes()).ok());
+        Some(said.unwrap_or_else(|| stop(&format!("{} ended with {} and said nothing", self.what, output.status))))
     }
 
     /// Starts it without waiting.

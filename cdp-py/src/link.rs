@@ -293,6 +293,7 @@ impl Links {
             ("coherence", Value::float(quality.coherence)),
             ("expected_recall_of_blocking", Value::float(quality.expected_recall_of_blocking)),
             ("largest_cluster", Value::count(quality.largest_cluster as usize)),
+            ("held_out", quality.held_out.map_or(Value::Null, Value::float)),
             ("weight_of_full_agreement", Value::float(quality.weight_of_full_agreement)),
             ("blocking", Value::List(blocking.collect())),
             ("recognized", Value::List(recognized.collect())),
@@ -347,7 +348,8 @@ impl Links {
         });
         object([
             ("true_pairs", Value::count(found.n_true_pairs as usize)),
-            ("blocking_recall", Value::float(found.kept_recall)),
+            ("blocking_recall", Value::float(found.blocking_recall)),
+            ("kept_recall", Value::float(found.kept_recall)),
             ("thresholds", Value::List(found.thresholds.iter().map(at).collect())),
             ("best", at(&found.best)),
             ("clusters", scores(&found.clusters)),

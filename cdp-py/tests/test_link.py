@@ -4,6 +4,8 @@ import csv
 import math
 import os
 import pathlib
+import subprocess
+import sys
 
 import cdp
 import pandas as pd
@@ -18,6 +20,9 @@ PEOPLE = [
     {"rec_id": "b", "first_name": "Rob", "surname": "Alen", "dob": "1971-05-24", "email": "roberta25@smith.net"},
     {"rec_id": "c", "first_name": "Jane", "surname": "Doe", "dob": "1980-01-30", "email": "jane@e.com"},
 ]
+
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples/python"
 
 
 def clusters(links):
@@ -101,3 +106,19 @@ def test_labelled_people_are_found_with_defaults():
     again = cdp.link(people)
     assert list(again.pairs) == list(links.pairs)
     assert again.model_bytes() == links.model_bytes()
+
+
+@pytest.mark.parametrize("example", ["link.py", "link_review.py"])
+def test_examples_run(example):
+    ran = subprocess.run([sys.executable, EXAMPLES / example], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "precision" in ran.stdout
+
+
+def test_a_model_that_a_held_out_column_contradicts_links_nothing():
+    people = [
+        {"given": f"g{n % 37}", "surname": f"s{n % 41}", "town": f"t{n % 4}", "number": f"{n % 5}00{n % 5}"}
+        for n in range(600)
+    ]
+    links = cdp.link(people, columns={"number": "national_id"})
+    assert links.quality["verdict"] == "red" or len(set(clusters(links))) == len(people)

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::Cdp;
 use super::collect::{DEFAULT_SOURCE, invalid_message};
-use super::snapshot::Person;
+use super::somebody::Somebody;
 use super::write::{Acceptance, Writing};
 use crate::error::{Error, Result};
-use crate::records::{Message, MessageType, Receipt, Value};
+use crate::records::{Message, MessageType, Receipt, Timestamp, Value};
 
 /// Who wants to know what became of a message. Tells exactly once, whatever happens; a panic of who is told is theirs, and
 /// the others of the transaction are told all the same.
@@ -202,8 +202,10 @@ impl Writing<'_> {
                     }
                     if let Some(node) = node {
                         let snapshot = self.snapshot();
-                        let person = Person::new(&snapshot, snapshot.partition.nodes_of(node))?;
-                        receipt.profile_id = Some(person.profile_id());
+                        let end = Timestamp::from_millis(i64::MAX);
+                        let node = snapshot.partition.holder_at(node, end, &snapshot)?;
+                        let somebody = Somebody::new(&snapshot, snapshot.partition.nodes_of(node), end)?;
+                        receipt.profile_id = Some(somebody.profile_id());
                     }
                     Ok(receipt)
                 }

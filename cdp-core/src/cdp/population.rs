@@ -87,7 +87,7 @@ impl<'a> Snapshot<'a> {
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
-            let somebody = Somebody::new(self, nodes.to_vec())?;
+            let somebody = Somebody::new(self, nodes.to_vec(), at)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !somebody.held.is_empty() => None,
@@ -112,7 +112,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn n_people(&self, at: Timestamp) -> Result<usize> {
         let mut n_people = 0;
         for nodes in self.profiles_at(at).iter() {
-            let somebody = Somebody::new(self, nodes.to_vec())?;
+            let somebody = Somebody::new(self, nodes.to_vec(), at)?;
             n_people += usize::from(meant(somebody, Whom::Everybody, Some(true), at)?.is_some());
         }
         Ok(n_people)

@@ -119,7 +119,7 @@ impl Cdp {
             };
             let person = match person {
                 Some(person) => person,
-                None => Person::new(snapshot, Vec::new())?,
+                None => Person::new(snapshot, Vec::new(), at)?,
             };
             let person = match &event {
                 Some((name, message)) => person.with_hypothetical(message, name, at),

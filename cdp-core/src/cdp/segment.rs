@@ -332,7 +332,7 @@ impl<'a> Row<'_, 'a> {
         }
         let person = match self.person.take() {
             Some(person) => person,
-            None => Person::new(self.found.somebody.snapshot, self.found.somebody.nodes.clone())?,
+            None => Person::new(self.found.somebody.snapshot, self.found.somebody.nodes.clone(), at)?,
         };
         column.value(self.person.insert(person), at)
     }
@@ -355,7 +355,7 @@ pub(super) fn people_table(
     if let Some(keep) = keep {
         let mut kept = Vec::new();
         for found in people {
-            if keep(&Person::new(snapshot, found.somebody.nodes.clone())?)? {
+            if keep(&Person::new(snapshot, found.somebody.nodes.clone(), at)?)? {
                 kept.push(found);
             }
         }

@@ -144,7 +144,7 @@ impl<'a> Snapshot<'a> {
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
         let node = self.partition.holder_at(node, at, self)?;
-        let person = Person::new(self, self.partition.nodes_of_at(node, at))?;
+        let person = Person::new(self, self.partition.nodes_of_at(node, at), at)?;
         Ok(person.exists_at(at).then_some(person))
     }
 
@@ -166,6 +166,9 @@ impl<'a> Snapshot<'a> {
                 profiles.push(&nodes);
             }
         }
+        for value in self.partition.not_yet_held(at) {
+            profiles.push(&[value]);
+        }
         profiles
     }
 
@@ -173,7 +176,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
         let mut people = Vec::new();
         for nodes in self.profiles_at(at).iter() {
-            let person = Person::new(self, nodes.to_vec())?;
+            let person = Person::new(self, nodes.to_vec(), at)?;
             if person.exists_at(at) {
                 people.push(person);
             }
@@ -297,8 +300,8 @@ impl<'a> Deref for Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Person<'a>> {
-        Person::of(Somebody::new(snapshot, nodes)?)
+    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Person<'a>> {
+        Person::of(Somebody::new(snapshot, nodes, at)?)
     }
 
     /// Reads somebody's timeline.

@@ -19,9 +19,9 @@ pub(super) struct Somebody<'a> {
 }
 
 impl<'a> Somebody<'a> {
-    /// The person of these nodes, with what they hold for a time.
-    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>) -> Result<Somebody<'a>> {
-        let held = snapshot.partition.held_with(&nodes, snapshot)?;
+    /// The person of these nodes at `at`, with what they hold for a time.
+    pub(super) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Somebody<'a>> {
+        let held = snapshot.partition.held_with(&nodes, at, snapshot)?;
         Ok(Somebody { snapshot, nodes, held })
     }
 

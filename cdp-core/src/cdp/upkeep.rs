@@ -9,6 +9,7 @@ use rustc_hash::FxBuildHasher;
 use super::Cdp;
 use super::memberships::Members;
 use super::snapshot::{Person, Snapshot};
+use super::somebody::Somebody;
 use super::write::Writing;
 use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
@@ -79,7 +80,7 @@ impl Writing<'_> {
             let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
             let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
             for node in due.iter().copied().chain(everybody) {
-                if snapshot.partition.is_held(node) {
+                if snapshot.partition.is_held_at(node, to) {
                     continue;
                 }
                 // Who stood together at `to` does so today: one look at them all spares most the exact one.
@@ -95,7 +96,7 @@ impl Writing<'_> {
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
-                if snapshot.partition.is_held(node) {
+                if snapshot.partition.is_held_at(node, to) {
                     continue;
                 }
                 let together = snapshot.partition.members(node);
@@ -298,16 +299,20 @@ impl Concern {
 /// The people that upkeep looks at, each gathered once for all audiences.
 struct People<'s> {
     snapshot: &'s Snapshot<'s>,
-    gathered: HashMap<Vec<u32>, Rc<Person<'s>>, FxBuildHasher>,
+    // by their nodes and the values that are theirs for a time
+    gathered: HashMap<(Vec<u32>, Vec<u32>), Rc<Person<'s>>, FxBuildHasher>,
 }
 
 impl<'s> People<'s> {
-    fn get(&mut self, nodes: Vec<u32>) -> Result<Rc<Person<'s>>> {
-        if let Some(person) = self.gathered.get(&nodes) {
+    fn get(&mut self, nodes: Vec<u32>, at: Timestamp) -> Result<Rc<Person<'s>>> {
+        let somebody = Somebody::new(self.snapshot, nodes, at)?;
+        let values = somebody.held.iter().map(|(value, _)| *value).collect();
+        let key = (somebody.nodes.clone(), values);
+        if let Some(person) = self.gathered.get(&key) {
             return Ok(person.clone());
         }
-        let person = Rc::new(Person::new(self.snapshot, nodes.clone())?);
-        self.gathered.insert(nodes, person.clone());
+        let person = Rc::new(Person::of(somebody)?);
+        self.gathered.insert(key, person.clone());
         Ok(person)
     }
 }
@@ -330,7 +335,7 @@ impl Upkeep<'_, '_> {
     /// What became of the profile that has these nodes at `to`.
     fn evaluate(&mut self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
         let snapshot = self.people.snapshot;
-        let person = self.people.get(nodes)?;
+        let person = self.people.get(nodes, self.to)?;
         let node = person.first_node();
         let merged: Vec<u32> =
             person.absorbed().filter(|other| *other != node && self.members.contains(*other)).collect();
@@ -339,6 +344,7 @@ impl Upkeep<'_, '_> {
         let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));
         // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
         let mut joins = snapshot.partition.joins_around(node, from, self.to);
+        joins.extend(snapshot.partition.first_held_between(&person.nodes, from, self.to));
         joins.insert(from);
         let mut parts: BTreeMap<Timestamp, Rc<Person<'_>>> = BTreeMap::new();
         let mut instants = joins.clone();
@@ -347,7 +353,7 @@ impl Upkeep<'_, '_> {
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
             let nodes = snapshot.partition.nodes_of_at(node, *start);
-            let part = self.people.get(nodes)?;
+            let part = self.people.get(nodes, *start)?;
             instants.extend(self.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
             parts.insert(*start, part);

@@ -36,6 +36,8 @@ pub enum ColumnRole {
     Phone,
     /// A number that a state or an employer gave to one person.
     NationalId,
+    /// A device or browser, which people of one household may share.
+    Device,
     /// House number.
     StreetNumber,
     /// Street, with or without the house number.
@@ -58,7 +60,7 @@ pub enum ColumnRole {
 
 impl ColumnRole {
     /// Every role with its word.
-    pub const ALL: [(&'static str, ColumnRole); 21] = [
+    pub const ALL: [(&'static str, ColumnRole); 22] = [
         ("given_name", ColumnRole::GivenName),
         ("surname", ColumnRole::Surname),
         ("middle_name", ColumnRole::MiddleName),
@@ -71,6 +73,7 @@ impl ColumnRole {
         ("email", ColumnRole::Email),
         ("phone", ColumnRole::Phone),
         ("national_id", ColumnRole::NationalId),
+        ("device", ColumnRole::Device),
         ("street_number", ColumnRole::StreetNumber),
         ("address", ColumnRole::Address),
         ("suburb", ColumnRole::Suburb),

@@ -110,9 +110,30 @@ impl PartitionView<'_> {
         self.base.holders.links.is_empty() && self.overlay.is_none_or(|overlay| overlay.holders.links.is_empty())
     }
 
-    /// Whether a node belongs to whoever was linked last, so that it is nobody by itself.
-    pub(crate) fn is_held(&self, node: u32) -> bool {
-        !self.links_of_held(node).is_empty()
+    /// Whether a node belongs to whoever was linked last, so that it is nobody by itself at `at`: a link has come by then.
+    pub(crate) fn is_held_at(&self, node: u32, at: Timestamp) -> bool {
+        self.first_link(node).is_some_and(|first| first <= at)
+    }
+
+    fn first_link(&self, value: u32) -> Option<Timestamp> {
+        self.links_of_held(value).first().map(|held| held.at)
+    }
+
+    /// The values that belong to somebody, but not yet at `at`.
+    pub(crate) fn not_yet_held(&self, at: Timestamp) -> Vec<u32> {
+        let changed = self.overlay.into_iter().flat_map(|overlay| overlay.holders.links.keys());
+        let mut values: Vec<u32> = self.base.holders.links.keys().chain(changed).copied().collect();
+        values.retain(|value| self.first_link(*value).is_some_and(|first| first > at));
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+
+    /// When values came to these nodes that nobody held before, in `(from, to]`.
+    pub(crate) fn first_held_between(&self, nodes: &[u32], from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+        let values = nodes.iter().flat_map(|node| self.values_held_by(*node));
+        let first = values.filter_map(|value| self.first_link(*value));
+        first.filter(|first| *first > from && *first <= to).collect()
     }
 
     /// Everybody who ever held a node, and who held them: nodes that hold themselves.
@@ -176,7 +197,7 @@ impl PartitionView<'_> {
     /// The node that a node belongs to at an instant: itself unless it is held.
     pub(crate) fn holder_at(&self, node: u32, at: Timestamp, rules: &dyn NodeRules) -> Result<u32> {
         let mut node = node;
-        while self.is_held(node) {
+        while self.is_held_at(node, at) {
             let turns = self.turns(node, rules)?;
             let Some((_, holder)) = turns.into_iter().rev().find(|(from, _)| *from <= at) else { break };
             node = holder;
@@ -184,15 +205,20 @@ impl PartitionView<'_> {
         Ok(node)
     }
 
-    /// The values that these nodes hold at some time, each with its spans in order.
-    pub(crate) fn held_with(&self, nodes: &[u32], rules: &dyn NodeRules) -> Result<Vec<(u32, Vec<Span>)>> {
+    /// The values that these nodes hold at some time, as links up to `at` have it, each with its spans in order.
+    pub(crate) fn held_with(
+        &self,
+        nodes: &[u32],
+        at: Timestamp,
+        rules: &dyn NodeRules,
+    ) -> Result<Vec<(u32, Vec<Span>)>> {
         let mut found: Vec<(u32, Vec<Span>)> = Vec::new();
         if self.holds_nothing() {
             return Ok(found);
         }
         let mut rest: Vec<(u32, Vec<Span>)> = nodes.iter().map(|node| (*node, vec![(BEGINNING, END)])).collect();
         while let Some((node, within)) = rest.pop() {
-            for value in self.values_held_by(node) {
+            for value in self.values_held_by(node).iter().filter(|value| self.is_held_at(**value, at)) {
                 let turns = self.turns(*value, rules)?;
                 let ends = turns.iter().skip(1).map(|(from, _)| *from).chain([END]);
                 let own = turns.iter().zip(ends).filter(|((_, holder), _)| *holder == node);

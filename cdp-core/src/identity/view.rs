@@ -132,11 +132,11 @@ impl<'a> PartitionView<'a> {
         nodes
     }
 
-    /// Every profile once, of the nodes with a number below `n_nodes`.
+    /// Every profile once, of the nodes with a number below `n_nodes`; a value that belongs to whoever was linked last is none.
     pub(crate) fn profiles(self, n_nodes: u32) -> impl Iterator<Item = Members<'a>> {
         (0..n_nodes).filter_map(move |node| {
             let Some(component) = self.component_with(node) else {
-                return (!self.is_held(node)).then_some(Members::Alone(node));
+                return (!self.is_held_at(node, Timestamp::from_millis(i64::MAX))).then_some(Members::Alone(node));
             };
             if component.root(node) != node {
                 return None;

@@ -150,7 +150,7 @@ def link(
         right: a second one, without duplicates in itself as the first.
         record_id: the column of unique identifiers; without it `rec_id`, `record_id`, `unique_id` or `id` if there is
             one, else row numbers. A tuple where the frames differ.
-        columns: roles of columns by name (`given_name`, `surname`, `full_name`, `birth_date`, `email`, `phone`,
+        columns: roles of columns by name (`given_name`, `surname`, `full_name`, `birth_date`, `email`, `phone`, `device`,
             `street_number`, `address`, `suburb`, `postcode`, `city`, `state`, `national_id`, `category`, `text`, `ignore`);
             those of other columns are recognized by name and content. A tuple where the frames differ.
         linkage: a linkage definition: `columns`, `blocking`, `thresholds`.

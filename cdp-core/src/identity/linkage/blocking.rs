@@ -4,14 +4,16 @@
 //! number of pairs that a rule may propose, so that small tables are searched widely and large ones in bounded time.
 
 use rustc_hash::FxHasher;
+use smallvec::SmallVec;
 use std::hash::Hasher;
 
 use super::normalize::soundex;
-use super::parsed::{Slot, Slots, Table};
+use super::parsed::{Slot, Slots};
+use super::table::{Table, hash_text};
 use crate::definitions::BlockingLimits;
 
 /// The rules, by the number that stands in `pairs` and in reports.
-pub(crate) const RULES: [&str; 26] = [
+pub(crate) const RULES: [&str; 27] = [
     "national id",
     "email",
     "email name",
@@ -38,77 +40,181 @@ pub(crate) const RULES: [&str; 26] = [
     "categories and texts together",
     "town + birth date in part",
     "postcode + street",
+    "device",
 ];
 
 /// Rules that strangers share easily: on large tables they may propose less.
 const WEAK: [u8; 14] = [8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25];
 const SHARE_OF_WEAK: f64 = 0.25;
 
+/// Whether strangers share the keys of a rule easily.
+pub(crate) fn is_weak(rule: u8) -> bool {
+    WEAK.contains(&rule)
+}
+
+/// What a rule takes of a record.
+#[derive(Clone, Copy)]
+enum Part {
+    Whole(Slot),
+    Sound(Slot),
+    /// The first letters.
+    Start(Slot, usize),
+    EmailName,
+    PhoneEnd,
+    WholeBirth,
+    Year,
+    Month,
+    DayAndMonth,
+}
+
+use Part::{DayAndMonth, EmailName, Month, PhoneEnd, Sound, Start, Whole, WholeBirth, Year};
+use Slot::{Birth, BirthPlace, City, Door, Email, Given, NationalId, Phone, Postcode, Street, Surname};
+
+/// The parts of each rule. A rule without parts is made from more than one text in a way of its own.
+const PARTS: [&[Part]; RULES.len()] = [
+    &[Whole(NationalId)],
+    &[Whole(Email)],
+    &[EmailName],
+    &[PhoneEnd],
+    &[WholeBirth, Sound(Given)],
+    &[WholeBirth, Sound(Surname)],
+    &[],
+    &[Sound(Given), Sound(Surname), Year],
+    &[Whole(Postcode), Sound(Surname)],
+    &[Whole(Postcode), Sound(Given)],
+    &[Whole(Door)],
+    &[WholeBirth, Whole(Postcode)],
+    &[Whole(City), Sound(Surname), Start(Given, 1)],
+    &[Whole(Given), DayAndMonth],
+    &[Whole(Surname), DayAndMonth],
+    &[Start(Given, 3), Start(Surname, 4)],
+    &[WholeBirth],
+    &[Whole(Street), Start(Given, 2)],
+    &[Whole(Surname)],
+    &[Whole(Given)],
+    &[Whole(BirthPlace), Sound(Surname)],
+    &[Whole(BirthPlace), Sound(Given), Year],
+    &[],
+    &[],
+    &[Whole(City), Year, Month],
+    &[Whole(Postcode), Whole(Street)],
+    &[Whole(Slot::Device)],
+];
+const BOTH_NAMES: u8 = 6;
+const RARE_WORDS: u8 = 22;
+const EVERYTHING_ELSE: u8 = 23;
+
+impl Part {
+    fn slot(self) -> Slot {
+        match self {
+            Whole(slot) | Sound(slot) | Start(slot, _) => slot,
+            EmailName => Email,
+            PhoneEnd => Phone,
+            WholeBirth | Year | Month | DayAndMonth => Birth,
+        }
+    }
+
+    /// The part of a text as a number; 0 if it is not there.
+    fn of(self, text: &str) -> u64 {
+        if text.is_empty() {
+            return 0;
+        }
+        let known = |part: Option<&str>| match part {
+            Some(part) if !part.is_empty() && !part.contains('-') => hash_text(part) | 1,
+            _ => 0,
+        };
+        match self {
+            Whole(_) => hash_text(text) | 1,
+            Sound(_) => u64::from(soundex(text)),
+            Start(_, n) => text.chars().take(n).fold(7, |key: u64, letter| key.wrapping_mul(1_114_117) ^ letter as u64),
+            EmailName => text.split('@').next().filter(|name| name.len() > 3).map_or(0, |name| hash_text(name) | 1),
+            PhoneEnd => hash_text(text.get(text.len().saturating_sub(9)..).unwrap_or(text)) | 1,
+            WholeBirth => known(Some(text)),
+            Year => known(text.get(..4)),
+            // Where only the year is known, all months are one.
+            Month => text.get(4..6).map_or(0, |month| hash_text(month) | 1),
+            DayAndMonth => known(text.get(4..)),
+        }
+    }
+}
+
+/// The key of a rule from its parts; nothing if one is not there.
+fn key_of(rule: u8, parts: &[u64]) -> Option<u64> {
+    if parts.contains(&0) {
+        return None;
+    }
+    let mut hasher = FxHasher::default();
+    hasher.write_u8(rule);
+    parts.iter().for_each(|part| hasher.write_u64(*part));
+    // All bits must depend on all others: the upper ones are kept where keys are packed.
+    let mut mixed = hasher.finish();
+    mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Some(mixed ^ (mixed >> 29))
+}
+
 /// Calls `emit(rule, key)` for each key of a record.
 pub(crate) fn keys_of<S: Slots>(record: &S, mut emit: impl FnMut(u8, u64)) {
-    use Slot as S_;
-    let sound = |slot: Slot| if record.is_missing(slot) { 0 } else { soundex(record.text(slot)) };
-    let text = |slot: Slot| record.text(slot);
-    let (given, surname) = (text(S_::Given), text(S_::Surname));
-    let (given_sound, surname_sound) = (sound(S_::Given), sound(S_::Surname));
-    let (birth, postcode, city, place) = (text(S_::Birth), text(S_::Postcode), text(S_::City), text(S_::BirthPlace));
-    let year = birth.get(..4).filter(|year| !year.contains('-')).unwrap_or("");
-    let day = birth.get(4..).filter(|day| !day.contains('-')).unwrap_or("");
-    let whole_birth = if birth.contains('-') { "" } else { birth };
-    let email_name = text(S_::Email).split('@').next().filter(|name| name.len() > 3).unwrap_or("");
-    let phone = text(S_::Phone);
-    let phone_end = phone.get(phone.len().saturating_sub(9)..).unwrap_or("");
-    let start = |text: &'_ str, n: usize| -> u64 {
-        if text.is_empty() {
-            0
-        } else {
-            text.chars().take(n).fold(7, |key: u64, letter| key.wrapping_mul(1_114_117) ^ letter as u64)
-        }
-    };
-    let mut put = |rule: u8, parts: &[u64]| {
-        if parts.iter().all(|part| *part != 0) {
-            let mut hasher = FxHasher::default();
-            hasher.write_u8(rule);
-            parts.iter().for_each(|part| hasher.write_u64(*part));
-            emit(rule, hasher.finish());
-        }
-    };
-    let whole = |text: &str| if text.is_empty() { 0 } else { super::parsed::hash_text(text) | 1 };
-    let (given_sound, surname_sound) = (u64::from(given_sound), u64::from(surname_sound));
-    put(0, &[whole(text(S_::NationalId))]);
-    put(1, &[whole(text(S_::Email))]);
-    put(2, &[whole(email_name)]);
-    put(3, &[whole(phone_end)]);
-    put(4, &[whole(whole_birth), given_sound]);
-    put(5, &[whole(whole_birth), surname_sound]);
-    let (one, two) = (whole(given), whole(surname));
-    put(6, &[one.min(two), one.max(two)]);
-    put(7, &[given_sound, surname_sound, whole(year)]);
-    put(8, &[whole(postcode), surname_sound]);
-    put(9, &[whole(postcode), given_sound]);
-    put(10, &[whole(text(S_::Door))]);
-    put(11, &[whole(whole_birth), whole(postcode)]);
-    put(12, &[whole(city), surname_sound, start(given, 1)]);
-    put(13, &[whole(given), whole(day)]);
-    put(14, &[whole(surname), whole(day)]);
-    put(15, &[start(given, 3), start(surname, 4)]);
-    put(16, &[whole(whole_birth)]);
-    put(17, &[whole(text(S_::Street)), start(given, 2)]);
-    put(18, &[whole(surname)]);
-    put(19, &[whole(given)]);
-    put(20, &[whole(place), surname_sound]);
-    put(21, &[whole(place), given_sound, whole(year)]);
-    for slot in [S_::Text0, S_::Text1] {
-        for word in text(slot).split(' ').filter(|word| word.len() > 2) {
-            put(22, &[slot as u64 + 1, whole(word)]);
+    for (rule, parts) in (0..).zip(PARTS) {
+        let values: SmallVec<[u64; 3]> = parts.iter().map(|part| part.of(record.text(part.slot()))).collect();
+        if values.is_empty() {
+            unusual_keys(rule, record, |key| emit(rule, key));
+        } else if let Some(key) = key_of(rule, &values) {
+            emit(rule, key);
         }
     }
-    let rest = [S_::Category0, S_::Category1, S_::Category2, S_::Category3, S_::Text0].map(|slot| whole(text(slot)));
-    if given.is_empty() && surname.is_empty() && rest.iter().any(|part| *part != 0) {
-        put(23, &rest.map(|part| part | 1));
+}
+
+fn unusual_keys<S: Slots>(rule: u8, record: &S, mut emit: impl FnMut(u64)) {
+    let whole = |slot: Slot| Whole(slot).of(record.text(slot));
+    match rule {
+        BOTH_NAMES => {
+            let (one, two) = (whole(Given), whole(Surname));
+            key_of(rule, &[one.min(two), one.max(two)]).into_iter().for_each(emit);
+        }
+        RARE_WORDS => {
+            for slot in [Slot::Text0, Slot::Text1] {
+                for word in record.text(slot).split(' ').filter(|word| word.len() > 2) {
+                    key_of(rule, &[slot as u64 + 1, Whole(slot).of(word)]).into_iter().for_each(&mut emit);
+                }
+            }
+        }
+        EVERYTHING_ELSE if record.is_missing(Given) && record.is_missing(Surname) => {
+            let rest = [Slot::Category0, Slot::Category1, Slot::Category2, Slot::Category3, Slot::Text0].map(whole);
+            if rest.iter().any(|part| *part != 0) {
+                key_of(rule, &rest.map(|part| part | 1)).into_iter().for_each(emit);
+            }
+        }
+        _ => {}
     }
-    put(24, &[whole(city), whole(year), whole(birth.get(4..6).unwrap_or(""))]);
-    put(25, &[whole(postcode), whole(text(S_::Street))]);
+}
+
+/// The keys of one rule with their rows, packed: the row in the lower bits.
+fn keys_of_rule(rule: u8, table: &Table, row_bits: u32) -> Vec<u64> {
+    let mut keys = Vec::new();
+    let mut put = |row: usize, key: u64| keys.push(key >> row_bits << row_bits | row as u64);
+    let parts = PARTS.get(usize::from(rule)).copied().unwrap_or_default();
+    if parts.is_empty() {
+        for row in 0..table.len() {
+            unusual_keys(rule, &table.row(row as u32), |key| put(row, key));
+        }
+        return keys;
+    }
+    if parts.iter().any(|part| table.dictionary(part.slot()).len() == 0) {
+        return keys;
+    }
+    // Of each text once, however many records have it.
+    let of_texts = |part: &Part| -> (Slot, Vec<u64>) {
+        let dictionary = table.dictionary(part.slot());
+        (part.slot(), (0..=dictionary.len()).map(|number| part.of(dictionary.text(number))).collect())
+    };
+    let values: Vec<(Slot, Vec<u64>)> = parts.iter().map(of_texts).collect();
+    for row in 0..table.len() {
+        let record = table.row(row as u32);
+        let value = |(slot, of_texts): &(Slot, Vec<u64>)| of_texts.get(record.number(*slot) as usize).copied();
+        let parts: SmallVec<[u64; 3]> = values.iter().filter_map(value).collect();
+        key_of(rule, &parts).into_iter().for_each(|key| put(row, key));
+    }
+    keys
 }
 
 /// What one rule proposed.
@@ -129,40 +235,41 @@ pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<Ru
         let pairs = pairs.filter(|(left, right)| table.may_match(*left, *right));
         return (pairs.map(|(left, right)| u64::from(left) << 32 | u64::from(right)).collect(), Vec::new());
     }
-    let mut keys: Vec<Vec<(u64, u32)>> = vec![Vec::new(); RULES.len()];
     let mut pairs: Vec<u64> = Vec::new();
     let mut reports = Vec::with_capacity(RULES.len());
     let budget =
         |share: f64| (limits.pairs_per_record * share * table.len() as f64).max(limits.least_pairs as f64) as u64;
-    // A few rules at a time: all keys at once would be the largest thing in memory.
-    const AT_ONCE: usize = 13;
-    for first in (0..RULES.len()).step_by(AT_ONCE) {
-        let here = first..(first + AT_ONCE).min(RULES.len());
-        for row in 0..table.len() as u32 {
-            keys_of(&table.row(row), |rule, key| {
-                if here.contains(&usize::from(rule))
-                    && let Some(of_rule) = keys.get_mut(usize::from(rule))
-                {
-                    of_rule.push((key, row));
-                }
-            });
+    let row_bits = usize::BITS - table.len().leading_zeros();
+    let mut n_single = 0;
+    for rule in 0..RULES.len() as u8 {
+        let share = if is_weak(rule) { SHARE_OF_WEAK } else { 1.0 };
+        let keys = keys_of_rule(rule, table, row_bits);
+        reports.push(propose(keys, row_bits, table, limits.max_block, budget(share), &mut pairs));
+        // Before they are too many: rules find the same pairs again.
+        if pairs.len() > 2 * n_single + 1_000_000 {
+            pairs.sort_unstable();
+            pairs.dedup();
+            n_single = pairs.len();
         }
-        for rule in here {
-            let share = if WEAK.iter().any(|weak| usize::from(*weak) == rule) { SHARE_OF_WEAK } else { 1.0 };
-            let of_rule = keys.get_mut(rule).map(std::mem::take).unwrap_or_default();
-            reports.push(propose(of_rule, table, limits.max_block, budget(share), &mut pairs));
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
     }
+    pairs.sort_unstable();
+    pairs.dedup();
     (pairs, reports)
 }
 
-fn propose(mut keys: Vec<(u64, u32)>, table: &Table, max_block: u32, budget: u64, pairs: &mut Vec<u64>) -> RuleReport {
+fn propose(
+    mut keys: Vec<u64>,
+    row_bits: u32,
+    table: &Table,
+    max_block: u32,
+    budget: u64,
+    pairs: &mut Vec<u64>,
+) -> RuleReport {
     keys.sort_unstable();
+    let is_same = |a: &u64, b: &u64| a >> row_bits == b >> row_bits;
     let mut of_size = vec![0_u64; max_block as usize + 1];
     let mut report = RuleReport::default();
-    for block in keys.chunk_by(|a, b| a.0 == b.0) {
+    for block in keys.chunk_by(is_same) {
         match of_size.get_mut(block.len()) {
             Some(n) => *n += 1,
             None => report.n_blocks_left_out += 1,
@@ -180,11 +287,13 @@ fn propose(mut keys: Vec<(u64, u32)>, table: &Table, max_block: u32, budget: u64
             largest = size;
         }
     }
-    for block in keys.chunk_by(|a, b| a.0 == b.0).filter(|block| block.len() > 1 && block.len() <= largest) {
-        for (place, (_, left)) in block.iter().enumerate() {
-            for (_, right) in block.iter().skip(place + 1) {
-                if left != right && table.may_match(*left, *right) {
-                    pairs.push(u64::from(*left.min(right)) << 32 | u64::from(*left.max(right)));
+    let row_of = |key: &u64| (key & ((1 << row_bits) - 1)) as u32;
+    for block in keys.chunk_by(is_same).filter(|block| block.len() > 1 && block.len() <= largest) {
+        // Within a block the rows are in order.
+        for (place, left) in block.iter().map(row_of).enumerate() {
+            for right in block.iter().skip(place + 1).map(row_of) {
+                if left != right && table.may_match(left, right) {
+                    pairs.push(u64::from(left) << 32 | u64::from(right));
                     report.n_pairs += 1;
                 }
             }

@@ -82,7 +82,7 @@ const LARGEST_SCORED: usize = 150;
 const HIGHEST_SPLIT: f64 = 48.0;
 const STEP: f64 = 2.0;
 // One strange pair does not outvote a cluster.
-const MOST: f64 = 25.0;
+pub(crate) const MOST: f64 = 25.0;
 const HARD: f64 = 1e7;
 
 /// For each of `n` records the least record of its cluster.

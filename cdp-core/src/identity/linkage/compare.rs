@@ -3,9 +3,10 @@
 //! What depends on each other is one comparison: house number and street, postcode and town. A level is a number from 1 (best);
 //! 0 says that nothing can be compared. The last level but `swapped` is disagreement.
 
-use super::comparators::{edits, is_part_of_the_other, jaro, word_overlap};
+use super::comparators::{Word, edits, is_part_of_the_other, jaro, word_overlap};
 use super::nicknames::stand_for_each_other;
-use super::parsed::{Slot, Slots, Table};
+use super::parsed::{Slot, Slots};
+use super::table::{Fetched, Table};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,7 @@ pub(crate) enum Comparison {
     Street,
     Area,
     BirthPlace,
+    Device,
     Category(u8),
     Text(u8),
 }
@@ -89,12 +91,14 @@ const STREET_PRIOR: Prior = &[(2e-5, 0.60), (2e-5, 0.10), (1e-3, 0.06), (3e-3, 0
 const AREA_PRIOR: Prior =
     &[(1e-3, 0.62), (5e-4, 0.08), (3e-3, 0.05), (2e-3, 0.04), (2e-3, 0.05), (2e-3, 0.04), (0.1, 0.04), (0.89, 0.08)];
 const PLACE_PRIOR: Prior = &[(0.02, 0.80), (5e-3, 0.08), (5e-3, 0.04), (0.97, 0.08)];
+// People have several devices: two records of one person often come from two.
+const DEVICE_PRIOR: Prior = &[(1e-5, 0.50), (0.99999, 0.50)];
 const CATEGORY_PRIOR: Prior = &[(0.3, 0.92), (0.7, 0.08)];
 const TEXT_PRIOR: Prior = &[(1e-4, 0.55), (1e-4, 0.15), (5e-4, 0.10), (5e-3, 0.08), (0.02, 0.05), (0.974, 0.07)];
 
 impl Comparison {
     /// Those that a record has one of; the place of each is its number in stored models.
-    const PLAIN: [Comparison; 10] = [
+    const PLAIN: [Comparison; 11] = [
         Comparison::Given,
         Comparison::Surname,
         Comparison::Middle,
@@ -105,6 +109,7 @@ impl Comparison {
         Comparison::Street,
         Comparison::Area,
         Comparison::BirthPlace,
+        Comparison::Device,
     ];
 
     /// The comparisons that a table has something for.
@@ -128,6 +133,7 @@ impl Comparison {
             Comparison::Street => 7,
             Comparison::Area => 8,
             Comparison::BirthPlace => 9,
+            Comparison::Device => 10,
             Comparison::Category(n) => 16 + n.min(3),
             Comparison::Text(n) => 32 + n.min(1),
         }
@@ -154,6 +160,7 @@ impl Comparison {
             Comparison::Street => "street".to_owned(),
             Comparison::Area => "area".to_owned(),
             Comparison::BirthPlace => "birth_place".to_owned(),
+            Comparison::Device => "device".to_owned(),
             Comparison::Category(n) => format!("category_{}", n + 1),
             Comparison::Text(n) => format!("text_{}", n + 1),
         }
@@ -171,6 +178,7 @@ impl Comparison {
             Comparison::Street => &[Slot::Street],
             Comparison::Area => &[Slot::Postcode, Slot::City, Slot::State],
             Comparison::BirthPlace => &[Slot::BirthPlace],
+            Comparison::Device => &[Slot::Device],
             Comparison::Category(0) => &[Slot::Category0],
             Comparison::Category(1) => &[Slot::Category1],
             Comparison::Category(2) => &[Slot::Category2],
@@ -191,7 +199,7 @@ impl Comparison {
             Comparison::Street => &STREET,
             Comparison::Area => &AREA,
             Comparison::BirthPlace => &PLACE,
-            Comparison::Category(_) => &CATEGORY,
+            Comparison::Device | Comparison::Category(_) => &CATEGORY,
             Comparison::Text(_) => &TEXT,
         }
     }
@@ -207,6 +215,7 @@ impl Comparison {
             Comparison::Street => STREET_PRIOR,
             Comparison::Area => AREA_PRIOR,
             Comparison::BirthPlace => PLACE_PRIOR,
+            Comparison::Device => DEVICE_PRIOR,
             Comparison::Category(_) => CATEGORY_PRIOR,
             Comparison::Text(_) => TEXT_PRIOR,
         }
@@ -221,7 +230,12 @@ impl Comparison {
     pub(crate) fn is_shared_at_home(self) -> bool {
         matches!(
             self,
-            Comparison::Surname | Comparison::Phone | Comparison::Street | Comparison::Area | Comparison::Email
+            Comparison::Surname
+                | Comparison::Phone
+                | Comparison::Street
+                | Comparison::Area
+                | Comparison::Email
+                | Comparison::Device
         )
     }
 
@@ -250,7 +264,7 @@ impl Comparison {
             Comparison::Surname => surname(a, b),
             Comparison::Middle => with(a, b, Slot::Middle, |x, y| {
                 if x.len() == 1 || y.len() == 1 {
-                    if x.as_bytes().first() == y.as_bytes().first() { 2 } else { 4 }
+                    if x.first() == y.first() { 2 } else { 4 }
                 } else if edits(x, y, 1) <= 1 || jaro(x, y, 0.9) >= 0.9 {
                     3
                 } else {
@@ -268,9 +282,11 @@ impl Comparison {
                 () if is_part_of_the_other(x, y) => 3,
                 () => 4,
             }),
-            Comparison::Category(_) => with(a, b, self.slots().first().copied().unwrap_or(Slot::Category0), |_, _| 2),
+            Comparison::Device | Comparison::Category(_) => {
+                with(a, b, self.slots().first().copied().unwrap_or(Slot::Category0), |_, _| 2)
+            }
             Comparison::Text(_) => with(a, b, self.slots().first().copied().unwrap_or(Slot::Text0), |x, y| {
-                let overlap = word_overlap(x, y);
+                let overlap = word_overlap(x.text(), y.text());
                 match () {
                     () if overlap >= 0.8 || edits(x, y, 2) <= 2 => 2,
                     () if overlap >= 0.6 => 3,
@@ -283,31 +299,49 @@ impl Comparison {
     }
 }
 
-/// The levels of all comparisons as one pattern.
-pub(crate) fn pattern_of<S: Slots>(comparisons: &[Comparison], a: &S, b: &S) -> Pattern {
-    let mut pattern = 0;
-    for (place, comparison) in comparisons.iter().take(MAX_COMPARISONS).enumerate() {
-        let is_swapped = *comparison == Comparison::Surname
-            && comparisons.first() == Some(&Comparison::Given)
-            && level_of(pattern, 0) == SWAPPED;
-        let level = if is_swapped { 0 } else { comparison.level(a, b) };
-        pattern |= (level as u64) << (4 * place);
+// So many pairs are fetched at once that they stay in the cache of the processor.
+const PAIRS_AT_ONCE: usize = 256;
+
+/// Shows the patterns of many pairs, `left << 32 | right`, in order.
+pub(crate) fn patterns_of(comparisons: &[Comparison], table: &Table, pairs: &[u64], mut show: impl FnMut(Pattern)) {
+    let mut fetched = Fetched::default();
+    for pairs in pairs.chunks(PAIRS_AT_ONCE) {
+        fetched.fetch(table, pairs);
+        for place in 0..pairs.len() {
+            let (left, right) = fetched.pair(table, place);
+            show(pattern_of(comparisons, &left, &right));
+        }
     }
-    pattern
 }
 
-fn with<S: Slots>(a: &S, b: &S, slot: Slot, compare: impl FnOnce(&str, &str) -> usize) -> usize {
+/// The level of one comparison, when those before it stand in the pattern.
+fn level_at<S: Slots>(comparisons: &[Comparison], place: usize, pattern: Pattern, a: &S, b: &S) -> usize {
+    let Some(comparison) = comparisons.get(place) else { return 0 };
+    let is_swapped = *comparison == Comparison::Surname
+        && comparisons.first() == Some(&Comparison::Given)
+        && level_of(pattern, 0) == SWAPPED;
+    if is_swapped { 0 } else { comparison.level(a, b) }
+}
+
+/// The levels of all comparisons as one pattern.
+pub(crate) fn pattern_of<S: Slots>(comparisons: &[Comparison], a: &S, b: &S) -> Pattern {
+    (0..comparisons.len().min(MAX_COMPARISONS))
+        .fold(0, |pattern, place| pattern | (level_at(comparisons, place, pattern, a, b) as u64) << (4 * place))
+}
+
+fn with<S: Slots>(a: &S, b: &S, slot: Slot, compare: impl FnOnce(Word<'_>, Word<'_>) -> usize) -> usize {
     if a.is_missing(slot) || b.is_missing(slot) {
         0
     } else if a.is_same(b, slot) {
         1
     } else {
-        compare(a.text(slot), b.text(slot))
+        compare(a.word(slot), b.word(slot))
     }
 }
 
-fn is_nearly(x: &str, y: &str) -> bool {
-    !x.is_empty() && (x == y || (x.len() > 2 && y.len() > 2 && edits(x, y, 1) <= 1))
+fn is_nearly(x: Word<'_>, y: Word<'_>) -> bool {
+    let distance = if x.is_empty() || y.is_empty() { 2 } else { edits(x, y, 1) };
+    distance == 0 || (distance == 1 && x.len() > 2 && y.len() > 2)
 }
 
 fn given<S: Slots>(a: &S, b: &S) -> usize {
@@ -315,19 +349,19 @@ fn given<S: Slots>(a: &S, b: &S) -> usize {
         let is_initial = x.len() == 1 || y.len() == 1;
         match () {
             () if is_initial => {
-                if x.as_bytes().first() == y.as_bytes().first() {
+                if x.first() == y.first() {
                     5
                 } else {
                     7
                 }
             }
             () if edits(x, y, 1) <= 1 => 2,
-            () if stand_for_each_other(x, y) => 3,
+            () if stand_for_each_other(x.text(), y.text()) => 3,
             () => match jaro(x, y, 0.75) {
                 alike if alike >= 0.88 => 4,
                 _ if is_part_of_the_other(x, y) => 4,
                 // `alex` and `alexander`: cut short.
-                _ if x.len().min(y.len()) >= 3 && (x.starts_with(y) || y.starts_with(x)) => 4,
+                _ if x.len().min(y.len()) >= 3 && x.begins_as(y) => 4,
                 alike if alike >= 0.75 => 6,
                 _ => 7,
             },
@@ -338,12 +372,11 @@ fn given<S: Slots>(a: &S, b: &S) -> usize {
         return level;
     }
     let (first_a, last_a, first_b, last_b) =
-        (a.text(Slot::Given), a.text(Slot::Surname), b.text(Slot::Given), b.text(Slot::Surname));
-    let crossed = |x: &str, y: &str| !x.is_empty() && !y.is_empty() && is_nearly(x, y);
+        (a.word(Slot::Given), a.word(Slot::Surname), b.word(Slot::Given), b.word(Slot::Surname));
     if last_a.is_empty() || last_b.is_empty() || level == 0 {
         return level;
     }
-    if crossed(first_a, last_b) && crossed(last_a, first_b) { SWAPPED } else { level }
+    if is_nearly(first_a, last_b) && is_nearly(last_a, first_b) { SWAPPED } else { level }
 }
 
 fn surname<S: Slots>(a: &S, b: &S) -> usize {
@@ -360,7 +393,8 @@ fn surname<S: Slots>(a: &S, b: &S) -> usize {
     })
 }
 
-fn birth(x: &str, y: &str) -> usize {
+fn birth(of_x: Word<'_>, of_y: Word<'_>) -> usize {
+    let (x, y) = (of_x.text(), of_y.text());
     let part = |text: &'_ str, from: usize, to: usize| text.get(from..to).unwrap_or("").to_owned();
     let (year, month, day) = ((0, 4), (4, 6), (6, 8));
     let same = |(from, to): (usize, usize)| {
@@ -375,7 +409,7 @@ fn birth(x: &str, y: &str) -> usize {
         };
     }
     let swapped = same(year) && part(x, 4, 6) == part(y, 6, 8) && part(x, 6, 8) == part(y, 4, 6);
-    let distance = edits(x, y, 2);
+    let distance = edits(of_x, of_y, 2);
     let n_same = usize::from(same(year)) + usize::from(same(month)) + usize::from(same(day));
     match () {
         () if swapped || distance == 1 => 2,
@@ -386,31 +420,41 @@ fn birth(x: &str, y: &str) -> usize {
     }
 }
 
-/// People of one name have similar emails: where the names agree, a similar email says nothing more. A typing error still
-/// does, unless it is in a number: `jane.doe12` and `jane.doe47` are two addresses.
+/// People of one name have similar emails: where both emails hold a name of either record, their similarity says nothing
+/// more. A typing error still does, unless it is in a number: `jane.doe12` and `jane.doe47` are two addresses.
 fn email_level<S: Slots>(a: &S, b: &S) -> usize {
     let level = with(a, b, Slot::Email, email);
-    if !(2..=4).contains(&level)
-        || !is_nearly(a.text(Slot::Given), b.text(Slot::Given))
-            && !is_nearly(a.text(Slot::Surname), b.text(Slot::Surname))
-    {
+    if !(2..=4).contains(&level) {
         return level;
     }
-    let digits = |slots: &S| -> String {
-        let local = slots.text(Slot::Email).split('@').next().unwrap_or("");
-        local.chars().filter(char::is_ascii_digit).collect()
+    let local = |slots: &'_ S| -> String { slots.text(Slot::Email).split('@').next().unwrap_or("").to_owned() };
+    let (local_a, local_b) = (local(a), local(b));
+    let holds_both = |name: &str| {
+        let start = name.get(..4).unwrap_or(name);
+        start.len() > 2 && local_a.contains(start) && local_b.contains(start)
     };
-    if level == 2 && digits(a) == digits(b) { 2 } else { 0 }
+    let of_names = [Slot::Given, Slot::Surname]
+        .into_iter()
+        .any(|slot| is_nearly(a.word(slot), b.word(slot)) || holds_both(a.text(slot)) || holds_both(b.text(slot)));
+    let digits = |local: &str| -> String { local.chars().filter(char::is_ascii_digit).collect() };
+    let is_same_number = digits(&local_a) == digits(&local_b);
+    match level {
+        2 if is_same_number => 2,
+        _ if of_names => 0,
+        level => level,
+    }
 }
 
-fn email(x: &str, y: &str) -> usize {
+fn email(x: Word<'_>, y: Word<'_>) -> usize {
     if edits(x, y, 2) <= 2 {
         return 2;
     }
-    let (local_x, local_y) = (x.split('@').next().unwrap_or(""), y.split('@').next().unwrap_or(""));
+    if jaro(x, y, 0.95) >= 0.95 {
+        return if x.local_part().is_equal(y.local_part()) { 3 } else { 2 };
+    }
+    let (local_x, local_y) = (x.local_part(), y.local_part());
     match () {
-        () if local_x == local_y => 3,
-        () if jaro(x, y, 0.95) >= 0.95 => 2,
+        () if local_x.is_equal(local_y) => 3,
         () if local_x.len() > 3
             && local_y.len() > 3
             && (edits(local_x, local_y, 2) <= 2 || jaro(local_x, local_y, 0.92) >= 0.92) =>
@@ -422,7 +466,7 @@ fn email(x: &str, y: &str) -> usize {
 }
 
 /// Of a short code another one is always few edits away.
-fn code(x: &str, y: &str) -> usize {
+fn code(x: Word<'_>, y: Word<'_>) -> usize {
     let n = x.len().min(y.len());
     match edits(x, y, 2) {
         1 if n >= 5 => 2,
@@ -431,10 +475,11 @@ fn code(x: &str, y: &str) -> usize {
     }
 }
 
-fn phone(x: &str, y: &str) -> usize {
+fn phone(x: Word<'_>, y: Word<'_>) -> usize {
     // With and without the prefix of the country.
-    let n = x.len().min(y.len());
-    if n >= 8 && (x.ends_with(y) || y.ends_with(x)) { 1 } else { 1 + edits(x, y, 2) }
+    let is_longer = x.len().min(y.len()) >= 8 && x.len() != y.len();
+    let ends_alike = || x.is_end_of(y) || y.is_end_of(x);
+    if is_longer && ends_alike() { 1 } else { 1 + edits(x, y, 2) }
 }
 
 fn street<S: Slots>(a: &S, b: &S) -> usize {
@@ -446,15 +491,15 @@ fn street<S: Slots>(a: &S, b: &S) -> usize {
     if a.is_same(b, Slot::Street) {
         return if same_number { 1 } else { 3 };
     }
-    let (x, y) = (a.text(Slot::Street), b.text(Slot::Street));
+    let (x, y) = (a.word(Slot::Street), b.word(Slot::Street));
     let alike = jaro(x, y, 0.78);
     let is_similar = alike >= 0.92 || edits(x, y, 2) <= 2;
     if is_similar {
         return if same_number { 2 } else { 4 };
     }
-    let n_words = |text: &str| text.bytes().filter(|byte| *byte == b' ').count() + 1;
+    let n_words = |word: Word<'_>| word.text().bytes().filter(|byte| *byte == b' ').count() + 1;
     let n_words = n_words(x).min(n_words(y));
-    let overlap = if n_words > 2 || (n_words == 2 && same_number) { word_overlap(x, y) } else { 0.0 };
+    let overlap = if n_words > 2 || (n_words == 2 && same_number) { word_overlap(x.text(), y.text()) } else { 0.0 };
     match () {
         () if same_number && (alike >= 0.78 || overlap >= 0.4 || is_part_of_the_other(x, y)) => 5,
         () if overlap >= 0.6 => 4,

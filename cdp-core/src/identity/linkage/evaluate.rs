@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::blocking;
 use super::explain::PairExplanation;
 use super::links::Links;
 use super::model::weight_of;
@@ -47,7 +48,9 @@ impl Scores {
 pub struct Evaluation {
     /// How many labelled true pairs there are.
     pub n_true_pairs: u64,
-    /// Share of the true pairs that some blocking rule proposed and that were not clearly refused.
+    /// Share of the true pairs that some blocking rule proposed: no model can find more.
+    pub blocking_recall: f64,
+    /// Share of the true pairs that were kept, because they were proposed and not clearly refused.
     pub kept_recall: f64,
     /// Pairs at probability thresholds: threshold and scores.
     pub thresholds: Vec<(f64, Scores)>,
@@ -182,11 +185,15 @@ fn finish(
         .iter()
         .copied()
         .fold((0.5, Scores::of(0.0, 1.0, 1.0)), |best, of| if of.1.f1 > best.1.f1 { of } else { best });
+    let (proposed, _) = blocking::pairs(&links.table, &links.limits);
+    let proposed =
+        proposed.iter().filter(|pair| label((*pair >> 32) as u32, **pair as u32) == Some(true)).count() as f64;
     let kept = judged.iter().filter(|(_, is_match, ..)| *is_match).count() as f64;
     let wrong = judged.iter().filter(|(_, is_match, ..)| !is_match).take(WORST);
     let worst = wrong.map(|(_, _, left, right)| (links.id(*left), links.id(*right), links.explain_rows(*left, *right)));
     Evaluation {
         n_true_pairs: n_true as u64,
+        blocking_recall: if n_true > 0.0 { proposed / n_true } else { 1.0 },
         kept_recall: if n_true > 0.0 { kept / n_true } else { 1.0 },
         thresholds,
         best,

@@ -1,8 +1,8 @@
 //! Why two records were linked or not: the parts of the weight, which add up to it exactly.
 
 use super::blocking::{RULES, keys_of};
-use super::model::{Part, Scorer, probability};
-use super::parsed::{Slot, Table};
+use super::model::{LinkageModel, Part, Scorer, probability};
+use super::parsed::{Slot, Slots};
 
 /// One part of a weight.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,26 +50,33 @@ fn slot_name(slot: Slot) -> &'static str {
         Slot::BirthPlace => "birth place",
         Slot::Category0 | Slot::Category1 | Slot::Category2 | Slot::Category3 => "category",
         Slot::Text0 | Slot::Text1 => "text",
+        Slot::Device => "device",
     }
-}
-
-fn rules_of(table: &Table, row: u32) -> Vec<(u8, u64)> {
-    let mut keys = Vec::new();
-    keys_of(&table.row(row), |rule, key| keys.push((rule, key)));
-    keys
 }
 
 pub(crate) fn explain(scorer: &Scorer<'_>, left: u32, right: u32) -> PairExplanation {
     let (left, right) = (left.min(right), left.max(right));
     let pattern = scorer.pattern(left, right);
+    explanation(scorer.model, &scorer.table.row(left), &scorer.table.row(right), |show| {
+        scorer.parts(left, right, pattern, show)
+    })
+}
+
+/// `weigh` shows the parts in order and returns their sum.
+pub(crate) fn explanation<S: Slots>(
+    model: &LinkageModel,
+    left: &S,
+    right: &S,
+    weigh: impl FnOnce(&mut dyn FnMut(Part, f64)) -> f64,
+) -> PairExplanation {
     let mut parts = Vec::new();
-    let name = |field: usize| scorer.model.fields.get(field).map(|field| field.comparison.name()).unwrap_or_default();
-    let weight = scorer.parts(left, pattern, |part, weight| {
+    let name = |field: usize| model.fields.get(field).map(|field| field.comparison.name()).unwrap_or_default();
+    let weight = weigh(&mut |part, weight| {
         let (mut level_name, mut shares) = (None, None);
         let part = match part {
             Part::Prior => "prior".to_owned(),
             Part::Level { field, level } => {
-                if let Some(of) = scorer.model.fields.get(field) {
+                if let Some(of) = model.fields.get(field) {
                     level_name = of.comparison.level_names().get(level - 1).copied();
                     shares = of.m.get(level - 1).copied().zip(of.u.get(level - 1).copied());
                 }
@@ -87,9 +94,14 @@ pub(crate) fn explain(scorer: &Scorer<'_>, left: u32, right: u32) -> PairExplana
             weight,
         });
     });
-    let keys = rules_of(scorer.table, right);
-    let shared = rules_of(scorer.table, left).into_iter().filter(|key| keys.contains(key));
-    let mut rules: Vec<&'static str> = shared.filter_map(|(rule, _)| RULES.get(usize::from(rule)).copied()).collect();
+    let mut keys = Vec::new();
+    keys_of(right, |rule, key| keys.push((rule, key)));
+    let mut rules: Vec<&'static str> = Vec::new();
+    keys_of(left, |rule, key| {
+        if keys.contains(&(rule, key)) {
+            rules.extend(RULES.get(usize::from(rule)));
+        }
+    });
     rules.dedup();
     PairExplanation { parts, weight, probability: probability(weight), rules }
 }

@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 use super::evaluate::{Evaluation, Labels, evaluate};
 use super::explain::{PairExplanation, explain};
 use super::model::{LinkageModel, Scorer, probability, weight_of};
-use super::parsed::Table;
-use super::quality::ModelQuality;
+use super::quality::{ModelQuality, Verdict};
 use super::records::Records;
 use super::roles::RecognizedColumn;
-use crate::definitions::LinkageThresholds;
+use super::table::Table;
+use crate::definitions::{BlockingLimits, LinkageThresholds};
 use crate::error::{Error, Result};
 use crate::records::{Cells, Frame};
 
@@ -59,6 +59,7 @@ pub struct Links {
     pub(crate) recognized: Vec<Vec<RecognizedColumn>>,
     pub(crate) blocking: Vec<BlockingReport>,
     pub(crate) thresholds: LinkageThresholds,
+    pub(crate) limits: BlockingLimits,
     pub(crate) pairs: Vec<(u32, u32, f64)>,
     pub(crate) labels: Vec<u32>,
 }
@@ -125,12 +126,7 @@ impl Links {
 
     /// The band of a weight. Nothing is `auto` under a red verdict.
     pub fn band(&self, weight: f64) -> Band {
-        let chance = probability(weight);
-        match () {
-            () if chance >= self.thresholds.auto && self.quality.verdict != super::quality::Verdict::Red => Band::Auto,
-            () if chance >= self.thresholds.review => Band::Review,
-            () => Band::Reject,
-        }
+        band_of(weight, &self.thresholds, self.quality.verdict)
     }
 
     /// Every record with the identifier of the first record of its cluster: columns `record_id` and `cluster_id`, and
@@ -204,5 +200,14 @@ impl Links {
 
     pub(crate) fn least_weight(thresholds: &LinkageThresholds) -> f64 {
         weight_of(thresholds.keep).min(weight_of(thresholds.cluster))
+    }
+}
+
+pub(crate) fn band_of(weight: f64, thresholds: &LinkageThresholds, verdict: Verdict) -> Band {
+    let chance = probability(weight);
+    match () {
+        () if chance >= thresholds.auto && verdict != Verdict::Red => Band::Auto,
+        () if chance >= thresholds.review => Band::Review,
+        () => Band::Reject,
     }
 }

@@ -13,6 +13,9 @@ mod compare;
 mod dates;
 mod evaluate;
 mod explain;
+mod index;
+#[cfg(test)]
+mod index_tests;
 mod links;
 mod live;
 mod model;
@@ -23,15 +26,21 @@ mod quality;
 mod records;
 mod roles;
 mod stored;
+mod table;
 #[cfg(test)]
 mod tests;
 mod train;
+#[cfg(test)]
+mod variants;
 
 use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
+pub use index::{Candidate, GroupCandidate, LinkageIndex};
 pub use links::{Band, BlockingReport, Links};
 pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
@@ -45,9 +54,10 @@ use crate::definitions::{ColumnRole, LinkageDefinition};
 use crate::error::{Error, Result};
 use cluster::Constraints;
 use compare::Comparison;
-use model::{Scorer, probability, weight_of};
-use parsed::{Reading, Table};
+use model::{Base, Scorer, probability, weight_of};
+use parsed::Reading;
 use quality::{Measured, Verdict as V, judge};
+use table::Table;
 
 /// Roles of columns by name that the caller knows better.
 pub type ColumnRoles = BTreeMap<String, ColumnRole>;
@@ -134,26 +144,28 @@ pub fn link_deciding(
     table.finish_reading();
     let comparisons: Vec<Comparison> = Comparison::of_table(&table);
     let (pairs, reports) = blocking::pairs(&table, &linkage.blocking);
-    let patterns: Vec<compare::Pattern> = pairs
-        .iter()
-        .map(|pair| compare::pattern_of(&comparisons, &table.row((pair >> 32) as u32), &table.row(*pair as u32)))
-        .collect();
-    let model = train::train(&table, &comparisons, &train::counted(patterns.clone()), seed);
+    let (patterns, of_pairs) = distinct_patterns(&comparisons, &table, &pairs);
+    let model = train::train(&table, &comparisons, &train::in_order(&patterns), seed);
     let scorer = Scorer::new(&model, &table);
     let least = Links::least_weight(&linkage.thresholds);
     let mut kept: Vec<(u32, u32, f64)> = Vec::new();
-    for (pair, pattern) in pairs.iter().zip(&patterns) {
+    let bases: Vec<Base> =
+        patterns.iter().map(|(pattern, _)| scorer.weights.base(&model, *pattern, |_, _| {})).collect();
+    for (pair, pattern) in pairs.iter().zip(&of_pairs) {
         let (left, right) = ((pair >> 32) as u32, *pair as u32);
-        let weight = scorer.weight_of_pattern(left, *pattern);
-        if weight >= least {
-            kept.push((left, right, weight));
+        let Some(base) = bases.get(*pattern as usize) else { continue };
+        if base.most() >= least {
+            let weight = scorer.weight_from(base, left, right);
+            if weight >= least {
+                kept.push((left, right, weight));
+            }
         }
     }
     let n_pairs_compared = pairs.len() as u64;
-    drop((pairs, patterns));
+    drop((pairs, of_pairs, bases));
     let mut measured = measure(&kept, &scorer, linkage);
     measured.n_pairs_compared = n_pairs_compared;
-    let quality = judge(&model, measured);
+    let quality = judge(&model, &patterns, measured);
     let rules =
         blocking::RULES.iter().zip(&reports).filter(|(_, report)| report.n_pairs > 0 || report.n_blocks_left_out > 0);
     let blocking = rules
@@ -173,6 +185,7 @@ pub fn link_deciding(
         recognized,
         blocking,
         thresholds: linkage.thresholds,
+        limits: linkage.blocking,
         pairs: kept,
         labels: Vec::new(),
     };
@@ -193,6 +206,22 @@ pub fn link_deciding(
     links.quality.largest_cluster = sizes.into_iter().max().unwrap_or(0);
     links.labels = labels;
     Ok(links)
+}
+
+/// Every pattern that occurs with how often, and for each pair the place of its pattern: far fewer than pairs.
+fn distinct_patterns(comparisons: &[Comparison], table: &Table, pairs: &[u64]) -> (train::Counted, Vec<u32>) {
+    let mut places: FxHashMap<compare::Pattern, u32> = FxHashMap::default();
+    let mut patterns: train::Counted = Vec::new();
+    let mut of_pairs: Vec<u32> = Vec::with_capacity(pairs.len());
+    compare::patterns_of(comparisons, table, pairs, |pattern| {
+        let place = *places.entry(pattern).or_insert(patterns.len() as u32);
+        match patterns.get_mut(place as usize) {
+            Some((_, n)) => *n += 1.0,
+            None => patterns.push((pattern, 1.0)),
+        }
+        of_pairs.push(place);
+    });
+    (patterns, of_pairs)
 }
 
 /// Expected precision of the automatic links, coherence of components, and expected recall of blocking.
@@ -225,7 +254,15 @@ fn measure(kept: &[(u32, u32, f64)], scorer: &Scorer<'_>, linkage: &LinkageDefin
         n_coherence: paths,
         recall: expected_recall(kept, scorer),
         n_pairs: scorer.table.n_pairs(),
+        full_agreement: full_agreement(scorer),
     }
+}
+
+/// The most that a record weighs against itself, among a fixed sample.
+fn full_agreement(scorer: &Scorer<'_>) -> f64 {
+    let step = (scorer.table.len() / 1_000).max(1);
+    let rows = (0..scorer.table.len()).step_by(step);
+    rows.map(|row| scorer.weight_without_texts(row as u32)).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Two halves of the rules as two independent searches: what one found of what the other found (Lincoln and Petersen).

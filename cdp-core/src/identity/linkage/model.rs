@@ -5,9 +5,11 @@
 //! Scoring is a pure function of model and records; sums are made in one order, so that equal input gives equal bits.
 
 use libm::{exp2, log2};
+use smallvec::SmallVec;
 
 use super::compare::{Comparison, Pattern, SWAPPED, level_of};
-use super::parsed::{Slot, Slots, Table, hash_text};
+use super::parsed::{Slot, Slots};
+use super::table::{Table, hash_text};
 
 /// What is known about one comparison; the vectors hold one share for each level, beginning with level 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,13 +168,12 @@ impl LinkageModel {
     }
 
     /// The weights of all levels, worked out once.
-    pub(crate) fn weights(&self) -> Weights<'_> {
+    pub(crate) fn weights(&self) -> Weights {
         let strangers = 1.0 - self.match_share - self.household_share;
         let of_field = |field: &Field| -> Vec<(f64, f64)> {
             (1..=field.m.len()).map(|level| (field.weight(level), field.household_weight(level))).collect()
         };
         Weights {
-            model: self,
             prior: log2(self.match_share / strangers),
             household: if self.household_share > 0.0 {
                 log2(self.household_share / strangers)
@@ -183,89 +184,143 @@ impl LinkageModel {
         }
     }
 
-    /// The bits of a record's own text, looked up by its hash.
-    pub(crate) fn live_bits<S: Slots>(&self, record: &S, slot: Slot) -> f64 {
-        self.frequencies_of(slot).map_or(0.0, |known| {
+    /// What the text of a slot adds, its count looked up by its hash; of two texts that of the more common one.
+    pub(crate) fn live_bits<S: Slots>(&self, left: &S, right: &S, slot: Slot) -> f64 {
+        let Some(known) = self.frequencies_of(slot) else { return 0.0 };
+        let count = |record: &S| {
             let hash = hash_text(record.text(slot));
-            let count = known.counts.binary_search_by_key(&hash, |(hash, _)| *hash);
-            let count = count.ok().and_then(|place| known.counts.get(place)).map_or(1, |(_, count)| *count);
-            known.bits(count, self.records_per_person)
-        })
+            let place = known.counts.binary_search_by_key(&hash, |(hash, _)| *hash);
+            place.ok().and_then(|place| known.counts.get(place)).map_or(1, |(_, count)| *count)
+        };
+        let count = if left.is_same(right, slot) { count(left) } else { count(left).max(count(right)) };
+        known.bits(count, self.records_per_person)
     }
 }
 
 /// The weights of a model's levels, for matches and for households.
 #[derive(Clone, Debug)]
-pub(crate) struct Weights<'m> {
-    model: &'m LinkageModel,
+pub(crate) struct Weights {
     prior: f64,
     household: f64,
     fields: Vec<Vec<(f64, f64)>>,
 }
 
-impl Weights<'_> {
-    /// Shows the parts of a pair's weight in order and returns their sum, which is the weight.
-    ///
-    /// `bits_of` says what the frequency of the text that both have in a slot adds.
-    pub(crate) fn parts(
-        &self,
-        pattern: Pattern,
-        bits_of: impl Fn(Slot) -> f64,
-        mut show: impl FnMut(Part, f64),
-    ) -> f64 {
-        let mut weight = self.prior;
-        let mut household = self.household;
-        show(Part::Prior, weight);
-        for (place, (field, weights)) in self.model.fields.iter().zip(&self.fields).enumerate() {
+/// What the levels of a pair add up to, before the texts that both have are looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    weight: f64,
+    household: f64,
+    /// The comparisons whose text counts by its frequency: place, slot, and whether a household shares it.
+    frequencies: SmallVec<[(u8, Slot, bool); 6]>,
+}
+
+impl Base {
+    /// The most that the weight can become.
+    pub(crate) fn most(&self) -> f64 {
+        self.weight + MOST_FOR_RARE * self.frequencies.len() as f64
+    }
+}
+
+impl Weights {
+    /// Shows the parts of a pattern in order and returns their sum.
+    pub(crate) fn base(&self, model: &LinkageModel, pattern: Pattern, mut show: impl FnMut(Part, f64)) -> Base {
+        let mut base = Base { weight: self.prior, household: self.household, frequencies: SmallVec::new() };
+        show(Part::Prior, base.weight);
+        for (place, (field, weights)) in model.fields.iter().zip(&self.fields).enumerate() {
             let level = level_of(pattern, place);
             let Some((bits, household_bits)) = level.checked_sub(1).and_then(|level| weights.get(level)).copied()
             else {
                 continue;
             };
             show(Part::Level { field: place, level }, bits);
-            weight += bits;
-            household += household_bits;
+            base.weight += bits;
+            base.household += household_bits;
             if let Some(slot) = field.comparison.frequency_slot(level) {
-                let bits = bits_of(slot);
-                show(Part::Frequency { field: place, slot }, bits);
-                weight += bits;
-                if field.comparison.is_shared_at_home() {
-                    household += bits;
-                }
+                base.frequencies.push((place as u8, slot, field.comparison.is_shared_at_home()));
             }
         }
-        for dependence in &self.model.dependences {
+        for dependence in &model.dependences {
             let (left, right) = (usize::from(dependence.left), usize::from(dependence.right));
             let agree = |place: usize| {
-                self.model.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
+                model.fields.get(place).is_some_and(|field| agrees(field.comparison, level_of(pattern, place)))
             };
             if agree(left) && agree(right) {
                 show(Part::Dependence { left, right }, -dependence.bits);
-                weight -= dependence.bits;
-                household -= dependence.bits;
+                base.weight -= dependence.bits;
+                base.household -= dependence.bits;
             }
         }
+        base
+    }
+
+    /// Shows the rest of the parts in order and returns the sum of all, which is the weight.
+    ///
+    /// `bits_of` says what the frequency of the text that both have in a slot adds.
+    pub(crate) fn finish(base: &Base, bits_of: impl Fn(Slot) -> f64, mut show: impl FnMut(Part, f64)) -> f64 {
+        let (mut weight, mut household) = (base.weight, base.household);
+        for (place, slot, is_shared) in &base.frequencies {
+            let bits = bits_of(*slot);
+            show(Part::Frequency { field: usize::from(*place), slot: *slot }, bits);
+            weight += bits;
+            household += if *is_shared { bits } else { 0.0 };
+        }
         // Matches stand against strangers and household members together.
-        let bits = if household > 60.0 { -household } else { -log2(1.0 + exp2(household)) };
+        let bits = match household {
+            // Where 1 + 2^h is 1.
+            household if household < -54.0 => 0.0,
+            household if household > 60.0 => -household,
+            household => -log2(1.0 + exp2(household)),
+        };
         show(Part::Household, bits);
         weight + bits
+    }
+
+    /// Shows the parts of a pair's weight in order and returns their sum, which is the weight.
+    pub(crate) fn parts(
+        &self,
+        model: &LinkageModel,
+        pattern: Pattern,
+        bits_of: impl Fn(Slot) -> f64,
+        mut show: impl FnMut(Part, f64),
+    ) -> f64 {
+        let base = self.base(model, pattern, &mut show);
+        Weights::finish(&base, bits_of, show)
+    }
+}
+
+/// What the texts of one slot add, by how often they occur.
+struct Bits<'t> {
+    known: &'t Frequencies,
+    records_per_person: f64,
+    of_counts: Vec<f64>,
+}
+
+// Counts below this are looked up, others worked out.
+const COUNTS_KNOWN: u32 = 4_096;
+
+impl Bits<'_> {
+    fn of(&self, count: u32) -> f64 {
+        let bits = self.of_counts.get(count as usize).copied();
+        bits.unwrap_or_else(|| self.known.bits(count, self.records_per_person))
     }
 }
 
 /// A model over a table: what each text adds is worked out once.
 pub(crate) struct Scorer<'t> {
     pub(crate) model: &'t LinkageModel,
-    weights: Weights<'t>,
+    pub(crate) weights: Weights,
     pub(crate) table: &'t Table,
-    comparisons: Vec<Comparison>,
-    bits: Vec<(Slot, Vec<f64>)>,
+    pub(crate) comparisons: Vec<Comparison>,
+    bits: Vec<Bits<'t>>,
 }
 
 impl<'t> Scorer<'t> {
     pub(crate) fn new(model: &'t LinkageModel, table: &'t Table) -> Scorer<'t> {
-        let of_slot = |known: &Frequencies| {
-            let counts = table.dictionary(known.slot).counts();
-            (known.slot, counts.iter().map(|count| known.bits(*count, model.records_per_person)).collect())
+        let records_per_person = model.records_per_person;
+        let of_slot = |known: &'t Frequencies| Bits {
+            known,
+            records_per_person,
+            of_counts: (0..COUNTS_KNOWN).map(|count| known.bits(count, records_per_person)).collect(),
         };
         Scorer {
             model,
@@ -280,23 +335,31 @@ impl<'t> Scorer<'t> {
         super::compare::pattern_of(&self.comparisons, &self.table.row(left), &self.table.row(right))
     }
 
-    /// The weight of a pair whose pattern is known.
-    pub(crate) fn weight_of_pattern(&self, left: u32, pattern: Pattern) -> f64 {
-        self.parts(left, pattern, |_, _| {})
+    /// What the text of a slot adds; where two texts count as the same one, what the more common one adds.
+    fn bits(&self, left: u32, right: u32, slot: Slot) -> f64 {
+        let (left, right) = (self.table.row(left).number(slot), self.table.row(right).number(slot));
+        let counts = self.table.dictionary(slot).counts();
+        let count = |number: u32| (number as usize).checked_sub(1).and_then(|place| counts.get(place)).copied();
+        let count = if left == right { count(left) } else { count(left).max(count(right)) };
+        let bits = self.bits.iter().find(|bits| bits.known.slot == slot);
+        bits.zip(count).map_or(0.0, |(bits, count)| bits.of(count))
     }
 
-    pub(crate) fn parts(&self, left: u32, pattern: Pattern, show: impl FnMut(Part, f64)) -> f64 {
-        let row = self.table.row(left);
-        let bits_of = |slot: Slot| {
-            let bits = self.bits.iter().find(|(known, _)| *known == slot);
-            let number = (row.number(slot) as usize).checked_sub(1);
-            bits.zip(number).and_then(|((_, bits), number)| bits.get(number)).copied().unwrap_or(0.0)
-        };
-        self.weights.parts(pattern, bits_of, show)
+    /// The weight of a pair whose levels were added up.
+    pub(crate) fn weight_from(&self, base: &Base, left: u32, right: u32) -> f64 {
+        Weights::finish(base, |slot| self.bits(left, right, slot), |_, _| {})
+    }
+
+    pub(crate) fn parts(&self, left: u32, right: u32, pattern: Pattern, show: impl FnMut(Part, f64)) -> f64 {
+        self.weights.parts(self.model, pattern, |slot| self.bits(left, right, slot), show)
+    }
+
+    /// What a record weighs against itself, however rare its texts are.
+    pub(crate) fn weight_without_texts(&self, row: u32) -> f64 {
+        self.weights.parts(self.model, self.pattern(row, row), |_| 0.0, |_, _| {})
     }
 
     pub(crate) fn weight(&self, left: u32, right: u32) -> f64 {
-        let (left, right) = (left.min(right), left.max(right));
-        self.weight_of_pattern(left, self.pattern(left, right))
+        self.parts(left, right, self.pattern(left, right), |_, _| {})
     }
 }

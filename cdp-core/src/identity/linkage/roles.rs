@@ -107,6 +107,10 @@ const NAMES: &[(ColumnRole, &str)] = &[
          socialsecurityid socialinsurancenumber sin medicare medicareno socialsecuritynum loyaltyid memberid",
     ),
     (
+        R::Device,
+        "deviceid device deviceidentifier cookie cookieid anonymousid idfa idfv gaid aaid advertisingid fingerprint browserid visitorid",
+    ),
+    (
         R::StreetNumber,
         "streetnumber housenumber stno streetno houseno housenum streetnum hausnummer hausnr numero addressnumber stnum civicnumber",
     ),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-fn linked(records: &Records) -> Links {
+pub(super) fn linked(records: &Records) -> Links {
     link(records, &ColumnRoles::new(), &LinkageDefinition::default(), 0).unwrap()
 }
 

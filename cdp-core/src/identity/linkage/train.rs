@@ -8,7 +8,8 @@ use libm::{exp, log, log2};
 
 use super::compare::{Comparison, MAX_COMPARISONS, Pattern, level_of, pattern_of};
 use super::model::{Dependence, Field, Frequencies, LinkageModel, agrees};
-use super::parsed::{Slot, Table, hash_text};
+use super::parsed::Slot;
+use super::table::Table;
 
 /// Patterns with how often each occurs, in order.
 pub(crate) type Counted = Vec<(Pattern, f64)>;
@@ -16,6 +17,13 @@ pub(crate) type Counted = Vec<(Pattern, f64)>;
 pub(crate) fn counted(mut patterns: Vec<Pattern>) -> Counted {
     patterns.sort_unstable();
     patterns.chunk_by(|a, b| a == b).filter_map(|same| Some((*same.first()?, same.len() as f64))).collect()
+}
+
+/// Patterns in order, so that sums over them do not depend on where they were found first.
+pub(crate) fn in_order(patterns: &Counted) -> Counted {
+    let mut patterns = patterns.clone();
+    patterns.sort_unstable_by_key(|(pattern, _)| *pattern);
+    patterns
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere.
@@ -183,6 +191,7 @@ impl Em {
                 at_least(&mut field.h, field.comparison.different(), LEAST_APART);
             }
             at_most(&mut field.m, field.comparison.different(), most_different(field.comparison));
+            at_least(&mut field.m, 1, least_equal(field.comparison));
         }
         let few = (0.02 * self.n_records).min(2.0);
         let renewed = ((matches + few) / (self.n_pairs + 2.0 * few)).clamp(1e-13, 0.6);
@@ -214,6 +223,14 @@ fn most_different(comparison: Comparison) -> f64 {
         Comparison::Given | Comparison::Surname | Comparison::NationalId => 0.2,
         Comparison::Text(_) => 0.4,
         _ => 0.6,
+    }
+}
+
+/// Where records of one person are equal less often than this, the same has happened.
+fn least_equal(comparison: Comparison) -> f64 {
+    match comparison {
+        Comparison::Given | Comparison::Surname | Comparison::Birth | Comparison::NationalId => 0.4,
+        _ => 0.0,
     }
 }
 
@@ -347,7 +364,7 @@ pub(crate) fn train(table: &Table, comparisons: &[Comparison], proposed: &Counte
         frequencies,
     };
     let weights = model.weights();
-    let dependences = dependences(&em.fields, &random, |pattern| weights.parts(pattern, |_| 0.0, |_, _| {}));
+    let dependences = dependences(&em.fields, &random, |pattern| weights.parts(&model, pattern, |_| 0.0, |_, _| {}));
     if !dependences.is_empty() {
         em.run(proposed, &dependences);
         model.fields.clone_from(&em.fields);
@@ -382,7 +399,7 @@ fn frequencies(table: &Table, em: &Em) -> Vec<Frequencies> {
         let mut counts: Vec<(u64, u32)> = (1..=dictionary.len())
             .zip(dictionary.counts())
             .filter(|(_, count)| **count > 1)
-            .map(|(number, count)| (hash_text(dictionary.text(number)), *count))
+            .map(|(number, count)| (dictionary.hash(number), *count))
             .collect();
         counts.sort_unstable();
         Frequencies {
