@@ -4,8 +4,8 @@
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
 use crate::cdp::{
-    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, consent_message, message_of_type,
-    timestamp_from,
+    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, consent_message,
+    message_of_type, timestamp_from,
 };
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};

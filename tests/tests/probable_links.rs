@@ -8,8 +8,8 @@ use cdp_tests::json;
 use proptest::prelude::*;
 
 const GIVEN: [&str; 16] = [
-    "olivia", "noah", "amelia", "george", "isla", "arthur", "ava", "muhammad", "freya", "leo", "lily", "oscar", "grace",
-    "theo", "ivy", "harry",
+    "olivia", "noah", "amelia", "george", "isla", "arthur", "ava", "muhammad", "freya", "leo", "lily", "oscar",
+    "grace", "theo", "ivy", "harry",
 ];
 const SURNAMES: [&str; 12] = [
     "smith", "jones", "taylor", "brown", "williams", "wilson", "johnson", "davies", "patel", "robinson", "wright",
@@ -42,7 +42,8 @@ fn made_up(n_people: usize, copies: usize) -> Vec<Value> {
         let city = ["leeds", "york", "bath", "derby", "truro", "ely", "wells", "ripon"][below(8)];
         for copy in 0..copies {
             let surname = if copy % 2 == 1 && person % 11 == 10 { format!("{surname}e") } else { surname.clone() };
-            let given = if copy % 2 == 1 { given.replacen(|c: char| "aeiou".contains(c), "", 1) } else { given.to_owned() };
+            let given =
+                if copy % 2 == 1 { given.replacen(|c: char| "aeiou".contains(c), "", 1) } else { given.to_owned() };
             messages.push(json(&format!(
                 r#"{{"type": "identify", "messageId": "m{person}-{copy}", "userId": "u{person}-{copy}", "timestamp": "{}",
                     "traits": {{"firstName": "{given}", "lastName": "{surname}", "birthday": "{born}",
@@ -279,7 +280,9 @@ fn a_wrong_linkage_is_refused_with_the_place_of_every_fault() {
     let wrong = r#"{"colums": {}, "columns": {"traits.first": "given", "shoe_size": "email"}, "thresholds": {"auto": 0.2, "review": 2}, "auto_link": 1}"#;
     let error = db.define(&[identity(Some(wrong))], false).unwrap_err();
     let pointers: Vec<&str> = error.faults().iter().map(|fault| fault.pointer.as_str()).collect();
-    for expected in ["colums", "columns/traits.first", "columns/shoe_size", "thresholds/review", "thresholds", "auto_link"] {
+    for expected in
+        ["colums", "columns/traits.first", "columns/shoe_size", "thresholds/review", "thresholds", "auto_link"]
+    {
         assert!(pointers.contains(&format!("/linkage/{expected}").as_str()), "{expected}: {pointers:?}");
     }
 }

@@ -96,12 +96,12 @@ impl<'a> Snapshot<'a> {
         let mut roles = Roles::of(linkage);
         let mut rows = Vec::new();
         for nodes in self.profiles_at(at).iter() {
-            let person = Person::new(self, nodes.to_vec())?;
+            let person = Person::new(self, nodes.to_vec(), at)?;
             if let Some(profile) = person.compared(&mut roles, at)? {
                 rows.push((person.order(), profile, person.nodes.clone()));
             }
         }
-        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        rows.sort_by_key(|(order, ..)| *order);
         let (mut profiles, mut row_of) = (Vec::with_capacity(rows.len()), HashMap::new());
         for (row, (_, profile, members)) in (0u32..).zip(rows) {
             row_of.extend(members.into_iter().map(|node| (node, row)));

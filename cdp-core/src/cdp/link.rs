@@ -9,7 +9,9 @@ use super::unify::Identifier;
 use super::write::Writing;
 use crate::definitions::Role;
 use crate::error::{Error, Result};
-use crate::identity::{self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number};
+use crate::identity::{
+    self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number,
+};
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{Decision, DecisionType};
 
@@ -231,8 +233,7 @@ fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
                 let message = snapshot.facts.message(link.sequence, &snapshot.memory)?;
                 let evidence = snapshot.evidence(&[*from, *to])?;
                 let says = |found: &&Link| {
-                    found.rule.class() == "exact"
-                        && [(*from, *to), (*to, *from)].contains(&(found.node, found.other))
+                    found.rule.class() == "exact" && [(*from, *to), (*to, *from)].contains(&(found.node, found.other))
                 };
                 let source = Value::from(snapshot.memory.name(message.source));
                 (Value::Text(message.message_id), source, evidence.iter().filter(says).count())

@@ -66,7 +66,9 @@ impl Cdp {
             let mut open = snapshot.facts.probable_links()?;
             open.retain(|link| snapshot.is_open(link));
             let names = |link: &ProbableLink| [snapshot.memory.node(link.node), snapshot.memory.node(link.other)];
-            open.sort_by(|left, right| right.weight.total_cmp(&left.weight).then_with(|| names(left).cmp(&names(right))));
+            open.sort_by(|left, right| {
+                right.weight.total_cmp(&left.weight).then_with(|| names(left).cmp(&names(right)))
+            });
             if let Some((weight, suggestion)) = after {
                 let place = open.iter().position(|link| snapshot.suggestion_of(link) == suggestion);
                 // What was shown last may be decided by now: then the page begins behind its weight.
@@ -76,7 +78,8 @@ impl Cdp {
             let limit = limit.unwrap_or(usize::MAX);
             let more = open.len() > limit;
             open.truncate(limit);
-            let next = open.last().filter(|_| more).map(|link| write_cursor(link.weight, &snapshot.suggestion_of(link)));
+            let next =
+                open.last().filter(|_| more).map(|link| write_cursor(link.weight, &snapshot.suggestion_of(link)));
             let mut frame = suggestions_frame(snapshot, &open)?;
             frame.next = next;
             Ok(frame)
@@ -179,8 +182,11 @@ fn write_cursor(weight: f64, suggestion: &str) -> String {
 
 fn read_cursor(text: &str) -> Result<(f64, &str)> {
     let parts = text.split_at_checked(16);
-    let read = parts.and_then(|(bits, suggestion)| Some((f64::from_bits(u64::from_str_radix(bits, 16).ok()?), suggestion)));
-    read.ok_or_else(|| Error::invalid("link_suggestions: `after` is no cursor").with_hint("give `next` of the page before"))
+    let read =
+        parts.and_then(|(bits, suggestion)| Some((f64::from_bits(u64::from_str_radix(bits, 16).ok()?), suggestion)));
+    read.ok_or_else(|| {
+        Error::invalid("link_suggestions: `after` is no cursor").with_hint("give `next` of the page before")
+    })
 }
 
 fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<Frame> {

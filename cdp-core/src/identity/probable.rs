@@ -55,7 +55,8 @@ impl ProbableLinks {
 
     /// The links of these nodes, each once for the node that it was written with.
     pub(crate) fn links_of<'l>(&'l self, nodes: &'l [u32]) -> impl Iterator<Item = Link> + 'l {
-        let numbers = nodes.iter().filter(|_| !self.of_node.is_empty()).filter_map(|node| self.of_node.get(node)).flatten();
+        let numbers =
+            nodes.iter().filter(|_| !self.of_node.is_empty()).filter_map(|node| self.of_node.get(node)).flatten();
         numbers.filter_map(|number| self.by_number.get(number)).map(link_of)
     }
 

@@ -18,7 +18,13 @@ const ONE: Option<Limit> = Some(Limit { n: 1, window: None });
 
 impl IdentityDefinition {
     fn of(name: &str, identifiers: Vec<IdentifierType>) -> IdentityDefinition {
-        IdentityDefinition { name: name.to_owned(), identifiers, max_identifiers: None, traits: Vec::new(), linkage: None }
+        IdentityDefinition {
+            name: name.to_owned(),
+            identifiers,
+            max_identifiers: None,
+            traits: Vec::new(),
+            linkage: None,
+        }
     }
 
     /// The preset `segment`: user_id, email, phone, anonymous_id, and group_id as account.
