@@ -167,7 +167,48 @@ export interface LinkStep {
   class: 'exact' | 'operator' | 'probable'
   occurredAt: string
   messages: number
+  /** Of a probable step: the model and its log2 of the odds, of which `parts` are what it is made of. */
+  modelVersion?: number
+  weight?: number
+  probability?: number
+  parts?: Array<{ part: string; level: string | null; m: number | null; u: number | null; weight: number }>
 }
+
+export interface LinkRunOptions {
+  /** Where random choices of the training begin. */
+  seed?: number
+  /** Change nothing, only tell what would. */
+  dryRun?: boolean
+}
+
+/** What a run of linkage did. */
+export interface LinkRun {
+  modelVersion: number
+  /** Whether the model may be trusted; only a green one links without a person looking. */
+  verdict: 'green' | 'yellow' | 'red'
+  reasons: string[]
+  records: number
+  suggestions: number
+  links: number
+  added: number
+  removed: number
+  /** What was compared, and as what. */
+  columns: Record<string, string>
+  [field: string]: unknown
+}
+
+export interface LinkSuggestion {
+  suggestion: string
+  a_profile_id: string
+  a_ids: string
+  b_profile_id: string
+  b_ids: string
+  weight: number
+  probability: number
+  model_version: number
+}
+
+export type LinkLabel = { a: Identifier; b: Identifier; linked: boolean } | { identifier: Identifier; person: string }
 
 export interface Link {
   linked: boolean
@@ -383,6 +424,19 @@ export class Cdp {
   /** Why two identifiers are one person, or why not. */
   explainLink(a: Identifier, b: Identifier): Link
   explainLinkAsync(a: Identifier, b: Identifier, options?: AsyncOptions): Promise<Link>
+  /** Finds profiles that are probably one person, as `linkage` of the identity definition has it. */
+  link(options?: LinkRunOptions): LinkRun
+  linkAsync(options?: LinkRunOptions & AsyncOptions): Promise<LinkRun>
+  /** The likely pairs of the last run about which nothing is decided, the likeliest first. */
+  linkSuggestions<Row = LinkSuggestion>(options?: PageOptions): Frame<Row>
+  linkSuggestionsAsync<Row = LinkSuggestion>(options?: PageOptions & AsyncOptions): Promise<Frame<Row>>
+  iterateLinkSuggestions<Row = LinkSuggestion>(options?: PageOptions & AsyncOptions): AsyncGenerator<Row, void, undefined>
+  /** Accepts a suggestion (a merge) or rejects it (the two are kept apart, whatever later runs find). */
+  reviewLink(suggestion: string, accept: boolean, options?: { reason?: string; dryRun?: boolean }): LinkDecision
+  reviewLinkAsync(suggestion: string, accept: boolean, options?: { reason?: string; dryRun?: boolean } & AsyncOptions): Promise<LinkDecision>
+  /** How good a run would be against labels; stores nothing. */
+  evaluateLinks(labels: LinkLabel[]): unknown
+  evaluateLinksAsync(labels: LinkLabel[], options?: AsyncOptions): Promise<unknown>
   /** How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions. */
   identityReport(): unknown
   identityReportAsync(options?: AsyncOptions): Promise<unknown>

@@ -40,6 +40,8 @@ const POSITIONAL = {
   merge: ['a', 'b'],
   unlink: ['a', 'b'],
   separate: ['a', 'b'],
+  review_link: ['suggestion', 'accept'],
+  evaluate_links: ['labels'],
   features: ['identifier', 'names'],
   feature_table: ['names'],
   members: ['audience'],

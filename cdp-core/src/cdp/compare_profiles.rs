@@ -82,7 +82,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// The known profiles as they stand without any probable link, at the latest fact.
+    /// The known profiles as they stand without any probable link, after every fact and decision.
     pub(super) fn compared_profiles(&self, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
         let none = ProbableLinks::default();
         let without = Snapshot { probable: &none, ..*self };
@@ -92,7 +92,8 @@ impl<'a> Snapshot<'a> {
     }
 
     fn gather_profiles(&self, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
-        let at = self.memory.greatest_occurred_at().unwrap_or_default();
+        // A merge of now holds later than the latest fact.
+        let at = Timestamp::from_millis(i64::MAX);
         let mut roles = Roles::of(linkage);
         let mut rows = Vec::new();
         for nodes in self.profiles_at(at).iter() {

@@ -5,9 +5,13 @@ Every rule lives in the core. This file only gathers arguments; it must never ju
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._types import Identifier, Time
+
+if TYPE_CHECKING:
+    from ._results import Frame
 
 
 class IdentityVerbs:
@@ -16,6 +20,8 @@ class IdentityVerbs:
     if TYPE_CHECKING:
 
         def _call(self, verb: str, **request: Any) -> Any: ...
+
+        def _frame(self, verb: str, **request: Any) -> Frame: ...
 
     def merge(
         self, a: Identifier, b: Identifier, *, timestamp: Time | None = None, reason: str | None = None, dry_run: bool = False
@@ -66,6 +72,48 @@ class IdentityVerbs:
             >>> db.explain_link({"user_id": "u1"}, {"email": "x@example.com"})["path"]
         """
         return self._call("explain_link", a=a, b=b)
+
+    def link(self, *, seed: int = 0, dry_run: bool = False) -> Any:
+        """Finds profiles that are probably one person, as the `linkage` part of the identity definition has it.
+
+        Gives `{model_version, verdict, reasons, records, suggestions, links, added, removed, columns, ...}`. Likely pairs are
+        kept for `link_suggestions`; with `"auto_link": true` and a model judged green the likeliest become links of class
+        `probable`. What an earlier run found is replaced; a run over the same facts changes nothing. (`cdp.link` does the
+        same for a table without a store.)
+
+        Example:
+            >>> db.define({"kind": "identity", "name": "people", "preset": "segment", "linkage": {}})
+            >>> db.link()["suggestions"]
+        """
+        return self._call("link", seed=seed, dry_run=dry_run)
+
+    def link_suggestions(self, *, limit: int | None = None, after: str | None = None) -> Frame:
+        """The likely pairs of the last run about which nothing is decided, the likeliest first.
+
+        Columns: `suggestion`, `weight`, `probability`, `model_version`, and for `a` and `b` each `profile_id` and `ids` (JSON).
+
+        Example:
+            >>> db.link_suggestions(limit=20).to_pandas()
+        """
+        return self._frame("link_suggestions", limit=limit, after=after)
+
+    def review_link(self, suggestion: str, accept: bool, *, reason: str | None = None, dry_run: bool = False) -> Any:
+        """Decides about a suggestion: accepted it is a `merge`, rejected a `separate`, and later runs respect both.
+
+        The opposite review or `unlink` takes it back. The result is that of `merge`.
+
+        Example:
+            >>> db.review_link(suggestion, True, reason="same address")
+        """
+        return self._call("review_link", suggestion=suggestion, accept=accept, reason=reason, dry_run=dry_run)
+
+    def evaluate_links(self, labels: Iterable[Mapping[str, Any]]) -> Any:
+        """How good a run would be against labels, `{a, b, linked}` or `{identifier, person}` each; stores nothing.
+
+        Example:
+            >>> db.evaluate_links([{"a": {"user_id": "u1"}, "b": {"user_id": "u2"}, "linked": True}])["clusters"]["f1"]
+        """
+        return self._call("evaluate_links", labels=list(labels))
 
     def identity_report(self) -> Any:
         """How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions.
