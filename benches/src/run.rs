@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cdp_core::records::{Number, Value};
 
 use crate::arguments::Arguments;
+use crate::measure::wall_now;
 
 /// A command of one side, with arguments as `--name value`.
 pub struct Side {
@@ -74,7 +75,7 @@ impl Side {
     pub fn run_within(mut self, seconds: u64) -> Option<Value> {
         let child = self.command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
         let mut child = child.unwrap_or_else(|error| stop(&format!("{} cannot be started: {error}", self.what)));
-        let start = Instant::now();
+        let start = wall_now();
         while child.try_wait().expect("a child can be asked").is_none() {
             if start.elapsed().as_secs() >= seconds {
                 child.kill().expect("a child can be ended");

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Instant;
 
 use cdp_core::definitions::LinkageDefinition;
 use cdp_core::linkage::{ColumnRoles, Components, Evaluation, Labels, LinkageIndex, Linker, Records, Scores, link};
 use cdp_core::records::Value;
 
 use crate::arguments::Arguments;
-use crate::measure::Meter;
+use crate::measure::{Meter, wall_now};
 use crate::persons::Chance;
 
 /// The true clusters of the records, which only judging needs.
@@ -138,7 +137,7 @@ pub fn resolve_people(arguments: &Arguments) {
     let (mut ask, mut insert, mut remove) = (Vec::new(), Vec::new(), Vec::new());
     let (mut n_found, mut n_true) = (0, 0);
     for (record, (_, person)) in asked.iter().zip(&labels[n_held..]) {
-        let start = Instant::now();
+        let start = wall_now();
         let found = index.candidates(record);
         ask.push(start.elapsed().as_nanos() as f64 / 1e3);
         let truth = persons.get(person.as_str()).map_or(&[][..], Vec::as_slice);
@@ -146,12 +145,12 @@ pub fn resolve_people(arguments: &Arguments) {
         n_found += found.iter().filter(|found| found.weight >= 0.0 && truth.contains(&found.id)).count();
     }
     for (number, record) in asked.iter().enumerate() {
-        let start = Instant::now();
+        let start = wall_now();
         index.insert((n_held + number) as u64, record);
         insert.push(start.elapsed().as_nanos() as f64 / 1e3);
     }
     for number in 0..asked.len() {
-        let start = Instant::now();
+        let start = wall_now();
         index.remove((n_held + number) as u64);
         remove.push(start.elapsed().as_nanos() as f64 / 1e3);
     }

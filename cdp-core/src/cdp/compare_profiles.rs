@@ -102,7 +102,7 @@ impl<'a> Snapshot<'a> {
                 rows.push((person.order(), profile, person.nodes.clone()));
             }
         }
-        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        rows.sort_by_key(|(order, ..)| *order);
         let (mut profiles, mut row_of) = (Vec::with_capacity(rows.len()), HashMap::new());
         for (row, (_, profile, members)) in (0u32..).zip(rows) {
             row_of.extend(members.into_iter().map(|node| (node, row)));

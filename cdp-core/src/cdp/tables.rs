@@ -62,8 +62,8 @@ impl Cdp {
         let at = self.instant(as_of.unwrap_or_default());
         let whole = match name {
             "rejects" => Some(self.rejects(None, None, None, None)?),
-            "links" => Some(self.read(|snapshot| links_table(snapshot))?),
-            "link_decisions" => Some(self.read(|snapshot| link_decisions_table(snapshot))?),
+            "links" => Some(self.read(links_table)?),
+            "link_decisions" => Some(self.read(link_decisions_table)?),
             _ => None,
         };
         if let Some(whole) = whole {
@@ -169,9 +169,12 @@ impl Cdp {
     }
 }
 
+/// Who has a value for a time: the spans, and the profile's id.
+type HeldBy = (Vec<Span>, Arc<str>);
+
 fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
     let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];
-    let mut held: BTreeMap<u32, Vec<(Vec<Span>, Arc<str>)>> = BTreeMap::new();
+    let mut held: BTreeMap<u32, Vec<HeldBy>> = BTreeMap::new();
     for found in snapshot.find(matching(rule), &[], at)? {
         let id: Arc<str> = Arc::from(found.somebody.profile_id());
         for node in &found.somebody.nodes {

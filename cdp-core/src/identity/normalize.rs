@@ -185,7 +185,7 @@ mod tests {
         fn no_text_is_too_odd(raw in ".{0,60}", region in proptest::sample::select(vec!["DE", "US", "JP", "GB", "BR"])) {
             let mut phone_type = IdentityDefinition::segment().identifier("phone").unwrap().clone();
             phone_type.default_region = Some(region.to_owned());
-            if let Some(once) = normalize(&phone_type, raw.clone().into()) {
+            if let Some(once) = normalize(&phone_type, raw.into()) {
                 let again = normalize(&phone_type, once.clone());
                 proptest::prop_assert_eq!(again.as_deref(), Some(once.as_ref()));
             }

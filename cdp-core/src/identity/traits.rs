@@ -87,7 +87,7 @@ mod tests {
         let sources = ["web", "crm", "app"];
         let source = |place: usize| sources[place % 3].to_owned();
         settle(strategy, &values.iter().collect::<Vec<&Value>>(), source)
-            .map_or("-".to_owned(), |value| value.to_json())
+            .map_or_else(|| "-".to_owned(), |value| value.to_json())
     }
 
     #[test]

@@ -44,11 +44,11 @@ pub use index::{Candidate, GroupCandidate, LinkageIndex};
 pub use links::{Band, BlockingReport, Links};
 pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
+pub(crate) use model::probability as probability_of;
 pub use quality::{ModelQuality, Verdict};
 pub use records::Records;
-pub use roles::{FoundBy, RecognizedColumn};
-pub(crate) use model::probability as probability_of;
 pub(crate) use roles::by_name as usual_role;
+pub use roles::{FoundBy, RecognizedColumn};
 
 use crate::definitions::{ColumnRole, LinkageDefinition};
 use crate::error::{Error, Result};
