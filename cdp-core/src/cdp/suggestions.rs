@@ -113,7 +113,7 @@ impl Cdp {
 
     /// How good a run of [`Cdp::link`] over the facts of now would be, against labels: a list of `{a, b, linked}` with two
     /// identifiers each, or of `{identifier, person}`. Profiles that are one already count as one record. Gives
-    /// `{records, labels, blocking_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
+    /// `{records, labels, verdict, true_pairs, kept_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
     pub fn evaluate_links(&self, labels: &[Value]) -> Result<Value> {
         let (compared, linkage, _) = self.compared()?;
         let links = link_rows(&compared, &linkage, 0)?;
