@@ -53,7 +53,7 @@ impl Cdp {
     /// identifiers takes it back exactly. Of several decisions about one pair the one with the latest timestamp holds.
     ///
     /// ```
-    /// use cdp_core::{Cdp, DecisionOptions, OpenOptions, records::Value};
+    /// use cdp_core::{Cdp, OpenOptions, cdp::DecisionOptions, records::Value};
     ///
     /// let db = Cdp::open(OpenOptions::in_memory())?;
     /// for user in ["u1", "u2"] {
