@@ -150,10 +150,11 @@ impl IdentityDefinition {
     }
 
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<IdentityDefinition> {
+        let has_preset = fields.has("preset");
         let preset = fields.optional("preset", |node| node.word(&presets::PRESETS));
-        let given = match preset {
-            Some(_) => fields.optional("identifiers", |node| node.list(read_identifier)).unwrap_or_default(),
-            None => fields.required("identifiers", |node| node.list(read_identifier))?,
+        let given = match has_preset {
+            true => fields.optional("identifiers", |node| node.list(read_identifier)).unwrap_or_default(),
+            false => fields.required("identifiers", |node| node.list(read_identifier))?,
         };
         let max_identifiers = fields.optional("max_identifiers", |node| node.integer(2, 1_000_000_000));
         let traits = fields.optional("traits", |node| node.entries(|_, strategy| traits::read(strategy)));
