@@ -15,6 +15,9 @@ use crate::identity::{
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{Decision, DecisionType};
 
+/// After every fact.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
+
 /// How many further ways `explain_link` shows.
 const SHOWN_ALTERNATIVES: usize = 5;
 
@@ -108,7 +111,8 @@ impl Cdp {
             let [Some(from), Some(to)] = pair.known(snapshot)? else {
                 return Ok(explanation(Vec::new(), Vec::new(), false));
             };
-            if !snapshot.partition.members(from).contains(&to) {
+            let now = self.now();
+            if !are_linked(snapshot, from, to, now)? {
                 let mut refused = Vec::new();
                 for step in snapshot.partition.path_of_any_evidence(from, to, snapshot) {
                     refused.push(Value::object([
@@ -120,7 +124,7 @@ impl Cdp {
                 return Ok(explanation(Vec::new(), refused, false));
             }
             let mut paths = Vec::new();
-            for path in paths_between(snapshot, from, to, 1 + SHOWN_ALTERNATIVES)? {
+            for path in paths_between(snapshot, from, to, now, 1 + SHOWN_ALTERNATIVES)? {
                 paths.push(steps_of(snapshot, &path)?);
             }
             Ok(explanation(paths, Vec::new(), true))
@@ -181,9 +185,9 @@ pub(super) fn outcome(
     [node, other]: [u32; 2],
     before: Vec<Value>,
 ) -> Result<Value> {
-    let linked = snapshot.partition.members(node).contains(&other);
+    let linked = are_linked(snapshot, node, other, END)?;
     let path = match linked && kind != DecisionType::Merge {
-        true => paths_between(snapshot, node, other, 1)?.into_iter().next(),
+        true => paths_between(snapshot, node, other, END, 1)?.into_iter().next(),
         false => None,
     };
     let path = steps_of(snapshot, &path.unwrap_or_default())?;
@@ -200,13 +204,13 @@ pub(super) fn outcome(
 /// The profiles of these nodes, each once: `{profile_id, ids}`. One that no message belongs to is none.
 pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
-    let end = Timestamp::from_millis(i64::MAX);
     for node in nodes {
-        if !seen.insert(snapshot.partition.profile_of(*node)) {
+        let node = snapshot.partition.holder_at(*node, END, snapshot)?;
+        if !seen.insert(snapshot.partition.profile_of(node)) {
             continue;
         }
-        let Some(person) = snapshot.person(*node, end)? else { continue };
-        let ids = person.ids(end).into_iter().map(|(identifier_type, values)| {
+        let Some(person) = snapshot.person(node, END)? else { continue };
+        let ids = person.ids(END).into_iter().map(|(identifier_type, values)| {
             (identifier_type.to_owned(), Value::List(values.into_iter().map(Value::from).collect()))
         });
         profiles.push(Value::object([
@@ -217,9 +221,20 @@ pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<
     Ok(profiles)
 }
 
-fn paths_between(snapshot: &Snapshot<'_>, from: u32, to: u32, n: usize) -> Result<Vec<Vec<PathStep>>> {
-    let profile: BTreeSet<u32> = snapshot.partition.members(from).iter().copied().collect();
-    let links: Vec<Link> = snapshot.partition.live_links_around(from, snapshot)?;
+/// Whether two nodes belong to one person; a value that belongs to whoever was linked last does so at `now`.
+fn are_linked(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp) -> Result<bool> {
+    let [from, to] =
+        [snapshot.partition.holder_at(from, now, snapshot)?, snapshot.partition.holder_at(to, now, snapshot)?];
+    Ok(snapshot.partition.members(from).contains(&to))
+}
+
+fn paths_between(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp, n: usize) -> Result<Vec<Vec<PathStep>>> {
+    let person = snapshot.partition.holder_at(from, now, snapshot)?;
+    let nodes = snapshot.partition.nodes_of(person);
+    let held = snapshot.partition.links_of_held_at(&nodes, now, snapshot)?;
+    let profile: BTreeSet<u32> = nodes.iter().copied().chain(held.iter().map(|link| link.other)).collect();
+    let mut links: Vec<Link> = snapshot.partition.live_links_around(person, snapshot)?;
+    links.extend(held);
     Ok(evidence_paths(&links, &profile, from, to, n))
 }
 

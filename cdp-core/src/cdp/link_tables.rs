@@ -36,8 +36,8 @@ impl Pairs {
     }
 }
 
-/// The earliest link of each pair and rule in the order of the log, then the pairs whose evidence a guard or an operator
-/// keeps out.
+/// The earliest link of each pair and rule in the order of the log, then every link of values that belong to whoever was
+/// linked last, then the pairs whose evidence a guard or an operator keeps out.
 pub(super) fn links_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
     let mut refused: BTreeMap<(u32, u32), String> = BTreeMap::new();
     for (pair, reason) in snapshot.partition.refused_pairs(snapshot) {
@@ -46,10 +46,12 @@ pub(super) fn links_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
     let mut pairs = Pairs::default();
     let (mut rules, mut classes, mut times) = (Vec::new(), Vec::new(), Vec::<Option<Timestamp>>::new());
     let (mut statuses, mut reasons) = (Vec::new(), Vec::new());
-    for link in snapshot.partition.kept_links() {
+    let kept = snapshot.partition.kept_links().into_iter().map(|link| (link, false));
+    let held = snapshot.partition.held_links().into_iter().map(|link| (link, true));
+    for (link, is_held) in kept.chain(held) {
         let pair = (link.node.min(link.other), link.node.max(link.other));
         // A refused pair may have come together by another way; then its evidence counts as well.
-        let is_live = snapshot.partition.profile_of(pair.0) == snapshot.partition.profile_of(pair.1);
+        let is_live = is_held || snapshot.partition.profile_of(pair.0) == snapshot.partition.profile_of(pair.1);
         let reason = refused.remove(&pair).filter(|_| !is_live);
         pairs.push(snapshot, link.node, link.other);
         rules.push(Some(link.rule.as_str().to_owned()));

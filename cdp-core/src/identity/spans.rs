@@ -5,12 +5,14 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::decisions::decision_number;
 use super::links::{Link, NodeRules};
 use super::overlay::PartitionOverlay;
 use super::partition::Partition;
 use super::view::PartitionView;
 use crate::error::Result;
 use crate::records::Timestamp;
+use crate::store::LinkRule;
 
 /// A link of a value, as RAM keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +158,7 @@ impl PartitionView<'_> {
 
     /// Who holds a value from when on, in order; the first from the beginning. Of the links of one message the strongest
     /// other end counts, and beyond the guard of the value only the neighbours that were linked first.
-    fn turns(&self, value: u32, rules: &dyn NodeRules) -> Result<Vec<(Timestamp, u32)>> {
+    fn turns(&self, value: u32, rules: &dyn NodeRules) -> Result<Vec<(Timestamp, Held)>> {
         let mut links = self.links_of_held(value).to_vec();
         for tied in links.chunk_by_mut(|left, right| left.at == right.at) {
             if tied.len() == 1 {
@@ -174,7 +176,7 @@ impl PartitionView<'_> {
             }
         }
         links.dedup_by_key(|held| held.sequence);
-        let mut turns: Vec<(Timestamp, u32)> = Vec::new();
+        let mut turns: Vec<(Timestamp, Held)> = Vec::new();
         let mut counted: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for held in links {
             let guard = rules.types().rule(rules.type_of(value)).hub_guard(rules.type_of(held.holder));
@@ -187,8 +189,8 @@ impl PartitionView<'_> {
                     neighbours.push(held.holder);
                 }
             }
-            if turns.last().is_none_or(|(_, holder)| *holder != held.holder) {
-                turns.push((if turns.is_empty() { BEGINNING } else { held.at }, held.holder));
+            if turns.last().is_none_or(|(_, before)| before.holder != held.holder) {
+                turns.push((if turns.is_empty() { BEGINNING } else { held.at }, held));
             }
         }
         Ok(turns)
@@ -199,8 +201,8 @@ impl PartitionView<'_> {
         let mut node = node;
         while self.is_held_at(node, at) {
             let turns = self.turns(node, rules)?;
-            let Some((_, holder)) = turns.into_iter().rev().find(|(from, _)| *from <= at) else { break };
-            node = holder;
+            let Some((_, held)) = turns.into_iter().rev().find(|(from, _)| *from <= at) else { break };
+            node = held.holder;
         }
         Ok(node)
     }
@@ -221,7 +223,7 @@ impl PartitionView<'_> {
             for value in self.values_held_by(node).iter().filter(|value| self.is_held_at(**value, at)) {
                 let turns = self.turns(*value, rules)?;
                 let ends = turns.iter().skip(1).map(|(from, _)| *from).chain([END]);
-                let own = turns.iter().zip(ends).filter(|((_, holder), _)| *holder == node);
+                let own = turns.iter().zip(ends).filter(|((_, held), _)| held.holder == node);
                 let mut spans = Vec::new();
                 for ((from, _), to) in own {
                     for (least, greatest) in &within {
@@ -245,6 +247,36 @@ impl PartitionView<'_> {
         }
         found.sort_unstable_by_key(|(value, _)| *value);
         Ok(found)
+    }
+}
+
+impl Held {
+    fn link(self, value: u32) -> Link {
+        let rule = if decision_number(self.sequence).is_some() { LinkRule::Operator } else { LinkRule::SameMessage };
+        Link { node: self.holder, other: value, occurred_at: self.at, sequence: self.sequence, rule }
+    }
+}
+
+impl PartitionView<'_> {
+    /// The links by which these nodes hold values at an instant, in the order of the values.
+    pub(crate) fn links_of_held_at(&self, nodes: &[u32], at: Timestamp, rules: &dyn NodeRules) -> Result<Vec<Link>> {
+        let mut links = Vec::new();
+        for (value, spans) in self.held_with(nodes, at, rules)? {
+            let turns = self.turns(value, rules)?;
+            let turn = turns.into_iter().rev().find(|(from, _)| *from <= at).filter(|_| is_within(&spans, at));
+            links.extend(turn.map(|(_, held)| held.link(value)));
+        }
+        Ok(links)
+    }
+
+    /// Every link of a value that belongs to whoever was linked last, in the order of the log. Only reports read this, and
+    /// they run on the committed partition.
+    pub(crate) fn held_links(&self) -> Vec<Link> {
+        let holders = &self.base.holders.links;
+        let mut links: Vec<Link> =
+            holders.iter().flat_map(|(value, links)| links.iter().map(|held| held.link(*value))).collect();
+        links.sort_unstable_by_key(|link| (link.sequence, link.other));
+        links
     }
 }
 
