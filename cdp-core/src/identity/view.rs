@@ -263,21 +263,20 @@ impl<'a> PartitionView<'a> {
 
     /// The values that more others name than their guard lets link: node, neighbours that count, neighbours kept out.
     pub(crate) fn hubs(&self) -> Vec<(u32, usize, usize)> {
-        let mut hubs: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+        let mut of_value: BTreeMap<u32, Vec<&Hub>> = BTreeMap::new();
         for ((value, _), hub) in &self.base.hubs {
-            hubs.entry(*value).or_default().0 += hub.n_live();
+            of_value.entry(*value).or_default().push(hub);
         }
+        let mut kept_out: BTreeMap<u32, usize> = BTreeMap::new();
         for (left, right) in &self.base.parked {
             for (value, neighbour) in [(*left, *right), (*right, *left)] {
-                let open = self.base.hubs.iter().filter(|((of, _), _)| *of == value);
-                if let Some(counts) = hubs.get_mut(&value)
-                    && !open.map(|(_, hub)| hub).any(|hub| hub.is_live(neighbour))
-                {
-                    counts.1 += 1;
+                if of_value.get(&value).is_some_and(|hubs| !hubs.iter().any(|hub| hub.is_live(neighbour))) {
+                    *kept_out.entry(value).or_default() += 1;
                 }
             }
         }
-        hubs.into_iter().filter(|(_, (_, out))| *out > 0).map(|(value, (live, out))| (value, live, out)).collect()
+        let n_live = |value: u32| of_value.get(&value).into_iter().flatten().map(|hub| hub.n_live()).sum();
+        kept_out.into_iter().map(|(value, kept_out)| (value, n_live(value), kept_out)).collect()
     }
 
     /// The shortest way from one node to another over all evidence, also such as does not count.
