@@ -87,16 +87,17 @@ impl<'a> Snapshot<'a> {
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
-            let somebody = Somebody::new(self, nodes.to_vec(), at)?;
+            let held = self.partition.held_with(nodes, at, self)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
-                Some(_) if !somebody.held.is_empty() => None,
+                Some(_) if !held.is_empty() => None,
                 Some(planned) => verdict(&verdicts, planned, profile),
                 None => Some(true),
             };
             if holds == Some(false) {
                 continue;
             }
+            let somebody = Somebody { snapshot: self, nodes: nodes.to_vec(), held };
             let Some(somebody) = meant(somebody, whom, holds, at)? else { continue };
             let told = match has_columns && somebody.held.is_empty() {
                 true => wishes.iter().map(|wish| wish.told(&tallies, &verdicts, profile)).collect(),

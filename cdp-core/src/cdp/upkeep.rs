@@ -299,20 +299,19 @@ impl Concern {
 /// The people that upkeep looks at, each gathered once for all audiences.
 struct People<'s> {
     snapshot: &'s Snapshot<'s>,
-    // by their nodes and the values that are theirs for a time
-    gathered: HashMap<(Vec<u32>, Vec<u32>), Rc<Person<'s>>, FxBuildHasher>,
+    // by their nodes; several where their values changed hands meanwhile
+    gathered: HashMap<Vec<u32>, Vec<Rc<Person<'s>>>, FxBuildHasher>,
 }
 
 impl<'s> People<'s> {
     fn get(&mut self, nodes: Vec<u32>, at: Timestamp) -> Result<Rc<Person<'s>>> {
-        let somebody = Somebody::new(self.snapshot, nodes, at)?;
-        let values = somebody.held.iter().map(|(value, _)| *value).collect();
-        let key = (somebody.nodes.clone(), values);
-        if let Some(person) = self.gathered.get(&key) {
+        let held = self.snapshot.partition.held_with(&nodes, at, self.snapshot)?;
+        let known = self.gathered.get(&nodes);
+        if let Some(person) = known.and_then(|people| people.iter().find(|person| person.held == held)) {
             return Ok(person.clone());
         }
-        let person = Rc::new(Person::of(somebody)?);
-        self.gathered.insert(key, person.clone());
+        let person = Rc::new(Person::of(Somebody { snapshot: self.snapshot, nodes: nodes.clone(), held })?);
+        self.gathered.entry(nodes).or_default().push(person.clone());
         Ok(person)
     }
 }
