@@ -183,7 +183,7 @@ impl Cdp {
             let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
             Ok(Object::from([
                 ("messages".to_owned(), count(CountedTable::Messages)?),
-                ("profiles".to_owned(), Value::count(snapshot.n_people(Timestamp::from_millis(i64::MAX))?)),
+                ("profiles".to_owned(), Value::count(snapshot.n_people(Timestamp::MAX)?)),
                 ("identifiers".to_owned(), count(CountedTable::Nodes)?),
                 ("links".to_owned(), count(CountedTable::Links)?),
                 ("rejects".to_owned(), count(CountedTable::Rejects)?),

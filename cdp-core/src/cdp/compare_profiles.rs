@@ -93,7 +93,7 @@ impl<'a> Snapshot<'a> {
 
     fn gather_profiles(&self, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
         // A merge of now holds later than the latest fact.
-        let at = Timestamp::from_millis(i64::MAX);
+        let at = Timestamp::MAX;
         let mut roles = Roles::of(linkage);
         let mut rows = Vec::new();
         for nodes in self.profiles_at(at).iter() {

@@ -252,9 +252,8 @@ impl Writing<'_> {
         self.define(definitions)?;
         let after = State::rebuild(self.facts, self.state.memory.options())?;
         let (before, after) = (Snapshot::of_state(self.facts, self.state), Snapshot::of_state(self.facts, &after));
-        let end = Timestamp::from_millis(i64::MAX);
         let profile_of = |snapshot: &Snapshot<'_>| -> Result<BTreeMap<u32, u32>> {
-            let people = snapshot.people(end)?;
+            let people = snapshot.people(Timestamp::MAX)?;
             let numbered = (0u32..).zip(&people);
             Ok(numbered
                 .flat_map(|(number, person)| person.absorbed().map(move |node| (node, number)).collect::<Vec<_>>())

@@ -202,9 +202,8 @@ impl Writing<'_> {
                     }
                     if let Some(node) = node {
                         let snapshot = self.snapshot();
-                        let end = Timestamp::from_millis(i64::MAX);
-                        let node = snapshot.partition.holder_at(node, end, &snapshot)?;
-                        let somebody = Somebody::new(&snapshot, snapshot.partition.nodes_of(node), end)?;
+                        let node = snapshot.partition.holder_at(node, Timestamp::MAX, &snapshot)?;
+                        let somebody = Somebody::new(&snapshot, snapshot.partition.nodes_of(node), Timestamp::MAX)?;
                         receipt.profile_id = Some(somebody.profile_id());
                     }
                     Ok(receipt)

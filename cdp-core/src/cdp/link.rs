@@ -15,9 +15,6 @@ use crate::identity::{
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{Decision, DecisionType};
 
-/// After every fact.
-const END: Timestamp = Timestamp::from_millis(i64::MAX);
-
 /// How many further ways `explain_link` shows.
 const SHOWN_ALTERNATIVES: usize = 5;
 
@@ -185,9 +182,9 @@ pub(super) fn outcome(
     [node, other]: [u32; 2],
     before: Vec<Value>,
 ) -> Result<Value> {
-    let linked = are_linked(snapshot, node, other, END)?;
+    let linked = are_linked(snapshot, node, other, Timestamp::MAX)?;
     let path = match linked && kind != DecisionType::Merge {
-        true => paths_between(snapshot, node, other, END, 1)?.into_iter().next(),
+        true => paths_between(snapshot, node, other, Timestamp::MAX, 1)?.into_iter().next(),
         false => None,
     };
     let path = steps_of(snapshot, &path.unwrap_or_default())?;
@@ -205,12 +202,12 @@ pub(super) fn outcome(
 pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
     for node in nodes {
-        let node = snapshot.partition.holder_at(*node, END, snapshot)?;
+        let node = snapshot.partition.holder_at(*node, Timestamp::MAX, snapshot)?;
         if !seen.insert(snapshot.partition.profile_of(node)) {
             continue;
         }
-        let Some(person) = snapshot.person(node, END)? else { continue };
-        let ids = person.ids(END).into_iter().map(|(identifier_type, values)| {
+        let Some(person) = snapshot.person(node, Timestamp::MAX)? else { continue };
+        let ids = person.ids(Timestamp::MAX).into_iter().map(|(identifier_type, values)| {
             (identifier_type.to_owned(), Value::List(values.into_iter().map(Value::from).collect()))
         });
         profiles.push(Value::object([

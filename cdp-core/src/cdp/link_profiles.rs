@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use super::Cdp;
 use super::compare_profiles::{ComparedProfiles, compared_name};
 use super::snapshot::Snapshot;
-use super::state::{EVERYTHING, load_probable};
+use super::state::load_probable;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::linkage::{Band, Links, ModelQuality, Verdict, WeightPart, link_deciding, probability_of};
-use crate::records::{Object, Value};
+use crate::records::{Object, Timestamp, Value};
 use crate::store::{ProbableLink, StoredLinkageModel, StoredProbableLink, hex};
 
 /// How profiles are linked by [`Cdp::link`].
@@ -117,7 +117,7 @@ fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, d
     let model = StoredLinkageModel {
         version: 0,
         sequence: compared.sequence,
-        recorded_at: EVERYTHING,
+        recorded_at: Timestamp::MAX,
         content_hash: blake3::hash(&bytes).as_bytes().to_vec(),
         report: Value::Object(report.clone()).to_json(),
     };
@@ -181,7 +181,7 @@ impl Writing<'_> {
         }
         if added > 0 || !before.is_empty() {
             self.meta.linkage_runs += 1;
-            let probable = load_probable(self.facts, &self.catalog, EVERYTHING)?;
+            let probable = load_probable(self.facts, &self.catalog, Timestamp::MAX)?;
             self.link_probably(probable)?;
         }
         let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();

@@ -49,7 +49,7 @@ pub(super) fn links_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
     let kept = snapshot.partition.kept_links().into_iter().map(|link| (link, false));
     let held = snapshot.partition.held_links().into_iter().map(|link| (link, true));
     for (link, is_held) in kept.chain(held) {
-        let pair = (link.node.min(link.other), link.node.max(link.other));
+        let pair = link.pair();
         // A refused pair may have come together by another way; then its evidence counts as well.
         let is_live = is_held || snapshot.partition.profile_of(pair.0) == snapshot.partition.profile_of(pair.1);
         let reason = refused.remove(&pair).filter(|_| !is_live);

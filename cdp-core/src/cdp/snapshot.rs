@@ -109,7 +109,7 @@ impl<'a> Snapshot<'a> {
         let first_named_at = self.memory.firsts(node).named_at();
         let priority = self.type_rule(node).priority;
         // Who is only known from a decision comes last.
-        (first_named_at.unwrap_or(Timestamp::from_millis(i64::MAX)), priority, identifier_type, value)
+        (first_named_at.unwrap_or(Timestamp::MAX), priority, identifier_type, value)
     }
 
     /// What orders a probable link among the evidence of its instant: after every message, before every decision, by
@@ -267,7 +267,7 @@ impl NodeRules for Snapshot<'_> {
         evidence.sort_unstable_by_key(|link| (link.sequence, link.other));
         evidence.dedup_by_key(|link| (link.sequence, link.other));
         evidence.extend(self.probable.links_of(nodes));
-        evidence.retain(|link| !self.decisions.is_cut((link.node.min(link.other), link.node.max(link.other))));
+        evidence.retain(|link| !self.decisions.is_cut(link.pair()));
         evidence.extend(self.decisions.links_of(nodes));
         Ok(evidence)
     }

@@ -39,9 +39,6 @@ pub(super) struct State {
     pub(super) profile_ids: ProfileIds,
 }
 
-/// A known time after every fact.
-pub(super) const EVERYTHING: Timestamp = Timestamp::from_millis(i64::MAX);
-
 /// How RAM stands to a snapshot of the file.
 pub(super) enum Standing {
     /// They agree.
@@ -62,7 +59,7 @@ impl State {
             return State::rebuild(facts, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0, EVERYTHING)?;
+        state.append(facts, &meta, 0, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -77,7 +74,7 @@ impl State {
             state.memory.fold(overlay);
             state.memory.write_run(facts)?;
         }
-        state.append(facts, &meta, 0, EVERYTHING)?;
+        state.append(facts, &meta, 0, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -161,7 +158,7 @@ impl State {
             self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
-        self.append(facts, meta, self.memory.sequence, EVERYTHING)
+        self.append(facts, meta, self.memory.sequence, Timestamp::MAX)
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.

@@ -190,15 +190,15 @@ fn read_cursor(text: &str) -> Result<(f64, &str)> {
 }
 
 fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<Frame> {
-    let end = Timestamp::from_millis(i64::MAX);
     let (mut profiles, mut ids) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for link in links {
         for (place, node) in [link.node, link.other].into_iter().enumerate() {
-            let person = snapshot.person(node, end)?;
+            let person = snapshot.person(node, Timestamp::MAX)?;
             let id = person.as_ref().map(|person| person.profile_id());
             let named = person.as_ref().map(|person| {
                 let values = |values: Vec<&str>| Value::List(values.into_iter().map(Value::from).collect());
-                let named = person.ids(end).into_iter().map(|(kind, found)| (kind.to_owned(), values(found)));
+                let named =
+                    person.ids(Timestamp::MAX).into_iter().map(|(kind, found)| (kind.to_owned(), values(found)));
                 Value::Object(named.collect()).to_json()
             });
             if let (Some(profiles), Some(ids)) = (profiles.get_mut(place), ids.get_mut(place)) {

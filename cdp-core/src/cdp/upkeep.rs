@@ -340,7 +340,7 @@ impl Upkeep<'_, '_> {
             person.absorbed().filter(|other| *other != node && self.members.contains(*other)).collect();
         let was_member = self.members.contains(node);
         // Before the first fact nothing was said: the time of interest begins at the beginning.
-        let from = self.since.unwrap_or(Timestamp::from_millis(i64::MIN));
+        let from = self.since.unwrap_or(Timestamp::MIN);
         // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
         let mut joins = snapshot.partition.joins_around(node, from, self.to);
         joins.extend(snapshot.partition.first_held_between(&person.nodes, from, self.to));

@@ -401,8 +401,7 @@ impl<'w> Writing<'w> {
         let mut roots = BTreeSet::new();
         let mut new_profiles = 0;
         for node in self.memory.touched() {
-            if snapshot.partition.is_held_at(node, Timestamp::from_millis(i64::MAX))
-                || !roots.insert(snapshot.partition.profile_of(node))
+            if snapshot.partition.is_held_at(node, Timestamp::MAX) || !roots.insert(snapshot.partition.profile_of(node))
             {
                 continue;
             }

@@ -85,7 +85,7 @@ impl Side<'_> {
                 for type_number in profile.limited_types() {
                     let Some(limit) = rules.types().rule(type_number).limit else { continue };
                     let start = limit.window.map(|window| at.plus_millis(-window.millis()));
-                    let up_to = if start.is_some() { at } else { Timestamp::from_millis(i64::MAX) };
+                    let up_to = if start.is_some() { at } else { Timestamp::MAX };
                     let before = start.map_or(0, |start| profile.n_live(type_number, start));
                     let n = profile.n_live(type_number, up_to).saturating_sub(before);
                     count(type_number, limit, n as u32);

@@ -20,7 +20,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(super) fn pair(&self) -> (u32, u32) {
+    /// Its two nodes, whichever named the other.
+    pub(crate) fn pair(&self) -> (u32, u32) {
         pair(self.node, self.other)
     }
 

@@ -40,9 +40,6 @@ impl Holders {
 /// An interval `[from, to)` of event time.
 pub(crate) type Span = (Timestamp, Timestamp);
 
-const BEGINNING: Timestamp = Timestamp::from_millis(i64::MIN);
-const END: Timestamp = Timestamp::from_millis(i64::MAX);
-
 /// Which end of a link is a value of this kind, and which holds it; of two such values the stronger holds the other.
 pub(super) fn held_end(link: &Link, rules: &dyn NodeRules) -> Option<(u32, u32)> {
     let is_held = |node: u32| rules.types().rule(rules.type_of(node)).latest_link_wins;
@@ -190,7 +187,7 @@ impl PartitionView<'_> {
                 }
             }
             if turns.last().is_none_or(|(_, before)| before.holder != held.holder) {
-                turns.push((if turns.is_empty() { BEGINNING } else { held.at }, held));
+                turns.push((if turns.is_empty() { Timestamp::MIN } else { held.at }, held));
             }
         }
         Ok(turns)
@@ -218,11 +215,12 @@ impl PartitionView<'_> {
         if self.holds_nothing() {
             return Ok(found);
         }
-        let mut rest: Vec<(u32, Vec<Span>)> = nodes.iter().map(|node| (*node, vec![(BEGINNING, END)])).collect();
+        let mut rest: Vec<(u32, Vec<Span>)> =
+            nodes.iter().map(|node| (*node, vec![(Timestamp::MIN, Timestamp::MAX)])).collect();
         while let Some((node, within)) = rest.pop() {
             for value in self.values_held_by(node).iter().filter(|value| self.is_held_at(**value, at)) {
                 let turns = self.turns(*value, rules)?;
-                let ends = turns.iter().skip(1).map(|(from, _)| *from).chain([END]);
+                let ends = turns.iter().skip(1).map(|(from, _)| *from).chain([Timestamp::MAX]);
                 let own = turns.iter().zip(ends).filter(|((_, held), _)| held.holder == node);
                 let mut spans = Vec::new();
                 for ((from, _), to) in own {
@@ -282,10 +280,10 @@ impl PartitionView<'_> {
 
 /// Whether an instant lies in one of these spans; the last one is closed at the end of time.
 pub(crate) fn is_within(spans: &[Span], at: Timestamp) -> bool {
-    spans.iter().any(|(from, to)| *from <= at && (at < *to || *to == END))
+    spans.iter().any(|(from, to)| *from <= at && (at < *to || *to == Timestamp::MAX))
 }
 
 /// Whether the first of all spans is among these: who has it takes over what the value was before anybody held it.
 pub(crate) fn reach_back(spans: &[Span]) -> bool {
-    spans.first().is_some_and(|(from, _)| *from == BEGINNING)
+    spans.first().is_some_and(|(from, _)| *from == Timestamp::MIN)
 }

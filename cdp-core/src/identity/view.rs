@@ -136,7 +136,7 @@ impl<'a> PartitionView<'a> {
     pub(crate) fn profiles(self, n_nodes: u32) -> impl Iterator<Item = Members<'a>> {
         (0..n_nodes).filter_map(move |node| {
             let Some(component) = self.component_with(node) else {
-                return (!self.is_held_at(node, Timestamp::from_millis(i64::MAX))).then_some(Members::Alone(node));
+                return (!self.is_held_at(node, Timestamp::MAX)).then_some(Members::Alone(node));
             };
             if component.root(node) != node {
                 return None;

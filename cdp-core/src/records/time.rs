@@ -24,6 +24,11 @@ const EARLIEST_MS: i64 = -2_208_988_800_000;
 const LATEST_MS: i64 = 7_289_654_400_000;
 
 impl Timestamp {
+    /// Before every other instant.
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+    /// After every other instant.
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
+
     /// The instant this many milliseconds after 1970-01-01T00:00:00Z, whatever the year.
     pub const fn from_millis(millis: i64) -> Timestamp {
         Timestamp(millis)
