@@ -169,6 +169,11 @@ impl Cdp {
         }
     }
 
+    /// Runs `work` in a write transaction, which a dry run rolls back.
+    fn write_or_try_out<T>(&self, dry_run: bool, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        if dry_run { self.try_out(work) } else { self.write(work) }
+    }
+
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: crate::store::Facts<'_>| {
             let meta = facts.meta()?;

@@ -209,9 +209,7 @@ impl Cdp {
             let wanted = limit.unwrap_or(usize::MAX);
             let more = scored.len() > wanted;
             scored.truncate(wanted);
-            let last = |person: &Person<'_>, kind: &str| {
-                person.ids(at).get(kind).and_then(|values| values.last()).map(|value| (*value).to_owned())
-            };
+            let last = |person: &Person<'_>, kind: &str| person.last_id(kind, at).map(str::to_owned);
             let labels = match snapshot.labels(definition)? {
                 Some(labels) => {
                     scored.iter().map(|(_, _, person)| labels.of(person, at)).collect::<Result<Vec<_>>>()?

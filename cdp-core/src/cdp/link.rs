@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::{
     self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number,
 };
-use crate::records::{Object, Timestamp, Value};
+use crate::records::{Timestamp, Value};
 use crate::store::{Decision, DecisionType};
 
 /// How many further ways `explain_link` shows.
@@ -27,6 +27,14 @@ pub struct DecisionOptions {
     pub reason: Option<String>,
     /// Change nothing, only tell what would.
     pub dry_run: bool,
+}
+
+/// A decision about two nodes that is yet to be written.
+pub(super) struct Decided {
+    pub(super) kind: DecisionType,
+    pub(super) occurred_at: Timestamp,
+    pub(super) reason: Option<String>,
+    pub(super) dry_run: bool,
 }
 
 /// Two identifiers as nodes, of which the store may not know one yet.
@@ -83,16 +91,12 @@ impl Cdp {
     fn decide_about(&self, kind: DecisionType, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
-        let decide = |writing: &mut Writing<'_>| {
-            let [node, other] = [writing.node_named(&pair.a)?, writing.node_named(&pair.b)?];
-            check_pair(node, other)?;
-            let before = profiles_of(&writing.snapshot(), &[node, other])?;
-            let number = writing.meta.decision_sequence + 1;
-            writing.decide(Decision { number, kind, node, other, occurred_at }, options.reason.clone())?;
-            let number = (!options.dry_run).then_some(number);
-            outcome(&writing.snapshot(), kind, number, [node, other], before)
-        };
-        if options.dry_run { self.try_out(decide) } else { self.write(decide) }
+        let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
+        self.write_or_try_out(options.dry_run, |writing| {
+            let nodes = [writing.node_named(&pair.a)?, writing.node_named(&pair.b)?];
+            check_pair(nodes)?;
+            writing.decide_between(nodes, what)
+        })
     }
 
     /// Why two identifiers belong to one person, or why they do not.
@@ -143,7 +147,7 @@ fn explanation(paths: Vec<Vec<Value>>, refused: Vec<Value>, linked: bool) -> Val
     ])
 }
 
-fn check_pair(node: u32, other: u32) -> Result<()> {
+fn check_pair([node, other]: [u32; 2]) -> Result<()> {
     if node != other {
         return Ok(());
     }
@@ -152,6 +156,15 @@ fn check_pair(node: u32, other: u32) -> Result<()> {
 }
 
 impl Writing<'_> {
+    /// Decides about two nodes and tells what became of their people; in a dry run the decision has no number.
+    pub(super) fn decide_between(&mut self, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
+        let Decided { kind, occurred_at, reason, dry_run } = decided;
+        let before = profiles_of(&self.snapshot(), &[node, other])?;
+        let number = self.meta.decision_sequence + 1;
+        self.decide(Decision { number, kind, node, other, occurred_at }, reason)?;
+        outcome(&self.snapshot(), kind, (!dry_run).then_some(number), [node, other], before)
+    }
+
     /// The node that a caller names, entered if it is new: a decision may precede the evidence that it speaks of.
     fn node_named(&mut self, named: &Identifier) -> Result<u32> {
         if let Some(node) = self.snapshot().node_of(named)? {
@@ -175,7 +188,7 @@ impl Writing<'_> {
     }
 }
 
-pub(super) fn outcome(
+fn outcome(
     snapshot: &Snapshot<'_>,
     kind: DecisionType,
     number: Option<u64>,
@@ -199,7 +212,7 @@ pub(super) fn outcome(
 }
 
 /// The profiles of these nodes, each once: `{profile_id, ids}`. One that no message belongs to is none.
-pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
+fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
     for node in nodes {
         let node = snapshot.partition.holder_at(*node, Timestamp::MAX, snapshot)?;
@@ -207,12 +220,9 @@ pub(super) fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<
             continue;
         }
         let Some(person) = snapshot.person(node, Timestamp::MAX)? else { continue };
-        let ids = person.ids(Timestamp::MAX).into_iter().map(|(identifier_type, values)| {
-            (identifier_type.to_owned(), Value::List(values.into_iter().map(Value::from).collect()))
-        });
         profiles.push(Value::object([
             ("profile_id", Value::Text(person.profile_id())),
-            ("ids", Value::Object(ids.collect::<Object>())),
+            ("ids", person.ids_value(Timestamp::MAX)),
         ]));
     }
     Ok(profiles)

@@ -62,8 +62,7 @@ impl Cdp {
         let (compared, linkage, definitions) = self.compared()?;
         let links = link_rows(&compared, &linkage, options.seed)?;
         let found = found(&compared, &links, &linkage, definitions)?;
-        let keep = |writing: &mut Writing<'_>| writing.keep_found(&found);
-        if options.dry_run { self.try_out(keep) } else { self.write(keep) }
+        self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
     }
 
     /// The profiles that linkage compares, its definition, and at which state of the definitions.

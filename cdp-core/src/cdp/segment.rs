@@ -103,12 +103,7 @@ impl PeopleColumn {
     fn value_of_somebody(&self, somebody: &Somebody<'_>, at: Timestamp) -> Option<Value> {
         Some(match self {
             PeopleColumn::ProfileId => Value::Text(somebody.profile_id()),
-            // A single-valued column shows the value named last.
-            PeopleColumn::Identifier(name) => somebody
-                .ids(at)
-                .get(name.as_str())
-                .and_then(|values| values.last())
-                .map_or(Value::Null, |value| Value::from(*value)),
+            PeopleColumn::Identifier(name) => somebody.last_id(name, at).map_or(Value::Null, Value::from),
             _ => return None,
         })
     }

@@ -87,9 +87,7 @@ impl Cdp {
             // Stable: equal scores stay in the order of first nodes.
             scored.sort_by(|(left, _), (right, _)| right.partial_cmp(left).unwrap_or(Ordering::Equal));
             scored.truncate(k.unwrap_or(DEFAULT_NEIGHBORS));
-            let last = |person: &Person<'_>, kind: &str| {
-                person.ids(at).get(kind).and_then(|values| values.last()).map(|value| (*value).to_owned())
-            };
+            let last = |person: &Person<'_>, kind: &str| person.last_id(kind, at).map(str::to_owned);
             Ok(Frame::new(vec![
                 ("profile_id", Cells::Text(scored.iter().map(|(_, person)| Some(person.profile_id())).collect())),
                 ("user_id", Cells::Text(scored.iter().map(|(_, person)| last(person, "user_id")).collect())),

@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::definitions::Role;
 use crate::error::Result;
 use crate::identity::{Span, is_within, reach_back};
-use crate::records::Timestamp;
+use crate::records::{Timestamp, Value};
 
 /// The nodes of one person.
 pub(super) struct Somebody<'a> {
@@ -89,6 +89,18 @@ impl<'a> Somebody<'a> {
             ids.entry(identifier_type).or_default().push(value);
         }
         ids
+    }
+
+    /// The same as an object of lists.
+    pub(super) fn ids_value(&self, at: Timestamp) -> Value {
+        let values = |values: Vec<&str>| Value::List(values.into_iter().map(Value::from).collect());
+        Value::Object(self.ids(at).into_iter().map(|(kind, found)| (kind.to_owned(), values(found))).collect())
+    }
+
+    /// The value of a type that was named last, which a single-valued column shows.
+    pub(super) fn last_id(&self, identifier_type: &str, at: Timestamp) -> Option<&'a str> {
+        let mut named = self.nodes_named_by(at).into_iter().rev().map(|node| self.snapshot.memory.node(node));
+        named.find(|(found, _)| *found == identifier_type).map(|(_, value)| value)
     }
 
     /// Whether an identifier that was named by `at` tells who this is.

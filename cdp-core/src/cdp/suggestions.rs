@@ -3,13 +3,13 @@
 //! It takes the pairs of the last run of linkage and leaves decisions of operators. It never changes what a run found.
 
 use super::Cdp;
-use super::link::{outcome, profiles_of};
+use super::link::Decided;
 use super::link_profiles::link_rows;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::identity::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, Frame, Object, Timestamp, Value};
-use crate::store::{Decision, DecisionType, ProbableLink, hex};
+use crate::store::{DecisionType, ProbableLink, hex};
 
 /// What is decided about a suggestion by [`Cdp::review_link`].
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,8 @@ impl Cdp {
     pub fn review_link(&self, suggestion: &str, accept: bool, options: &ReviewOptions) -> Result<Value> {
         let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
         let occurred_at = self.now();
-        let review = |writing: &mut super::write::Writing<'_>| {
+        let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
+        self.write_or_try_out(options.dry_run, |writing| {
             let found = {
                 let snapshot = writing.snapshot();
                 let pairs = writing.facts.probable_links_ever()?.into_iter();
@@ -102,13 +103,8 @@ impl Cdp {
                 return Err(Error::not_found("there is no such suggestion")
                     .with_hint("link_suggestions() lists those that are open"));
             };
-            let before = profiles_of(&writing.snapshot(), &[node, other])?;
-            let number = writing.meta.decision_sequence + 1;
-            writing.decide(Decision { number, kind, node, other, occurred_at }, options.reason.clone())?;
-            let number = (!options.dry_run).then_some(number);
-            outcome(&writing.snapshot(), kind, number, [node, other], before)
-        };
-        if options.dry_run { self.try_out(review) } else { self.write(review) }
+            writing.decide_between([node, other], what)
+        })
     }
 
     /// How good a run of [`Cdp::link`] over the facts of now would be, against labels: a list of `{a, b, linked}` with two
@@ -195,12 +191,7 @@ fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<
         for (place, node) in [link.node, link.other].into_iter().enumerate() {
             let person = snapshot.person(node, Timestamp::MAX)?;
             let id = person.as_ref().map(|person| person.profile_id());
-            let named = person.as_ref().map(|person| {
-                let values = |values: Vec<&str>| Value::List(values.into_iter().map(Value::from).collect());
-                let named =
-                    person.ids(Timestamp::MAX).into_iter().map(|(kind, found)| (kind.to_owned(), values(found)));
-                Value::Object(named.collect()).to_json()
-            });
+            let named = person.as_ref().map(|person| person.ids_value(Timestamp::MAX).to_json());
             if let (Some(profiles), Some(ids)) = (profiles.get_mut(place), ids.get_mut(place)) {
                 profiles.push(id);
                 ids.push(named);

@@ -100,10 +100,7 @@ impl Cdp {
             };
             match name {
                 "profiles" => {
-                    let ids = person.ids(at);
-                    let last = |kind: &str| {
-                        ids.get(kind).and_then(|values| values.last()).map_or(Value::Null, |value| Value::from(*value))
-                    };
+                    let last = |kind: &str| person.last_id(kind, at).map_or(Value::Null, Value::from);
                     let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
                     let (first, latest) = person.seen(at);
                     let messages = person.messages().into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();

@@ -91,10 +91,6 @@ impl Cdp {
     fn profile_value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
         let snapshot = person.snapshot;
         let first_node = person.first_node();
-        let ids = person
-            .ids(at)
-            .into_iter()
-            .map(|(kind, values)| (kind.to_owned(), Value::List(values.into_iter().map(Value::from).collect())));
         let mut merged: Vec<u32> = person.nodes.iter().copied().filter(|node| *node != first_node).collect();
         merged.sort_by_cached_key(|node| {
             let (time, priority, kind, value) = snapshot.node_order(*node);
@@ -104,7 +100,7 @@ impl Cdp {
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(Value::Object(Object::from([
             ("id".to_owned(), Value::Text(snapshot.node_hash(first_node))),
-            ("ids".to_owned(), Value::Object(ids.collect())),
+            ("ids".to_owned(), person.ids_value(at)),
             ("traits".to_owned(), Value::Object(person.traits(at)?)),
             ("features".to_owned(), Value::Object(feature_values(person, None, at)?)),
             ("audiences".to_owned(), Value::List(Cdp::audiences_of(person, at)?)),

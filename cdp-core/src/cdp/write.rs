@@ -9,7 +9,7 @@ use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
-use crate::identity::{self, Decisions, Identified, Link, PartitionOverlay, ProbableLinks, TypeRules};
+use crate::identity::{self, Decisions, Identified, Link, Partition, PartitionOverlay, ProbableLinks, TypeRules};
 use crate::intake;
 use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{
@@ -297,14 +297,22 @@ impl<'w> Writing<'w> {
         self.models_changed = true;
     }
 
+    /// Changes the partition by what the transaction sees besides it.
+    fn repartition(
+        &mut self,
+        work: impl FnOnce(&mut PartitionOverlay, &Partition, &Snapshot<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut partition = std::mem::take(&mut self.partition);
+        work(&mut partition, &self.state.partition, &self.snapshot())?;
+        self.partition = partition;
+        Ok(())
+    }
+
     /// Applies the links of the transaction to the partition.
     fn unify(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
         let identified = self.memory.identified();
-        let mut partition = std::mem::take(&mut self.partition);
-        partition.add(&self.state.partition, &links, &identified, &self.snapshot())?;
-        self.partition = partition;
-        Ok(())
+        self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))
     }
 
     /// Takes in what an operator decided: brings the partition to it at once.
@@ -313,20 +321,15 @@ impl<'w> Writing<'w> {
         let stored = StoredDecision { decision, recorded_at: self.meta.recorded_at, reason };
         self.facts.put_decision(&stored)?;
         Arc::make_mut(&mut self.decisions).take(decision);
-        let mut partition = std::mem::take(&mut self.partition);
-        partition.decide(&self.state.partition, &[(decision.node, decision.other)], &self.snapshot())?;
-        self.partition = partition;
-        Ok(())
+        let pair = (decision.node, decision.other);
+        self.repartition(|partition, base, snapshot| partition.decide(base, &[pair], snapshot))
     }
 
     /// Takes in the probable links that hold from now on: brings the partition to them at once.
     pub(super) fn link_probably(&mut self, probable: ProbableLinks) -> Result<()> {
         let pairs = self.probable.differences(&probable);
         self.probable = Arc::new(probable);
-        let mut partition = std::mem::take(&mut self.partition);
-        partition.decide(&self.state.partition, &pairs, &self.snapshot())?;
-        self.partition = partition;
-        Ok(())
+        self.repartition(|partition, base, snapshot| partition.decide(base, &pairs, snapshot))
     }
 
     /// Asks for everything in RAM to be written out as runs, in this and the following transactions.

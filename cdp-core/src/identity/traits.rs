@@ -12,11 +12,11 @@ pub(crate) fn settle<'w>(
 ) -> Option<Value> {
     let start = writes.iter().rposition(|value| value.is_null()).map_or(0, |place| place + 1);
     let since: Vec<(usize, &'w Value)> = writes.iter().copied().enumerate().skip(start).collect();
-    let last = |mut values: Box<dyn DoubleEndedIterator<Item = &'w Value> + '_>| values.next_back().cloned();
-    let numbers = || since.iter().filter_map(|(_, value)| number(value));
+    let values = || since.iter().map(|(_, value)| *value);
+    let numbers = || values().filter_map(number);
     match strategy {
-        TraitStrategy::Newest => last(Box::new(since.iter().map(|(_, value)| *value))),
-        TraitStrategy::Oldest => since.first().map(|(_, value)| (*value).clone()),
+        TraitStrategy::Newest => values().next_back().cloned(),
+        TraitStrategy::Oldest => values().next().cloned(),
         TraitStrategy::Min => numbers().min().map(Value::Number),
         TraitStrategy::Max => numbers().max().map(Value::Number),
         TraitStrategy::Sum => {
@@ -26,10 +26,8 @@ pub(crate) fn settle<'w>(
             }
             sum.map(Value::Number)
         }
-        TraitStrategy::Union => union(since.iter().map(|(_, value)| *value)),
-        TraitStrategy::NonEmpty => {
-            last(Box::new(since.iter().map(|(_, value)| *value).filter(|value| !is_empty(value))))
-        }
+        TraitStrategy::Union => union(values()),
+        TraitStrategy::NonEmpty => values().rfind(|value| !is_empty(value)).cloned(),
         TraitStrategy::SourcePriority(sources) => {
             let rank = |place: usize| {
                 let name = source(place);

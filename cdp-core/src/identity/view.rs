@@ -282,12 +282,12 @@ impl<'a> PartitionView<'a> {
     /// The shortest way from one node to another over all evidence, also such as does not count.
     pub(crate) fn path_of_any_evidence(&self, from: u32, to: u32, rules: &dyn NodeRules) -> Vec<Hindrance> {
         let mut neighbours: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-        let mut note = |(left, right): (u32, u32)| {
+        let note = |neighbours: &mut BTreeMap<u32, BTreeSet<u32>>, (left, right): (u32, u32)| {
             neighbours.entry(left).or_default().insert(right);
             neighbours.entry(right).or_default().insert(left);
         };
-        self.base.parked.iter().copied().for_each(&mut note);
-        rules.decisions().cut_pairs().for_each(&mut note);
+        let not_in_components = self.base.parked.iter().copied().chain(rules.decisions().cut_pairs());
+        not_in_components.for_each(|pair| note(&mut neighbours, pair));
         let mut came_from: BTreeMap<u32, u32> = BTreeMap::new();
         let mut queue = VecDeque::from([from]);
         let mut known = BTreeSet::new();
@@ -295,11 +295,8 @@ impl<'a> PartitionView<'a> {
             if let Some(id) = self.component_id(node)
                 && known.insert(id)
             {
-                for link in self.component(id).into_iter().flat_map(Component::links) {
-                    let (left, right) = link.pair();
-                    neighbours.entry(left).or_default().insert(right);
-                    neighbours.entry(right).or_default().insert(left);
-                }
+                let links = self.component(id).into_iter().flat_map(Component::links);
+                links.for_each(|link| note(&mut neighbours, link.pair()));
             }
             for next in neighbours.get(&node).into_iter().flatten() {
                 if *next != from && !came_from.contains_key(next) {
