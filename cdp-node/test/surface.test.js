@@ -110,7 +110,7 @@ test('a closed store says so and closing twice is fine', async () => {
   await assert.rejects(db.trackAsync({ event: 'Product Added', userId: 'u' }), { code: 'closed' })
 })
 
-test('a store is disposable', { skip: !Symbol.dispose }, () => {
+test('a store is disposable', { skip: Symbol.dispose ? false : 'this Node has no Symbol.dispose' }, () => {
   const db = store()
   db[Symbol.dispose]()
   assert.equal(db.closed, true)

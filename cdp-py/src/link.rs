@@ -264,7 +264,6 @@ impl Links {
 
     /// The verdict, what was recognized, what blocking did.
     fn quality<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let quality = self.links.quality();
         let recognized = self.links.recognized().iter().map(|columns| {
             let columns = columns.iter().map(|of| {
                 object([
@@ -283,22 +282,10 @@ impl Links {
                 ("largest_block_used", Value::count(rule.largest_block_used as usize)),
             ])
         });
-        let told = object([
-            ("verdict", Value::from(quality.verdict.as_str())),
-            ("reasons", Value::List(quality.reasons.iter().map(|reason| Value::from(reason.as_str())).collect())),
-            ("records", Value::count(quality.n_records as usize)),
-            ("pairs_compared", Value::count(quality.n_pairs_compared as usize)),
-            ("expected_matches", Value::float(quality.expected_matches)),
-            ("expected_precision", Value::float(quality.expected_precision)),
-            ("coherence", Value::float(quality.coherence)),
-            ("expected_recall_of_blocking", Value::float(quality.expected_recall_of_blocking)),
-            ("largest_cluster", Value::count(quality.largest_cluster as usize)),
-            ("held_out", quality.held_out.map_or(Value::Null, Value::float)),
-            ("weight_of_full_agreement", Value::float(quality.weight_of_full_agreement)),
-            ("blocking", Value::List(blocking.collect())),
-            ("recognized", Value::List(recognized.collect())),
-        ]);
-        values::to_python(py, &told)
+        let mut told = self.links.quality().to_object();
+        told.insert("blocking".to_owned(), Value::List(blocking.collect()));
+        told.insert("recognized".to_owned(), Value::List(recognized.collect()));
+        Ok(values::object_to_python(py, &told)?.into_any())
     }
 
     /// The parts of a pair's weight.

@@ -13,7 +13,7 @@ use super::state::load_probable;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{Band, Links, ModelQuality, Verdict, WeightPart, link_deciding, probability_of};
+use crate::identity::linkage::{Band, Links, Verdict, WeightPart, link_deciding, probability_of};
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{ProbableLink, StoredLinkageModel, StoredProbableLink, hex};
 
@@ -109,8 +109,7 @@ fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, d
     }
     pairs.sort_unstable_by_key(|(rows, _)| *rows);
     let columns = compared.columns.iter().map(|(value, role)| (compared_name(value), Value::from(role.as_str())));
-    let mut report = quality_value(links.quality());
-    report.insert("records".to_owned(), Value::count(compared.profiles.len()));
+    let mut report = links.quality().to_object();
     report.insert("columns".to_owned(), Value::Object(columns.collect()));
     let bytes = links.model().to_bytes();
     let model = StoredLinkageModel {
@@ -132,21 +131,6 @@ fn part_value(part: &WeightPart) -> Value {
         ("u", optional(part.u)),
         ("weight", Value::float(part.weight)),
     ])
-}
-
-fn quality_value(quality: &ModelQuality) -> Object {
-    let fields = [
-        ("verdict", Value::from(quality.verdict.as_str())),
-        ("reasons", Value::List(quality.reasons.iter().map(|reason| Value::from(reason.as_str())).collect())),
-        ("pairs_compared", Value::count(quality.n_pairs_compared as usize)),
-        ("expected_matches", Value::float(quality.expected_matches)),
-        ("expected_precision", Value::float(quality.expected_precision)),
-        ("coherence", Value::float(quality.coherence)),
-        ("expected_recall_of_blocking", Value::float(quality.expected_recall_of_blocking)),
-        ("largest_cluster", Value::count(quality.largest_cluster as usize)),
-        ("weight_of_full_agreement", Value::float(quality.weight_of_full_agreement)),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl Writing<'_> {

@@ -3,6 +3,7 @@
 use super::compare::{Comparison, level_of};
 use super::model::{Field, LinkageModel, probability};
 use super::train::Counted;
+use crate::records::{Object, Value};
 
 /// What a model may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,27 @@ pub struct ModelQuality {
     pub held_out: Option<f64>,
     /// What two records that agree in everything weigh, in bits.
     pub weight_of_full_agreement: f64,
+}
+
+impl ModelQuality {
+    /// The same as JSON, by the names of its fields; `held_out` is null where it is not known.
+    pub fn to_object(&self) -> Object {
+        let count = |n: u64| Value::count(n as usize);
+        let fields = [
+            ("verdict", Value::from(self.verdict.as_str())),
+            ("reasons", Value::List(self.reasons.iter().map(|reason| Value::from(reason.as_str())).collect())),
+            ("records", count(self.n_records)),
+            ("pairs_compared", count(self.n_pairs_compared)),
+            ("expected_matches", Value::float(self.expected_matches)),
+            ("expected_precision", Value::float(self.expected_precision)),
+            ("coherence", Value::float(self.coherence)),
+            ("expected_recall_of_blocking", Value::float(self.expected_recall_of_blocking)),
+            ("largest_cluster", count(self.largest_cluster)),
+            ("held_out", self.held_out.map_or(Value::Null, Value::float)),
+            ("weight_of_full_agreement", Value::float(self.weight_of_full_agreement)),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 /// What was measured while linking.
