@@ -6,22 +6,14 @@ Every rule lives in the core. This file only gathers arguments; it must never ju
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._types import Identifier, Time
-
-if TYPE_CHECKING:
-    from ._results import Frame
+from ._results import Frame
+from ._verbs import Identifier, Time, Verbs
 
 
-class IdentityVerbs:
+class IdentityVerbs(Verbs):
     """What `cdp.Cdp` says about identity."""
-
-    if TYPE_CHECKING:
-
-        def _call(self, verb: str, **request: Any) -> Any: ...
-
-        def _frame(self, verb: str, **request: Any) -> Frame: ...
 
     def merge(
         self, a: Identifier, b: Identifier, *, timestamp: Time | None = None, reason: str | None = None, dry_run: bool = False

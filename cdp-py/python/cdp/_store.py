@@ -6,7 +6,6 @@ judge a value itself.
 
 from __future__ import annotations
 
-import base64
 import builtins
 import json
 import os
@@ -21,8 +20,9 @@ from typing import Any, TypeAlias
 from . import _native
 from ._errors import InvalidError, NotFoundError
 from ._identity import IdentityVerbs
-from ._results import Decision, Frame, ModelReport, Prediction, Profile, Receipt, _html
-from ._types import AsOf, Identifier, Time
+from ._predict import PredictVerbs
+from ._results import Decision, Frame, Profile, Receipt, _html
+from ._verbs import AsOf, Identifier, Time, given, one_identifier
 
 Definition: TypeAlias = Mapping[str, Any]
 """One definition; the documentation lists their kinds."""
@@ -71,14 +71,14 @@ def open(
         ...     db.track("Product Added", user_id="u1")
     """
     return Cdp(
-        _given(
+        given(
             path=None if path is None else os.fspath(path), read_only=read_only, create=create, durability=durability, clock=clock,
             id_seed=id_seed, key=key, limits=limits, strict_consent=strict_consent, busy_timeout_ms=busy_timeout_ms,
         )
     )  # fmt: skip
 
 
-class Cdp(IdentityVerbs):
+class Cdp(IdentityVerbs, PredictVerbs):
     """An open store; `cdp.open` makes one. Use it as a context manager, from any thread, never across a fork.
 
     Every verb may raise `ClosedError` after `close()`, `BusyError` when another process keeps the write lock, and
@@ -124,10 +124,6 @@ class Cdp(IdentityVerbs):
     def _repr_html_(self) -> str:
         rows = "" if self.closed else "".join(f"<tr><th>{_html(k)}</th><td>{_html(v)}</td></tr>" for k, v in self.stats().items())
         return f"<table><caption>{_html(repr(self))}</caption>{rows}</table>"
-
-    def _call(self, verb: str, **request: Any) -> Any:
-        answer = self._store.call(verb, _given(**request))
-        return Frame(answer) if isinstance(answer, _native.Frame) else answer
 
     # Defining
 
@@ -261,7 +257,7 @@ class Cdp(IdentityVerbs):
         return self._collect(verb, message, name=page_name, category=category, properties=properties, **fields)
 
     def _collect(self, verb: str, message: Mapping[str, Any] | None, **fields: Any) -> Receipt:
-        fields = _given(**fields)
+        fields = given(**fields)
         if message is not None:
             if fields:
                 raise InvalidError(f"{verb} takes a whole message or keywords, not both", f"put {', '.join(fields)} into the message")
@@ -299,7 +295,7 @@ class Cdp(IdentityVerbs):
             >>> receipt = db.ingest("online_retail.csv.gz", source="shop_csv", progress=True)
             >>> receipt.accepted, receipt.rejected
         """
-        options = _given(
+        options = given(
             source=source, format=format, first_row=first_row, checkpoint=checkpoint, atomic=atomic, batch_rows=batch_rows
         )  # fmt: skip
         if progress is True:
@@ -343,7 +339,7 @@ class Cdp(IdentityVerbs):
             >>> person = db.profile(user_id="14646")
             >>> person.traits["country"], person.features["total_spend"]
         """
-        found = self._call("profile", identifier=_identifier("profile", identifier, ids), as_of=as_of)
+        found = self._call("profile", identifier=one_identifier("profile", identifier, ids), as_of=as_of)
         return None if found is None else Profile(found)
 
     def profiles(
@@ -368,7 +364,7 @@ class Cdp(IdentityVerbs):
         Example:
             >>> db.events(user_id="14646", event="Order Completed", limit=20).to_pandas()
         """
-        identifier = _identifier("events", identifier, ids)
+        identifier = one_identifier("events", identifier, ids)
         return self._frame("events", identifier=identifier, event=event, limit=limit, after=after, as_of=as_of)
 
     def resolve(self, profile_ids: Iterable[str]) -> Any:
@@ -384,7 +380,7 @@ class Cdp(IdentityVerbs):
 
         A feature without events yields its default. Windows are half-open `(t-w, t]`.
         """
-        identifier = _identifier("features", identifier, ids)
+        identifier = one_identifier("features", identifier, ids)
         answer: dict[str, Any] | None = self._call("features", identifier=identifier, names=names, as_of=as_of)
         return answer
 
@@ -418,7 +414,7 @@ class Cdp(IdentityVerbs):
         self, audience: str, identifier: Identifier | None = None, *, as_of: AsOf | None = None, **ids: Any
     ) -> Any:
         """Why a person is or is not in an audience: each leaf of the rule with the value it saw."""
-        identifier = _identifier("explain_member", identifier, ids)
+        identifier = one_identifier("explain_member", identifier, ids)
         return self._call("explain_member", audience=audience, identifier=identifier, as_of=as_of)
 
     def audience_changes(self, audience: str | None = None, *, after: str | None = None, limit: int | None = None) -> Frame:
@@ -428,150 +424,6 @@ class Cdp(IdentityVerbs):
     def rebuild(self, audience: str | None = None) -> Any:
         """Computes memberships anew from the facts; the answer never differs, this is for checking and repair."""
         return self._call("rebuild", audience=audience)
-
-    # Predicting
-
-    def train(self, predictor: str) -> ModelReport:
-        """Trains a predictor on the facts known now and stores the model as a new version.
-
-        Cohorts by TF-IDF and multinomial logistic regression (scikit-learn's formulas), a propensity by standardized logistic
-        regression on rows as of three instants. Described cohorts need no training; with `similarity: "lsa"` it learns from the
-        store which words are alike (latent semantic analysis), and it asks the registered scorer about every text without an
-        answer. Who denied `ml_training` is left out; `withheld` counts them.
-
-        Raises:
-            NotFoundError: no such predictor.
-            InvalidError: too few labels to learn from.
-        """
-        return ModelReport(self._call("train", predictor=predictor))
-
-    def predict(
-        self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, top_k: int | None = None, **ids: Any
-    ) -> Prediction | None:
-        """The cohort or propensity of a person, or of a text, with its scores between 0 and 1; None if nobody matches.
-
-        `method` says what answered: `rule`, `model` (probabilities that add up to one), `lexical/1` or `lsa/1` (cosines), or the
-        method of a registered scorer; `last_error` why that was not believed. `label` is the class the person is labelled with.
-
-        Example:
-            >>> db.predict("interest_cohort", text="trail running, alpine huts").cohort
-        """
-        if text is None or identifier is not None or ids:
-            identifier = _identifier("predict", identifier, ids)
-        found = self._call("predict", predictor=predictor, identifier=identifier, text=text, top_k=top_k)
-        return None if found is None else Prediction(found)
-
-    def register_scorer(
-        self, predictor: str, scorer: Callable[[list[str], list[dict[str, Any]]], object] | None, *, method: str = "scorer",
-        attempts: int = 5, pause_seconds: float = 0.2,
-    ) -> None:  # fmt: skip
-        """Lets a callable speak for the described cohorts of a predictor while this process has the store open.
-
-        `train` asks it about every text of the store that has no answer yet and keeps the answers; `predict` asks it about a
-        text without a kept answer. An exception, or an answer of another shape, is asked for again with growing pauses; then
-        likeness of words answers, and `last_error` says why.
-
-        Args:
-            scorer: `(texts, cohorts) -> [{"cohort": name or None, "score": 0 to 1}, ...]`, one for each text, or JSON text of
-                it; `cohorts` are dicts of `cohort`, `description` and `keywords`. None takes the scorer away.
-            method: its name and version, which are kept with each score.
-            attempts: how often a batch of texts is asked about at most.
-            pause_seconds: the first pause between attempts; each further one is twice as long.
-
-        Raises:
-            NotFoundError: no such predictor.
-            InvalidError: a predictor without described cohorts.
-
-        Example:
-            >>> db.register_scorer("taste", lambda texts, cohorts: ask_my_model(texts, cohorts), method="my-model/3")
-        """
-        self._store.register_scorer(predictor, scorer, method, attempts, pause_seconds)
-
-    def cohort_members(self, predictor: str, cohort: str, *, limit: int | None = None, after: str | None = None) -> Frame:
-        """The people of a cohort, highest score first, with the method that scored each and the class each is labelled with."""
-        return self._frame("cohort_members", predictor=predictor, cohort=cohort, limit=limit, after=after)
-
-    def models(self, predictor: str | None = None) -> Any:
-        """The trained models, newest last, each with its version and report."""
-        return self._call("models", predictor=predictor)
-
-    def evaluate(self, predictor: str, *, folds: int | None = None, split: str | None = None) -> Any:
-        """Judges a predictor on the facts of now; stores nothing.
-
-        A cohort predictor on labelled profiles that each model did not see: accuracy, precision, recall and F1 by class,
-        confusion, log loss, Brier, reliability. A propensity predictor on its latest instant, beside the trivial rule.
-
-        Args:
-            folds: how many; 5 by default.
-            split: "stratified" spreads the classes evenly; "time" learns from people seen earlier and tests on later ones.
-        """
-        return self._call("evaluate", predictor=predictor, folds=folds, split=split)
-
-    def explain_prediction(
-        self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, cohort: str | None = None,
-        top_k: int | None = None, **ids: Any,
-    ) -> Any:  # fmt: skip
-        """Why a person or a text has its score: `intercept` and `contributions` add up to the `logit` (of described cohorts to
-        the likeness).
-
-        Args:
-            cohort: the class to explain; the most probable one by default.
-            top_k: keeps the strongest contributions.
-        """
-        if text is None or identifier is not None or ids:
-            identifier = _identifier("explain_prediction", identifier, ids)
-        return self._call(
-            "explain_prediction", predictor=predictor, identifier=identifier, text=text, cohort=cohort, top_k=top_k
-        )
-
-    def drift(self, predictor: str) -> Any:
-        """How far what the model sees now has moved from what it was trained on, column by column.
-
-        Up to 1000 reference rows by a test (Kolmogorov-Smirnov of numbers, chi-square of categories; drifted at p < 0.05), beyond
-        by a distance (Wasserstein in standard deviations, Jensen-Shannon; drifted from 0.1), with the population stability index
-        beside it; of texts also the vocabulary and the share of unknown terms.
-        """
-        return self._call("drift", predictor=predictor)
-
-    def similar(
-        self, identifiers: Iterable[Identifier], *, k: int | None = None, predictor: str | None = None, embedding: str | None = None
-    ) -> Frame:
-        """The people most like some others, the nearest first, compared exactly; a look-alike audience of several seeds.
-
-        Args:
-            identifiers: one dict with one key for each seed.
-            k: how many; 10 by default.
-            predictor: compares the texts of this cohort predictor.
-            embedding: compares the numbers in this trait instead.
-        """
-        return self._frame("similar", identifiers=list(identifiers), k=k, predictor=predictor, embedding=embedding)
-
-    def activate_model(self, predictor: str, version: int | None = None) -> ModelReport:
-        """Puts an older version of a model back, or the one before the latest, as a new version with the same content."""
-        return ModelReport(self._call("activate_model", predictor=predictor, version=version))
-
-    def export_model(self, predictor: str, version: int | None = None, *, min_df: int | None = None) -> bytes:
-        """A model in its versioned, checked format: the latest version, or one.
-
-        Args:
-            min_df: terms of fewer documents stay behind, because a rare word may name a person; 5 by default.
-        """
-        text: str = self._call("export_model", predictor=predictor, version=version, min_df=min_df)
-        return base64.b64decode(text)
-
-    def import_model(self, predictor: str, data: bytes | str) -> ModelReport:
-        """Takes in a model that `export_model` gave, here or elsewhere, as the next version.
-
-        Args:
-            data: the bytes, or their base64 text as other languages may hand it on.
-
-        Raises:
-            CorruptError: damaged bytes.
-            IncompatibleError: bytes of something else, or of another format.
-            InvalidError: a model of another task or other features.
-        """
-        text = data if isinstance(data, str) else base64.b64encode(data).decode("ascii")
-        return ModelReport(self._call("import_model", predictor=predictor, data=text))
 
     # Activating
 
@@ -586,7 +438,7 @@ class Cdp(IdentityVerbs):
         Example:
             >>> db.decide("checkout", user_id="14646", event={"event": "Order Completed", "properties": {"amount": 120}})
         """
-        identifier = _identifier("decide", identifier, ids)
+        identifier = one_identifier("decide", identifier, ids)
         return Decision(self._call("decide", policy=policy, identifier=identifier, event=event, as_of=as_of))
 
     def export(
@@ -640,14 +492,14 @@ class Cdp(IdentityVerbs):
         """
         return Receipt(
             self._call(
-                "consent", identifier=_identifier("consent", identifier, ids), purpose=purpose, channel=channel, status=status,
+                "consent", identifier=one_identifier("consent", identifier, ids), purpose=purpose, channel=channel, status=status,
                 timestamp=timestamp, message_id=message_id,
             )
         )  # fmt: skip
 
     def consents(self, identifier: Identifier | None = None, *, as_of: AsOf | None = None, **ids: Any) -> Any:
         """The consent state of a person at an instant."""
-        return self._call("consents", identifier=_identifier("consents", identifier, ids), as_of=as_of)
+        return self._call("consents", identifier=one_identifier("consents", identifier, ids), as_of=as_of)
 
     # Looking after the store
 
@@ -671,26 +523,9 @@ class Cdp(IdentityVerbs):
         """The version of the core and of the file format."""
         return self._call("version")
 
-    def _frame(self, verb: str, **request: Any) -> Frame:
-        frame: Frame = self._call(verb, **request)
-        return frame
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-
 def _first(argument: str | Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, str | None]:
     # The first argument of a collecting verb is a name, or a whole Segment message.
     return (argument, None) if isinstance(argument, Mapping) else (None, argument)
-
-
-def _identifier(verb: str, identifier: Identifier | None, ids: dict[str, Any]) -> Identifier:
-    given = ([identifier] if identifier is not None else []) + ([ids] if ids else [])
-    if len(given) == 1 and isinstance(given[0], Mapping) and len(given[0]) == 1:
-        return given[0]
-    raise InvalidError(f"{verb} takes exactly one identifier", f'for example {verb}(..., user_id="14646") or {{"user_id": "14646"}}')
 
 
 def _read_definitions(path: Path) -> list[Any]:
