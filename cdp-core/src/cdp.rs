@@ -25,6 +25,7 @@ mod queue;
 mod release;
 mod score;
 mod segment;
+mod shortfalls;
 mod similar;
 mod snapshot;
 mod somebody;

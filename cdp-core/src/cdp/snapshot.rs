@@ -103,6 +103,14 @@ impl<'a> Snapshot<'a> {
         ProfileId::from_be_bytes(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
     }
 
+    /// The first of the nodes of a person: the one named earliest, then by priority, then by value.
+    pub(super) fn first_node(&self, nodes: &[u32]) -> u32 {
+        match nodes {
+            [only] => *only,
+            nodes => nodes.iter().copied().min_by_key(|node| self.node_order(*node)).unwrap_or(0),
+        }
+    }
+
     /// What orders people and nodes: (first named at, priority, type, value).
     pub(super) fn node_order(&self, node: u32) -> (Timestamp, u32, &'a str, &'a str) {
         let (identifier_type, value) = self.memory.node(node);

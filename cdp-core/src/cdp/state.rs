@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::memberships::Memberships;
 use super::observe;
 use super::profile_ids::ProfileIds;
+use super::shortfalls::Shortfalls;
 use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
@@ -35,6 +36,7 @@ pub(super) struct State {
     pub(super) decisions: Arc<Decisions>,
     pub(super) probable: Arc<ProbableLinks>,
     pub(super) memberships: Memberships,
+    pub(super) shortfalls: Shortfalls,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: ProfileIds,
 }
@@ -108,6 +110,7 @@ impl State {
             decisions: Arc::default(),
             probable: Arc::default(),
             memberships: Memberships::default(),
+            shortfalls: Shortfalls::default(),
             models,
             profile_ids: ProfileIds::default(),
         })
@@ -131,6 +134,7 @@ impl State {
         self.decisions = folded.decisions;
         self.probable = folded.probable;
         self.memberships.apply(folded.memberships);
+        self.shortfalls.apply(folded.shortfalls);
         if let Some(models) = folded.models {
             self.models = models;
         }
@@ -238,6 +242,8 @@ impl State {
         self.partition.fold(partition);
         self.decisions = decisions;
         self.probable = probable;
+        // Who wrote these facts knows what is lacking now.
+        self.shortfalls = Shortfalls::default();
         if let Some(memberships) = loaded {
             self.memberships = memberships;
         }

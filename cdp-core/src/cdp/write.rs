@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::memberships::MembershipChanges;
+use super::shortfalls::ShortfallChanges;
 use super::snapshot::Snapshot;
 use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
@@ -31,6 +32,7 @@ pub(super) struct Writing<'w> {
     pub(super) memory: Overlay,
     pub(super) partition: PartitionOverlay,
     pub(super) memberships: MembershipChanges,
+    pub(super) shortfalls: ShortfallChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
     log: Option<LogWriter<'w>>,
@@ -63,6 +65,7 @@ pub(super) struct Folded {
     pub(super) decisions: Arc<Decisions>,
     pub(super) probable: Arc<ProbableLinks>,
     pub(super) memberships: MembershipChanges,
+    pub(super) shortfalls: ShortfallChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
@@ -118,6 +121,7 @@ impl<'w> Writing<'w> {
             memory: state.memory.overlay(),
             partition: state.partition.overlay(),
             memberships: MembershipChanges::default(),
+            shortfalls: ShortfallChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             log: None,
@@ -363,6 +367,7 @@ impl<'w> Writing<'w> {
             decisions: self.decisions,
             probable: self.probable,
             memberships: self.memberships,
+            shortfalls: self.shortfalls,
             models,
         })))
     }

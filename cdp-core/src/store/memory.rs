@@ -617,6 +617,12 @@ impl<'a> MemoryView<'a> {
         firsts
     }
 
+    /// The numbers of the names of the events of a node that this transaction has added.
+    pub(crate) fn added_events(&self, node: u32) -> impl Iterator<Item = u32> {
+        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+        added.into_iter().flat_map(|added| added.events.iter().map(|entry| entry.event))
+    }
+
     /// Adds everything that the log says about a node.
     pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
         let mut merged = Annex::default();
