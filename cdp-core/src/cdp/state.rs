@@ -140,8 +140,8 @@ impl State {
         }
     }
 
-    pub(super) fn standing(&self, meta: &Meta) -> Standing {
-        match self.meta.revision.cmp(&meta.revision) {
+    pub(super) fn standing(&self, revision: i64) -> Standing {
+        match self.meta.revision.cmp(&revision) {
             Ordering::Equal => Standing::Level,
             Ordering::Greater => Standing::Ahead,
             Ordering::Less => Standing::Behind,
