@@ -1,0 +1,56 @@
+//! The beginnings of nodes, which RAM has of every node: who they are called after, and what they can never have done.
+//!
+//! It takes what messages say of a node and leaves the earliest of it, and one word of bits for the names of its events. It
+//! never forgets: a fact only adds to it.
+
+use crate::records::Timestamp;
+use crate::store::node_facts::NodeFacts;
+
+/// The beginnings of a node: when it was first named, its first message, and which events it has ever had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Firsts {
+    named_at_ms: i64,
+    sequence: u64,
+    events: u64,
+}
+
+impl Default for Firsts {
+    fn default() -> Firsts {
+        Firsts { named_at_ms: i64::MAX, sequence: u64::MAX, events: 0 }
+    }
+}
+
+/// The bit of an event name; two names may share one, so a bit that is set is a hint, and one that is not is certain.
+pub(crate) fn event_bit(event: u32) -> u64 {
+    1 << (event % u64::BITS)
+}
+
+impl Firsts {
+    /// When a message first named the node.
+    pub(crate) fn named_at(&self) -> Option<Timestamp> {
+        (self.named_at_ms != i64::MAX).then(|| Timestamp::from_millis(self.named_at_ms))
+    }
+
+    /// The least sequence of a message of its own.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        (self.sequence != u64::MAX).then_some(self.sequence)
+    }
+
+    /// The bits of the names of all its events, see [`event_bit`].
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Takes in an instant at which the node was named, a message of its own, and the bits of names of events.
+    pub(super) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
+        self.named_at_ms = self.named_at_ms.min(named_at.map_or(i64::MAX, Timestamp::millis));
+        self.sequence = self.sequence.min(sequence.unwrap_or(u64::MAX));
+        self.events |= events;
+    }
+
+    /// Takes in what a part of the log says about the node.
+    pub(super) fn include_facts(&mut self, facts: &NodeFacts) {
+        let events = facts.events.iter().fold(0, |bits, entry| bits | event_bit(entry.event));
+        self.include(facts.first_named_at, facts.first_sequence(), events);
+    }
+}

@@ -1,0 +1,255 @@
+//! Reading RAM as one transaction sees it: the committed state and what the transaction has added.
+//!
+//! It takes numbers of nodes, names and words and leaves what they stand for, timelines, and columns of events. It never
+//! changes either part.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Firsts, Memory, Overlay};
+use crate::error::{Error, Result};
+use crate::records::{Path, Timestamp, Value};
+use crate::rules::TimelineEvent;
+use crate::store::columns::Columns;
+use crate::store::facts::Facts;
+use crate::store::gathered::{FROZEN_ROW, Gathered};
+use crate::store::node_facts::{Annex, EventEntry, EventProperties, NodeFacts};
+use crate::store::runs::Block;
+
+/// Property columns that only one query asks for; built from the log.
+#[derive(Debug)]
+pub(crate) struct ExtraColumns {
+    columns: Columns,
+    // The row of each message, by its sequence less one.
+    rows: Vec<u32>,
+}
+
+impl ExtraColumns {
+    pub(crate) fn new(paths: Vec<Path>) -> ExtraColumns {
+        ExtraColumns { columns: Columns::new(Arc::from(paths)), rows: Vec::new() }
+    }
+
+    /// The properties of the event with this sequence, which is greater than those before.
+    pub(crate) fn push(&mut self, sequence: u64, properties: &EventProperties<'_>) {
+        let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
+        self.rows.resize(place, 0);
+        self.rows.push(self.columns.n_rows());
+        self.columns.push(properties.json());
+    }
+
+    pub(in crate::store) fn get(&self, path: &Path, sequence: u64) -> Option<Option<&Value>> {
+        let column = self.columns.column_of(path)?;
+        let place = usize::try_from(sequence).ok()?.checked_sub(1)?;
+        Some(self.rows.get(place).and_then(|row| self.columns.get(column, *row)))
+    }
+}
+
+/// The state as one transaction sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct MemoryView<'a> {
+    base: &'a Memory,
+    overlay: Option<&'a Overlay>,
+    extra: Option<&'a ExtraColumns>,
+}
+
+impl<'a> MemoryView<'a> {
+    pub(super) fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
+        MemoryView { base, overlay, extra: None }
+    }
+
+    /// The same state with more columns.
+    pub(crate) fn with_extra(self, extra: &'a ExtraColumns) -> MemoryView<'a> {
+        MemoryView { extra: Some(extra), ..self }
+    }
+
+    /// The name of a number.
+    pub(crate) fn name(&self, id: u32) -> &'a str {
+        self.base.names.text(id).or_else(|| self.overlay?.names.text(id)).unwrap_or("")
+    }
+
+    /// The text of a word.
+    pub(in crate::store) fn word(&self, id: u32) -> Option<&'a str> {
+        self.base.words.text(id).or_else(|| self.overlay?.words.text(id))
+    }
+
+    /// The number of a name.
+    pub(crate) fn name_id(&self, name: &str) -> Option<u32> {
+        self.base.names.id(name).or_else(|| self.overlay?.names.id(name))
+    }
+
+    /// The messages that may have this source and id, for the caller to confirm.
+    pub(crate) fn message_candidates(&self, facts: Facts<'_>, source: u32, message_id: &str) -> Result<Vec<u64>> {
+        self.base.keys.candidates(facts, self.overlay.map(|overlay| &overlay.keys), source, message_id)
+    }
+
+    /// How many keys of messages are committed.
+    pub(crate) fn n_message_keys(&self) -> u64 {
+        self.base.keys.len()
+    }
+
+    /// The node of an identifier.
+    pub(crate) fn node_id(&self, identifier_type: &str, value: &str) -> Option<u32> {
+        let identifier_type = self.name_id(identifier_type)?;
+        let added = || self.overlay?.nodes.find(identifier_type, value).map(|place| self.base.n_nodes() + place);
+        self.base.nodes.find(identifier_type, value).or_else(added)
+    }
+
+    /// The number of the name of a node's identifier type; names begin at 1.
+    pub(crate) fn node_type(&self, node: u32) -> u32 {
+        self.identifier(node).map_or(0, |(identifier_type, _)| identifier_type)
+    }
+
+    /// The identifier of a node: type and value.
+    pub(crate) fn node(&self, node: u32) -> (&'a str, &'a str) {
+        self.identifier(node).map_or(("", ""), |(identifier_type, value)| (self.name(identifier_type), value))
+    }
+
+    fn identifier(&self, node: u32) -> Option<(u32, &'a str)> {
+        match node.checked_sub(self.base.n_nodes()) {
+            None => self.base.nodes.get(node),
+            Some(place) => self.overlay?.nodes.get(place),
+        }
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn n_nodes(&self) -> u32 {
+        self.base.n_nodes() + self.overlay.map_or(0, |overlay| overlay.nodes.len())
+    }
+
+    /// The beginnings of a node.
+    pub(crate) fn firsts(&self, node: u32) -> Firsts {
+        let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
+        if let Some(added) = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node)) {
+            firsts.include_facts(added);
+        }
+        firsts
+    }
+
+    /// The numbers of the names of the events of a node that this transaction has added.
+    pub(crate) fn added_events(&self, node: u32) -> impl Iterator<Item = u32> {
+        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+        added.into_iter().flat_map(|added| added.events.iter().map(|entry| entry.event))
+    }
+
+    /// Adds everything that the log says about a node; the events at once.
+    pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
+        gathered.add_node(node, self.base.runs.read(facts.0, node, None)?);
+        self.layers(node).for_each(|(layer, tag)| gathered.add_layer(layer, tag));
+        Ok(())
+    }
+
+    /// Everything but events about each node that was gathered, in that order.
+    pub(crate) fn annexes(&self, gathered: &Gathered) -> Result<Vec<(u32, Annex)>> {
+        let merge = |in_runs: Result<(u32, Annex)>| {
+            let (node, mut merged) = in_runs?;
+            self.layers(node).for_each(|(layer, _)| layer.add_rest_to(&mut merged));
+            merged.sort();
+            Ok((node, merged))
+        };
+        gathered.annexes_in_runs().map(merge).collect()
+    }
+
+    /// What RAM says about a node, the oldest first, and the mark of its rows.
+    fn layers(&self, node: u32) -> impl Iterator<Item = (&'a NodeFacts, u64)> {
+        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+        let frozen = self.base.frozen.as_ref().and_then(|frozen| frozen.get(node));
+        let layers = [(frozen, FROZEN_ROW), (self.base.tail.facts.get(&node), 0), (added, 0)];
+        layers.into_iter().filter_map(|(layer, tag)| Some((layer?, tag)))
+    }
+
+    /// The value of a property of a gathered event; `None` for null and absent.
+    pub(crate) fn property<'g>(
+        &self,
+        gathered: &'g Gathered,
+        event: &TimelineEvent,
+        path: &Path,
+    ) -> Option<Cow<'g, Value>>
+    where
+        'a: 'g,
+    {
+        if let Some(found) = self.extra.and_then(|extra| extra.get(path, event.sequence)) {
+            return found.map(Cow::Borrowed);
+        }
+        let column = self.base.tail.columns.column_of(path)?;
+        if let Some((block, row)) = gathered.block(event.row) {
+            return block.value(column, row);
+        }
+        let row = (event.row & u64::from(u32::MAX)) as u32;
+        if event.row & FROZEN_ROW != 0 {
+            return self.base.frozen.as_ref()?.columns.get(column, row).map(Cow::Borrowed);
+        }
+        let committed = self.base.tail.columns.n_rows();
+        match (self.overlay, row.checked_sub(committed)) {
+            (Some(overlay), Some(row)) => overlay.tail.columns.get(column, row).map(Cow::Borrowed),
+            _ => self.base.tail.columns.get(column, row).map(Cow::Borrowed),
+        }
+    }
+
+    /// The property columns of some paths.
+    pub(in crate::store) fn columns_of(&self, paths: &[Path]) -> Result<Vec<usize>> {
+        let columns = paths.iter().map(|path| self.base.tail.columns.column_of(path));
+        columns.collect::<Option<_>>().ok_or_else(|| Error::internal("the store has no column for a property"))
+    }
+
+    /// Visits every block of every run, past the cache.
+    pub(in crate::store) fn visit_run_blocks(&self, facts: Facts<'_>, mut visit: impl FnMut(&Block)) -> Result<()> {
+        for run in self.base.runs.runs() {
+            self.base.runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
+                visit(block);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Visits the events in RAM: of each layer the entries by node, with rows of the columns that come with them.
+    pub(in crate::store) fn visit_tails(
+        &self,
+        mut visit: impl FnMut(&mut dyn Iterator<Item = (u32, EventEntry)>, &Columns),
+    ) {
+        if let Some(frozen) = &self.base.frozen {
+            let mut entries =
+                frozen.nodes().iter().flat_map(|(node, facts)| facts.events.iter().map(|entry| (*node, *entry)));
+            visit(&mut entries, &frozen.columns);
+        }
+        let committed = self.base.tail.columns.n_rows();
+        let layers = [(Some(&self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
+        for (tail, first_row) in layers {
+            if let Some(tail) = tail {
+                let mut entries = tail.facts.iter().flat_map(|(node, facts)| {
+                    facts.events.iter().map(|entry| (*node, EventEntry { row: entry.row - first_row, ..*entry }))
+                });
+                visit(&mut entries, &tail.columns);
+            }
+        }
+    }
+
+    /// Calls `visit` with the node and event number (0: no event) of every committed message in `(after, up_to]`.
+    pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32)) {
+        self.base.times.visit(after, up_to, visit);
+    }
+
+    /// Those of the paths for which there is no column.
+    pub(crate) fn missing_columns(&self, paths: &[Path]) -> Vec<Path> {
+        paths.iter().filter(|path| self.base.tail.columns.column_of(path).is_none()).cloned().collect()
+    }
+
+    /// The identifier types of the nodes there are.
+    pub(crate) fn node_types(&self) -> BTreeSet<&'a str> {
+        let added = self.overlay.into_iter().flat_map(|overlay| overlay.nodes.iter());
+        let ids: BTreeSet<u32> =
+            self.base.nodes.iter().chain(added).map(|(identifier_type, _)| identifier_type).collect();
+        ids.into_iter().map(|id| self.name(id)).collect()
+    }
+
+    /// The greatest occurred_at of any message.
+    pub(crate) fn greatest_occurred_at(&self) -> Option<Timestamp> {
+        self.base.greatest_occurred_at.max(self.overlay.and_then(|overlay| overlay.greatest_occurred_at))
+    }
+
+    /// The last message that is seen.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.overlay.map_or(self.base.sequence, |overlay| overlay.sequence)
+    }
+}
