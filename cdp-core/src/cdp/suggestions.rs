@@ -112,7 +112,7 @@ impl Cdp {
     /// `{records, labels, verdict, true_pairs, kept_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
     pub fn evaluate_links(&self, labels: &[Value]) -> Result<Value> {
         let (compared, linkage, _) = self.compared()?;
-        let links = link_rows(&compared, &linkage, 0)?;
+        let links = link_rows(&compared, &linkage, 0)?.links;
         let row_of = |identifier: &Value| -> Result<Option<String>> {
             let identifier = super::Identifier::from_value(identifier)?;
             let node = self.read(|snapshot| snapshot.node_of(&identifier))?;
@@ -188,8 +188,13 @@ fn read_cursor(text: &str) -> Result<(f64, &str)> {
 fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<Frame> {
     let (mut profiles, mut ids) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for link in links {
-        for (place, node) in [link.node, link.other].into_iter().enumerate() {
-            let person = snapshot.person(node, Timestamp::MAX)?;
+        let mut people = Vec::new();
+        for node in [link.node, link.other] {
+            people.push(snapshot.person(node, Timestamp::MAX)?);
+        }
+        // Whichever node has the smaller number: who was named first stands first.
+        people.sort_by_key(|person| person.as_ref().map(|person| person.order()));
+        for (place, person) in people.into_iter().enumerate() {
             let id = person.as_ref().map(|person| person.profile_id());
             let named = person.as_ref().map(|person| person.ids_value(Timestamp::MAX).to_json());
             if let (Some(profiles), Some(ids)) = (profiles.get_mut(place), ids.get_mut(place)) {

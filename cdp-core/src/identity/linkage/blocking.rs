@@ -188,6 +188,15 @@ fn unusual_keys<S: Slots>(rule: u8, record: &S, mut emit: impl FnMut(u64)) {
     }
 }
 
+/// The keys of a record as the store keeps them, each with its rule, in order and each once.
+pub(crate) fn stored_keys<S: Slots>(record: &S) -> Vec<(i64, u8)> {
+    let mut keys = Vec::new();
+    keys_of(record, |rule, key| keys.push((stored_key(rule, key), rule)));
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// A key as the store keeps it: six bytes, those of one rule together.
 pub(crate) fn stored_key(rule: u8, key: u64) -> i64 {
     i64::from(rule) << HASH_BITS | (key >> (u64::BITS - HASH_BITS)) as i64

@@ -154,9 +154,8 @@ impl LinkageIndex {
         members_of: impl Fn(u64) -> M,
     ) -> Vec<GroupCandidate> {
         let asked = self.asked(record);
-        let weight_of = |id: u64| {
-            Ok::<Option<f64>, Infallible>(self.rows.get(&id).map(|row| self.weight(record, &asked, *row)))
-        };
+        let weight_of =
+            |id: u64| Ok::<Option<f64>, Infallible>(self.rows.get(&id).map(|row| self.weight(record, &asked, *row)));
         let Ok(found) = self.resolver.groups(&self.candidates(record), group_of, members_of, weight_of);
         found
     }

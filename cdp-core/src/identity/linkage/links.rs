@@ -87,6 +87,11 @@ impl Links {
         &self.labels
     }
 
+    /// The parsed records, by rows.
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The pairs that were kept with their weights, by rows.
     pub fn pair_weights(&self) -> &[(u32, u32, f64)] {
         &self.pairs

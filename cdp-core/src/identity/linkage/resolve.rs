@@ -158,12 +158,8 @@ impl Resolver {
     pub(crate) fn candidates(&self, weighed: impl IntoIterator<Item = (u64, f64)>) -> Vec<Candidate> {
         let least = Links::least_weight(&self.thresholds);
         let likely = weighed.into_iter().filter(|(_, weight)| *weight >= least);
-        let candidate = |(id, weight)| Candidate {
-            id,
-            weight,
-            probability: probability(weight),
-            band: self.band(weight),
-        };
+        let candidate =
+            |(id, weight)| Candidate { id, weight, probability: probability(weight), band: self.band(weight) };
         let mut found: Vec<Candidate> = likely.map(candidate).collect();
         found.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id)));
         found
