@@ -261,8 +261,8 @@ impl Writing<'_> {
         self.facts.put_linkage_record(profile.node, profile.since, &bytes.0)
     }
 
-    /// The records that are one person with the one asked about: those of the groups of probable links that it fits in the
-    /// mean, the best first, and of others only what fits them all.
+    /// The records that are one person with the one asked about: those of the groups of probable links in which it is sure of
+    /// one record and fits them all in the mean as clusters do, the best first, each with those before.
     fn joined(
         &self,
         node: u32,
@@ -288,7 +288,7 @@ impl Writing<'_> {
         let found = resolver.groups(&sure, group_of, members_of, weight_of)?;
         let mut joined: BTreeSet<u32> = BTreeSet::new();
         let mut apart = apart.clone();
-        for group in found.into_iter().filter(|group| group.band == Band::Auto) {
+        for group in found.into_iter().filter(|group| resolver.is_cluster(group.weight)) {
             let members: BTreeSet<u32> = members_of(group.group).iter().map(|id| *id as u32).collect();
             if !apart.is_disjoint(&members) || !self.fits(&joined, &members, question)? {
                 continue;
@@ -322,7 +322,7 @@ impl Writing<'_> {
                 mean.add(question.resolver.weight(&own, &asked, &other.texts()?));
             }
         }
-        Ok(mean.of().is_some_and(|weight| question.resolver.band(weight) == Band::Auto))
+        Ok(mean.of().is_some_and(|mean| question.resolver.is_cluster(mean)))
     }
 
     /// The nodes that stand for the profiles which operators keep apart from one of these nodes.

@@ -8,7 +8,7 @@ use super::cluster::MOST;
 use super::compare::{Comparison, pattern_of};
 use super::explain::{PairExplanation, explanation};
 use super::links::{Band, Links, band_of};
-use super::model::{Frequencies, LinkageModel, Weights, probability};
+use super::model::{Frequencies, LinkageModel, Weights, probability, weight_of};
 use super::parsed::{Slot, Slots};
 use super::quality::Verdict;
 use crate::definitions::{LinkageDefinition, LinkageThresholds};
@@ -151,6 +151,11 @@ impl Resolver {
     /// The band of a weight.
     pub(crate) fn band(&self, weight: f64) -> Band {
         band_of(weight, &self.thresholds, self.verdict)
+    }
+
+    /// Whether records of this mean weight to each other are one cluster.
+    pub(crate) fn is_cluster(&self, mean: f64) -> bool {
+        mean >= weight_of(self.thresholds.cluster)
     }
 
     /// Those of these records, given with their weights, that are not clearly refused: the likeliest first, equal ones by
