@@ -403,7 +403,8 @@ fn labelled_people_who_come_one_by_one_are_those_of_a_run() {
     for place in 0..rows.len() {
         let row = &rows[place * 7 % rows.len()];
         let traits = ["first_name", "surname", "dob", "city", "mail"].into_iter().zip(&row[1..6]);
-        let traits = traits.filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.to_owned(), Value::from(*text)));
+        let traits =
+            traits.filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.to_owned(), Value::from(*text)));
         messages.push(Value::object([
             ("type", "identify".into()),
             ("messageId", row[0].into()),

@@ -37,15 +37,28 @@ pub(super) struct ComparedProfiles {
     row_of: HashMap<u32, u32>,
 }
 
+/// Of each value that was asked about, as what it is compared, if it is.
+pub(super) type FoundRoles = HashMap<ComparedValue, Option<ColumnRole>>;
+
 /// Which values are compared as what: what the definition says, then the usual names.
 pub(super) struct Roles<'d> {
     linkage: &'d ProfileLinkage,
-    found: HashMap<ComparedValue, Option<ColumnRole>>,
+    found: FoundRoles,
 }
 
 impl<'d> Roles<'d> {
     pub(super) fn of(linkage: &'d ProfileLinkage) -> Roles<'d> {
         Roles { linkage, found: HashMap::new() }
+    }
+
+    /// The same where some were found before.
+    pub(super) fn knowing(linkage: &'d ProfileLinkage, found: FoundRoles) -> Roles<'d> {
+        Roles { linkage, found }
+    }
+
+    /// What was found.
+    pub(super) fn into_found(self) -> FoundRoles {
+        self.found
     }
 
     pub(super) fn role(&mut self, value: &ComparedValue) -> Option<ColumnRole> {

@@ -1,8 +1,8 @@
 //! A run of probabilistic linkage over the profiles of the store: train, compare, suggest, and link where the definition
 //! allows it and the model may be trusted.
 //!
-//! It takes the known profiles of a snapshot and leaves a model, suggestions and probable links, which replace those of the
-//! run before. It never outranks an operator, and never links with a model that is not judged green.
+//! It takes the known profiles of a snapshot and leaves a model, suggestions and probable links, which replace those found
+//! before, and what single profiles are compared with from then on. It never outranks an operator, and never links with a model that is not judged green.
 
 use std::collections::BTreeMap;
 
@@ -62,8 +62,11 @@ impl Cdp {
     /// Finds profiles that are probably one person by what their traits and identifiers say, as the `linkage` part of the
     /// identity definition has it: trains a model without labels, scores, and keeps pairs from the review threshold on as
     /// suggestions. With `auto_link`, and if the model is judged green, pairs from the auto threshold on become links of
-    /// class `probable`, within the limits of profiles. What an earlier run found is replaced; a run over the same facts
+    /// class `probable`, within the limits of profiles. What was found before is replaced; a run over the same facts
     /// changes nothing.
+    ///
+    /// Unless the definition says `"live": false`, the run leaves its records and blocking keys in the file, and from then on
+    /// each transaction compares the profiles that it changes, with the model of this run.
     ///
     /// Gives `{model_version, verdict, reasons, records, suggestions, links, added, removed, columns, quality}`. Trains
     /// without any lock; cost grows with profiles and with pairs that share something. Fails with `Invalid` without a
@@ -104,6 +107,7 @@ fn found<'r>(
     let links = &run.links;
     let may_link = linkage.auto_link && links.quality().verdict == Verdict::Green;
     let label = |row: u32| links.labels().get(row as usize);
+    let explain = links.explainer();
     let mut pairs = Vec::new();
     for (left, right, weight) in links.pair_weights() {
         let (left, right) = (*left.min(right), *left.max(right));
@@ -124,7 +128,7 @@ fn found<'r>(
             // Where operators keep somebody apart, not every likely pair can stand together.
             is_link: may_link && band == Band::Auto && label(left) == label(right),
         };
-        pairs.push(((left, right), (link, parts_of(&links.explain_rows(left, right)))));
+        pairs.push(((left, right), (link, parts_of(&explain(left, right)))));
     }
     pairs.sort_unstable_by_key(|(rows, _)| *rows);
     let columns = compared.columns.iter().map(|(value, role)| (compared_name(value), Value::from(role.as_str())));

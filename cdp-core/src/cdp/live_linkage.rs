@@ -1,10 +1,10 @@
 //! What a run of linkage leaves so that single profiles are compared as they come: a model at work, and how profiles become the
 //! records that it was trained on. Read from the file with the state; the model itself only when the first profile asks.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::compare_profiles::{Column, ComparedProfile, compared_name};
-use crate::definitions::{Catalog, ColumnRole, ComparedValue};
+use super::compare_profiles::{Column, ComparedProfile, FoundRoles, Roles, compared_name};
+use crate::definitions::{Catalog, ColumnRole, ComparedValue, ProfileLinkage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::linkage::{LinkageModel, Reading, RecordBytes, Resolver, Verdict};
 use crate::records::Value;
@@ -17,7 +17,11 @@ pub(super) struct LiveLinkage {
     reading: Reading,
     verdict: Verdict,
     resolver: OnceLock<Resolver>,
+    found_roles: Mutex<FoundRoles>,
 }
+
+// Whoever invents names of traits must not fill the memory.
+const MOST_ROLES: usize = 10_000;
 
 impl LiveLinkage {
     /// As the file has it; `known` if that is the same. `None` where the definition or a run that is yet to come says so.
@@ -46,6 +50,7 @@ impl LiveLinkage {
             verdict: Verdict::parse(&stored.verdict).ok_or_else(damaged)?,
             stored,
             resolver: OnceLock::new(),
+            found_roles: Mutex::default(),
         })))
     }
 
@@ -82,6 +87,19 @@ impl LiveLinkage {
         let bytes = facts.linkage_model_bytes(self.stored.model)?.ok_or_else(missing)?;
         let model = LinkageModel::from_bytes(&bytes)?;
         Ok(self.resolver.get_or_init(|| Resolver::new(model, self.verdict, &linkage)))
+    }
+
+    /// Which values are compared as what, with what earlier transactions found; [`LiveLinkage::keep_roles`] takes them back.
+    pub(super) fn roles<'d>(&self, linkage: &'d ProfileLinkage) -> Roles<'d> {
+        let mut found = self.found_roles.lock().unwrap_or_else(PoisonError::into_inner);
+        Roles::knowing(linkage, std::mem::take(&mut *found))
+    }
+
+    pub(super) fn keep_roles(&self, roles: Roles<'_>) {
+        let found = roles.into_found();
+        if found.len() <= MOST_ROLES {
+            *self.found_roles.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        }
     }
 
     /// A profile as the model reads it. What no profile of the run had is not compared until the next one.

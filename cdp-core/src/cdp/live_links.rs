@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
 
-use super::compare_profiles::{ComparedProfile, Roles};
-use super::link_profiles::parts_of;
+use super::compare_profiles::ComparedProfile;
+use super::link_profiles::{no_linkage, parts_of};
 use super::live_linkage::LiveLinkage;
 use super::snapshot::{Person, Snapshot};
 use super::write::Writing;
@@ -69,11 +69,10 @@ impl Writing<'_> {
     /// the transaction has changed what is compared.
     pub(super) fn compare_anew(&mut self, mut touched: Vec<(u64, u32)>) -> Result<()> {
         let Some(live) = self.live.clone() else { return Ok(()) };
-        {
-            let snapshot = self.snapshot();
-            let mut roles = Roles::of(snapshot.linkage()?);
-            touched.extend(self.memory.rewritten(&self.state.memory, |name, value| roles.compare_trait(name, value)));
-        }
+        let catalog = self.catalog.clone();
+        let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
+        touched.extend(self.memory.rewritten(&self.state.memory, |name, value| roles.compare_trait(name, value)));
+        live.keep_roles(roles);
         touched.extend(self.partition.changed().into_iter().map(|node| (u64::MAX, node)));
         let mut rows = Rows::default();
         self.compare_nodes(&live, touched, &mut rows)?;
@@ -106,7 +105,7 @@ impl Writing<'_> {
         touched.sort_unstable();
         let catalog = self.catalog.clone();
         let resolver = live.resolver(self.facts, &catalog)?;
-        let anew = self.profiles_of(&touched)?;
+        let anew = self.profiles_of(live, &touched)?;
         let mut is_joined = Vec::with_capacity(anew.len());
         for Anew { nodes, profile } in &anew {
             let standing = profile.as_ref().map(|profile| profile.node);
@@ -132,9 +131,9 @@ impl Writing<'_> {
     }
 
     /// The profiles of these nodes as they stand without any probable link, each once.
-    fn profiles_of(&self, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
+    fn profiles_of(&self, live: &LiveLinkage, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
         let snapshot = self.snapshot();
-        let mut roles = Roles::of(snapshot.linkage()?);
+        let mut roles = live.roles(snapshot.linkage()?);
         let mut but_for_probable = ProfilesBut::new(&snapshot);
         let mut seen: FxHashSet<u32> = FxHashSet::default();
         let mut anew = Vec::new();
@@ -153,6 +152,7 @@ impl Writing<'_> {
             seen.extend(nodes.iter().copied());
             anew.push(Anew { nodes, profile });
         }
+        live.keep_roles(roles);
         Ok(anew)
     }
 

@@ -1,6 +1,6 @@
 //! Likely pairs of profiles for a person to look at, what was decided about them, and why a model found them likely.
 //!
-//! It takes the pairs of the last run of linkage and leaves decisions of operators. It never changes what a run found.
+//! It takes the pairs that linkage found and leaves decisions of operators. It never changes what was found.
 
 use super::Cdp;
 use super::link::Decided;
@@ -57,7 +57,7 @@ impl Snapshot<'_> {
 }
 
 impl Cdp {
-    /// The pairs of profiles that the last run of [`Cdp::link`] found likely and about which nothing is decided, the
+    /// The pairs of profiles that [`Cdp::link`] or a later message found likely and about which nothing is decided, the
     /// likeliest first: `suggestion, weight, probability, model_version`, and of both profiles `a_profile_id, a_ids,
     /// b_profile_id, b_ids` (identifiers as JSON text). `after` is the `next` of the page before.
     pub fn link_suggestions(&self, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {

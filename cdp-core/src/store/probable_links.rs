@@ -92,11 +92,14 @@ impl Facts<'_> {
 
     /// The pairs of a node that hold, in the order of their numbers.
     pub(crate) fn probable_links_of(&self, node: u32) -> Result<Vec<ProbableLink>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM probable_links WHERE node = ?1 AND replaced_at IS NULL
-             UNION ALL SELECT {COLUMNS} FROM probable_links WHERE other = ?1 AND replaced_at IS NULL ORDER BY number"
-        );
-        self.collect(&sql, [node], read_link)
+        let mut links = Vec::new();
+        // Sorted here: to be spared that, SQLite would go through all pairs in order.
+        for end in ["node", "other"] {
+            let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE {end} = ?1 AND replaced_at IS NULL");
+            links.extend(self.collect(&sql, [node], read_link)?);
+        }
+        links.sort_unstable_by_key(|link: &ProbableLink| link.number);
+        Ok(links)
     }
 
     /// The links that hold and have a number above `after`, in order.
