@@ -219,6 +219,7 @@ fn a_transaction_that_fails_leaves_no_record_and_no_link() {
     ingest(&db, &messages[..110]).unwrap();
     run(&db);
     let once = holds(&db);
+    #[expect(clippy::disallowed_methods, reason = "the file must fail, not the library")]
     let elsewhere = rusqlite::Connection::open(&path).unwrap();
     // The last thing that a profile writes.
     let fail = "CREATE TRIGGER fails BEFORE INSERT ON linkage_records BEGIN SELECT RAISE(ABORT, 'no'); END";

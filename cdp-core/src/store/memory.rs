@@ -509,7 +509,7 @@ impl Overlay {
             let named_at = base.view().firsts(*node).named_at();
             let is_named_earlier = added.first_named_at.is_some_and(|at| named_at.is_none_or(|named_at| at < named_at));
             if first.is_some() || is_named_earlier {
-                rewritten.push((first.or(added.first_sequence()).unwrap_or(u64::MAX), *node));
+                rewritten.push((first.or_else(|| added.first_sequence()).unwrap_or(u64::MAX), *node));
             }
         }
         rewritten
