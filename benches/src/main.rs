@@ -28,6 +28,9 @@ mod world;
 
 use arguments::Arguments;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let text: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -27,6 +27,7 @@ mod queue;
 mod release;
 mod score;
 mod segment;
+mod shortfalls;
 mod similar;
 mod snapshot;
 mod somebody;
@@ -133,13 +134,13 @@ impl Cdp {
         let mut work = Some(work);
         loop {
             let answer = self.inner.store.read(|facts| {
-                let meta = facts.meta()?;
-                let standing = self.state().standing(&meta);
+                let revision = facts.revision()?;
+                let standing = self.state().standing(revision);
                 if let Standing::Behind = standing {
-                    self.state_mut().catch_up(facts, &meta)?;
+                    self.state_mut().catch_up(facts, &facts.meta()?)?;
                 }
                 let state = self.state();
-                match state.standing(&meta) {
+                match state.standing(revision) {
                     Standing::Level => work.take().map(|work| work(&Snapshot::of_state(facts, &state))).transpose(),
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.
                     Standing::Ahead | Standing::Behind => Ok(None),
@@ -179,7 +180,7 @@ impl Cdp {
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: crate::store::Facts<'_>| {
             let meta = facts.meta()?;
-            let standing = self.state().standing(&meta);
+            let standing = self.state().standing(meta.revision);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &meta)?;
             }

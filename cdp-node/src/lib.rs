@@ -23,6 +23,9 @@ use napi_derive::napi;
 
 mod scorer;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What JavaScript and a running call tell each other: stop, and how far it is.
 #[derive(Default)]
 pub struct Watch {

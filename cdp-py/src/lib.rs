@@ -12,6 +12,9 @@ mod ml;
 mod store;
 mod values;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The embedded customer data platform, compiled.
 #[pymodule]
 mod _native {

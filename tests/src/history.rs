@@ -155,11 +155,14 @@ pub const DERIVED: &str = r#"[
   {"kind": "audience", "name": "plan_a", "population": "known", "rule": {"trait": "plan", "op": "eq", "value": "a"}},
   {"kind": "audience", "name": "willing", "rule": {"consent": "marketing", "status": "granted"}},
   {"kind": "audience", "name": "reachable", "rule": {"all": [{"identity": "has", "type": "email"}, {"not": {"audience": "busy"}}]}},
+  {"kind": "audience", "name": "keen", "rule": {"all": [{"event": "Bought", "count": {"gte": 3}, "within": "4h"},
+    {"event": "Bought", "agg": "sum", "property": "amount", "op": "gte", "value": 5},
+    {"not": {"event": "Seen", "within": "2h"}}]}},
   {"kind": "audience", "name": "steps", "rule": {"sequence": [{"event": "Seen"}, {"event": "Bought"}], "within": "4h"}}
 ]"#;
 
 /// Every name of an audience in [`DERIVED`].
-pub const AUDIENCES: [&str; 7] = ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "steps"];
+pub const AUDIENCES: [&str; 8] = ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "steps"];
 
 /// The distances at which windows of [`DERIVED`] slide, in slots.
 pub const WINDOWS: [i64; 3] = [2, 3, 4];

@@ -245,8 +245,10 @@ fn timelines_hash(snapshot: &Snapshot<'_>) -> Result<SetHash> {
         for event in &gathered.timeline {
             kept.add(&timeline_hash(node, event.occurred_at, event.sequence, Some(event.event)));
         }
-        for (occurred_at, sequence) in gathered.nodes.iter().flat_map(|(_, facts)| &facts.others) {
-            kept.add(&timeline_hash(node, *occurred_at, *sequence, None));
+        for (occurred_at, sequence) in
+            snapshot.memory.annexes(&gathered)?.into_iter().flat_map(|(_, facts)| facts.others)
+        {
+            kept.add(&timeline_hash(node, occurred_at, sequence, None));
         }
     }
     Ok(kept)

@@ -157,7 +157,7 @@ impl Cdp {
                 for event in &gathered.timeline {
                     *events.entry(snapshot.memory.name(event.event).to_owned()).or_default() += 1;
                 }
-                for (_, facts) in &gathered.nodes {
+                for (_, facts) in snapshot.memory.annexes(&gathered)? {
                     traits.extend(facts.traits.iter().map(|write| write.name.to_string()));
                 }
             }

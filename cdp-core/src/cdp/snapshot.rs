@@ -1,6 +1,7 @@
 //! One moment of the store: facts, timelines, partition and definitions that agree with each other, and the people in it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -101,6 +102,14 @@ impl<'a> Snapshot<'a> {
         hasher.update(&[0]);
         hasher.update(value.as_bytes());
         ProfileId::from_be_bytes(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// The first of the nodes of a person: the one named earliest, then by priority, then by value.
+    pub(super) fn first_node(&self, nodes: &[u32]) -> u32 {
+        match nodes {
+            [only] => *only,
+            nodes => nodes.iter().copied().min_by_key(|node| self.node_order(*node)).unwrap_or(0),
+        }
     }
 
     /// What orders people and nodes: (first named at, priority, type, value).
@@ -223,7 +232,7 @@ impl NodeRules for Snapshot<'_> {
     fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>> {
         let mut gathered = Gathered::default();
         self.memory.gather(self.facts, node, &mut gathered)?;
-        Ok(gathered.nodes.pop().and_then(|(_, facts)| facts.first_identified))
+        Ok(self.memory.annexes(&gathered)?.pop().and_then(|(_, facts)| facts.first_identified))
     }
 
     fn decisions(&self) -> &Decisions {
@@ -241,7 +250,8 @@ impl NodeRules for Snapshot<'_> {
         for node in nodes {
             self.memory.gather(self.facts, *node, &mut gathered)?;
         }
-        let others = gathered.nodes.iter().flat_map(|(_, facts)| facts.others.iter().map(|(_, sequence)| *sequence));
+        let annexes = self.memory.annexes(&gathered)?;
+        let others = annexes.iter().flat_map(|(_, facts)| facts.others.iter().map(|(_, sequence)| *sequence));
         let sequences: Vec<u64> = gathered.timeline.iter().map(|event| event.sequence).chain(others).collect();
         let n_messages = sequences.len();
         let mut evidence = Vec::new();
@@ -288,6 +298,8 @@ const HYPOTHETICAL_NAME: u32 = u32::MAX;
 pub(super) struct Person<'a> {
     somebody: Somebody<'a>,
     facts: Gathered,
+    // Everything but events, by node; most rules never ask.
+    annexes: OnceCell<Vec<(u32, Annex)>>,
     hypothetical: Option<Hypothetical<'a>>,
 }
 
@@ -315,15 +327,9 @@ impl<'a> Person<'a> {
             somebody.snapshot.memory.gather(somebody.snapshot.facts, *value, &mut facts)?;
             let own = facts.timeline.split_off(n_before);
             facts.timeline.extend(own.into_iter().filter(|event| is_within(spans, event.occurred_at)));
-            if let Some((_, annex)) = facts.nodes.last_mut() {
-                annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
-                annex.traits.retain(|write| is_within(spans, write.occurred_at));
-                annex.consents.retain(|write| is_within(spans, write.occurred_at));
-                annex.accounts.retain(|write| is_within(spans, write.occurred_at));
-            }
         }
         facts.sort();
-        Ok(Person { somebody, facts, hypothetical: None })
+        Ok(Person { somebody, facts, annexes: OnceCell::new(), hypothetical: None })
     }
 
     /// The person without the timeline.
@@ -345,7 +351,20 @@ impl<'a> Person<'a> {
     }
 
     pub(super) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
-        self.facts.nodes.iter().map(|(node, facts)| (*node, facts))
+        self.annexes.get_or_init(|| self.read_annexes()).iter().map(|(node, facts)| (*node, facts))
+    }
+
+    fn read_annexes(&self) -> Vec<(u32, Annex)> {
+        // The checksums of their blocks have told that these are the bytes that were written, so they can be read.
+        let mut annexes = self.snapshot.memory.annexes(&self.facts).unwrap_or_default();
+        // What is held for a time was gathered last.
+        for ((_, annex), (_, spans)) in annexes.iter_mut().skip(self.nodes.len()).zip(&self.held) {
+            annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
+            annex.traits.retain(|write| is_within(spans, write.occurred_at));
+            annex.consents.retain(|write| is_within(spans, write.occurred_at));
+            annex.accounts.retain(|write| is_within(spans, write.occurred_at));
+        }
+        annexes
     }
 
     /// Whether a message of this person had happened by `at`.

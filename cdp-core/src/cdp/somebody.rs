@@ -33,10 +33,7 @@ impl<'a> Somebody<'a> {
 
     /// The first node: the one named earliest, then by priority, then by value.
     pub(super) fn first_node(&self) -> u32 {
-        match self.nodes.as_slice() {
-            [only] => *only,
-            nodes => nodes.iter().copied().min_by_key(|node| self.snapshot.node_order(*node)).unwrap_or(0),
-        }
+        self.snapshot.first_node(&self.nodes)
     }
 
     /// The node that names the person to the outside at `at`: the first of those named by then.

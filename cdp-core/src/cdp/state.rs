@@ -8,6 +8,7 @@ use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
 use super::profile_ids::ProfileIds;
+use super::shortfalls::Shortfalls;
 use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
@@ -38,6 +39,7 @@ pub(super) struct State {
     /// What single profiles are compared with as they come, if they are.
     pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: Memberships,
+    pub(super) shortfalls: Shortfalls,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: ProfileIds,
 }
@@ -113,6 +115,7 @@ impl State {
             probable: ProbableLinks::default(),
             live,
             memberships: Memberships::default(),
+            shortfalls: Shortfalls::default(),
             models,
             profile_ids: ProfileIds::default(),
         })
@@ -137,13 +140,14 @@ impl State {
         self.probable.fold(folded.probable);
         self.live = folded.live;
         self.memberships.apply(folded.memberships);
+        self.shortfalls.apply(folded.shortfalls);
         if let Some(models) = folded.models {
             self.models = models;
         }
     }
 
-    pub(super) fn standing(&self, meta: &Meta) -> Standing {
-        match self.meta.revision.cmp(&meta.revision) {
+    pub(super) fn standing(&self, revision: i64) -> Standing {
+        match self.meta.revision.cmp(&revision) {
             Ordering::Equal => Standing::Level,
             Ordering::Greater => Standing::Ahead,
             Ordering::Less => Standing::Behind,
@@ -256,6 +260,8 @@ impl State {
         self.decisions = decisions;
         self.probable.fold(probable);
         self.live = live;
+        // Who wrote these facts knows what is lacking now.
+        self.shortfalls = Shortfalls::default();
         if let Some(memberships) = loaded {
             self.memberships = memberships;
         }

@@ -8,6 +8,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Cdp;
 use super::memberships::Members;
+use super::shortfalls::{KnownShortfalls, Shortfall};
 use super::snapshot::{Person, Snapshot};
 use super::somebody::Somebody;
 use super::write::Writing;
@@ -15,7 +16,7 @@ use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::{Lookbacks, lookbacks, reach};
+use crate::rules::{Lookbacks, Requirement, lookbacks, reach, requirements};
 use crate::store::{ChangeType, StoredChange, event_bit};
 
 /// What upkeep found for one profile and audience.
@@ -53,78 +54,90 @@ impl Writing<'_> {
     fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
         let mut found = Vec::new();
+        let mut shortfalls = std::mem::take(&mut self.shortfalls);
         let snapshot = self.snapshot();
-        // Facts that lay in the future when they came are due when `to` passes them.
-        let touched = with_holders(&snapshot, touched);
-        let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
-        let mut due = touched;
-        if let Some(since) = since
-            && self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since)
-        {
-            snapshot.memory.visit_times(since, to, |node, _| due.push(node));
-        }
-        if let Some(since) = since {
-            due.extend(snapshot.decisions.merged_between(since, to));
-        }
-        due = with_holders(&snapshot, due);
-        due.sort_unstable();
-        due.dedup();
+        let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let concern = Concern::of(audience, &snapshot)?;
-            let mut upkeep =
-                Upkeep { people: &mut people, audience, lookbacks: &concern.lookbacks, members, since, to };
-            let mut seen: HashSet<u32, FxBuildHasher> = HashSet::default();
+            let mut upkeep = Upkeep {
+                people: &mut people,
+                audience,
+                concern: &concern,
+                members,
+                since,
+                to,
+                shortfalls: KnownShortfalls::of(&audience.name, &self.state.shortfalls, &mut shortfalls),
+                seen: HashSet::default(),
+            };
+            for somebody in &due {
+                found.extend(upkeep.look_at(somebody)?);
+            }
             let slid = since.filter(|since| *since < to);
-            let is_anybody_due = slid.is_some_and(|since| concern.is_anybody_due(since, to));
-            let everybody = 0..if is_anybody_due { snapshot.memory.n_nodes() } else { 0 };
-            for node in due.iter().copied().chain(everybody) {
-                if snapshot.partition.is_held_at(node, to) {
-                    continue;
-                }
-                // Who stood together at `to` does so today: one look at them all spares most the exact one.
-                let together = snapshot.partition.members(node);
-                if !upkeep.is_in(&together) && !concern.may_mean(&snapshot, &together) {
-                    continue;
-                }
-                let nodes = snapshot.partition.nodes_of_at(node, to);
-                let first = nodes.first().copied().unwrap_or(node);
-                if seen.insert(first) && (upkeep.is_in(&nodes) || concern.may_mean(&snapshot, &nodes)) {
-                    let reconsider = nodes.iter().any(|node| reconsidered.contains(node));
-                    found.extend(upkeep.evaluate(nodes, reconsider)?);
+            if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
+                for node in 0..snapshot.memory.n_nodes() {
+                    if let Some(somebody) = Due::of(&snapshot, node, to) {
+                        found.extend(upkeep.look_at(&somebody)?);
+                    }
                 }
             }
             for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
-                if snapshot.partition.is_held_at(node, to) {
-                    continue;
-                }
-                let together = snapshot.partition.members(node);
-                let is_in = upkeep.is_in(&together);
-                if !(is_in || directions.may_enter && concern.may_mean(&snapshot, &together)) {
-                    continue;
-                }
-                let nodes = snapshot.partition.nodes_of_at(node, to);
-                let first = nodes.first().copied().unwrap_or(node);
-                if seen.contains(&first) {
-                    continue;
-                }
-                let is_in = upkeep.is_in(&nodes);
-                let may_flip = if is_in { directions.may_exit } else { directions.may_enter };
-                if may_flip && (is_in || concern.may_mean(&snapshot, &nodes)) {
-                    seen.insert(first);
-                    found.extend(upkeep.evaluate(nodes, false)?);
-                }
+                found.extend(upkeep.slide(node, directions)?);
             }
         }
         found.sort_by(|left, right| {
             let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
             (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
         });
+        self.shortfalls = shortfalls;
         for found in found {
             self.record(found, to)?;
         }
         Ok(())
+    }
+
+    /// The profiles that have new facts in `(since, to]`, each once, or whose facts came now.
+    fn due(&self, snapshot: &Snapshot<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Vec<Due> {
+        let memory = &snapshot.memory;
+        let touched = with_holders(snapshot, touched);
+        let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
+        let mut facts: Vec<(u32, u32)> = Vec::with_capacity(touched.len());
+        for node in touched {
+            facts.push((node, 0));
+            facts.extend(memory.added_events(node).map(|event| (node, event)));
+        }
+        // Facts that lay in the future when they came are due when `to` passes them.
+        if let Some(since) = since {
+            if self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since) {
+                memory.visit_times(since, to, |node, event| facts.push((node, event)));
+            }
+            facts.extend(snapshot.decisions.merged_between(since, to).map(|node| (node, 0)));
+        }
+        if !snapshot.partition.holds_nothing() {
+            let nodes = with_holders(snapshot, facts.iter().map(|(node, _)| *node).collect());
+            facts.extend(nodes.into_iter().map(|node| (node, 0)));
+        }
+        facts.sort_unstable();
+        let changed: HashSet<u32, FxBuildHasher> = self.partition.changed().into_iter().collect();
+        let mut due: Vec<Due> = Vec::new();
+        let mut places: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
+        for of_node in facts.chunk_by(|left, right| left.0 == right.0) {
+            let Some(node) = of_node.first().map(|(node, _)| *node) else { continue };
+            let Some(somebody) = Due::of(snapshot, node, to) else { continue };
+            let place = *places.entry(somebody.least_node()).or_insert_with(|| {
+                let is_same = snapshot.partition.holds_nothing()
+                    && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
+                    && !somebody.nodes.iter().any(|node| changed.contains(node));
+                let reconsider = somebody.nodes.iter().any(|node| reconsidered.contains(node));
+                due.push(Due { is_same, reconsider, ..somebody });
+                due.len() - 1
+            });
+            if let Some(somebody) = due.get_mut(place) {
+                somebody.events.extend(of_node.iter().map(|(_, event)| *event).filter(|event| *event != 0));
+            }
+        }
+        due
     }
 
     fn record(&mut self, found: Found, to: Timestamp) -> Result<()> {
@@ -221,6 +234,31 @@ fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
     nodes.iter().flat_map(|node| snapshot.partition.holders_of(*node)).chain(nodes.iter().copied()).collect()
 }
 
+/// Somebody at whom upkeep looks.
+struct Due {
+    // At the instant up to which audiences are brought, in the order of their numbers.
+    nodes: Vec<u32>,
+    // The numbers of the names of the events that came, or fell due.
+    events: Vec<u32>,
+    // Whether facts came that may change what was said before.
+    reconsider: bool,
+    // Whether this is whom upkeep last looked at, with new events.
+    is_same: bool,
+}
+
+impl Due {
+    /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
+    fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
+        let nodes = || snapshot.partition.nodes_of_at(node, to);
+        let is_held = snapshot.partition.is_held_at(node, to);
+        (!is_held).then(|| Due { nodes: nodes(), events: Vec::new(), reconsider: false, is_same: false })
+    }
+
+    fn least_node(&self) -> u32 {
+        self.nodes.first().copied().unwrap_or_default()
+    }
+}
+
 /// How an event that leaves a window can change an outcome.
 #[derive(Clone, Copy, Default)]
 struct Directions {
@@ -229,18 +267,44 @@ struct Directions {
 }
 
 /// Whom an audience can concern, in the numbers of the store.
-struct Concern {
+struct Concern<'r> {
     lookbacks: Lookbacks,
+    requirements: Vec<(Requirement<'r>, EventNames)>,
+    // What can end a membership by happening; `None` if every fact may.
+    undoing: Option<EventNames>,
     slides: Vec<(i64, Option<Vec<u32>>, Directions)>,
     // Who has had no event of one of these sets of bits is not meant.
     needed: Vec<u64>,
 }
 
-impl Concern {
-    fn of(audience: &AudienceDefinition, snapshot: &Snapshot<'_>) -> Result<Concern> {
+/// The numbers of event names.
+enum EventNames {
+    Any,
+    These(Vec<u32>),
+}
+
+impl EventNames {
+    fn n_among(&self, events: &[u32]) -> usize {
+        match self {
+            EventNames::Any => events.len(),
+            EventNames::These(these) => events.iter().filter(|event| these.contains(event)).count(),
+        }
+    }
+}
+
+impl<'r> Concern<'r> {
+    fn of(audience: &'r AudienceDefinition, snapshot: &Snapshot<'r>) -> Result<Concern<'r>> {
         let reach = reach(&audience.rule, snapshot.catalog)?;
         let numbers =
             |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };
+        let requirements = requirements(&audience.rule, snapshot.catalog)?.into_iter().map(|requirement| {
+            let names = match requirement.events {
+                [] => EventNames::Any,
+                events => EventNames::These(numbers(events)),
+            };
+            (requirement, names)
+        });
+        let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
         let slides = reach.slides.iter().map(|slide| {
             let events = (!slide.events.is_empty()).then(|| numbers(&slide.events));
             let directions = Directions { may_enter: slide.may_enter, may_exit: slide.may_exit };
@@ -249,6 +313,8 @@ impl Concern {
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
         Ok(Concern {
             lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
+            requirements: requirements.collect(),
+            undoing: undoing.map(EventNames::These),
             slides: slides.collect(),
             needed: reach.needed.iter().map(bits).collect(),
         })
@@ -320,10 +386,13 @@ impl<'s> People<'s> {
 struct Upkeep<'u, 's> {
     people: &'u mut People<'s>,
     audience: &'u AudienceDefinition,
-    lookbacks: &'u Lookbacks,
+    concern: &'u Concern<'u>,
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
+    shortfalls: KnownShortfalls<'u>,
+    // The least nodes of those who need no further look.
+    seen: HashSet<u32, FxBuildHasher>,
 }
 
 impl Upkeep<'_, '_> {
@@ -331,8 +400,90 @@ impl Upkeep<'_, '_> {
         nodes.iter().any(|node| self.members.contains(*node))
     }
 
+    /// What became of somebody for whom something happened.
+    fn look_at(&mut self, somebody: &Due) -> Result<Option<Found>> {
+        let (node, snapshot) = (somebody.least_node(), self.people.snapshot);
+        if self.seen.contains(&node) {
+            return Ok(None);
+        }
+        let is_in = self.is_in(&somebody.nodes);
+        if somebody.is_same && is_in {
+            let undoing = self.concern.undoing.as_ref();
+            let may_end = undoing.is_none_or(|undoing| undoing.n_among(&somebody.events) > 0);
+            // A late fact can name another node first, under which the membership is to stand then.
+            if !may_end && self.members.contains(snapshot.first_node(&somebody.nodes)) {
+                // A window may still slide for them.
+                return Ok(None);
+            }
+        } else if somebody.is_same
+            && let Some(known) = self.shortfalls.get(node)
+            && let Some((_, names)) = self.concern.requirements.get(usize::from(known.requirement))
+        {
+            let left = known.after(names.n_among(&somebody.events));
+            self.shortfalls.set(node, left);
+            if left.is_some() {
+                self.seen.insert(node);
+                return Ok(None);
+            }
+        } else {
+            self.shortfalls.set(node, None);
+        }
+        if !is_in && !self.concern.may_mean(snapshot, &somebody.nodes) {
+            return Ok(None);
+        }
+        self.seen.insert(node);
+        self.evaluate(somebody.nodes.clone(), somebody.reconsider)
+    }
+
+    /// What became of somebody for whom a window slid.
+    fn slide(&mut self, node: u32, directions: Directions) -> Result<Option<Found>> {
+        let partition = self.people.snapshot.partition;
+        if partition.is_held_at(node, self.to) {
+            return Ok(None);
+        }
+        // Who stood together at `to` does so today: one look at them all spares most the exact one.
+        let together = partition.members(node);
+        let is_in = self.is_in(&together);
+        if !(is_in || directions.may_enter && self.concern.may_mean(self.people.snapshot, &together)) {
+            return Ok(None);
+        }
+        let nodes = partition.nodes_of_at(node, self.to);
+        let least = nodes.first().copied().unwrap_or(node);
+        if self.seen.contains(&least) {
+            return Ok(None);
+        }
+        let is_in = self.is_in(&nodes);
+        let may_flip = if is_in { directions.may_exit } else { directions.may_enter };
+        if !may_flip || !(is_in || self.concern.may_mean(self.people.snapshot, &nodes)) {
+            return Ok(None);
+        }
+        self.seen.insert(least);
+        // Nothing came for them but time, and time gives nobody what they lack.
+        let stands = self.since.is_some_and(|since| partition.stands_since(node, since));
+        if !is_in && stands && partition.holds_nothing() && self.shortfalls.get(least).is_some() {
+            return Ok(None);
+        }
+        self.evaluate(nodes, false)
+    }
+
+    /// What the profile lacks, if it lacks anything that only events can give.
+    fn shortfall(&self, person: &Person<'_>) -> Result<Option<Shortfall>> {
+        let mut greatest: Option<Shortfall> = None;
+        let mut most = 0;
+        for (place, (requirement, _)) in self.concern.requirements.iter().enumerate() {
+            let lacking = requirement.shortfall(person, self.to)?.unwrap_or(0);
+            if lacking > most
+                && let Some(shortfall) = Shortfall::new(place, lacking)
+            {
+                (greatest, most) = (Some(shortfall), lacking);
+            }
+        }
+        Ok(greatest)
+    }
+
     /// What became of the profile that has these nodes at `to`.
     fn evaluate(&mut self, nodes: Vec<u32>, reconsider: bool) -> Result<Option<Found>> {
+        let least_node = nodes.first().copied().unwrap_or_default();
         let snapshot = self.people.snapshot;
         let person = self.people.get(nodes, self.to)?;
         let node = person.first_node();
@@ -353,7 +504,7 @@ impl Upkeep<'_, '_> {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
-            instants.extend(self.lookbacks.change_instants(part.as_ref(), *start, end)?);
+            instants.extend(self.concern.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
             parts.insert(*start, part);
         }
@@ -363,10 +514,12 @@ impl Upkeep<'_, '_> {
         };
         let said = Said { member: was_member, since: self.since, reconsider };
         let flips = flips(said, &instants, self.to, &is_member_at)?;
+        let is_member = flips.last().map_or(was_member, |flip| flip.entered);
+        let shortfall = if is_member { None } else { self.shortfall(&person)? };
+        self.shortfalls.set(least_node, shortfall);
         if flips.is_empty() && merged.is_empty() {
             return Ok(None);
         }
-        let is_member = flips.last().map_or(was_member, |flip| flip.entered);
         Ok(Some(Found { audience: self.audience.name.clone(), node, merged, flips, is_member }))
     }
 }

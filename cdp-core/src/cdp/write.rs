@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
+use super::shortfalls::ShortfallChanges;
 use super::snapshot::Snapshot;
 use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
@@ -33,6 +34,7 @@ pub(super) struct Writing<'w> {
     pub(super) memory: Overlay,
     pub(super) partition: PartitionOverlay,
     pub(super) memberships: MembershipChanges,
+    pub(super) shortfalls: ShortfallChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
     /// The nodes that operators have decided about.
@@ -70,6 +72,7 @@ pub(super) struct Folded {
     pub(super) probable: ProbableChanges,
     pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: MembershipChanges,
+    pub(super) shortfalls: ShortfallChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
@@ -126,6 +129,7 @@ impl<'w> Writing<'w> {
             memory: state.memory.overlay(),
             partition: state.partition.overlay(),
             memberships: MembershipChanges::default(),
+            shortfalls: ShortfallChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             decided: Vec::new(),
@@ -377,6 +381,7 @@ impl<'w> Writing<'w> {
             probable: self.probable,
             live: self.live,
             memberships: self.memberships,
+            shortfalls: self.shortfalls,
             models,
         })))
     }

@@ -21,7 +21,7 @@ pub struct Versioned {
 /// The definitions that hold, looked up by kind and name.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    definitions: BTreeMap<(Kind, String), Versioned>,
+    definitions: BTreeMap<Kind, BTreeMap<String, Versioned>>,
     segment: Arc<IdentityDefinition>,
 }
 
@@ -35,7 +35,7 @@ macro_rules! lookup {
     ($name:ident, $all:ident, $kind:ident, $body:ident, $type:ty, $word:literal) => {
         #[doc = concat!("The ", $word, " of this name, or an error that lists those there are.")]
         pub fn $name(&self, name: &str) -> Result<&$type> {
-            match self.definitions.get(&(Kind::$kind, name.to_owned())).map(|found| &found.definition.body) {
+            match self.get(Kind::$kind, name).map(|found| &found.definition.body) {
                 Some(Body::$body(body)) => Ok(body),
                 _ => Err(self.missing(Kind::$kind, name)),
             }
@@ -43,7 +43,7 @@ macro_rules! lookup {
 
         #[doc = concat!("Every ", $word, ", in the order of their names.")]
         pub fn $all(&self) -> impl Iterator<Item = &$type> {
-            self.definitions.values().filter_map(|found| match &found.definition.body {
+            self.of_kind(Kind::$kind).filter_map(|found| match &found.definition.body {
                 Body::$body(body) => Some(body),
                 _ => None,
             })
@@ -61,7 +61,7 @@ impl Catalog {
 
     /// The identity definition that holds: the one that was defined, else the preset `segment`.
     pub fn identity(&self) -> &IdentityDefinition {
-        let defined = self.definitions.values().find_map(|found| match &found.definition.body {
+        let defined = self.of_kind(Kind::Identity).find_map(|found| match &found.definition.body {
             Body::Identity(identity) => Some(identity),
             _ => None,
         });
@@ -70,7 +70,7 @@ impl Catalog {
 
     /// The consent policy that was defined, if any.
     pub fn consent_policy(&self) -> Option<&ConsentPolicyDefinition> {
-        self.definitions.values().find_map(|found| match &found.definition.body {
+        self.of_kind(Kind::ConsentPolicy).find_map(|found| match &found.definition.body {
             Body::ConsentPolicy(policy) => Some(policy),
             _ => None,
         })
@@ -78,27 +78,32 @@ impl Catalog {
 
     /// Adds a definition or puts it in the place of the one that had its kind and name.
     pub fn insert(&mut self, version: u32, definition: Arc<Definition>) {
-        self.definitions.insert((definition.kind(), definition.name.clone()), Versioned { version, definition });
+        let of_kind = self.definitions.entry(definition.kind()).or_default();
+        of_kind.insert(definition.name.clone(), Versioned { version, definition });
     }
 
     /// Takes a definition out.
     pub fn remove(&mut self, kind: Kind, name: &str) -> Option<Versioned> {
-        self.definitions.remove(&(kind, name.to_owned()))
+        self.definitions.get_mut(&kind)?.remove(name)
     }
 
     /// The definition of this kind and name.
     pub fn get(&self, kind: Kind, name: &str) -> Option<&Versioned> {
-        self.definitions.get(&(kind, name.to_owned()))
+        self.definitions.get(&kind)?.get(name)
     }
 
     /// Every definition, by kind and name.
     pub fn iter(&self) -> impl Iterator<Item = &Versioned> {
-        self.definitions.values()
+        self.definitions.values().flat_map(BTreeMap::values)
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Versioned> {
+        self.definitions.get(&kind).into_iter().flat_map(BTreeMap::values)
     }
 
     fn missing(&self, kind: Kind, name: &str) -> Error {
         let names: Vec<&str> =
-            self.definitions.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect();
+            self.definitions.get(&kind).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let word = kind.as_str();
         let error = Error::not_found(format!("no {word} named `{name}` is defined"));
         match super::nearest(name, names.iter().copied()) {

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::forest::Forest;
 use super::labels::{Join, Labels, Verdict};
-use super::limits::{Side, cannot_refuse, refusal};
+use super::limits::{Side, cannot_refuse, may_conflict, refusal};
 use super::links::{Kept, Link, NodeRules, sort_links};
 use crate::error::Result;
 use crate::records::Timestamp;
@@ -121,8 +121,8 @@ impl Component {
     }
 
     /// Whether it matters which of several messages of one instant comes first.
-    pub(super) fn hangs_on_order(&self) -> bool {
-        self.has_refused() || self.has_alias()
+    pub(super) fn hangs_on_order(&self, rules: &dyn NodeRules) -> bool {
+        self.has_refused() || self.has_alias() || may_conflict(&self.nodes, rules)
     }
 
     fn place_of(&self, pair: (u32, u32), rule: LinkRule) -> Option<usize> {
@@ -285,7 +285,7 @@ impl Component {
     }
 
     /// Applies all links in order. `false` if the earliest links of the pairs do not suffice for that: a limit refuses
-    /// one, or the order of an alias hangs on a message id; then [`Component::replay_all`] must follow.
+    /// one, or it hangs on a message id which link comes first; then [`Component::replay_all`] must follow.
     pub(super) fn replay(&mut self, rules: &dyn NodeRules) -> Result<bool> {
         let is_complete = self.is_complete();
         if cannot_refuse(&self.nodes, &self.links, rules) {
@@ -295,7 +295,8 @@ impl Component {
         let mut links: Vec<Link> = self.links.iter().map(|link| link.link()).collect();
         sort_links(&mut links, rules)?;
         let labels = Labels::replay(&links, rules)?;
-        let hangs_on_message_id = self.has_alias() && self.links.iter().any(|link| link.is_tied());
+        let hangs_on_message_id =
+            (self.has_alias() || may_conflict(&self.nodes, rules)) && self.links.iter().any(|link| link.is_tied());
         let is_certain = is_complete || (labels.refused.is_empty() && !hangs_on_message_id);
         self.settle(Some(labels).filter(|labels| !labels.refused.is_empty()), rules);
         Ok(is_certain)

@@ -151,6 +151,13 @@ fn conflict(link: &Link, sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> Optio
     sides.iter().all(|side| side.nodes().iter().any(is_person)).then_some(Reason::Conflict(number))
 }
 
+/// Whether two people are among these nodes, and the definition has a type that must not join them: then it matters also
+/// within one instant which link comes first, even where none is refused in the end.
+pub(super) fn may_conflict(nodes: &[u32], rules: &dyn NodeRules) -> bool {
+    let is_person = |node: &&u32| rules.types().rule(rules.type_of(**node)).role == Role::Person;
+    rules.types().refuse_conflicts() && nodes.iter().filter(is_person).take(2).count() > 1
+}
+
 /// Whether an operator keeps a node of one side apart from one of the other.
 fn are_separated(sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> bool {
     let [left, right] = sides.map(Side::nodes);
@@ -187,9 +194,7 @@ pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules
     }
     let types = rules.types();
     let is_too_large = types.max_identifiers().is_some_and(|most| nodes.len() > most as usize);
-    let n_people =
-        || nodes.iter().filter(|node| types.rule(rules.type_of(**node)).role == Role::Person).take(2).count();
-    if is_too_large || (types.refuse_conflicts() && n_people() > 1) {
+    if is_too_large || may_conflict(nodes, rules) {
         return false;
     }
     let mut limited: SmallVec<[(u32, u32); 6]> = SmallVec::new();

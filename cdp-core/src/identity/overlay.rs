@@ -122,7 +122,7 @@ impl PartitionOverlay {
             }
         }
         if self.view(base).repeats(link) == Repeat::Tied {
-            self.tie(base, link, to_replay);
+            self.tie(base, link, rules, to_replay);
             return Ok(());
         }
         self.join(base, link, waited, rules, to_replay)
@@ -205,12 +205,12 @@ impl PartitionOverlay {
     }
 
     /// Notes that another message says at the same instant what holds already.
-    fn tie(&mut self, base: &Partition, link: &Link, to_replay: &mut FxHashSet<u32>) {
+    fn tie(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules, to_replay: &mut FxHashSet<u32>) {
         let view = self.view(base);
         let Some(id) = view.component_id(link.node) else { return };
         let Some(component) = view.component(id) else { return };
         let is_known = component.earliest(link.pair(), link.rule).is_some_and(Kept::is_tied);
-        if component.hangs_on_order() {
+        if component.hangs_on_order(rules) {
             to_replay.insert(id);
         }
         if !is_known && let Some(component) = self.component_mut(base, id) {

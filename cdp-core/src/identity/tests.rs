@@ -498,6 +498,18 @@ fn check_history(
     whole.transact(&mut partition, &messages, true);
 }
 
+#[test]
+fn of_messages_of_one_instant_that_say_the_same_the_first_by_id_counts_at_a_conflict() {
+    // The pair (4, 1) is said twice, the second time with the lesser id: so two people meet where the device links the card.
+    let messages: [RawMessage; 4] = [
+        (38, vec![1, 4], false, 0, false),
+        (0, vec![4, 1], false, 0, false),
+        (0, vec![2, 1], false, 0, false),
+        (0, vec![2, 3], false, 0, false),
+    ];
+    check_history(4, (9, 3), &messages, &[], &[0], false);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

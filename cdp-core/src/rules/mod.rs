@@ -11,6 +11,7 @@ mod measure;
 mod operators;
 mod plan;
 mod reach;
+mod requirement;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use measure::{Measured, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 pub use reach::{Reach, Slide, reach};
+pub use requirement::{Requirement, requirements};
 
 use std::borrow::Cow;
 

@@ -34,11 +34,14 @@ pub struct Reach {
     pub slides: BTreeSet<Slide>,
     /// Lists of event names: who has had no event of one of these lists, ever, cannot be meant by the rule.
     pub needed: Vec<Vec<String>>,
+    /// The names of the events that can make the rule false by happening; `None` if every fact may.
+    pub undoing: Option<BTreeSet<String>>,
 }
 
 /// Whom a rule can concern. Fails with `NotFound` if a feature or audience that it names is not defined.
 pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
-    let mut found = Reach { slides: BTreeSet::new(), needed: needed(rule, catalog)? };
+    let undoing = Some(BTreeSet::new());
+    let mut found = Reach { slides: BTreeSet::new(), needed: needed(rule, catalog)?, undoing };
     let mut followed = BTreeSet::new();
     // A worklist rather than recursion: audiences may refer to each other in long chains.
     let mut open = vec![(rule, true)];
@@ -67,6 +70,7 @@ pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
                 }
                 // Whatever else may slide, every event may matter, in both directions.
                 _ => {
+                    found.undoing = None;
                     for offset_ms in lookbacks(rule, catalog)?.event_offsets {
                         found.add(offset_ms, &[], (true, true));
                     }
@@ -88,10 +92,19 @@ impl Reach {
     /// `comparison`: with what the value is compared, where a value that falls can be told from one that rises.
     fn add_measure(&mut self, measure: &Measure, comparison: Option<&Comparison>, holds: bool, ttl_ms: Option<i64>) {
         let events = &measure.selection.events;
+        let falls = comparison.filter(|_| measure.aggregate == Aggregate::Count).map(when_a_count_falls);
+        // A count rises when something happens, so what falling makes true, rising makes false, and the other way round.
+        let may_undo =
+            falls.is_none_or(|(becomes_true, becomes_false)| if holds { becomes_true } else { becomes_false });
+        if may_undo && events.is_empty() {
+            self.undoing = None;
+        }
+        if let Some(undoing) = self.undoing.as_mut().filter(|_| may_undo) {
+            undoing.extend(events.iter().cloned());
+        }
         match &measure.window {
             FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..) => {}
             FeatureWindow::Within(length) => {
-                let falls = comparison.filter(|_| measure.aggregate == Aggregate::Count).map(when_a_count_falls);
                 let (becomes_true, becomes_false) = falls.unwrap_or((true, true));
                 let directions = if holds { (becomes_true, becomes_false) } else { (becomes_false, becomes_true) };
                 self.add(length.millis(), events, directions);

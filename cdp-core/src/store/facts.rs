@@ -148,6 +148,14 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
+    /// How many transactions have changed the file.
+    pub(crate) fn revision(&self) -> Result<i64> {
+        self.0
+            .prepare_cached("SELECT revision FROM meta WHERE id = 1")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(sql_error)
+    }
+
     pub(crate) fn put_meta(&self, meta: &Meta) -> Result<()> {
         self.0
             .prepare_cached(

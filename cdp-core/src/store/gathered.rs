@@ -1,9 +1,9 @@
 //! Everything that the log says about the nodes of one person, put together from runs and RAM.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::node_facts::{Annex, NodeFacts};
-use super::runs::{Block, NodeSlices};
+use super::runs::{Block, NodeSlice, NodeSlices};
 use crate::error::Result;
 use crate::rules::TimelineEvent;
 
@@ -12,42 +12,49 @@ const BLOCK_ROW: u64 = 1 << 63;
 pub(super) const FROZEN_ROW: u64 = 1 << 62;
 const BLOCK_SHIFT: u32 = 32;
 
-/// The facts of some nodes.
+/// The events of some nodes, and where everything else about them stands: it is read when it is asked for.
 #[derive(Default)]
 pub(crate) struct Gathered {
     /// The events of all nodes; sorted by (occurred_at, sequence) once [`Gathered::sort`] was called.
     pub(crate) timeline: Vec<TimelineEvent>,
-    /// Everything but events, by node, in the order in which the nodes were gathered.
-    pub(crate) nodes: Vec<(u32, Annex)>,
-    blocks: Vec<Arc<Block>>,
+    // The nodes in the order in which they were gathered, and which of the slices are theirs.
+    nodes: Vec<(u32, Range<usize>)>,
+    slices: Vec<NodeSlice>,
 }
 
 impl Gathered {
-    pub(super) fn add_slices(&mut self, slices: NodeSlices, merged: &mut Annex) -> Result<()> {
-        for slice in slices.slices() {
-            let row = BLOCK_ROW | ((self.blocks.len() as u64) << BLOCK_SHIFT);
+    /// Adds the events of a node that stand in runs.
+    pub(super) fn add_node(&mut self, node: u32, slices: NodeSlices) {
+        let first = self.slices.len();
+        for slice in slices.into_slices() {
+            let row = BLOCK_ROW | ((self.slices.len() as u64) << BLOCK_SHIFT);
             slice.visit_events(|occurred_at, sequence, event, place| {
                 self.timeline.push(TimelineEvent { occurred_at, sequence, event, row: row | place as u64 });
             });
-            self.blocks.push(slice.block.clone());
-            merged.add(slice.annex()?);
+            self.slices.push(slice);
         }
-        Ok(())
+        self.nodes.push((node, first..self.slices.len()));
     }
 
-    pub(super) fn add_layer(&mut self, layer: &NodeFacts, tag: u64, merged: &mut Annex) {
+    /// Adds events that stand in RAM.
+    pub(super) fn add_layer(&mut self, layer: &NodeFacts, tag: u64) {
         self.timeline.extend(layer.events.iter().map(|entry| TimelineEvent {
             occurred_at: entry.occurred_at,
             sequence: entry.sequence,
             event: entry.event,
             row: tag | u64::from(entry.row),
         }));
-        layer.add_rest_to(merged);
     }
 
-    pub(super) fn finish_node(&mut self, node: u32, mut merged: Annex) {
-        merged.sort();
-        self.nodes.push((node, merged));
+    /// What the runs say of each node besides its events, in the order in which the nodes were gathered.
+    pub(super) fn annexes_in_runs(&self) -> impl Iterator<Item = Result<(u32, Annex)>> {
+        self.nodes.iter().map(|(node, slices)| {
+            let mut merged = Annex::default();
+            for slice in self.slices.get(slices.clone()).unwrap_or_default() {
+                merged.add(slice.annex()?);
+            }
+            Ok((*node, merged))
+        })
     }
 
     /// Brings the events into the order of (occurred_at, sequence).
@@ -64,6 +71,6 @@ impl Gathered {
             return None;
         }
         let place = ((row & !BLOCK_ROW) >> BLOCK_SHIFT) as usize;
-        Some((self.blocks.get(place)?.as_ref(), (row & u64::from(u32::MAX)) as usize))
+        Some((self.slices.get(place)?.block.as_ref(), (row & u64::from(u32::MAX)) as usize))
     }
 }

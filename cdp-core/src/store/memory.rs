@@ -633,20 +633,36 @@ impl<'a> MemoryView<'a> {
         firsts
     }
 
-    /// Adds everything that the log says about a node.
+    /// The numbers of the names of the events of a node that this transaction has added.
+    pub(crate) fn added_events(&self, node: u32) -> impl Iterator<Item = u32> {
+        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+        added.into_iter().flat_map(|added| added.events.iter().map(|entry| entry.event))
+    }
+
+    /// Adds everything that the log says about a node; the events at once.
     pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
-        let mut merged = Annex::default();
-        gathered.add_slices(self.base.runs.read(facts.0, node, None)?, &mut merged)?;
+        gathered.add_node(node, self.base.runs.read(facts.0, node, None)?);
+        self.layers(node).for_each(|(layer, tag)| gathered.add_layer(layer, tag));
+        Ok(())
+    }
+
+    /// Everything but events about each node that was gathered, in that order.
+    pub(crate) fn annexes(&self, gathered: &Gathered) -> Result<Vec<(u32, Annex)>> {
+        let merge = |in_runs: Result<(u32, Annex)>| {
+            let (node, mut merged) = in_runs?;
+            self.layers(node).for_each(|(layer, _)| layer.add_rest_to(&mut merged));
+            merged.sort();
+            Ok((node, merged))
+        };
+        gathered.annexes_in_runs().map(merge).collect()
+    }
+
+    /// What RAM says about a node, the oldest first, and the mark of its rows.
+    fn layers(&self, node: u32) -> impl Iterator<Item = (&'a NodeFacts, u64)> {
         let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
         let frozen = self.base.frozen.as_ref().and_then(|frozen| frozen.get(node));
         let layers = [(frozen, FROZEN_ROW), (self.base.tail.facts.get(&node), 0), (added, 0)];
-        for (layer, tag) in layers {
-            if let Some(layer) = layer {
-                gathered.add_layer(layer, tag, &mut merged);
-            }
-        }
-        gathered.finish_node(node, merged);
-        Ok(())
+        layers.into_iter().filter_map(|(layer, tag)| Some((layer?, tag)))
     }
 
     /// The value of a property of a gathered event; `None` for null and absent.

@@ -34,7 +34,7 @@ pub(crate) use column::PropertyColumn;
 pub(crate) use compact::MergeCursor;
 pub(crate) use directory::Run;
 pub(crate) use flush::{FrozenTail, TailCursor};
-pub(crate) use read::NodeSlices;
+pub(crate) use read::{NodeSlice, NodeSlices};
 
 use super::connection::sql_error;
 use crate::error::Result;

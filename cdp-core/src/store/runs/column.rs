@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::bytes::{Reader, corrupt};
 use super::ints::{IntColumn, Ints, write_ints};
-use super::values::{Dictionary, DictionaryBuilder};
+use super::values::{Dictionary, DictionaryBuilder, Entries};
 use crate::error::Result;
 use crate::records::{Number, Value};
 
@@ -38,7 +38,7 @@ pub(crate) enum PropertyColumn<'b> {
     /// Every value is a number, some of them beyond 64 bits.
     Wide(WideColumn<'b>),
     /// Any values: the number of an entry, counted from one and zero for null, and the entries.
-    Entries(IntColumn<'b>, &'b [Value]),
+    Entries(IntColumn<'b>, Entries<'b, Value>),
 }
 
 /// Numbers as integers of one unit, which is a count of nano-units.
@@ -101,7 +101,7 @@ impl<'b> PropertyColumn<'b> {
     /// The value of an event; `None` for null.
     pub(crate) fn value(&self, row: usize) -> Option<Cow<'b, Value>> {
         match self {
-            PropertyColumn::Entries(index, entries) => entry(index, entries, row).map(Cow::Borrowed),
+            PropertyColumn::Entries(index, entries) => entry(*index, *entries, row).map(Cow::Borrowed),
             _ => self.number(row).map(|nanos| Cow::Owned(Value::Number(Number::from_nanos(nanos)))),
         }
     }
@@ -114,13 +114,13 @@ impl<'b> PropertyColumn<'b> {
             PropertyColumn::Numbers(numbers) => numbers.nanos(row),
             PropertyColumn::Wide(wide) => wide.nanos(row),
             PropertyColumn::Entries(index, entries) => {
-                entry(index, entries, row).and_then(Value::as_number).map(Number::nanos)
+                entry(*index, *entries, row).and_then(Value::as_number).map(Number::nanos)
             }
         }
     }
 }
 
-fn entry<'b>(index: &IntColumn<'b>, entries: &'b [Value], row: usize) -> Option<&'b Value> {
+fn entry<'b>(index: IntColumn<'b>, entries: Entries<'b, Value>, row: usize) -> Option<&'b Value> {
     entries.get(usize::try_from(index.get(row)?).ok()?.checked_sub(1)?)
 }
 

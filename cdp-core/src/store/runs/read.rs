@@ -86,8 +86,8 @@ impl NodeSlices {
     }
 
     /// The parts, the oldest run first.
-    pub(crate) fn slices(&self) -> &[NodeSlice] {
-        &self.slices
+    pub(crate) fn into_slices(self) -> Vec<NodeSlice> {
+        self.slices
     }
 }
 

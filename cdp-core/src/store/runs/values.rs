@@ -1,8 +1,8 @@
 //! Values of a block that are no numbers: each distinct one once, in a dictionary.
 //!
 //! An entry is the canonical JSON of a value, or `"` and the bare text where it is text (which no JSON text can be
-//! mistaken for: its last byte would be another quote, and it is told by its first). The dictionary is parsed when one
-//! of its entries is first asked for.
+//! mistaken for: its last byte would be another quote, and it is told by its first). An entry is parsed when it is first
+//! asked for: who reads one person of a block needs few of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::records::Value;
 
 /// What an entry is read as.
-pub(super) trait Entry {
+pub(crate) trait Entry {
     fn parse(bytes: &[u8]) -> Self;
 }
 
@@ -48,8 +48,22 @@ pub(super) struct Dictionary<T> {
     n_entries: usize,
     ends: Ints,
     bytes: std::ops::Range<usize>,
-    parsed: OnceLock<Vec<T>>,
+    parsed: OnceLock<Box<[OnceLock<T>]>>,
 }
+
+/// The entries of a dictionary, in the order of their numbers.
+pub(crate) struct Entries<'b, T> {
+    dictionary: &'b Dictionary<T>,
+    block: &'b [u8],
+}
+
+impl<T> Clone for Entries<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Entries<'_, T> {}
 
 impl<T: Entry> Dictionary<T> {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Dictionary<T>> {
@@ -65,20 +79,29 @@ impl<T: Entry> Dictionary<T> {
         self.n_entries * (size_of::<Value>() + 16) + self.bytes.len()
     }
 
-    /// The entries, in the order of their numbers.
-    pub(super) fn entries(&self, block: &[u8]) -> &[T] {
-        self.parsed.get_or_init(|| {
-            let (bytes, ends) = (block.get(self.bytes.clone()).unwrap_or_default(), self.ends.view(block));
-            let mut start = 0;
-            let mut next = |index| {
-                let end = ends.get(index).and_then(|end| usize::try_from(end).ok()).unwrap_or(0);
-                let entry = T::parse(bytes.get(start..end).unwrap_or_default());
-                start = end;
-                entry
-            };
-            // A count that the bytes cannot hold was not written: an entry has at least one byte.
-            (0..self.n_entries.min(bytes.len())).map(&mut next).collect()
-        })
+    /// The entries.
+    pub(super) fn entries<'b>(&'b self, block: &'b [u8]) -> Entries<'b, T> {
+        Entries { dictionary: self, block }
+    }
+}
+
+impl<'b, T: Entry> Entries<'b, T> {
+    /// How many there are.
+    pub(super) fn len(self) -> usize {
+        // A count that the bytes cannot hold was not written: an entry has at least one byte.
+        self.dictionary.n_entries.min(self.dictionary.bytes.len())
+    }
+
+    /// The entry with a number.
+    pub(super) fn get(self, index: usize) -> Option<&'b T> {
+        let parsed = self.dictionary.parsed.get_or_init(|| (0..self.len()).map(|_| OnceLock::new()).collect());
+        Some(parsed.get(index)?.get_or_init(|| {
+            let ends = self.dictionary.ends.view(self.block);
+            let end = |index: usize| ends.get(index).and_then(|end| usize::try_from(end).ok());
+            let start = index.checked_sub(1).map_or(Some(0), end).unwrap_or_default();
+            let bytes = self.block.get(self.dictionary.bytes.clone()).unwrap_or_default();
+            T::parse(bytes.get(start..end(index).unwrap_or_default()).unwrap_or_default())
+        }))
     }
 }
 

@@ -1,0 +1,83 @@
+//! What a rule cannot hold without, so that whoever lacks it need not be asked again before enough has happened.
+//!
+//! It takes a rule and the definitions it refers to and leaves its requirements: leaves that must hold, and that no passing
+//! of time makes true. It never decides a rule: a profile that lacks nothing here may still not be meant.
+
+use super::ProfileView;
+use super::evaluate::test;
+use crate::definitions::{
+    Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Leaf, Measure, Operand, Operator, Rule, Test,
+};
+use crate::error::Result;
+use crate::records::{Number, Timestamp};
+
+/// A leaf without which a rule cannot hold, and which only further events can make true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement<'r> {
+    leaf: &'r Leaf,
+    /// The names of the events that can make it true; empty for every event.
+    pub events: &'r [String],
+    // Where it counts events: from which count on it may hold.
+    least_count: Option<Number>,
+}
+
+/// The requirements of a rule. Fails with `NotFound` if a feature that it names is not defined.
+pub fn requirements<'r>(rule: &'r Rule, catalog: &'r Catalog) -> Result<Vec<Requirement<'r>>> {
+    let mut found = Vec::new();
+    let mut open = vec![rule];
+    while let Some(rule) = open.pop() {
+        match rule {
+            Rule::All(rules) => open.extend(rules),
+            Rule::Leaf(leaf) => {
+                let (measure, comparison) = match &leaf.test {
+                    Test::Event(EventTest::Measured { measure, comparison }) => (measure, comparison),
+                    Test::Feature { name, comparison } => {
+                        let feature = catalog.feature(name)?;
+                        if feature.ttl.is_some() || feature.default.is_some() {
+                            continue;
+                        }
+                        (&feature.measure, comparison)
+                    }
+                    _ => continue,
+                };
+                let least_count = least_count(measure, comparison);
+                if least_count.is_some() || is_timeless(measure, comparison) {
+                    found.push(Requirement { leaf, events: &measure.selection.events, least_count });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The count from which on a comparison with a count may hold, where the count only falls while nothing happens.
+fn least_count(measure: &Measure, comparison: &Comparison) -> Option<Number> {
+    if measure.aggregate != Aggregate::Count || matches!(measure.window, FeatureWindow::BetweenAgo(..)) {
+        return None;
+    }
+    match (comparison.operator, &comparison.operand) {
+        (Operator::Gte | Operator::Gt, Operand::Number(least)) => Some(*least),
+        _ => None,
+    }
+}
+
+/// Whether the outcome stays what it is while nothing happens.
+fn is_timeless(measure: &Measure, comparison: &Comparison) -> bool {
+    let is_fixed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..));
+    is_fixed && matches!(comparison.operand, Operand::Number(_) | Operand::Numbers(..) | Operand::Value(_))
+}
+
+impl Requirement<'_> {
+    /// How many events of its names must happen at least before it can hold, counted from `at`; `None` if it holds. An
+    /// event that lies in the future of `at` is yet to happen.
+    pub fn shortfall(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Option<u64>> {
+        let outcome = test(self.leaf, view, at)?;
+        if outcome.matched {
+            return Ok(None);
+        }
+        let count = outcome.found.as_ref().and_then(|found| found.as_number());
+        let lacking = self.least_count.zip(count).and_then(|(least, count)| least.checked_sub(count));
+        Ok(Some(lacking.map_or(1, |lacking| lacking.to_f64().max(1.0) as u64)))
+    }
+}
