@@ -1,7 +1,7 @@
 //! `make bench-identity`: made-up people linked with defaults by us and by peers, and connected components of many edges.
 //!
 //! `--events` is the number of records, as the size of every bench. Peers that need minutes for so many are measured with us at
-//! their own size before. Live resolution asks an index of all records for single ones.
+//! their own size before. Live resolution asks an index of all records for single ones, and a store as they come.
 
 use std::path::Path;
 
@@ -41,6 +41,7 @@ pub fn run(arguments: &Arguments) {
         }
     }
     resolve(&folder.join(format!("persons-{n_records}-true.csv")), &mut report);
+    live_store(&folder, n_records, &mut report);
     components(arguments, &folder, &mut report);
     report.write();
 }
@@ -115,6 +116,46 @@ fn resolve(file: &Path, report: &mut Report) {
         &rows,
     );
     report.put("live", run);
+}
+
+/// Both in stores on disk, up to where a transaction would commit.
+fn live_store(folder: &Path, n_records: u64, report: &mut Report) {
+    let store = |name: &str| {
+        let store = folder.join(name);
+        for end in ["", "-wal", "-shm"] {
+            let mut file = store.clone().into_os_string();
+            file.push(end);
+            // A store of the last time, if there is one.
+            let _ = std::fs::remove_file(file);
+        }
+        store
+    };
+    let data = folder.join(format!("persons-{n_records}-false.csv"));
+    let live = Side::ours("live-store").with("data", data).with("store", store("live.db")).on_threads(1).run();
+    let attach = Side::ours("attach").with("profiles", n_records.to_string());
+    let attach = attach.with("store", store("attach.db")).on_threads(1).run();
+    let row = |title: &str, run: &Value, name: &str| {
+        let times = run.get(name).cloned().unwrap_or_default();
+        let figure = |of: &str| format!("{:.0}", number(&times, of));
+        vec![title.to_owned(), figure("wall_p50_us"), figure("wall_p99_us"), figure("cpu_p50_us")]
+    };
+    let rows = [
+        ["one message in a store", "p50 us", "p99 us", "CPU p50 us"].map(str::to_owned).to_vec(),
+        row("begun, read and rolled back", &attach, "attach_begun"),
+        row("deterministic: looked up and attached", &attach, "attach_before_commit"),
+        row("linkage, nothing compared: attached", &live, "attached"),
+        row("linkage: candidates scored as well", &live, "resolved"),
+        row("linkage: pairs, record and keys written as well", &live, "before_commit"),
+        row("linkage: committed (relaxed)", &live, "committed"),
+    ];
+    let title = format!(
+        "before the commit, {n_records} profiles; a run of linkage took {:.1} CPU s, keys and records {:.0} bytes a profile",
+        number(&live, "cpu_seconds"),
+        number(&live, "live_bytes_per_profile")
+    );
+    print_table(&title, &rows);
+    report.put("live in a store", live);
+    report.put("attached in a store", attach);
 }
 
 fn components(arguments: &Arguments, folder: &Path, report: &mut Report) {

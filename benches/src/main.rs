@@ -21,6 +21,7 @@ mod work_audience;
 mod work_concurrency;
 mod work_ingest;
 mod work_link;
+mod work_live;
 mod work_raw;
 mod work_reads;
 mod world;
@@ -54,6 +55,8 @@ fn main() {
         ["work", "merges", ..] => work_reads::merge(&rest(2)),
         ["work", "link", ..] => work_link::link_people(&rest(2)),
         ["work", "resolve", ..] => work_link::resolve_people(&rest(2)),
+        ["work", "live-store", ..] => work_live::live(&rest(2)),
+        ["work", "attach", ..] => work_live::attach(&rest(2)),
         ["work", "components", ..] => work_link::components(&rest(2)),
         ["work", "edges", ..] => work_link::write_edges(&rest(2)),
         ["work", "audience", ..] => work_audience::rebuild(&rest(2)),

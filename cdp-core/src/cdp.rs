@@ -14,6 +14,8 @@ mod learn;
 mod link;
 mod link_profiles;
 mod link_tables;
+mod live_linkage;
+mod live_links;
 mod memberships;
 mod models;
 mod observe;

@@ -424,7 +424,8 @@ export class Cdp {
   /** Why two identifiers are one person, or why not. */
   explainLink(a: Identifier, b: Identifier): Link
   explainLinkAsync(a: Identifier, b: Identifier, options?: AsyncOptions): Promise<Link>
-  /** Finds profiles that are probably one person, as `linkage` of the identity definition has it. */
+  /** Finds profiles that are probably one person, as `linkage` of the identity definition has it. From then on each message is
+   * compared as it comes, with the model of the last run. */
   link(options?: LinkRunOptions): LinkRun
   linkAsync(options?: LinkRunOptions & AsyncOptions): Promise<LinkRun>
   /** The likely pairs of the last run about which nothing is decided, the likeliest first. */
@@ -437,7 +438,8 @@ export class Cdp {
   /** How good a run would be against labels; stores nothing. */
   evaluateLinks(labels: LinkLabel[]): unknown
   evaluateLinksAsync(labels: LinkLabel[], options?: AsyncOptions): Promise<unknown>
-  /** How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions. */
+  /** How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions, and whether single
+   * profiles are linked by probability (`linkage.live`: `on`, `waits` for a `link`, `off`). */
   identityReport(): unknown
   identityReportAsync(options?: AsyncOptions): Promise<unknown>
 

@@ -1,6 +1,7 @@
 //! What the tests of all rooms share: where the shared data lies, and JSON without ceremony.
 
 pub mod history;
+pub mod linkage;
 
 use std::path::{Path, PathBuf};
 

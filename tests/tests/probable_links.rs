@@ -5,104 +5,10 @@ use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{faults, ingest, people, texts};
 use cdp_tests::json;
+use cdp_tests::linkage::{
+    audience, holds, identity, instant, is_linked, late, made_up, number, open, run, suggestions, user,
+};
 use proptest::prelude::*;
-
-const GIVEN: [&str; 16] = [
-    "olivia", "noah", "amelia", "george", "isla", "arthur", "ava", "muhammad", "freya", "leo", "lily", "oscar",
-    "grace", "theo", "ivy", "harry",
-];
-const SURNAMES: [&str; 12] = [
-    "smith", "jones", "taylor", "brown", "williams", "wilson", "johnson", "davies", "patel", "robinson", "wright",
-    "thompson",
-];
-
-/// 2024-01-01T00:00:00Z.
-const START_MS: i64 = 1_704_067_200_000;
-
-fn instant(minute: i64) -> Timestamp {
-    Timestamp::from_millis(START_MS + minute * 60_000)
-}
-
-fn late() -> Timestamp {
-    instant(1_000_000)
-}
-
-/// Messages of made-up people, each seen as so many customers; every second one has a typing error in the given name.
-fn made_up(n_people: usize, copies: usize) -> Vec<Value> {
-    let mut state = 12_345_u64;
-    let mut below = |n: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % n
-    };
-    let mut messages = Vec::new();
-    for person in 0..n_people {
-        let surname = format!("{}{}", SURNAMES[below(12)], ["", "er", "son", "ley"][below(4)]);
-        let born = format!("{}-{:02}-{:02}", 1940 + below(70), 1 + below(12), 1 + below(28));
-        let (given, zip) = (GIVEN[below(16)], 10_000 + below(400));
-        let city = ["leeds", "york", "bath", "derby", "truro", "ely", "wells", "ripon"][below(8)];
-        for copy in 0..copies {
-            let surname = if copy % 2 == 1 && person % 11 == 10 { format!("{surname}e") } else { surname.clone() };
-            let given =
-                if copy % 2 == 1 { given.replacen(|c: char| "aeiou".contains(c), "", 1) } else { given.to_owned() };
-            messages.push(json(&format!(
-                r#"{{"type": "identify", "messageId": "m{person}-{copy}", "userId": "u{person}-{copy}", "timestamp": "{}",
-                    "traits": {{"firstName": "{given}", "lastName": "{surname}", "birthday": "{born}",
-                                "address": {{"postalCode": "{zip}", "city": "{city}"}}}}}}"#,
-                instant((person * copies + copy) as i64)
-            )));
-        }
-    }
-    messages
-}
-
-/// An identity definition with this content of `linkage`; none without.
-fn identity(linkage: Option<&str>) -> Value {
-    let linkage = linkage.map_or(String::new(), |linkage| format!(r#", "linkage": {linkage}"#));
-    json(&format!(
-        r#"{{"kind": "identity", "name": "people", "identifiers": [
-            {{"type": "user_id", "role": "person", "priority": 1, "limit": 3}},
-            {{"type": "email", "role": "contact", "priority": 2, "normalize": "email"}},
-            {{"type": "anonymous_id", "role": "device", "priority": 9}}]{linkage}}}"#
-    ))
-}
-
-fn options() -> OpenOptions {
-    OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")
-}
-
-fn open(linkage: Option<&str>) -> Cdp {
-    let db = Cdp::open(options()).unwrap();
-    db.define(&[identity(linkage), audience()], false).unwrap();
-    db
-}
-
-fn audience() -> Value {
-    json(r#"{"kind": "audience", "name": "named", "rule": {"trait": "lastName", "op": "exists"}}"#)
-}
-
-fn run(db: &Cdp) -> Value {
-    db.link(&LinkOptions::default()).unwrap()
-}
-
-fn number(report: &Value, field: &str) -> i64 {
-    report.get(field).and_then(Value::as_number).and_then(|n| n.as_i64()).unwrap()
-}
-
-fn user(name: &str) -> Value {
-    Value::object([("user_id", Value::from(name))])
-}
-
-fn is_linked(db: &Cdp, a: &str, b: &str) -> bool {
-    db.explain_link(&user(a), &user(b)).unwrap().get("linked") == Some(&Value::Bool(true))
-}
-
-fn suggestions(db: &Cdp) -> Vec<String> {
-    texts(&db.link_suggestions(None, None).unwrap(), "suggestion")
-}
-
-fn holds(db: &Cdp) -> (String, Vec<String>, Vec<String>) {
-    (db.fingerprint(Some(AsOf::at(late()))).unwrap(), people(db, late()).unwrap(), suggestions(db))
-}
 
 const AUTO: Option<&str> = Some(r#"{"auto_link": true}"#);
 const SUGGEST: Option<&str> = Some("{}");

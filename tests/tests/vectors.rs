@@ -276,6 +276,11 @@ fn cohorts_are_learned_and_described_as_the_cohort_vectors_say() {
 }
 
 #[test]
+fn single_profiles_are_linked_as_the_linkage_vectors_say() {
+    check("linkage.json");
+}
+
+#[test]
 fn every_file_of_vectors_is_run() {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder()).unwrap() {
@@ -286,5 +291,6 @@ fn every_file_of_vectors_is_run() {
         }
     }
     found.sort();
-    assert_eq!(found, ["cohorts.json", "collect.json", "errors.json", "flows.json", "identity.json", "rules.json"]);
+    let files = ["cohorts", "collect", "errors", "flows", "identity", "linkage", "rules"];
+    assert_eq!(found, files.map(|file| format!("{file}.json")));
 }

@@ -156,6 +156,7 @@ impl Cdp {
                 faults.push(format!("node {node}: the partition differs from its rebuild"));
             }
         }
+        faults.extend(snapshot.record_faults()?);
         let Some(at) = snapshot.facts.meta()?.advanced_to else { return Ok(faults) };
         let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipChanges::default());
         for audience in snapshot.catalog.audiences() {

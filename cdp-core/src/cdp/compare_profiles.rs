@@ -9,11 +9,11 @@ use super::snapshot::{Person, Snapshot};
 use crate::definitions::{ColumnRole, ComparedValue, OnConflict, ProfileLinkage, Role};
 use crate::error::{Error, Result};
 use crate::identity::linkage::{ColumnRoles, Decisions, Records, usual_role};
-use crate::identity::{ProbableLinks, declared_type};
+use crate::identity::{ProbableView, declared_type};
 use crate::records::{Timestamp, Value};
 
 /// A column of the records; only of some roles a person has several.
-type Column = (ColumnRole, Option<ComparedValue>);
+pub(super) type Column = (ColumnRole, Option<ComparedValue>);
 
 /// One profile as it is compared.
 pub(super) struct ComparedProfile {
@@ -32,13 +32,18 @@ pub(super) struct ComparedProfiles {
     /// The pairs of rows that operators said are two people.
     pub(super) apart: Vec<(u32, u32)>,
     pub(super) sequence: u64,
+    /// The last decision of an operator that was known.
+    pub(super) decision_sequence: u64,
     row_of: HashMap<u32, u32>,
 }
+
+/// Of each value that was asked about, as what it is compared, if it is.
+pub(super) type FoundRoles = HashMap<ComparedValue, Option<ColumnRole>>;
 
 /// Which values are compared as what: what the definition says, then the usual names.
 pub(super) struct Roles<'d> {
     linkage: &'d ProfileLinkage,
-    found: HashMap<ComparedValue, Option<ColumnRole>>,
+    found: FoundRoles,
 }
 
 impl<'d> Roles<'d> {
@@ -46,7 +51,17 @@ impl<'d> Roles<'d> {
         Roles { linkage, found: HashMap::new() }
     }
 
-    fn role(&mut self, value: &ComparedValue) -> Option<ColumnRole> {
+    /// The same where some were found before.
+    pub(super) fn knowing(linkage: &'d ProfileLinkage, found: FoundRoles) -> Roles<'d> {
+        Roles { linkage, found }
+    }
+
+    /// What was found.
+    pub(super) fn into_found(self) -> FoundRoles {
+        self.found
+    }
+
+    pub(super) fn role(&mut self, value: &ComparedValue) -> Option<ColumnRole> {
         if let Some(known) = self.found.get(value) {
             return *known;
         }
@@ -57,6 +72,17 @@ impl<'d> Roles<'d> {
         let role = role.filter(|role| *role != ColumnRole::Ignore);
         self.found.insert(value.clone(), role);
         role
+    }
+
+    /// Whether a trait of this name and value is compared; where it is taken back, whether it may have been.
+    pub(super) fn compare_trait(&mut self, name: &str, value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Object(parts) => {
+                parts.keys().any(|part| self.role(&ComparedValue::Trait(format!("{name}.{part}"))).is_some())
+            }
+            _ => self.role(&ComparedValue::Trait(name.to_owned())).is_some(),
+        }
     }
 
     /// Whether the definition names a value, so that it goes before one with a usual name.
@@ -84,8 +110,7 @@ fn text_of(value: &Value) -> Option<String> {
 impl<'a> Snapshot<'a> {
     /// The known profiles as they stand without any probable link, after every fact and decision.
     pub(super) fn compared_profiles(&self, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
-        let none = ProbableLinks::default();
-        let without = Snapshot { probable: &none, ..*self };
+        let without = Snapshot { probable: ProbableView::default(), ..*self };
         let overlay = self.partition.deciding(&self.probable.pairs(), &without)?;
         let apart = Snapshot { partition: self.partition.with(&overlay), ..without };
         apart.gather_profiles(linkage)
@@ -119,11 +144,12 @@ impl<'a> Snapshot<'a> {
         apart.sort_unstable();
         apart.dedup();
         let columns = roles.found.into_iter().filter_map(|(value, role)| Some((value, role?))).collect();
-        Ok(ComparedProfiles { profiles, columns, apart, sequence: self.memory.sequence(), row_of })
+        let (sequence, decision_sequence) = (self.memory.sequence(), self.facts.meta()?.decision_sequence);
+        Ok(ComparedProfiles { profiles, columns, apart, sequence, decision_sequence, row_of })
     }
 
     /// The node that stands for a profile in a link: the strongest that joins people, by priority, type and value.
-    fn standing_for(&self, nodes: &[u32]) -> Option<u32> {
+    pub(super) fn standing_for(&self, nodes: &[u32]) -> Option<u32> {
         let joins = |node: &u32| {
             let declared = declared_type(self.catalog.identity(), self.memory.node(*node).0);
             declared.on_conflict != OnConflict::LatestLinkWins
@@ -184,12 +210,17 @@ impl Person<'_> {
     }
 }
 
+impl ComparedProfile {
+    /// The text of a column; empty if it is missing.
+    pub(super) fn text(&self, column: &Column) -> &str {
+        self.values.get(column).map_or("", String::as_str)
+    }
+}
+
 impl ComparedProfiles {
     /// The rows, named by their numbers, and what their columns are.
     pub(super) fn records(&self) -> Result<(Records, ColumnRoles)> {
-        let mut columns: Vec<&Column> = self.profiles.iter().flat_map(|profile| profile.values.keys()).collect();
-        columns.sort_unstable();
-        columns.dedup();
+        let columns = self.record_columns();
         let name = |(role, value): &Column| match value {
             Some(value) => format!("{} {}", role.as_str(), compared_name(value)),
             None => role.as_str().to_owned(),
@@ -197,10 +228,17 @@ impl ComparedProfiles {
         let roles = columns.iter().map(|column| (name(column), column.0)).collect();
         let mut records = Records::new(columns.iter().map(|column| name(column)));
         for (row, profile) in self.profiles.iter().enumerate() {
-            let text = |column: &&Column| profile.values.get(*column).map_or("", String::as_str);
-            records.push(&row.to_string(), columns.iter().map(text))?;
+            records.push(&row.to_string(), columns.iter().map(|column| profile.text(column)))?;
         }
         Ok((records, roles))
+    }
+
+    /// The columns of the records, in order.
+    pub(super) fn record_columns(&self) -> Vec<&Column> {
+        let mut columns: Vec<&Column> = self.profiles.iter().flat_map(|profile| profile.values.keys()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns
     }
 
     /// What operators decided, by the names of the rows.

@@ -335,6 +335,9 @@ impl Writing<'_> {
         self.meta.definitions += 1;
         self.catalog = Arc::new(catalog);
         if identity_changed {
+            // Records were read, and stand under nodes, as the definition before had it: the next run makes them anew.
+            self.facts.clear_linkage_live()?;
+            self.live = None;
             self.resolve_types();
             self.rederive_identity()?;
         }

@@ -162,6 +162,8 @@ impl Writing<'_> {
         let before = profiles_of(&self.snapshot(), &[node, other])?;
         let number = self.meta.decision_sequence + 1;
         self.decide(Decision { number, kind, node, other, occurred_at }, reason)?;
+        // What is told is what holds once those whom it concerns are compared anew.
+        self.derive()?;
         outcome(&self.snapshot(), kind, (!dry_run).then_some(number), [node, other], before)
     }
 

@@ -1,21 +1,25 @@
 //! A run of probabilistic linkage over the profiles of the store: train, compare, suggest, and link where the definition
 //! allows it and the model may be trusted.
 //!
-//! It takes the known profiles of a snapshot and leaves a model, suggestions and probable links, which replace those of the
-//! run before. It never outranks an operator, and never links with a model that is not judged green.
+//! It takes the known profiles of a snapshot and leaves a model, suggestions and probable links, which replace those found
+//! before, and what single profiles are compared with from then on. It never outranks an operator, and never links with a model that is not judged green.
 
 use std::collections::BTreeMap;
 
 use super::Cdp;
 use super::compare_profiles::{ComparedProfiles, compared_name};
+use super::live_linkage::LiveLinkage;
+use super::live_links::Rows;
 use super::snapshot::Snapshot;
-use super::state::load_probable;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{Band, Links, Verdict, WeightPart, link_deciding, probability_of};
+use crate::identity::linkage::{
+    Band, Links, PairExplanation, RULES, Reading, RecordBytes, Verdict, WeightPart, keys_of_rule, link_deciding,
+    probability_of, stored_key,
+};
 use crate::records::{Object, Timestamp, Value};
-use crate::store::{ProbableLink, StoredLinkageModel, StoredProbableLink, hex};
+use crate::store::{ProbableLink, StoredLinkageModel, hex};
 
 /// How profiles are linked by [`Cdp::link`].
 #[derive(Clone, Debug, Default)]
@@ -27,12 +31,20 @@ pub struct LinkOptions {
 }
 
 /// What a run found, before it is written.
-struct Found {
+struct Found<'r> {
+    run: &'r Run,
+    compared: &'r ComparedProfiles,
     links: Vec<(ProbableLink, String)>,
     model: StoredLinkageModel,
     bytes: Vec<u8>,
     report: Object,
     definitions: i64,
+}
+
+/// The rows of profiles linked, and how the profiles became rows.
+pub(super) struct Run {
+    pub(super) links: Links,
+    reading: Reading,
 }
 
 pub(super) fn no_linkage() -> Error {
@@ -50,8 +62,11 @@ impl Cdp {
     /// Finds profiles that are probably one person by what their traits and identifiers say, as the `linkage` part of the
     /// identity definition has it: trains a model without labels, scores, and keeps pairs from the review threshold on as
     /// suggestions. With `auto_link`, and if the model is judged green, pairs from the auto threshold on become links of
-    /// class `probable`, within the limits of profiles. What an earlier run found is replaced; a run over the same facts
+    /// class `probable`, within the limits of profiles. What was found before is replaced; a run over the same facts
     /// changes nothing.
+    ///
+    /// Unless the definition says `"live": false`, the run leaves its records and blocking keys in the file, and from then on
+    /// each transaction compares the profiles that it changes, with the model of this run.
     ///
     /// Gives `{model_version, verdict, reasons, records, suggestions, links, added, removed, columns, quality}`. Trains
     /// without any lock; cost grows with profiles and with pairs that share something. Fails with `Invalid` without a
@@ -60,8 +75,8 @@ impl Cdp {
     /// Source of the method: [`linkage::link`](crate::linkage::link).
     pub fn link(&self, options: &LinkOptions) -> Result<Value> {
         let (compared, linkage, definitions) = self.compared()?;
-        let links = link_rows(&compared, &linkage, options.seed)?;
-        let found = found(&compared, &links, &linkage, definitions)?;
+        let run = link_rows(&compared, &linkage, options.seed)?;
+        let found = found(&compared, &run, &linkage, definitions)?;
         self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
     }
 
@@ -76,14 +91,23 @@ impl Cdp {
 }
 
 /// Links the rows of profiles under what operators decided.
-pub(super) fn link_rows(compared: &ComparedProfiles, linkage: &ProfileLinkage, seed: u64) -> Result<Links> {
+pub(super) fn link_rows(compared: &ComparedProfiles, linkage: &ProfileLinkage, seed: u64) -> Result<Run> {
     let (records, roles) = compared.records()?;
-    link_deciding(&[&records], &[&roles], &linkage.of_rows(), &compared.decisions(), seed)
+    let links = link_deciding(&[&records], &[&roles], &linkage.of_rows(), &compared.decisions(), seed)?;
+    let reading = Reading::new(&records, links.recognized().first().map_or(&[], Vec::as_slice));
+    Ok(Run { links, reading })
 }
 
-fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, definitions: i64) -> Result<Found> {
+fn found<'r>(
+    compared: &'r ComparedProfiles,
+    run: &'r Run,
+    linkage: &ProfileLinkage,
+    definitions: i64,
+) -> Result<Found<'r>> {
+    let links = &run.links;
     let may_link = linkage.auto_link && links.quality().verdict == Verdict::Green;
     let label = |row: u32| links.labels().get(row as usize);
+    let explain = links.explainer();
     let mut pairs = Vec::new();
     for (left, right, weight) in links.pair_weights() {
         let (left, right) = (*left.min(right), *left.max(right));
@@ -94,8 +118,9 @@ fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, d
         let (one, other) = (compared.profile(left)?, compared.profile(right)?);
         let link = ProbableLink {
             number: 0,
-            node: one.node,
-            other: other.node,
+            // Whoever came first, as live comparison has it too.
+            node: one.node.min(other.node),
+            other: one.node.max(other.node),
             occurred_at: one.since.max(other.since),
             weight: *weight,
             probability: probability_of(*weight),
@@ -103,9 +128,7 @@ fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, d
             // Where operators keep somebody apart, not every likely pair can stand together.
             is_link: may_link && band == Band::Auto && label(left) == label(right),
         };
-        let explained = links.explain_rows(left, right);
-        let parts = Value::List(explained.parts.iter().map(part_value).collect());
-        pairs.push(((left, right), (link, parts.to_json())));
+        pairs.push(((left, right), (link, parts_of(&explain(left, right)))));
     }
     pairs.sort_unstable_by_key(|(rows, _)| *rows);
     let columns = compared.columns.iter().map(|(value, role)| (compared_name(value), Value::from(role.as_str())));
@@ -119,7 +142,13 @@ fn found(compared: &ComparedProfiles, links: &Links, linkage: &ProfileLinkage, d
         content_hash: blake3::hash(&bytes).as_bytes().to_vec(),
         report: Value::Object(report.clone()).to_json(),
     };
-    Ok(Found { links: pairs.into_iter().map(|(_, link)| link).collect(), model, bytes, report, definitions })
+    let pairs = pairs.into_iter().map(|(_, link)| link).collect();
+    Ok(Found { run, compared, links: pairs, model, bytes, report, definitions })
+}
+
+/// What a weight is made of, as JSON.
+pub(super) fn parts_of(explained: &PairExplanation) -> String {
+    Value::List(explained.parts.iter().map(part_value).collect()).to_json()
 }
 
 fn part_value(part: &WeightPart) -> Value {
@@ -134,8 +163,8 @@ fn part_value(part: &WeightPart) -> Value {
 }
 
 impl Writing<'_> {
-    /// Keeps what a run found instead of what the one before did.
-    fn keep_found(&mut self, found: &Found) -> Result<Value> {
+    /// Keeps what a run found instead of what was found before.
+    fn keep_found(&mut self, found: &Found<'_>) -> Result<Value> {
         if self.meta.definitions != found.definitions {
             return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
                 .with_hint("link again"));
@@ -143,30 +172,22 @@ impl Writing<'_> {
         let version = self.linkage_model_version(found)?;
         let before = self.facts.probable_links()?;
         let mut before: BTreeMap<(u32, u32), ProbableLink> =
-            before.into_iter().map(|link| ((link.node, link.other), link)).collect();
-        let mut number = self.facts.last_probable_link()?;
-        let mut added = 0;
+            before.into_iter().map(|link| (link.pair(), link)).collect();
+        let mut rows = Rows::default();
         for (link, parts) in &found.links {
             let link = ProbableLink { model: version, ..*link };
-            let pair = (link.node, link.other);
-            if before.get(&pair).is_some_and(|kept| kept.says_the_same(&link)) {
-                before.remove(&pair);
+            if before.get(&link.pair()).is_some_and(|kept| kept.says_the_same(&link)) {
+                before.remove(&link.pair());
                 continue;
             }
-            number += 1;
-            added += 1;
-            let link = ProbableLink { number, ..link };
-            let stored = StoredProbableLink { link, parts: parts.clone(), recorded_at: self.meta.recorded_at };
-            self.facts.put_probable_link(&stored)?;
+            self.put_pair(link, parts.clone(), &mut rows)?;
         }
-        for gone in before.values() {
-            self.facts.replace_probable_link(gone.number, self.meta.recorded_at)?;
+        for gone in before.into_values() {
+            self.replace_pair(gone, &mut rows)?;
         }
-        if added > 0 || !before.is_empty() {
-            self.meta.linkage_runs += 1;
-            let probable = load_probable(self.facts, &self.catalog, Timestamp::MAX)?;
-            self.link_probably(probable)?;
-        }
+        let (added, removed) = rows.counts();
+        self.apply_rows(rows)?;
+        self.leave_records(found, version)?;
         let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();
         let mut report = found.report.clone();
         for (name, value) in [
@@ -175,15 +196,83 @@ impl Writing<'_> {
             ("suggestions", Value::count(found.links.len() - n_links)),
             ("links", Value::count(n_links)),
             ("added", Value::count(added)),
-            ("removed", Value::count(before.len())),
+            ("removed", Value::count(removed)),
         ] {
             report.insert(name.to_owned(), value);
         }
         Ok(Value::Object(report))
     }
 
+    /// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run
+    /// took its time.
+    fn leave_records(&mut self, found: &Found<'_>, version: u32) -> Result<()> {
+        let (compared, links) = (found.compared, &found.run.links);
+        self.is_compared = true;
+        self.facts.clear_linkage_live()?;
+        let linkage = self.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
+        if !linkage.live {
+            self.live = None;
+            return Ok(());
+        }
+        let columns = compared.record_columns();
+        let stored = LiveLinkage::stored(version, links.quality().verdict, &columns, &found.run.reading);
+        self.facts.put_linkage_live(&stored)?;
+        // Other processes read it anew.
+        self.meta.linkage_runs += 1;
+        self.live = LiveLinkage::load(self.facts, &self.catalog, self.live.take())?;
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        let resolver = live.resolver(self.facts, &self.catalog)?;
+        let table = links.table();
+        let mut in_order: Vec<(u32, usize)> =
+            compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();
+        in_order.sort_unstable();
+        for (node, row) in in_order {
+            let Some(profile) = compared.profiles.get(row) else { continue };
+            self.facts.put_linkage_record(node, profile.since, &RecordBytes::of(&table.row(row as u32)).0)?;
+        }
+        // In the order of the table of keys: every page of it is written once.
+        for rule in 0..RULES.len() as u8 {
+            let mut keys: Vec<(i64, u32)> = Vec::new();
+            keys_of_rule(rule, table, |row, key| {
+                keys.extend(compared.profiles.get(row).map(|profile| (stored_key(rule, key), profile.node)));
+            });
+            keys.sort_unstable();
+            keys.dedup();
+            for of_key in keys.chunk_by(|(left, _), (right, _)| left == right) {
+                match of_key.first() {
+                    Some((key, _)) if of_key.len() > resolver.most(rule) => self.facts.close_linkage_key(*key)?,
+                    _ => of_key.iter().try_for_each(|(key, node)| self.facts.put_linkage_key(*key, *node))?,
+                }
+            }
+        }
+        let touched = self.touched_since(compared.sequence, compared.decision_sequence)?;
+        let mut rows = Rows::default();
+        self.compare_nodes(&live, touched, &mut rows)?;
+        self.apply_rows(rows)
+    }
+
+    /// The nodes that messages and decisions after these have touched, each with the sequence of its message.
+    fn touched_since(&mut self, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
+        let mut touched = Vec::new();
+        for link in self.facts.links_after(sequence, self.meta.log_sequence)? {
+            touched.extend([(link.sequence, link.node), (link.sequence, link.other)]);
+        }
+        let memory = self.memory.view(&self.state.memory);
+        self.facts.visit_messages(sequence, self.meta.log_sequence, |row| {
+            let message = row.read(&memory)?;
+            touched.push((message.sequence, message.node));
+            Ok(())
+        })?;
+        for stored in self.facts.decisions_after(decision_sequence)? {
+            let (node, other) = (stored.decision.node, stored.decision.other);
+            self.decided.extend([node, other]);
+            touched.extend([(u64::MAX, node), (u64::MAX, other)]);
+        }
+        Ok(touched)
+    }
+
     /// The version of the model that a run trained, which is a new one only if its content is.
-    fn linkage_model_version(&mut self, found: &Found) -> Result<u32> {
+    fn linkage_model_version(&mut self, found: &Found<'_>) -> Result<u32> {
         let latest = self.facts.linkage_model()?;
         if let Some(latest) = latest.as_ref().filter(|latest| latest.content_hash == found.model.content_hash) {
             return Ok(latest.version);

@@ -14,7 +14,7 @@ use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{
-    Decisions, Link, NodeRules, PartitionView, ProbableLinks, TypeRule, TypeRules, decision_number, declared_type,
+    Decisions, Link, NodeRules, PartitionView, ProbableView, TypeRule, TypeRules, decision_number, declared_type,
     is_within, probable_number,
 };
 use crate::predict::{Prediction, TrainedModel};
@@ -35,7 +35,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) types: &'a TypeRules,
     pub(super) decisions: &'a Decisions,
-    pub(super) probable: &'a ProbableLinks,
+    pub(super) probable: ProbableView<'a>,
     pub(super) models: &'a BTreeMap<String, LoadedModel>,
     pub(super) salt: &'a [u8; 32],
     pub(super) links_to: u64,
@@ -80,7 +80,7 @@ impl<'a> Snapshot<'a> {
             catalog: &state.catalog,
             types: &state.types,
             decisions: &state.decisions,
-            probable: &state.probable,
+            probable: state.probable.view(),
             models: &state.models,
             salt: &state.meta.salt,
             links_to: state.meta.links_to,

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
 use super::profile_ids::ProfileIds;
@@ -12,10 +13,10 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Decisions, Link, Partition, ProbableLinks, TypeRules};
+use crate::identity::{Decisions, Link, Partition, ProbableChanges, ProbableLinks, TypeRules};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, StoredLink};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, StoredLink};
 
 /// A model and its version.
 #[derive(Clone)]
@@ -34,7 +35,9 @@ pub(super) struct State {
     look_back_ms: i64,
     pub(super) partition: Partition,
     pub(super) decisions: Arc<Decisions>,
-    pub(super) probable: Arc<ProbableLinks>,
+    pub(super) probable: ProbableLinks,
+    /// What single profiles are compared with as they come, if they are.
+    pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: Memberships,
     pub(super) shortfalls: Shortfalls,
     pub(super) models: BTreeMap<String, LoadedModel>,
@@ -100,6 +103,7 @@ impl State {
         memory: Memory,
     ) -> Result<State> {
         let models = load_models(facts, &catalog)?;
+        let live = LiveLinkage::load(facts, &catalog, None)?;
         Ok(State {
             meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
             memory,
@@ -108,7 +112,8 @@ impl State {
             catalog: Arc::new(catalog),
             partition: Partition::default(),
             decisions: Arc::default(),
-            probable: Arc::default(),
+            probable: ProbableLinks::default(),
+            live,
             memberships: Memberships::default(),
             shortfalls: Shortfalls::default(),
             models,
@@ -132,7 +137,8 @@ impl State {
         }
         self.partition.fold(folded.partition);
         self.decisions = folded.decisions;
-        self.probable = folded.probable;
+        self.probable.fold(folded.probable);
+        self.live = folded.live;
         self.memberships.apply(folded.memberships);
         self.shortfalls.apply(folded.shortfalls);
         if let Some(models) = folded.models {
@@ -212,23 +218,34 @@ impl State {
             evidence.extend(decisions.links());
             decided.clear();
         }
-        let mut probable = self.probable.clone();
-        let mut pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
-        if self.meta.linkage_runs != meta.linkage_runs {
-            probable = Arc::new(load_probable(facts, &self.catalog, known)?);
-            if links_after == 0 {
-                evidence.extend(probable.links());
-            } else {
-                pairs.extend(self.probable.differences(&probable));
-            }
+        let pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
+        let mut probable = ProbableChanges::default();
+        let mut live = self.live.clone();
+        let is_relinked = self.meta.linkage_runs != meta.linkage_runs;
+        if is_relinked && links_after == 0 {
+            load_probable(facts, &self.catalog, known)?.into_iter().for_each(|link| probable.add(link));
+            evidence.extend(probable.added());
+        } else if is_relinked && may_link(&self.catalog) {
+            let gone = facts.probable_links_gone_after(self.meta.linkage_runs)?;
+            gone.into_iter().for_each(|number| probable.remove(number));
+            facts.probable_links_after(self.probable.last())?.into_iter().for_each(|link| probable.add(link));
+        }
+        if is_relinked {
+            live = LiveLinkage::load(facts, &self.catalog, live)?;
         }
         let types = {
             let memory = overlay.view(&self.memory);
             let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
             let of_state = Snapshot::of_state(facts, self);
-            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: &probable, ..of_state };
+            let links = probable.view(&self.probable);
+            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: links, ..of_state };
             partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
             partition.decide(&self.partition, &pairs, &snapshot)?;
+            if links_after != 0 {
+                let (gone, added): (Vec<_>, Vec<_>) =
+                    (probable.gone(&self.probable).collect(), probable.added().collect());
+                partition.relink(&self.partition, &gone, &added, &snapshot)?;
+            }
             types
         };
         let changes = match links_after {
@@ -241,7 +258,8 @@ impl State {
         self.types = types;
         self.partition.fold(partition);
         self.decisions = decisions;
-        self.probable = probable;
+        self.probable.fold(probable);
+        self.live = live;
         // Who wrote these facts knows what is lacking now.
         self.shortfalls = Shortfalls::default();
         if let Some(memberships) = loaded {
@@ -277,12 +295,14 @@ pub(super) fn link_of(link: &StoredLink) -> Link {
     Link { node: link.node, other: link.other, occurred_at: link.occurred_at, sequence: link.sequence, rule: link.rule }
 }
 
-/// The probable links that hold under the definitions, of the run that was the last one at a known time.
-pub(super) fn load_probable(facts: Facts<'_>, catalog: &Catalog, known: Timestamp) -> Result<ProbableLinks> {
-    if !catalog.identity().linkage.as_ref().is_some_and(|linkage| linkage.auto_link) {
-        return Ok(ProbableLinks::default());
-    }
-    facts.probable_links_known_at(known).map(ProbableLinks::new)
+/// Whether probable links count as evidence.
+pub(super) fn may_link(catalog: &Catalog) -> bool {
+    catalog.identity().linkage.as_ref().is_some_and(|linkage| linkage.auto_link)
+}
+
+/// The probable links that hold under the definitions, of what was found by a known time.
+fn load_probable(facts: Facts<'_>, catalog: &Catalog, known: Timestamp) -> Result<Vec<ProbableLink>> {
+    if may_link(catalog) { facts.probable_links_known_at(known) } else { Ok(Vec::new()) }
 }
 
 /// The definitions that hold, as the file has them.

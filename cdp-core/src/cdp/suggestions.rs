@@ -1,6 +1,6 @@
 //! Likely pairs of profiles for a person to look at, what was decided about them, and why a model found them likely.
 //!
-//! It takes the pairs of the last run of linkage and leaves decisions of operators. It never changes what a run found.
+//! It takes the pairs that linkage found and leaves decisions of operators. It never changes what was found.
 
 use super::Cdp;
 use super::link::Decided;
@@ -57,7 +57,7 @@ impl Snapshot<'_> {
 }
 
 impl Cdp {
-    /// The pairs of profiles that the last run of [`Cdp::link`] found likely and about which nothing is decided, the
+    /// The pairs of profiles that [`Cdp::link`] or a later message found likely and about which nothing is decided, the
     /// likeliest first: `suggestion, weight, probability, model_version`, and of both profiles `a_profile_id, a_ids,
     /// b_profile_id, b_ids` (identifiers as JSON text). `after` is the `next` of the page before.
     pub fn link_suggestions(&self, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {
@@ -112,7 +112,7 @@ impl Cdp {
     /// `{records, labels, verdict, true_pairs, kept_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
     pub fn evaluate_links(&self, labels: &[Value]) -> Result<Value> {
         let (compared, linkage, _) = self.compared()?;
-        let links = link_rows(&compared, &linkage, 0)?;
+        let links = link_rows(&compared, &linkage, 0)?.links;
         let row_of = |identifier: &Value| -> Result<Option<String>> {
             let identifier = super::Identifier::from_value(identifier)?;
             let node = self.read(|snapshot| snapshot.node_of(&identifier))?;
@@ -188,8 +188,13 @@ fn read_cursor(text: &str) -> Result<(f64, &str)> {
 fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<Frame> {
     let (mut profiles, mut ids) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for link in links {
-        for (place, node) in [link.node, link.other].into_iter().enumerate() {
-            let person = snapshot.person(node, Timestamp::MAX)?;
+        let mut people = Vec::new();
+        for node in [link.node, link.other] {
+            people.push(snapshot.person(node, Timestamp::MAX)?);
+        }
+        // Whichever node has the smaller number: who was named first stands first.
+        people.sort_by_key(|person| person.as_ref().map(|person| person.order()));
+        for (place, person) in people.into_iter().enumerate() {
             let id = person.as_ref().map(|person| person.profile_id());
             let named = person.as_ref().map(|person| person.ids_value(Timestamp::MAX).to_json());
             if let (Some(profiles), Some(ids)) = (profiles.get_mut(place), ids.get_mut(place)) {

@@ -232,12 +232,13 @@ impl Cdp {
     }
 
     /// How unification fares: `{profiles, known, anonymous, match_rate, largest_profile, profile_sizes, identifiers,
-    /// accounts, refused_links, hubs, decisions}`.
+    /// accounts, refused_links, hubs, decisions, linkage}`.
     ///
     /// `match_rate` is the share of device identifiers that belong to a known profile (null without devices),
     /// `profile_sizes` counts profiles by their number of identifiers, `refused_links` pairs of identifiers by the reason
     /// (the table `links` lists them), `hubs` the ten values that most others name, beyond what their guard lets link:
-    /// `{identifier, linked, kept_out}`. Cost grows with the store.
+    /// `{identifier, linked, kept_out}`; `linkage` is null without one, else `{model_version, live}`: `on`, `off`, or `waits`
+    /// where single profiles are not compared until the next [`Cdp::link`]. Cost grows with the store.
     pub fn identity_report(&self) -> Result<Value> {
         let at = self.now();
         self.read(|snapshot| {
@@ -296,9 +297,25 @@ impl Cdp {
                 ("refused_links", counts(refused.into_iter().collect())),
                 ("hubs", Value::List(hubs.collect())),
                 ("decisions", Value::Object(decisions.collect())),
+                ("linkage", linkage_of(snapshot)?),
             ]))
         })
     }
+}
+
+/// The model of linkage, and whether single profiles are compared with it.
+fn linkage_of(snapshot: &Snapshot<'_>) -> Result<Value> {
+    let Some(linkage) = &snapshot.catalog.identity().linkage else { return Ok(Value::Null) };
+    let live = match snapshot.facts.linkage_live()? {
+        _ if !linkage.live => "off",
+        Some(_) => "on",
+        None => "waits",
+    };
+    let model = snapshot.facts.linkage_model()?;
+    Ok(Value::object([
+        ("model_version", model.map_or(Value::Null, |model| Value::integer(model.version))),
+        ("live", Value::from(live)),
+    ]))
 }
 
 /// Feature name -> value.

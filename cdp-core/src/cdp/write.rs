@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
 use super::shortfalls::ShortfallChanges;
 use super::snapshot::Snapshot;
@@ -10,7 +11,7 @@ use super::state::{LoadedModel, State, link_of, load_models};
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
-use crate::identity::{self, Decisions, Identified, Link, Partition, PartitionOverlay, ProbableLinks, TypeRules};
+use crate::identity::{self, Decisions, Identified, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
 use crate::intake;
 use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
 use crate::store::{
@@ -26,7 +27,8 @@ pub(super) struct Writing<'w> {
     pub(super) catalog: Arc<Catalog>,
     types: Arc<TypeRules>,
     pub(super) decisions: Arc<Decisions>,
-    pub(super) probable: Arc<ProbableLinks>,
+    pub(super) probable: ProbableChanges,
+    pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) meta: Meta,
     pub(super) now: Timestamp,
     pub(super) memory: Overlay,
@@ -35,6 +37,10 @@ pub(super) struct Writing<'w> {
     pub(super) shortfalls: ShortfallChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
+    /// The nodes that operators have decided about.
+    pub(super) decided: Vec<u32>,
+    /// Whether a run of linkage has compared everybody.
+    pub(super) is_compared: bool,
     log: Option<LogWriter<'w>>,
     // Set when RAM must be read anew from the file: definitions have changed what it keeps.
     reload: bool,
@@ -63,7 +69,8 @@ pub(super) struct Folded {
     pub(super) flush_all: bool,
     pub(super) partition: PartitionOverlay,
     pub(super) decisions: Arc<Decisions>,
-    pub(super) probable: Arc<ProbableLinks>,
+    pub(super) probable: ProbableChanges,
+    pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: MembershipChanges,
     pub(super) shortfalls: ShortfallChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
@@ -115,7 +122,8 @@ impl<'w> Writing<'w> {
             catalog: state.catalog.clone(),
             types: state.types.clone(),
             decisions: state.decisions.clone(),
-            probable: state.probable.clone(),
+            probable: ProbableChanges::default(),
+            live: state.live.clone(),
             meta,
             now,
             memory: state.memory.overlay(),
@@ -124,6 +132,8 @@ impl<'w> Writing<'w> {
             shortfalls: ShortfallChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
+            decided: Vec::new(),
+            is_compared: false,
             log: None,
             reload: false,
             rebuild: false,
@@ -143,7 +153,7 @@ impl<'w> Writing<'w> {
             catalog: &self.catalog,
             types: &self.types,
             decisions: &self.decisions,
-            probable: &self.probable,
+            probable: self.probable.view(&self.state.probable),
             models: &self.state.models,
             salt: &self.state.meta.salt,
             links_to: self.state.meta.links_to,
@@ -302,7 +312,7 @@ impl<'w> Writing<'w> {
     }
 
     /// Changes the partition by what the transaction sees besides it.
-    fn repartition(
+    pub(super) fn repartition(
         &mut self,
         work: impl FnOnce(&mut PartitionOverlay, &Partition, &Snapshot<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -316,7 +326,16 @@ impl<'w> Writing<'w> {
     fn unify(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
         let identified = self.memory.identified();
-        self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))
+        let newly_linked = if self.live.is_some() { self.newly_linked(&links) } else { Vec::new() };
+        self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))?;
+        if self.is_compared { Ok(()) } else { self.compare_anew(newly_linked) }
+    }
+
+    /// Both ends of the links that say something new, each with the sequence of its message.
+    fn newly_linked(&self, links: &[Link]) -> Vec<(u64, u32)> {
+        let view = self.partition.view(&self.state.partition);
+        let new = links.iter().filter(|link| !view.is_said(link));
+        new.flat_map(|link| [(link.sequence, link.node), (link.sequence, link.other)]).collect()
     }
 
     /// Takes in what an operator decided: brings the partition to it at once.
@@ -325,15 +344,9 @@ impl<'w> Writing<'w> {
         let stored = StoredDecision { decision, recorded_at: self.meta.recorded_at, reason };
         self.facts.put_decision(&stored)?;
         Arc::make_mut(&mut self.decisions).take(decision);
+        self.decided.extend([decision.node, decision.other]);
         let pair = (decision.node, decision.other);
         self.repartition(|partition, base, snapshot| partition.decide(base, &[pair], snapshot))
-    }
-
-    /// Takes in the probable links that hold from now on: brings the partition to them at once.
-    pub(super) fn link_probably(&mut self, probable: ProbableLinks) -> Result<()> {
-        let pairs = self.probable.differences(&probable);
-        self.probable = Arc::new(probable);
-        self.repartition(|partition, base, snapshot| partition.decide(base, &pairs, snapshot))
     }
 
     /// Asks for everything in RAM to be written out as runs, in this and the following transactions.
@@ -366,6 +379,7 @@ impl<'w> Writing<'w> {
             partition: self.partition,
             decisions: self.decisions,
             probable: self.probable,
+            live: self.live,
             memberships: self.memberships,
             shortfalls: self.shortfalls,
             models,

@@ -19,7 +19,7 @@ pub enum ComparedValue {
 }
 
 /// How profiles are linked by probability. By default it only suggests.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProfileLinkage {
     /// What each value says about a person; values that are not named here are recognized by their usual names.
     pub columns: BTreeMap<ComparedValue, ColumnRole>,
@@ -29,6 +29,8 @@ pub struct ProfileLinkage {
     pub thresholds: LinkageThresholds,
     /// Whether pairs of the band `auto` are linked when the model is judged green; otherwise they are suggestions.
     pub auto_link: bool,
+    /// Whether a profile is compared in the transaction that changes it, from the first run on; by default it is.
+    pub live: bool,
 }
 
 impl ProfileLinkage {
@@ -56,12 +58,14 @@ impl ProfileLinkage {
         let blocking = fields.optional("blocking", read_blocking);
         let thresholds = fields.optional("thresholds", read_thresholds);
         let auto_link = fields.optional("auto_link", |node| node.boolean());
+        let live = fields.optional("live", |node| node.boolean());
         fields.finish();
         Some(ProfileLinkage {
             columns: columns.unwrap_or_default().into_iter().map(|(_, column)| column).collect(),
             blocking: blocking.unwrap_or_default(),
             thresholds: thresholds.unwrap_or_default(),
             auto_link: auto_link.unwrap_or(false),
+            live: live.unwrap_or(true),
         })
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Decisions {
     latest: FxHashMap<(u32, u32), Decision>,
     // node -> those it is kept apart from
     separated: FxHashMap<u32, SmallVec<[u32; 2]>>,
+    // node -> those from whom its evidence is cut
+    cut: FxHashMap<u32, SmallVec<[u32; 2]>>,
     // node -> those it is merged with
     merged: FxHashMap<u32, SmallVec<[u32; 2]>>,
     // when merges come to hold
@@ -60,7 +62,7 @@ impl Decisions {
         }
         self.latest.insert(pair_of(&decision), decision);
         let list = match decision.kind {
-            DecisionType::Unlink => return,
+            DecisionType::Unlink => &mut self.cut,
             DecisionType::Separate => &mut self.separated,
             DecisionType::Merge => {
                 self.merges_at.insert(decision.order(), pair_of(&decision));
@@ -73,7 +75,7 @@ impl Decisions {
 
     fn forget(&mut self, decision: &Decision) {
         self.merges_at.remove(&decision.order());
-        for list in [&mut self.separated, &mut self.merged] {
+        for list in [&mut self.separated, &mut self.cut, &mut self.merged] {
             for (node, other) in [(decision.node, decision.other), (decision.other, decision.node)] {
                 if let Some(others) = list.get_mut(&node) {
                     others.retain(|found| *found != other);
@@ -108,6 +110,18 @@ impl Decisions {
     /// Those that a node is kept apart from.
     pub(crate) fn separated_from(&self, node: u32) -> &[u32] {
         self.separated.get(&node).map_or(&[], SmallVec::as_slice)
+    }
+
+    /// Those that operators said are not to be linked with a node, whether by cutting or by keeping apart, in no order.
+    pub(crate) fn apart_from(&self, node: u32) -> impl Iterator<Item = u32> {
+        let list = |lists: &FxHashMap<u32, SmallVec<[u32; 2]>>| lists.get(&node).cloned().unwrap_or_default();
+        let lists = if self.keep_some_apart() { [list(&self.separated), list(&self.cut)] } else { Default::default() };
+        lists.into_iter().flatten()
+    }
+
+    /// Whether operators said of any two that they are not to be linked.
+    pub(crate) fn keep_some_apart(&self) -> bool {
+        !self.separated.is_empty() || !self.cut.is_empty()
     }
 
     /// Whether nobody is kept apart from anybody.

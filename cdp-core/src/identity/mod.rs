@@ -33,8 +33,10 @@ pub(crate) use links::{Link, NodeRules, declared_type};
 pub(crate) use normalize::normalize;
 pub(crate) use overlay::PartitionOverlay;
 pub(crate) use partition::Partition;
-pub(crate) use probable::{ProbableLinks, probable_number};
+pub(crate) use probable::{
+    ProbableChanges, ProbableLinks, ProbableView, link_of as probable_evidence, probable_number,
+};
 pub(crate) use spans::{Span, is_within, reach_back};
 pub(crate) use traits::settle;
 pub(crate) use types::{TypeRule, TypeRules};
-pub(crate) use view::PartitionView;
+pub(crate) use view::{ButForProbable, PartitionView};

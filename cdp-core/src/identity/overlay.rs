@@ -25,7 +25,7 @@ use crate::store::LinkRule;
 const FEW_NODES: usize = 16;
 
 /// What one transaction changes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PartitionOverlay {
     // of nodes that the base has in its array, and of those behind its end
     pub(super) component_of: FxHashMap<u32, u32>,
@@ -128,8 +128,8 @@ impl PartitionOverlay {
         self.join(base, link, waited, rules, to_replay)
     }
 
-    /// Takes in that operators have decided otherwise about these pairs, or that their probable links have changed: takes the components of both ends apart and
-    /// applies their evidence anew, in order.
+    /// Takes in that operators have decided otherwise about these pairs, or that probable links between them are no more:
+    /// takes the components of both ends apart and applies their evidence anew, in order.
     pub(crate) fn decide(&mut self, base: &Partition, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<()> {
         let ends: BTreeSet<u32> = pairs.iter().flat_map(|(node, other)| [*node, *other]).collect();
         let mut apart: FxHashSet<u32> = ends.iter().copied().collect();
@@ -171,6 +171,37 @@ impl PartitionOverlay {
         self.merges = merges;
         self.changed.extend(apart);
         Ok(())
+    }
+
+    /// Takes in which probable links are no more, by their pairs, and which are new; people that come together by that count
+    /// as merged, those that only come together again do not.
+    pub(crate) fn relink(
+        &mut self,
+        base: &Partition,
+        gone: &[(u32, u32)],
+        new: &[Link],
+        rules: &dyn NodeRules,
+    ) -> Result<()> {
+        let view = self.view(base);
+        let ends = gone.iter().flat_map(|(node, other)| [*node, *other]);
+        let nodes: Vec<u32> = ends.flat_map(|end| view.component_nodes(end).to_vec()).collect();
+        if !gone.is_empty() {
+            self.decide(base, gone, rules)?;
+        }
+        self.add(base, new, &BTreeSet::new(), rules)?;
+        let parts: BTreeSet<u32> = nodes.iter().filter_map(|node| self.view(base).component_id(*node)).collect();
+        parts.into_iter().for_each(|id| self.count_merges(base, id, rules));
+        Ok(())
+    }
+
+    /// Counts the profiles of the last commit that stand together in a component and did not then.
+    fn count_merges(&mut self, base: &Partition, id: u32, rules: &dyn NodeRules) {
+        let Some(component) = self.view(base).component(id) else { return };
+        let merges = match component.labels() {
+            Some(labels) => labels.profiles().map(|nodes| merges_since_commit(base, nodes, rules)).sum(),
+            None => merges_since_commit(base, &component.nodes, rules),
+        };
+        self.merges.insert(id, merges);
     }
 
     /// Notes that another message says at the same instant what holds already.
@@ -497,14 +528,9 @@ impl PartitionOverlay {
         self.replay_evidence(base, &uncertain, rules)?;
         for id in to_replay {
             let Some(component) = self.view(base).component(id) else { continue };
-            // Profiles of the last commit that stand together now and did not then.
-            let merges = match component.labels() {
-                Some(labels) => labels.profiles().map(|nodes| merges_since_commit(base, nodes, rules)).sum(),
-                None => merges_since_commit(base, &component.nodes, rules),
-            };
             let nodes = component.nodes.clone();
             self.changed.extend(nodes);
-            self.merges.insert(id, merges);
+            self.count_merges(base, id, rules);
         }
         Ok(())
     }
@@ -598,8 +624,13 @@ fn neighbours_of<'l>(
 /// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
 /// message joins one identifier after the other to its node, so the other side is `other` and what it brought along.
 fn merges_of(link: &Link, left: &[u32], right: &[u32], rules: &dyn NodeRules) -> u64 {
+    // A probable link belongs to no message: whoever came with it in one transaction was nobody before.
+    let last_before = match link.rule {
+        LinkRule::Probable => rules.committed_sequence(),
+        _ => link.sequence.saturating_sub(1),
+    };
     let existed =
-        |nodes: &[u32]| nodes.iter().any(|node| rules.first_sequence(*node).is_some_and(|first| first < link.sequence));
+        |nodes: &[u32]| nodes.iter().any(|node| rules.first_sequence(*node).is_some_and(|first| first <= last_before));
     u64::from(existed(left) && existed(right))
 }
 

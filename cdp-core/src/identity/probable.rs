@@ -1,9 +1,10 @@
 //! The probable links that hold: pairs that a model found to be one person, as evidence beside that of messages.
 //!
 //! They obey the limits of profiles and whatever operators decided; the guards of values do not count them. A link says when
-//! both people stood as they were compared. This room holds the links; a run of linkage makes and replaces them.
+//! both people stood as they were compared. This room holds the links and what a transaction changes of them; linkage makes
+//! and replaces them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -19,7 +20,8 @@ pub(crate) fn probable_number(sequence: u64) -> Option<u64> {
     sequence.checked_sub(FIRST_PROBABLE_SEQUENCE).filter(|number| *number < FIRST_PROBABLE_SEQUENCE)
 }
 
-fn link_of(probable: &ProbableLink) -> Link {
+/// A probable link as evidence.
+pub(crate) fn link_of(probable: &ProbableLink) -> Link {
     Link {
         node: probable.node,
         other: probable.other,
@@ -29,57 +31,133 @@ fn link_of(probable: &ProbableLink) -> Link {
     }
 }
 
-/// The probable links that hold.
+/// The probable links of the last commit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProbableLinks {
     by_number: BTreeMap<u64, ProbableLink>,
-    // node -> the numbers of the links written with it first
+    // node -> the numbers of its links, whichever end it is
     of_node: FxHashMap<u32, SmallVec<[u64; 2]>>,
 }
 
 impl ProbableLinks {
-    /// Takes those of the given pairs that count as evidence.
-    pub(crate) fn new(found: impl IntoIterator<Item = ProbableLink>) -> ProbableLinks {
-        let mut links = ProbableLinks::default();
-        for link in found.into_iter().filter(|link| link.is_link) {
-            links.of_node.entry(link.node).or_default().push(link.number);
-            links.by_number.insert(link.number, link);
+    fn insert(&mut self, link: ProbableLink) {
+        for node in [link.node, link.other] {
+            self.of_node.entry(node).or_default().push(link.number);
         }
-        links
+        self.by_number.insert(link.number, link);
     }
 
+    fn remove(&mut self, number: u64) {
+        let Some(link) = self.by_number.remove(&number) else { return };
+        for node in [link.node, link.other] {
+            if let Some(numbers) = self.of_node.get_mut(&node) {
+                numbers.retain(|known| *known != number);
+                if numbers.is_empty() {
+                    self.of_node.remove(&node);
+                }
+            }
+        }
+    }
+
+    fn numbers_of(&self, node: u32) -> &[u64] {
+        // Most stores have none: that costs no look-up.
+        if self.of_node.is_empty() { &[] } else { self.of_node.get(&node).map_or(&[], SmallVec::as_slice) }
+    }
+
+    /// The greatest number among them; 0 without any.
+    pub(crate) fn last(&self) -> u64 {
+        self.by_number.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// Takes in what a committed transaction has changed.
+    pub(crate) fn fold(&mut self, changes: ProbableChanges) {
+        changes.gone.into_iter().for_each(|number| self.remove(number));
+        changes.added.by_number.into_values().for_each(|link| self.insert(link));
+    }
+
+    /// These links without changes.
+    pub(crate) fn view(&self) -> ProbableView<'_> {
+        ProbableView { base: Some(self), changes: None }
+    }
+}
+
+/// What one transaction changes of them.
+#[derive(Debug, Default)]
+pub(crate) struct ProbableChanges {
+    added: ProbableLinks,
+    gone: BTreeSet<u64>,
+}
+
+impl ProbableChanges {
+    /// Takes in a pair, if it counts as evidence.
+    pub(crate) fn add(&mut self, link: ProbableLink) {
+        if link.is_link {
+            self.added.insert(link);
+        }
+    }
+
+    /// Takes out the link of a number.
+    pub(crate) fn remove(&mut self, number: u64) {
+        self.added.remove(number);
+        self.gone.insert(number);
+    }
+
+    /// The links that were added, in the order of their numbers.
+    pub(crate) fn added(&self) -> impl Iterator<Item = Link> {
+        self.added.by_number.values().map(link_of)
+    }
+
+    /// The pairs of the links that are no more.
+    pub(crate) fn gone<'c>(&'c self, base: &'c ProbableLinks) -> impl Iterator<Item = (u32, u32)> + 'c {
+        self.gone.iter().filter_map(|number| base.by_number.get(number)).map(ProbableLink::pair)
+    }
+
+    /// The links with these changes.
+    pub(crate) fn view<'a>(&'a self, base: &'a ProbableLinks) -> ProbableView<'a> {
+        ProbableView { base: Some(base), changes: Some(self) }
+    }
+}
+
+/// The probable links as one transaction sees them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ProbableView<'a> {
+    base: Option<&'a ProbableLinks>,
+    changes: Option<&'a ProbableChanges>,
+}
+
+impl<'a> ProbableView<'a> {
     /// The link of a number.
-    pub(crate) fn get(&self, number: u64) -> Option<&ProbableLink> {
-        self.by_number.get(&number)
+    pub(crate) fn get(&self, number: u64) -> Option<&'a ProbableLink> {
+        let added = self.changes.and_then(|changes| changes.added.by_number.get(&number));
+        let is_gone = self.changes.is_some_and(|changes| changes.gone.contains(&number));
+        added.or_else(|| self.base.filter(|_| !is_gone)?.by_number.get(&number))
+    }
+
+    /// The links of a node, in no order.
+    pub(crate) fn of_node(self, node: u32) -> impl Iterator<Item = &'a ProbableLink> {
+        let base = self.base.map_or(&[][..], |base| base.numbers_of(node));
+        let added = self.changes.map_or(&[][..], |changes| changes.added.numbers_of(node));
+        base.iter().chain(added).filter_map(move |number| self.get(*number))
     }
 
     /// The links of these nodes, each once for the node that it was written with.
-    pub(crate) fn links_of<'l>(&'l self, nodes: &'l [u32]) -> impl Iterator<Item = Link> + 'l {
-        let numbers =
-            nodes.iter().filter(|_| !self.of_node.is_empty()).filter_map(|node| self.of_node.get(node)).flatten();
-        numbers.filter_map(|number| self.by_number.get(number)).map(link_of)
-    }
-
-    /// Every link, in the order of their numbers.
-    pub(crate) fn links(&self) -> impl Iterator<Item = Link> {
-        self.by_number.values().map(link_of)
-    }
-
-    /// Their pairs of nodes.
-    pub(crate) fn pairs(&self) -> Vec<(u32, u32)> {
-        self.by_number.values().map(|link| (link.node, link.other)).collect()
-    }
-
-    /// The pairs that only one of both has.
-    pub(crate) fn differences(&self, other: &ProbableLinks) -> Vec<(u32, u32)> {
-        let missing = |of: &ProbableLinks, from: &ProbableLinks| -> Vec<(u32, u32)> {
-            let links = of.by_number.values().filter(|link| from.get(link.number) != Some(link));
-            links.map(|link| (link.node, link.other)).collect()
+    pub(crate) fn links_of<'n>(self, nodes: &'n [u32]) -> impl Iterator<Item = Link> + 'n
+    where
+        'a: 'n,
+    {
+        let of_node = move |node: &u32| {
+            let node = *node;
+            self.of_node(node).filter(move |link| link.node == node)
         };
-        let mut pairs = missing(self, other);
-        pairs.extend(missing(other, self));
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs
+        nodes.iter().flat_map(of_node).map(link_of)
+    }
+
+    /// The pairs of nodes of all links, in no order.
+    pub(crate) fn pairs(self) -> Vec<(u32, u32)> {
+        let base = self.base.into_iter().flat_map(|base| base.by_number.values());
+        let base = base.filter(|link| self.get(link.number).is_some());
+        base.chain(self.changes.into_iter().flat_map(|changes| changes.added.by_number.values()))
+            .map(ProbableLink::pair)
+            .collect()
     }
 }

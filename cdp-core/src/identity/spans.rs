@@ -23,7 +23,7 @@ pub(super) struct Held {
 }
 
 /// The links of each value of this kind in the order of (event time, sequence), and the values that a node ever held.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holders {
     links: FxHashMap<u32, Vec<Held>>,
     values: FxHashMap<u32, SmallVec<[u32; 2]>>,

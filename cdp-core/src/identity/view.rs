@@ -13,6 +13,7 @@ use super::overlay::PartitionOverlay;
 use super::partition::{NO_COMPONENT, Partition};
 use crate::error::Result;
 use crate::records::Timestamp;
+use crate::store::LinkRule;
 
 /// The partition as one transaction sees it.
 #[derive(Clone, Copy)]
@@ -39,6 +40,17 @@ impl Deref for Members<'_> {
             Members::Together(nodes) => nodes,
         }
     }
+}
+
+/// Who stands with a node where no probable link counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ButForProbable {
+    /// These, in the order of their numbers.
+    Nodes(Vec<u32>),
+    /// A limit refused a link there: only a replay of the evidence tells.
+    Unclear,
+    /// Evidence joins more nodes than were asked for.
+    TooMany,
 }
 
 /// One step of a path of evidence, and why it does not count if it does not.
@@ -123,6 +135,35 @@ impl<'a> PartitionView<'a> {
             [] => Members::Alone(node),
             nodes => Members::Together(nodes),
         }
+    }
+
+    /// The nodes that any evidence joins with a node, in no order; none if it is alone.
+    pub(crate) fn component_nodes(&self, node: u32) -> &'a [u32] {
+        self.component_with(node).map_or(&[], |component| component.nodes.as_slice())
+    }
+
+    /// Who stands with a node where no probable link counts, found from what evidence joins `most` nodes at the most.
+    pub(crate) fn nodes_but_for_probable(&self, node: u32, most: usize) -> ButForProbable {
+        let Some(component) = self.component_with(node) else { return ButForProbable::Nodes(vec![node]) };
+        if component.nodes.len() > most {
+            return ButForProbable::TooMany;
+        }
+        let is_probable = |rule: LinkRule| rule == LinkRule::Probable;
+        if !component.links().iter().any(|link| is_probable(link.rule())) {
+            return ButForProbable::Nodes(self.nodes_of(node));
+        }
+        // With fewer links no limit refuses what it did not before, and the earliest link of each pair tells who is joined.
+        if component.has_refused() {
+            return ButForProbable::Unclear;
+        }
+        let mut forest = Forest::default();
+        component.links().iter().filter(|link| !is_probable(link.rule())).for_each(|link| {
+            forest.join(link.node, link.other);
+        });
+        let root = forest.root(node);
+        let mut nodes: Vec<u32> = component.nodes.iter().copied().filter(|other| forest.root(*other) == root).collect();
+        nodes.sort_unstable();
+        ButForProbable::Nodes(nodes)
     }
 
     /// The nodes of the profile that a node belongs to, in the order of their numbers.

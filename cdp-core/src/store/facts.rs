@@ -23,7 +23,7 @@ pub(crate) struct Meta {
     pub(crate) links_to: u64,
     /// The number of the last decision of an operator.
     pub(crate) decision_sequence: u64,
-    /// Counts runs of linkage that changed probable links.
+    /// Counts changes of what linkage found.
     pub(crate) linkage_runs: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,

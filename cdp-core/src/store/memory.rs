@@ -456,6 +456,22 @@ impl Overlay {
         touched
     }
 
+    /// The nodes whose traits or first naming this transaction has changed, in no order, each with the sequence of a message
+    /// that did so where that is known. `counts`: whether a trait of this name and value does.
+    pub(crate) fn rewritten(&self, base: &Memory, mut counts: impl FnMut(&str, &Value) -> bool) -> Vec<(u64, u32)> {
+        let mut rewritten = Vec::new();
+        for (node, added) in &self.tail.facts {
+            let writes = added.rest.iter().flat_map(|rest| &rest.traits);
+            let first = writes.filter(|write| counts(&write.name, &write.value)).map(|write| write.sequence).min();
+            let named_at = base.view().firsts(*node).named_at();
+            let is_named_earlier = added.first_named_at.is_some_and(|at| named_at.is_none_or(|named_at| at < named_at));
+            if first.is_some() || is_named_earlier {
+                rewritten.push((first.or_else(|| added.first_sequence()).unwrap_or(u64::MAX), *node));
+            }
+        }
+        rewritten
+    }
+
     /// The nodes that an identify message of this transaction names.
     pub(crate) fn identified(&self) -> BTreeSet<u32> {
         let is_identified = |added: &NodeFacts| added.rest.as_ref().is_some_and(|rest| rest.first_identified.is_some());

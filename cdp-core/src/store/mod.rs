@@ -16,6 +16,7 @@ mod event_blocks;
 mod facts;
 mod flat_map;
 mod gathered;
+mod linkage_records;
 mod log;
 mod memory;
 mod message_keys;
@@ -43,6 +44,7 @@ pub(crate) use facts::{
 };
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
+pub(crate) use linkage_records::{KeyNodes, StoredLive};
 pub(crate) use log::{LinkRule, LogWriter, StoredLink, StoredMessage, checksum};
 pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
 pub(crate) use message_rows::OwnNodes;

@@ -1,7 +1,7 @@
-//! Pairs of nodes that a run of linkage found likely, and the models that found them, as the file keeps them.
+//! Pairs of nodes that linkage found likely, and the models that found them, as the file keeps them.
 //!
-//! A row is a fact of a run: it is appended, and marked as replaced once a later run does not find it any more, so that a
-//! read of what was known then still sees it.
+//! A row is a fact of its moment: it is appended, and marked as replaced once it does not hold any more, so that a read of
+//! what was known then still sees it.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -25,7 +25,17 @@ pub(crate) struct ProbableLink {
 }
 
 impl ProbableLink {
-    /// Whether both say the same, whichever run they are of.
+    /// Its two nodes.
+    pub(crate) fn pair(&self) -> (u32, u32) {
+        (self.node, self.other)
+    }
+
+    /// The other end.
+    pub(crate) fn neighbour(&self, node: u32) -> u32 {
+        if self.node == node { self.other } else { self.node }
+    }
+
+    /// Whether both say the same, whenever they were found.
     pub(crate) fn says_the_same(&self, other: &ProbableLink) -> bool {
         ProbableLink { number: 0, ..*self } == ProbableLink { number: 0, ..*other }
     }
@@ -65,13 +75,13 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<ProbableLink> {
 }
 
 impl Facts<'_> {
-    /// The pairs of the last run, in the order of their numbers.
+    /// The pairs that hold, in the order of their numbers.
     pub(crate) fn probable_links(&self) -> Result<Vec<ProbableLink>> {
         let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE replaced_at IS NULL ORDER BY number");
         self.collect(&sql, [], read_link)
     }
 
-    /// The pairs of the run that was the last one at a known time.
+    /// The pairs that held at a known time.
     pub(crate) fn probable_links_known_at(&self, known: Timestamp) -> Result<Vec<ProbableLink>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM probable_links WHERE recorded_at <= ?1 AND (replaced_at IS NULL OR replaced_at > ?1)
@@ -80,7 +90,33 @@ impl Facts<'_> {
         self.collect(&sql, [known.millis()], read_link)
     }
 
-    /// Every pair that any run found, the latest first.
+    /// The pairs of a node that hold, in the order of their numbers.
+    pub(crate) fn probable_links_of(&self, node: u32) -> Result<Vec<ProbableLink>> {
+        let mut links = Vec::new();
+        // Sorted here: to be spared that, SQLite would go through all pairs in order.
+        for end in ["node", "other"] {
+            let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE {end} = ?1 AND replaced_at IS NULL");
+            links.extend(self.collect(&sql, [node], read_link)?);
+        }
+        links.sort_unstable_by_key(|link: &ProbableLink| link.number);
+        Ok(links)
+    }
+
+    /// The links that hold and have a number above `after`, in order.
+    pub(crate) fn probable_links_after(&self, after: u64) -> Result<Vec<ProbableLink>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM probable_links WHERE number > ?1 AND is_link AND replaced_at IS NULL ORDER BY number"
+        );
+        self.collect(&sql, [sql_integer(after)], read_link)
+    }
+
+    /// The numbers of the links that were replaced by changes after `run`.
+    pub(crate) fn probable_links_gone_after(&self, run: u64) -> Result<Vec<u64>> {
+        let sql = "SELECT number FROM probable_links WHERE replaced_run > ?1 AND is_link ORDER BY number";
+        self.collect(sql, [sql_integer(run)], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
+    }
+
+    /// Every pair that was ever found, the latest first.
     pub(crate) fn probable_links_ever(&self) -> Result<Vec<ProbableLink>> {
         self.collect(&format!("SELECT {COLUMNS} FROM probable_links ORDER BY number DESC"), [], read_link)
     }
@@ -122,10 +158,11 @@ impl Facts<'_> {
         )
     }
 
-    pub(crate) fn replace_probable_link(&self, number: u64, at: Timestamp) -> Result<()> {
+    /// Marks a pair as not found any more, by the change of this number.
+    pub(crate) fn replace_probable_link(&self, number: u64, at: Timestamp, run: u64) -> Result<()> {
         self.execute(
-            "UPDATE probable_links SET replaced_at = ?2 WHERE number = ?1",
-            params![sql_integer(number), at.millis()],
+            "UPDATE probable_links SET replaced_at = ?2, replaced_run = ?3 WHERE number = ?1",
+            params![sql_integer(number), at.millis(), sql_integer(run)],
         )
     }
 
@@ -142,6 +179,14 @@ impl Facts<'_> {
                 bytes
             ],
         )
+    }
+
+    /// The bytes of a model of linkage.
+    pub(crate) fn linkage_model_bytes(&self, version: u32) -> Result<Option<Vec<u8>>> {
+        self.0
+            .prepare_cached("SELECT bytes FROM linkage_models WHERE version = ?1")
+            .and_then(|mut statement| statement.query_row([version], |row| row.get(0)).optional())
+            .map_err(sql_error)
     }
 
     /// The latest model of linkage.

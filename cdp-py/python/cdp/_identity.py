@@ -108,7 +108,8 @@ class IdentityVerbs(Verbs):
         return self._call("evaluate_links", labels=list(labels))
 
     def identity_report(self) -> Any:
-        """How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions.
+        """How unification fares: profiles, match rate, sizes, accounts, refused links by reason, hubs, decisions,
+        and whether single profiles are linked by probability (`linkage`: `on`, `waits` for a `link`, `off`).
 
         Example:
             >>> db.identity_report()["refused_links"]

@@ -188,19 +188,33 @@ fn unusual_keys<S: Slots>(rule: u8, record: &S, mut emit: impl FnMut(u64)) {
     }
 }
 
-/// The keys of one rule with their rows, packed: the row in the lower bits.
-fn keys_of_rule(rule: u8, table: &Table, row_bits: u32) -> Vec<u64> {
+/// The keys of a record as the store keeps them, each with its rule, in order and each once.
+pub(crate) fn stored_keys<S: Slots>(record: &S) -> Vec<(i64, u8)> {
     let mut keys = Vec::new();
-    let mut put = |row: usize, key: u64| keys.push(key >> row_bits << row_bits | row as u64);
+    keys_of(record, |rule, key| keys.push((stored_key(rule, key), rule)));
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// A key as the store keeps it: six bytes, those of one rule together.
+pub(crate) fn stored_key(rule: u8, key: u64) -> i64 {
+    i64::from(rule) << HASH_BITS | (key >> (u64::BITS - HASH_BITS)) as i64
+}
+
+const HASH_BITS: u32 = 43;
+
+/// Calls `put(row, key)` for each key of one rule in a table.
+pub(crate) fn keys_of_rule(rule: u8, table: &Table, mut put: impl FnMut(usize, u64)) {
     let parts = PARTS.get(usize::from(rule)).copied().unwrap_or_default();
     if parts.is_empty() {
         for row in 0..table.len() {
             unusual_keys(rule, &table.row(row as u32), |key| put(row, key));
         }
-        return keys;
+        return;
     }
     if parts.iter().any(|part| table.dictionary(part.slot()).len() == 0) {
-        return keys;
+        return;
     }
     // Of each text once, however many records have it.
     let of_texts = |part: &Part| -> (Slot, Vec<u64>) {
@@ -214,7 +228,6 @@ fn keys_of_rule(rule: u8, table: &Table, row_bits: u32) -> Vec<u64> {
         let parts: SmallVec<[u64; 3]> = values.iter().filter_map(value).collect();
         key_of(rule, &parts).into_iter().for_each(|key| put(row, key));
     }
-    keys
 }
 
 /// What one rule proposed.
@@ -243,7 +256,9 @@ pub(crate) fn pairs(table: &Table, limits: &BlockingLimits) -> (Vec<u64>, Vec<Ru
     let mut n_single = 0;
     for rule in 0..RULES.len() as u8 {
         let share = if is_weak(rule) { SHARE_OF_WEAK } else { 1.0 };
-        let keys = keys_of_rule(rule, table, row_bits);
+        // Packed: the row in the lower bits.
+        let mut keys = Vec::new();
+        keys_of_rule(rule, table, |row, key| keys.push(key >> row_bits << row_bits | row as u64));
         reports.push(propose(keys, row_bits, table, limits.max_block, budget(share), &mut pairs));
         // Before they are too many: rules find the same pairs again.
         if pairs.len() > 2 * n_single + 1_000_000 {

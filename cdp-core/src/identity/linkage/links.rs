@@ -87,6 +87,11 @@ impl Links {
         &self.labels
     }
 
+    /// The parsed records, by rows.
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The pairs that were kept with their weights, by rows.
     pub fn pair_weights(&self) -> &[(u32, u32, f64)] {
         &self.pairs
@@ -190,7 +195,13 @@ impl Links {
     }
 
     pub(crate) fn explain_rows(&self, left: u32, right: u32) -> PairExplanation {
-        explain(&Scorer::new(&self.model, &self.table), left, right)
+        self.explainer()(left, right)
+    }
+
+    /// Explains pairs of rows: what that needs is worked out once for many.
+    pub(crate) fn explainer(&self) -> impl Fn(u32, u32) -> PairExplanation + '_ {
+        let scorer = Scorer::new(&self.model, &self.table);
+        move |left, right| explain(&scorer, left, right)
     }
 
     /// How good the links are against labels. Fails with `Invalid` if a label names an unknown record.

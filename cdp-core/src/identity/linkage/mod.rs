@@ -23,7 +23,9 @@ mod nicknames;
 mod normalize;
 mod parsed;
 mod quality;
+mod record_bytes;
 mod records;
+mod resolve;
 mod roles;
 mod stored;
 mod table;
@@ -37,16 +39,21 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+pub(crate) use blocking::{RULES, keys_of_rule, stored_key, stored_keys};
 pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
-pub use index::{Candidate, GroupCandidate, LinkageIndex};
+pub use index::LinkageIndex;
 pub use links::{Band, BlockingReport, Links};
 pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
 pub(crate) use model::probability as probability_of;
+pub(crate) use parsed::Reading;
 pub use quality::{ModelQuality, Verdict};
+pub(crate) use record_bytes::{RecordBytes, Texts};
 pub use records::Records;
+pub(crate) use resolve::{Asked, MEMBERS_SCORED, Mean, Resolver};
+pub use resolve::{Candidate, GroupCandidate};
 pub(crate) use roles::by_name as usual_role;
 pub use roles::{FoundBy, RecognizedColumn};
 
@@ -55,7 +62,6 @@ use crate::error::{Error, Result};
 use cluster::Constraints;
 use compare::Comparison;
 use model::{Base, Scorer, probability, weight_of};
-use parsed::Reading;
 use quality::{Measured, Verdict as V, judge};
 use table::Table;
 

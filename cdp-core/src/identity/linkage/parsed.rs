@@ -107,6 +107,17 @@ impl Reading {
         Reading { columns, order: DateOrder::default() }
     }
 
+    /// Of columns with these roles, dates of birth in the order that a table of them had.
+    pub(crate) fn of_columns(roles: impl Iterator<Item = ColumnRole>, is_month_first: bool) -> Reading {
+        let order = if is_month_first { DateOrder::MonthFirst } else { DateOrder::DayFirst };
+        Reading { order, ..Reading::of_roles(roles) }
+    }
+
+    /// Whether dates whose form leaves it open begin with the month.
+    pub(crate) fn is_month_first(&self) -> bool {
+        self.order == DateOrder::MonthFirst
+    }
+
     /// The slots of one row.
     pub(crate) fn parse(&self, records: &Records, row: usize) -> Parsed {
         self.parse_texts(|column| records.text(row, column))

@@ -25,6 +25,11 @@ impl Verdict {
             Verdict::Red => "red",
         }
     }
+
+    /// The verdict of a word.
+    pub(crate) fn parse(word: &str) -> Option<Verdict> {
+        [Verdict::Green, Verdict::Yellow, Verdict::Red].into_iter().find(|verdict| verdict.as_str() == word)
+    }
 }
 
 /// The verdict about a model, and what led to it.

@@ -15,7 +15,7 @@ CREATE TABLE meta (
   run_sequence INTEGER NOT NULL,        -- counts runs that became visible or were dropped
   links_to INTEGER NOT NULL DEFAULT 0,  -- up to this message `links` has every link
   decision_sequence INTEGER NOT NULL DEFAULT 0, -- the number of the last decision of an operator
-  linkage_runs INTEGER NOT NULL DEFAULT 0 -- counts runs of linkage that changed probable links
+  linkage_runs INTEGER NOT NULL DEFAULT 0 -- counts changes of what linkage found
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -94,7 +94,7 @@ CREATE TABLE linkage_models (
   bytes BLOB NOT NULL
 ) STRICT;
 
--- Pairs that a run of linkage found likely. Those that the next run does not find are replaced, never deleted.
+-- Pairs that linkage found likely. Those that do not hold any more are replaced, never deleted.
 CREATE TABLE probable_links (
   number INTEGER PRIMARY KEY,
   node INTEGER NOT NULL,
@@ -106,9 +106,36 @@ CREATE TABLE probable_links (
   is_link INTEGER NOT NULL,             -- 0: a suggestion
   parts TEXT NOT NULL,                  -- JSON list of what the weight is made of
   recorded_at INTEGER NOT NULL,
-  replaced_at INTEGER                   -- when a later run did not find it any more
+  replaced_at INTEGER,                  -- when it was not found any more
+  replaced_run INTEGER                  -- meta.linkage_runs of that change
 ) STRICT;
 CREATE INDEX probable_links_now ON probable_links (number) WHERE replaced_at IS NULL;
+CREATE INDEX probable_links_of_node ON probable_links (node) WHERE replaced_at IS NULL;
+CREATE INDEX probable_links_of_other ON probable_links (other) WHERE replaced_at IS NULL;
+CREATE INDEX probable_links_gone ON probable_links (replaced_run) WHERE replaced_run IS NOT NULL;
+
+-- Derived: what a run of linkage leaves so that single profiles are compared as they come. One row; none before the first run,
+-- nor where the identity definition has changed since.
+CREATE TABLE linkage_live (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  model INTEGER NOT NULL,               -- the version of the model that scores
+  verdict TEXT NOT NULL,                -- green, yellow, red
+  reading TEXT NOT NULL                 -- JSON: the columns of records, and the order of dates
+) STRICT;
+
+-- Derived: every compared profile under the node that stands for it, normalized as the model reads it: personal values.
+CREATE TABLE linkage_records (
+  node INTEGER PRIMARY KEY,
+  since INTEGER NOT NULL,               -- since when all of it holds
+  record BLOB NOT NULL                  -- slot, length, text of each value
+) STRICT;
+
+-- Derived: the records under each blocking key. Node -1 stands for all where too many share one, which is not followed then.
+CREATE TABLE linkage_keys (
+  key INTEGER NOT NULL,                 -- rule (5 bits) and hash (43 bits)
+  node INTEGER NOT NULL,
+  PRIMARY KEY (key, node)
+) STRICT, WITHOUT ROWID;
 
 -- Quarantine: every row that was not accepted, with its reason and its bytes.
 CREATE TABLE rejects (
