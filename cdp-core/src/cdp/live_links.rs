@@ -400,7 +400,7 @@ impl<'s> ProfilesBut<'s> {
 
     /// The nodes of the profile of a node, in order; `None` where they are too many.
     fn nodes_with(&mut self, writing: &Writing<'_>, node: u32) -> Result<Option<Vec<u32>>> {
-        match self.without.partition.nodes_but_for_probable(node, MOST_NODES) {
+        match self.without.partition.nodes_but_for_probable(node, MOST_NODES, &self.without) {
             ButForProbable::Nodes(nodes) => Ok(Some(nodes)),
             ButForProbable::TooMany => Ok(None),
             ButForProbable::Unclear => {

@@ -7,7 +7,7 @@ use super::component::{Component, Repeat};
 use super::forest::Forest;
 use super::hub::{Hub, HubKey};
 use super::labels::{Labels, Verdict};
-use super::limits::Reason;
+use super::limits::{Reason, may_conflict};
 use super::links::{Link, NodeRules, pair, sort_links};
 use super::overlay::PartitionOverlay;
 use super::partition::{NO_COMPONENT, Partition};
@@ -143,7 +143,7 @@ impl<'a> PartitionView<'a> {
     }
 
     /// Who stands with a node where no probable link counts, found from what evidence joins `most` nodes at the most.
-    pub(crate) fn nodes_but_for_probable(&self, node: u32, most: usize) -> ButForProbable {
+    pub(crate) fn nodes_but_for_probable(&self, node: u32, most: usize, rules: &dyn NodeRules) -> ButForProbable {
         let Some(component) = self.component_with(node) else { return ButForProbable::Nodes(vec![node]) };
         if component.nodes.len() > most {
             return ButForProbable::TooMany;
@@ -152,8 +152,9 @@ impl<'a> PartitionView<'a> {
         if !component.links().iter().any(|link| is_probable(link.rule())) {
             return ButForProbable::Nodes(self.nodes_of(node));
         }
-        // With fewer links no limit refuses what it did not before, and the earliest link of each pair tells who is joined.
-        if component.has_refused() {
+        // With fewer links no limit refuses what it did not before, and the earliest link of each pair tells who is joined;
+        // but a value that joins no two people may have linked one, as long as they were one by the model.
+        if component.has_refused() || may_conflict(&component.nodes, rules) {
             return ButForProbable::Unclear;
         }
         let mut forest = Forest::default();

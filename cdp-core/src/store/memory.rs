@@ -24,7 +24,7 @@ use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
 use super::words::{Candidates, MOST_WORDS, may_be_word};
 use crate::error::Result;
-use crate::records::{Path, Timestamp};
+use crate::records::{Path, Timestamp, Value};
 
 /// How the store keeps timelines.
 #[derive(Clone, Copy, Debug)]
