@@ -231,6 +231,7 @@ impl Writing<'_> {
             self.facts.put_linkage_record(node, profile.since, &RecordBytes::of(&table.row(row as u32)).0)?;
         }
         // In the order of the table of keys: every page of it is written once.
+        let mut nodes = Vec::new();
         for rule in 0..RULES.len() as u8 {
             let mut keys: Vec<(i64, u32)> = Vec::new();
             keys_of_rule(rule, table, |row, key| {
@@ -239,10 +240,13 @@ impl Writing<'_> {
             keys.sort_unstable();
             keys.dedup();
             for of_key in keys.chunk_by(|(left, _), (right, _)| left == right) {
-                match of_key.first() {
-                    Some((key, _)) if of_key.len() > resolver.most(rule) => self.facts.close_linkage_key(*key)?,
-                    _ => of_key.iter().try_for_each(|(key, node)| self.facts.put_linkage_key(*key, *node))?,
+                let Some((key, _)) = of_key.first() else { continue };
+                nodes.clear();
+                // Without nodes it stands for too many.
+                if of_key.len() <= resolver.most(rule) {
+                    nodes.extend(of_key.iter().map(|(_, node)| *node));
                 }
+                self.facts.put_linkage_key(*key, &nodes)?;
             }
         }
         let touched = self.touched_since(compared.sequence, compared.decision_sequence)?;

@@ -254,8 +254,8 @@ impl Writing<'_> {
         for (key, rule) in keys.iter().filter(|key| before.binary_search(key).is_err()) {
             match sizes.get(key) {
                 Some(KeyNodes::TooMany) => {}
-                Some(KeyNodes::Some(n)) if *n >= resolver.most(*rule) => self.facts.close_linkage_key(*key)?,
-                _ => self.facts.put_linkage_key(*key, profile.node)?,
+                Some(KeyNodes::Some(n)) if *n >= resolver.most(*rule) => self.facts.put_linkage_key(*key, &[])?,
+                _ => self.facts.add_linkage_key(*key, profile.node)?,
             }
         }
         self.facts.put_linkage_record(profile.node, profile.since, &bytes.0)

@@ -1,7 +1,8 @@
 //! Compared profiles and their blocking keys, as the file keeps them: what one profile is compared with as it comes.
 //!
 //! It holds what it is given, derived from facts: a run of linkage fills it, later transactions keep it, a change of the identity
-//! definition empties it. A key that too many share is one row, whatever comes, until the next run.
+//! definition empties it. The nodes of a key stand in one row, so that a question costs one look-up a key; a key that too many
+//! share has none of them, whatever comes, until the next run.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -30,8 +31,10 @@ pub(crate) enum KeyNodes {
     TooMany,
 }
 
-// Sorts before every node.
-const TOO_MANY: i64 = -1;
+/// The nodes of a key, in order; none if they are too many.
+fn nodes_of(bytes: &[u8]) -> impl ExactSizeIterator<Item = u32> {
+    bytes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node))
+}
 
 impl Facts<'_> {
     /// What the last run of linkage left; `None` where single profiles are not compared.
@@ -89,45 +92,66 @@ impl Facts<'_> {
         self.execute("DELETE FROM linkage_records WHERE node = ?1", [node])
     }
 
-    /// Adds the nodes of a key to `nodes`, in order, unless they are more than `most`.
-    pub(crate) fn linkage_key_nodes(&self, key: i64, most: usize, nodes: &mut Vec<u32>) -> Result<KeyNodes> {
-        // Without a limit in its text: SQLite plans a statement anew for every other value of one.
-        let sql = "SELECT node FROM linkage_keys WHERE key = ?1 ORDER BY node";
+    /// Reads the nodes of a key; `None` if it has none.
+    fn linkage_key<T>(&self, key: i64, read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        let sql = "SELECT nodes FROM linkage_keys WHERE key = ?1";
         let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
         let mut rows = statement.query([key]).map_err(sql_error)?;
-        let start = nodes.len();
-        while let Some(row) = rows.next().map_err(sql_error)? {
-            match u32::try_from(row.get::<_, i64>(0).map_err(sql_error)?) {
-                Ok(node) if nodes.len() - start < most => nodes.push(node),
-                _ => {
-                    nodes.truncate(start);
-                    return Ok(KeyNodes::TooMany);
-                }
-            }
-        }
-        Ok(KeyNodes::Some(nodes.len() - start))
+        let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
+        Ok(Some(read(row.get_ref(0).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?)))
     }
 
-    /// How many rows of keys stand for one record each.
+    /// Adds the nodes of a key to `nodes`, in order, unless they are more than `most`.
+    pub(crate) fn linkage_key_nodes(&self, key: i64, most: usize, nodes: &mut Vec<u32>) -> Result<KeyNodes> {
+        let read = self.linkage_key(key, |bytes| {
+            let of_key = nodes_of(bytes);
+            let n = of_key.len();
+            if n == 0 || n > most {
+                return KeyNodes::TooMany;
+            }
+            nodes.extend(of_key);
+            KeyNodes::Some(n)
+        })?;
+        Ok(read.unwrap_or(KeyNodes::Some(0)))
+    }
+
+    /// How many nodes stand under keys, each once for each key.
     pub(crate) fn count_linkage_keys(&self) -> Result<u64> {
         self.0
-            .prepare_cached("SELECT COUNT(*) FROM linkage_keys WHERE node >= 0")
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
-            .map(i64::unsigned_abs)
+            .prepare_cached("SELECT TOTAL(length(nodes)) FROM linkage_keys")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, f64>(0)))
+            .map(|n_bytes| n_bytes as u64 / size_of::<u32>() as u64)
             .map_err(sql_error)
     }
 
-    pub(crate) fn put_linkage_key(&self, key: i64, node: u32) -> Result<()> {
-        self.execute("INSERT OR IGNORE INTO linkage_keys (key, node) VALUES (?1, ?2)", params![key, node])
+    /// Gives a key these nodes, which are in order; without any it stands for too many from now on.
+    pub(crate) fn put_linkage_key(&self, key: i64, nodes: &[u32]) -> Result<()> {
+        let bytes: Vec<u8> = nodes.iter().flat_map(|node| node.to_le_bytes()).collect();
+        self.execute("INSERT OR REPLACE INTO linkage_keys (key, nodes) VALUES (?1, ?2)", params![key, bytes])
     }
 
+    /// Adds a node to a key.
+    pub(crate) fn add_linkage_key(&self, key: i64, node: u32) -> Result<()> {
+        let known: Option<Vec<u32>> = self.linkage_key(key, |bytes| nodes_of(bytes).collect())?;
+        let stands_for_too_many = known.as_ref().is_some_and(Vec::is_empty);
+        let mut nodes = known.unwrap_or_default();
+        match nodes.binary_search(&node) {
+            Err(place) if !stands_for_too_many => {
+                nodes.insert(place, node);
+                self.put_linkage_key(key, &nodes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a node out of a key.
     pub(crate) fn delete_linkage_key(&self, key: i64, node: u32) -> Result<()> {
-        self.execute("DELETE FROM linkage_keys WHERE key = ?1 AND node = ?2", params![key, node])
-    }
-
-    /// Lets a key stand for too many records from now on.
-    pub(crate) fn close_linkage_key(&self, key: i64) -> Result<()> {
-        self.execute("DELETE FROM linkage_keys WHERE key = ?1", [key])?;
-        self.execute("INSERT INTO linkage_keys (key, node) VALUES (?1, ?2)", params![key, TOO_MANY])
+        let nodes: Option<Vec<u32>> = self.linkage_key(key, |bytes| nodes_of(bytes).collect())?;
+        let Some(mut nodes) = nodes.filter(|nodes| nodes.contains(&node)) else { return Ok(()) };
+        nodes.retain(|known| *known != node);
+        match nodes.is_empty() {
+            true => self.execute("DELETE FROM linkage_keys WHERE key = ?1", [key]),
+            false => self.put_linkage_key(key, &nodes),
+        }
     }
 }

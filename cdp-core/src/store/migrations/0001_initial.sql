@@ -130,12 +130,11 @@ CREATE TABLE linkage_records (
   record BLOB NOT NULL                  -- slot, length, text of each value
 ) STRICT;
 
--- Derived: the records under each blocking key. Node -1 stands for all where too many share one, which is not followed then.
+-- Derived: the records under each blocking key.
 CREATE TABLE linkage_keys (
-  key INTEGER NOT NULL,                 -- rule (5 bits) and hash (43 bits)
-  node INTEGER NOT NULL,
-  PRIMARY KEY (key, node)
-) STRICT, WITHOUT ROWID;
+  key INTEGER PRIMARY KEY,              -- rule (5 bits) and hash (43 bits)
+  nodes BLOB NOT NULL                   -- u32 each, ascending; none where too many share the key, which is not followed then
+) STRICT;
 
 -- Quarantine: every row that was not accepted, with its reason and its bytes.
 CREATE TABLE rejects (
