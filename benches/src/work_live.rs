@@ -156,7 +156,7 @@ pub fn live(arguments: &Arguments) {
     };
     let unlike: Vec<Value> = asked.iter().map(unlike).collect();
     fields.push(("attached".to_owned(), until(&store, &db, "UPDATE ON meta", &unlike)));
-    for (name, what) in [("resolved", "INSERT ON linkage_records"), ("before_commit", "UPDATE ON meta")] {
+    for (name, what) in [("resolved", "INSERT ON linkage_keys"), ("before_commit", "UPDATE ON meta")] {
         fields.push((name.to_owned(), until(&store, &db, what, asked)));
     }
     let mut latencies = Latencies::default();
