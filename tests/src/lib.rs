@@ -13,6 +13,11 @@ pub fn repository() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
+/// On how many histories a law is run: `CDP_CASES`, or few enough for every run.
+pub fn number_of_cases(few: u32) -> u32 {
+    std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
+}
+
 /// A file of the shared data: below `$SHARED`, else below `../shared` beside the repository. Says what is skipped where
 /// it is not there.
 pub fn shared_data(path: &str) -> Option<PathBuf> {

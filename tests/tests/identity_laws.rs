@@ -5,13 +5,12 @@ use cdp_core::cdp::{AsOf, DecisionOptions, Query};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{Fact, IDENTITIES, SLOTS, Says, define, faults, ingest, messages, people, slot, texts};
-use cdp_tests::json;
+use cdp_tests::{json, number_of_cases};
 use proptest::prelude::*;
 
 /// Runs each law on `CDP_CASES` histories, or on few enough for every run.
 fn cases(few: u32) -> ProptestConfig {
-    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: number_of_cases(few), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// In how many orders each history comes.

@@ -7,14 +7,13 @@ use cdp_tests::history::{
     AUDIENCES, DERIVED, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, at, define, faults, ingest, members,
     messages, people, slot, texts,
 };
-use cdp_tests::json;
+use cdp_tests::{json, number_of_cases};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 /// Runs each law on `CDP_CASES` histories, or on few enough for every run.
 fn cases(few: u32) -> ProptestConfig {
-    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: number_of_cases(few), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn fact() -> impl Strategy<Value = Fact> {

@@ -9,7 +9,7 @@ use cdp_tests::history::{faults, ingest, people, texts};
 use cdp_tests::linkage::{
     audience, holds, identity, instant, is_linked, late, made_up, number, open, run, suggestions, user,
 };
-use cdp_tests::{json, shared_data};
+use cdp_tests::{json, number_of_cases, shared_data};
 use proptest::prelude::*;
 
 const AUTO: Option<&str> = Some(r#"{"auto_link": true}"#);
@@ -421,8 +421,7 @@ fn labelled_people_who_come_one_by_one_are_those_of_a_run() {
 }
 
 fn cases(few: u32) -> ProptestConfig {
-    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: number_of_cases(few), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

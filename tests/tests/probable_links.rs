@@ -4,10 +4,10 @@ use cdp_core::cdp::{AsOf, DecisionOptions, LinkOptions, ReviewOptions};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{faults, ingest, people, texts};
-use cdp_tests::json;
 use cdp_tests::linkage::{
     audience, holds, identity, instant, is_linked, late, made_up, number, open, run, suggestions, user,
 };
+use cdp_tests::{json, number_of_cases};
 use proptest::prelude::*;
 
 const AUTO: Option<&str> = Some(r#"{"auto_link": true}"#);
@@ -194,8 +194,7 @@ fn a_wrong_linkage_is_refused_with_the_place_of_every_fault() {
 }
 
 fn cases(few: u32) -> ProptestConfig {
-    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: number_of_cases(few), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

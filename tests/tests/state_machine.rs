@@ -10,13 +10,17 @@ use cdp_core::cdp::{AsOf, Data, IngestOptions};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, Durability, ErrorKind, OpenOptions};
 use cdp_tests::history::{HOUR_MS, at, faults, members, slot, texts};
-use cdp_tests::json;
+use cdp_tests::{json, number_of_cases};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("CDP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: number_of_cases(100),
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        ..ProptestConfig::default()
+    }
 }
 
 /// A message: user, device, slot, amount; its place in the history makes its id.

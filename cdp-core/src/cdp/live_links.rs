@@ -120,8 +120,7 @@ impl Writing<'_> {
         for (Anew { nodes, profile }, is_joined) in anew.iter().zip(is_joined) {
             let Some(profile) = profile else { continue };
             let bytes = live.record(profile);
-            let read = |since, bytes: &[u8]| Ok((since, RecordBytes(bytes.to_vec())));
-            let before = self.facts.linkage_record(profile.node, read)?;
+            let before = record_of(self.facts, profile.node)?;
             let is_same = before.as_ref().is_some_and(|(since, known)| (*since, known) == (profile.since, &bytes));
             if !is_same || is_joined || nodes.iter().any(|node| decided.contains(node)) {
                 self.resolve(live, resolver, (profile, nodes), &bytes, before.map(|(_, known)| known), rows)?;
@@ -158,7 +157,7 @@ impl Writing<'_> {
 
     /// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
     fn forget_record(&mut self, node: u32, rows: &mut Rows) -> Result<bool> {
-        let Some(bytes) = self.facts.linkage_record(node, |_, bytes| Ok(RecordBytes(bytes.to_vec())))? else {
+        let Some((_, bytes)) = record_of(self.facts, node)? else {
             return Ok(false);
         };
         for (key, _) in stored_keys(&bytes.texts()?) {
@@ -308,14 +307,13 @@ impl Writing<'_> {
         if joined.is_empty() {
             return Ok(true);
         }
-        let record = |node: &u32| self.facts.linkage_record(*node, |_, bytes| Ok(RecordBytes(bytes.to_vec())));
         let (mut mean, mut others) = (Mean::default(), Vec::new());
         for node in group.iter().take(MEMBERS_SCORED) {
             question.weigh(*node)?.into_iter().for_each(|(weight, _)| mean.add(weight));
-            others.extend(record(node)?);
+            others.extend(record_of(self.facts, *node)?.map(|(_, bytes)| bytes));
         }
         for node in joined.iter().take(MEMBERS_SCORED) {
-            let Some(bytes) = record(node)? else { continue };
+            let Some((_, bytes)) = record_of(self.facts, *node)? else { continue };
             let own = bytes.texts()?;
             let asked = question.resolver.ask(&own);
             for other in &others {
@@ -432,7 +430,7 @@ impl Snapshot<'_> {
         let mut faults = Vec::new();
         let (mut n_keys, mut knows_all) = (0, true);
         for node in self.facts.linkage_record_nodes()? {
-            let stored = self.facts.linkage_record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))?;
+            let stored = record_of(self.facts, node)?;
             if expected.remove(&node) != stored && !waits(node) {
                 faults.push(format!("node {node}: its compared record differs from its rebuild"));
             }
@@ -457,6 +455,11 @@ impl Snapshot<'_> {
         }
         Ok(faults)
     }
+}
+
+/// The record of a node, and since when it holds.
+fn record_of(facts: Facts<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
+    facts.linkage_record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))
 }
 
 /// The records that probable links join with one, but for the links of `without`; in order.

@@ -91,6 +91,11 @@ fn is_readable(time: Timestamp) -> bool {
     Timestamp::checked_from_millis(time.millis()).is_ok()
 }
 
+/// Whether a comparison of one value comes out the same at every instant.
+pub(crate) fn is_timeless(comparison: &Comparison) -> bool {
+    matches!(comparison.operand, Operand::Number(_) | Operand::Numbers(..) | Operand::Value(_))
+}
+
 /// The number that order operators and sums see: a number, or text that is a decimal.
 pub(crate) fn decimal(value: &Value) -> Option<Number> {
     match value {

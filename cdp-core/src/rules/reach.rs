@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::measure::NOTHING;
+use super::operators::is_timeless;
 use super::{lookbacks, matches};
 use crate::definitions::{
     Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Kind, Measure, Operand, Operator, Rule, Test,
@@ -178,8 +179,7 @@ fn needed(rule: &Rule, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
 }
 
 fn of_leaf(measure: &Measure, comparison: &Comparison, of_nothing: Value) -> Vec<Vec<String>> {
-    let is_timeless = matches!(comparison.operand, Operand::Number(_) | Operand::Numbers(..) | Operand::Value(_));
-    let is_false_of_nothing = is_timeless && !matches(comparison, Some(&of_nothing), Timestamp::default());
+    let is_false_of_nothing = is_timeless(comparison) && !matches(comparison, Some(&of_nothing), Timestamp::default());
     if is_false_of_nothing { of_events(&measure.selection.events) } else { Vec::new() }
 }
 

@@ -5,6 +5,7 @@
 
 use super::ProfileView;
 use super::evaluate::test;
+use super::operators::is_timeless;
 use crate::definitions::{
     Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Leaf, Measure, Operand, Operator, Rule, Test,
 };
@@ -41,7 +42,7 @@ pub fn requirements<'r>(rule: &'r Rule, catalog: &'r Catalog) -> Result<Vec<Requ
                     _ => continue,
                 };
                 let least_count = least_count(measure, comparison);
-                if least_count.is_some() || is_timeless(measure, comparison) {
+                if least_count.is_some() || stands_still(measure, comparison) {
                     found.push(Requirement { leaf, events: &measure.selection.events, least_count });
                 }
             }
@@ -63,9 +64,9 @@ fn least_count(measure: &Measure, comparison: &Comparison) -> Option<Number> {
 }
 
 /// Whether the outcome stays what it is while nothing happens.
-fn is_timeless(measure: &Measure, comparison: &Comparison) -> bool {
+fn stands_still(measure: &Measure, comparison: &Comparison) -> bool {
     let is_fixed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..));
-    is_fixed && matches!(comparison.operand, Operand::Number(_) | Operand::Numbers(..) | Operand::Value(_))
+    is_fixed && is_timeless(comparison)
 }
 
 impl Requirement<'_> {
