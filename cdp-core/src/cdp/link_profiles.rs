@@ -15,8 +15,8 @@ use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::linkage::{
-    Band, Links, PairExplanation, RULES, Reading, RecordBytes, Verdict, WeightPart, keys_of_rule, link_deciding,
-    probability_of, stored_key,
+    Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
+    rule_of_stored, stored_keys,
 };
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{ProbableLink, StoredLinkageModel, hex};
@@ -226,29 +226,18 @@ impl Writing<'_> {
         let mut in_order: Vec<(u32, usize)> =
             compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();
         in_order.sort_unstable();
+        let tables = self.facts.linkage_tables()?;
+        let mut keys: Vec<(i64, u32)> = Vec::new();
         for (node, row) in in_order {
             let Some(profile) = compared.profiles.get(row) else { continue };
-            self.facts.put_linkage_record(node, profile.since, &RecordBytes::of(&table.row(row as u32)).0)?;
+            let record = table.row(row as u32);
+            tables.put_record(node, profile.since, &RecordBytes::of(&record).0)?;
+            keys.extend(stored_keys(&record).into_iter().map(|key| (key, node)));
         }
         // In the order of the table of keys: every page of it is written once.
-        let mut nodes = Vec::new();
-        for rule in 0..RULES.len() as u8 {
-            let mut keys: Vec<(i64, u32)> = Vec::new();
-            keys_of_rule(rule, table, |row, key| {
-                keys.extend(compared.profiles.get(row).map(|profile| (stored_key(rule, key), profile.node)));
-            });
-            keys.sort_unstable();
-            keys.dedup();
-            for of_key in keys.chunk_by(|(left, _), (right, _)| left == right) {
-                let Some((key, _)) = of_key.first() else { continue };
-                nodes.clear();
-                // Without nodes it stands for too many.
-                if of_key.len() <= resolver.most(rule) {
-                    nodes.extend(of_key.iter().map(|(_, node)| *node));
-                }
-                self.facts.put_linkage_key(*key, &nodes)?;
-            }
-        }
+        keys.sort_unstable();
+        tables.append_keys(&keys, |key| resolver.most(rule_of_stored(key)))?;
+        drop((tables, keys));
         let touched = self.touched_since(compared.sequence, compared.decision_sequence)?;
         let mut rows = Rows::default();
         self.compare_nodes(&live, touched, &mut rows)?;

@@ -16,12 +16,12 @@ use super::snapshot::{Person, Snapshot};
 use super::write::Writing;
 use crate::error::Result;
 use crate::identity::linkage::{
-    Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of, stored_key,
-    stored_keys,
+    Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
+    rule_of_stored, stored_keys,
 };
 use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
 use crate::records::Timestamp;
-use crate::store::{Facts, KeyNodes, ProbableLink, StoredProbableLink};
+use crate::store::{KeyNodes, LinkageTables, ProbableLink, StoredProbableLink};
 
 /// Where evidence joins more nodes than this, profiles wait for a run.
 const MOST_NODES: usize = 1_000;
@@ -41,24 +41,24 @@ pub(super) struct Rows {
 }
 
 /// One record that is compared with those of the file.
-struct Question<'q> {
+struct Question<'q, 't> {
     resolver: &'q Resolver,
-    facts: Facts<'q>,
+    tables: &'q mut LinkageTables<'t>,
     own: Texts<'q>,
     asked: Asked,
     /// Of each node that was looked at: the weight, and since when its record holds.
     weighed: BTreeMap<u32, Option<(f64, Timestamp)>>,
 }
 
-impl Question<'_> {
+impl Question<'_, '_> {
     fn weigh(&mut self, node: u32) -> Result<Option<(f64, Timestamp)>> {
         if let Some(known) = self.weighed.get(&node) {
             return Ok(*known);
         }
         let (resolver, own, asked) = (self.resolver, &self.own, &self.asked);
         let weighed = self
-            .facts
-            .linkage_record(node, |since, bytes| Ok((resolver.weight(own, asked, &Texts::read(bytes)?), since)))?;
+            .tables
+            .record(node, |since, bytes| Ok((resolver.weight(own, asked, &Texts::read(bytes)?), since)))?;
         self.weighed.insert(node, weighed);
         Ok(weighed)
     }
@@ -106,13 +106,14 @@ impl Writing<'_> {
         let catalog = self.catalog.clone();
         let resolver = live.resolver(self.facts, &catalog)?;
         let anew = self.profiles_of(live, &touched)?;
+        let tables = &mut self.facts.linkage_tables()?;
         let mut is_joined = Vec::with_capacity(anew.len());
         for Anew { nodes, profile } in &anew {
             let standing = profile.as_ref().map(|profile| profile.node);
             let mut n_gone = 0;
             // A node of this transaction has no record yet.
             for node in nodes.iter().filter(|node| Some(**node) != standing && **node < self.state.memory.n_nodes()) {
-                n_gone += usize::from(self.forget_record(*node, rows)?);
+                n_gone += usize::from(self.forget_record(tables, *node, rows)?);
             }
             is_joined.push(n_gone > 0);
         }
@@ -120,10 +121,11 @@ impl Writing<'_> {
         for (Anew { nodes, profile }, is_joined) in anew.iter().zip(is_joined) {
             let Some(profile) = profile else { continue };
             let bytes = live.record(profile);
-            let before = record_of(self.facts, profile.node)?;
+            let before = record_of(tables, profile.node)?;
             let is_same = before.as_ref().is_some_and(|(since, known)| (*since, known) == (profile.since, &bytes));
             if !is_same || is_joined || nodes.iter().any(|node| decided.contains(node)) {
-                self.resolve(live, resolver, (profile, nodes), &bytes, before.map(|(_, known)| known), rows)?;
+                let before = before.map(|(_, known)| known);
+                self.resolve(live, (resolver, tables), (profile, nodes), &bytes, before, rows)?;
             }
         }
         Ok(())
@@ -156,14 +158,14 @@ impl Writing<'_> {
     }
 
     /// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
-    fn forget_record(&mut self, node: u32, rows: &mut Rows) -> Result<bool> {
-        let Some((_, bytes)) = record_of(self.facts, node)? else {
+    fn forget_record(&mut self, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
+        let Some((_, bytes)) = record_of(tables, node)? else {
             return Ok(false);
         };
-        for (key, _) in stored_keys(&bytes.texts()?) {
-            self.facts.delete_linkage_key(key, node)?;
+        for key in stored_keys(&bytes.texts()?) {
+            tables.delete_key(key, node)?;
         }
-        self.facts.delete_linkage_record(node)?;
+        tables.delete_record(node)?;
         for link in self.facts.probable_links_of(node)? {
             self.replace_pair(link, rows)?;
         }
@@ -174,17 +176,18 @@ impl Writing<'_> {
     fn resolve(
         &mut self,
         live: &LiveLinkage,
-        resolver: &Resolver,
+        (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
         (profile, nodes): (&ComparedProfile, &[u32]),
         bytes: &RecordBytes,
         before: Option<RecordBytes>,
         rows: &mut Rows,
     ) -> Result<()> {
         let (facts, node, own) = (self.facts, profile.node, bytes.texts()?);
+        let anchors = Anchors::of(&own);
         let mut sizes: BTreeMap<i64, KeyNodes> = BTreeMap::new();
         let mut others = resolver.sharing(&own, |rule, key, most, found| {
-            let key = stored_key(rule, key);
-            let size = facts.linkage_key_nodes(key, most, found)?;
+            let key = anchors.stored_key(rule, key);
+            let size = tables.key_nodes(key, most, found)?;
             sizes.insert(key, size);
             Ok::<bool, crate::Error>(size != KeyNodes::TooMany)
         })?;
@@ -195,7 +198,7 @@ impl Writing<'_> {
         let apart = self.standing_apart_from(nodes)?;
         others.retain(|other| *other != node && !apart.contains(other));
         let asked = resolver.ask(&own);
-        let mut question = Question { resolver, facts, own, asked, weighed: BTreeMap::new() };
+        let mut question = Question { resolver, tables, own, asked, weighed: BTreeMap::new() };
         let mut weighed = Vec::with_capacity(others.len());
         for other in others {
             weighed.extend(question.weigh(other)?.map(|(weight, _)| (u64::from(other), weight)));
@@ -226,38 +229,15 @@ impl Writing<'_> {
                 Some(known) => self.replace_pair(known, rows)?,
                 None => {}
             }
+            let own = &question.own;
             let explained =
-                facts.linkage_record(other, |_, bytes| Ok(resolver.explain(&question.own, &Texts::read(bytes)?)))?;
+                question.tables.record(other, |_, bytes| Ok(resolver.explain(own, &Texts::read(bytes)?)))?;
             self.put_pair(link, explained.map(|explained| parts_of(&explained)).unwrap_or_default(), rows)?;
         }
         for gone in known.into_values() {
             self.replace_pair(gone, rows)?;
         }
-        self.put_record(resolver, profile, bytes, before, &sizes)
-    }
-
-    /// Puts a record in the place of the one before; of its keys, only what differs. `sizes`: how many others each key has.
-    fn put_record(
-        &self,
-        resolver: &Resolver,
-        profile: &ComparedProfile,
-        bytes: &RecordBytes,
-        before: Option<RecordBytes>,
-        sizes: &BTreeMap<i64, KeyNodes>,
-    ) -> Result<()> {
-        let before = before.map_or(Ok(Vec::new()), |before| Ok::<_, crate::Error>(stored_keys(&before.texts()?)))?;
-        let keys = stored_keys(&bytes.texts()?);
-        for (key, _) in before.iter().filter(|key| keys.binary_search(key).is_err()) {
-            self.facts.delete_linkage_key(*key, profile.node)?;
-        }
-        for (key, rule) in keys.iter().filter(|key| before.binary_search(key).is_err()) {
-            match sizes.get(key) {
-                Some(KeyNodes::TooMany) => {}
-                Some(KeyNodes::Some(n)) if *n >= resolver.most(*rule) => self.facts.put_linkage_key(*key, &[])?,
-                _ => self.facts.add_linkage_key(*key, profile.node)?,
-            }
-        }
-        self.facts.put_linkage_record(profile.node, profile.since, &bytes.0)
+        put_record((resolver, tables), profile, bytes, before, &sizes)
     }
 
     /// The records that are one person with the one asked about: those of the groups of probable links in which it is sure of
@@ -267,7 +247,7 @@ impl Writing<'_> {
         node: u32,
         apart: &BTreeSet<u32>,
         candidates: &[Candidate],
-        question: &mut Question<'_>,
+        question: &mut Question<'_, '_>,
     ) -> Result<BTreeSet<u32>> {
         let probable = self.probable.view(&self.state.probable);
         let mut group_of: BTreeMap<u64, u64> = BTreeMap::new();
@@ -303,17 +283,17 @@ impl Writing<'_> {
     }
 
     /// Whether the record asked about together with those that it has joined fits a further group in the mean.
-    fn fits(&self, joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'_>) -> Result<bool> {
+    fn fits(&self, joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'_, '_>) -> Result<bool> {
         if joined.is_empty() {
             return Ok(true);
         }
         let (mut mean, mut others) = (Mean::default(), Vec::new());
         for node in group.iter().take(MEMBERS_SCORED) {
             question.weigh(*node)?.into_iter().for_each(|(weight, _)| mean.add(weight));
-            others.extend(record_of(self.facts, *node)?.map(|(_, bytes)| bytes));
+            others.extend(record_of(question.tables, *node)?.map(|(_, bytes)| bytes));
         }
         for node in joined.iter().take(MEMBERS_SCORED) {
-            let Some((_, bytes)) = record_of(self.facts, *node)? else { continue };
+            let Some((_, bytes)) = record_of(question.tables, *node)? else { continue };
             let own = bytes.texts()?;
             let asked = question.resolver.ask(&own);
             for other in &others {
@@ -429,15 +409,16 @@ impl Snapshot<'_> {
         }
         let mut faults = Vec::new();
         let (mut n_keys, mut knows_all) = (0, true);
+        let tables = &mut self.facts.linkage_tables()?;
         for node in self.facts.linkage_record_nodes()? {
-            let stored = record_of(self.facts, node)?;
+            let stored = record_of(tables, node)?;
             if expected.remove(&node) != stored && !waits(node) {
                 faults.push(format!("node {node}: its compared record differs from its rebuild"));
             }
             let Some((_, bytes)) = stored else { continue };
-            for (key, rule) in stored_keys(&bytes.texts()?) {
+            for key in stored_keys(&bytes.texts()?) {
                 let mut nodes = Vec::new();
-                match self.facts.linkage_key_nodes(key, resolver.most(rule), &mut nodes)? {
+                match tables.key_nodes(key, resolver.most(rule_of_stored(key)), &mut nodes)? {
                     KeyNodes::TooMany => {}
                     KeyNodes::Some(_) if nodes.contains(&node) => n_keys += 1,
                     KeyNodes::Some(_) => faults.push(format!("node {node}: a blocking key is missing")),
@@ -457,9 +438,32 @@ impl Snapshot<'_> {
     }
 }
 
+/// Puts a record in the place of the one before; of its keys, only what differs. `sizes`: how many others each key has.
+fn put_record(
+    (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
+    profile: &ComparedProfile,
+    bytes: &RecordBytes,
+    before: Option<RecordBytes>,
+    sizes: &BTreeMap<i64, KeyNodes>,
+) -> Result<()> {
+    let before = before.map_or(Ok(Vec::new()), |before| Ok::<_, crate::Error>(stored_keys(&before.texts()?)))?;
+    let keys = stored_keys(&bytes.texts()?);
+    for key in before.iter().filter(|key| keys.binary_search(key).is_err()) {
+        tables.delete_key(*key, profile.node)?;
+    }
+    for key in keys.iter().filter(|key| before.binary_search(key).is_err()) {
+        match sizes.get(key) {
+            Some(KeyNodes::TooMany) => {}
+            Some(KeyNodes::Some(n)) if *n >= resolver.most(rule_of_stored(*key)) => tables.close_key(*key)?,
+            _ => tables.add_key(*key, profile.node)?,
+        }
+    }
+    tables.put_record(profile.node, profile.since, &bytes.0)
+}
+
 /// The record of a node, and since when it holds.
-fn record_of(facts: Facts<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
-    facts.linkage_record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))
+fn record_of(tables: &mut LinkageTables<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
+    tables.record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))
 }
 
 /// The records that probable links join with one, but for the links of `without`; in order.

@@ -1,10 +1,11 @@
 //! Compared profiles and their blocking keys, as the file keeps them: what one profile is compared with as it comes.
 //!
 //! It holds what it is given, derived from facts: a run of linkage fills it, later transactions keep it, a change of the identity
-//! definition empties it. The nodes of a key stand in one row, so that a question costs one look-up a key; a key that too many
-//! share has none of them, whatever comes, until the next run.
+//! definition empties it. Keys that lie beside each other share a row, of which the rowid is the first key it may hold: a page
+//! has few rows then, so that reading it and writing to it cost little, and a row that grows is cut in two. All nodes of a key
+//! are in one row; a key that too many share has none of them, whatever comes, until the next run.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::connection::sql_error;
 use super::facts::{Facts, time};
@@ -31,9 +32,182 @@ pub(crate) enum KeyNodes {
     TooMany,
 }
 
-/// The nodes of a key, in order; none if they are too many.
-fn nodes_of(bytes: &[u8]) -> impl ExactSizeIterator<Item = u32> {
-    bytes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node))
+/// A key (six bytes) and one of its nodes, as bytes in their order.
+type Entry = [u8; 10];
+
+/// In the place of a node: too many to be followed.
+const TOO_MANY: u32 = u32::MAX;
+/// So many entries a run gives a row, and from so many on a row is cut in two.
+const ENTRIES_AT_FIRST: usize = 64;
+const MOST_ENTRIES: usize = 128;
+
+fn entry(key: i64, node: u32) -> Entry {
+    let [_, _, key @ ..] = key.to_be_bytes();
+    let [k0, k1, k2, k3, k4, k5] = key;
+    let [n0, n1, n2, n3] = node.to_be_bytes();
+    [k0, k1, k2, k3, k4, k5, n0, n1, n2, n3]
+}
+
+fn node_of(entry: &Entry) -> u32 {
+    let [.., n0, n1, n2, n3] = *entry;
+    u32::from_be_bytes([n0, n1, n2, n3])
+}
+
+fn key_of(entry: &Entry) -> i64 {
+    let [k0, k1, k2, k3, k4, k5, ..] = *entry;
+    i64::from_be_bytes([0, 0, k0, k1, k2, k3, k4, k5])
+}
+
+/// The places of a key among entries in order.
+fn places_of(entries: &[Entry], key: i64) -> std::ops::Range<usize> {
+    let start = entries.partition_point(|known| *known < entry(key, 0));
+    let length = entries.iter().skip(start).take_while(|known| key_of(known) == key).count();
+    start..start + length
+}
+
+/// Where to cut entries in two: near the middle, and never between the nodes of a key; their end if it is all one.
+fn middle_of(entries: &[Entry]) -> usize {
+    let Some(key) = entries.get(entries.len() / 2).map(key_of) else { return entries.len() };
+    let places = places_of(entries, key);
+    if places.start > 0 { places.start } else { places.end }
+}
+
+/// The records and keys, for many questions in a row: what each of them needs is prepared once.
+pub(crate) struct LinkageTables<'f> {
+    facts: Facts<'f>,
+    read_record: CachedStatement<'f>,
+    read_keys: CachedStatement<'f>,
+}
+
+impl LinkageTables<'_> {
+    /// Reads the record of a node: since when it holds, and its bytes.
+    pub(crate) fn record<T>(
+        &mut self,
+        node: u32,
+        read: impl FnOnce(Timestamp, &[u8]) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut rows = self.read_record.query([node]).map_err(sql_error)?;
+        let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
+        let since = time(row.get(0).map_err(sql_error)?);
+        let bytes = row.get_ref(1).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?;
+        read(since, bytes).map(Some)
+    }
+
+    pub(crate) fn put_record(&self, node: u32, since: Timestamp, bytes: &[u8]) -> Result<()> {
+        self.facts.execute(
+            "INSERT OR REPLACE INTO linkage_records (node, since, record) VALUES (?1, ?2, ?3)",
+            params![node, since.millis(), bytes],
+        )
+    }
+
+    pub(crate) fn delete_record(&self, node: u32) -> Result<()> {
+        self.facts.execute("DELETE FROM linkage_records WHERE node = ?1", [node])
+    }
+
+    /// Adds the nodes of a key to `nodes`, in order, unless they are more than `most`.
+    pub(crate) fn key_nodes(&mut self, key: i64, most: usize, nodes: &mut Vec<u32>) -> Result<KeyNodes> {
+        let read = self.row(key, |_, entries| {
+            let of_key = entries.get(places_of(entries, key)).unwrap_or_default();
+            if of_key.len() > most || of_key.first().is_some_and(|first| node_of(first) == TOO_MANY) {
+                return KeyNodes::TooMany;
+            }
+            nodes.extend(of_key.iter().map(node_of));
+            KeyNodes::Some(of_key.len())
+        })?;
+        Ok(read.unwrap_or(KeyNodes::Some(0)))
+    }
+
+    /// Fills in keys that lie behind all that are there, each with one of its nodes, in order. A key that more than `most`
+    /// nodes share has none.
+    pub(crate) fn append_keys(&self, keys: &[(i64, u32)], most: impl Fn(i64) -> usize) -> Result<()> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(MOST_ENTRIES);
+        for of_key in keys.chunk_by(|(left, _), (right, _)| left == right) {
+            if entries.len() >= ENTRIES_AT_FIRST {
+                self.put_row(None, &entries)?;
+                entries.clear();
+            }
+            match of_key.first() {
+                Some((key, _)) if of_key.len() > most(*key) => entries.push(entry(*key, TOO_MANY)),
+                _ => entries.extend(of_key.iter().map(|(key, node)| entry(*key, *node))),
+            }
+        }
+        self.put_row(None, &entries)
+    }
+
+    /// Adds a node to a key, unless too many share that.
+    pub(crate) fn add_key(&mut self, key: i64, node: u32) -> Result<()> {
+        self.edit_row(key, |entries| {
+            let places = places_of(entries, key);
+            let of_key = entries.get(places.clone()).unwrap_or_default();
+            let stands_for_too_many = of_key.first().is_some_and(|first| node_of(first) == TOO_MANY);
+            match of_key.binary_search(&entry(key, node)) {
+                Err(place) if !stands_for_too_many => entries.insert(places.start + place, entry(key, node)),
+                _ => {}
+            }
+        })
+    }
+
+    /// From now on a key stands for too many.
+    pub(crate) fn close_key(&mut self, key: i64) -> Result<()> {
+        self.edit_row(key, |entries| {
+            let places = places_of(entries, key);
+            entries.splice(places, [entry(key, TOO_MANY)]);
+        })
+    }
+
+    /// Takes a node out of a key.
+    pub(crate) fn delete_key(&mut self, key: i64, node: u32) -> Result<()> {
+        self.edit_row(key, |entries| entries.retain(|known| *known != entry(key, node)))
+    }
+
+    /// Reads the row that may hold a key: the first key it may hold, and its entries.
+    fn row<T>(&mut self, key: i64, read: impl FnOnce(i64, &[Entry]) -> T) -> Result<Option<T>> {
+        let mut rows = self.read_keys.query([key]).map_err(sql_error)?;
+        let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
+        let bytes = row.get_ref(1).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?;
+        Ok(Some(read(row.get(0).map_err(sql_error)?, bytes.as_chunks().0)))
+    }
+
+    fn edit_row(&mut self, key: i64, edit: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
+        let known = self.row(key, |first, entries| (first, entries.to_vec()))?;
+        let (first, mut entries) = known.map_or((None, Vec::new()), |(first, entries)| (Some(first), entries));
+        edit(&mut entries);
+        match first {
+            // The keys of a row that is not there belong to the one before.
+            Some(first) if entries.is_empty() => {
+                self.facts.execute("DELETE FROM linkage_keys WHERE first = ?1", [first])
+            }
+            _ if entries.len() > MOST_ENTRIES => {
+                let (lower, upper) = entries.split_at(middle_of(&entries));
+                self.put_row(first, lower)?;
+                self.put_row(None, upper)
+            }
+            _ => self.put_row(first, &entries),
+        }
+    }
+
+    /// Writes a row; its first key is that of its entries where it has none yet.
+    fn put_row(&self, first: Option<i64>, entries: &[Entry]) -> Result<()> {
+        let Some(first) = first.or_else(|| entries.first().map(key_of)) else { return Ok(()) };
+        self.facts.execute(
+            "INSERT OR REPLACE INTO linkage_keys (first, entries) VALUES (?1, ?2)",
+            params![first, entries.as_flattened()],
+        )
+    }
+}
+
+impl<'f> Facts<'f> {
+    /// The records and keys.
+    pub(crate) fn linkage_tables(self) -> Result<LinkageTables<'f>> {
+        let prepare = |sql: &str| self.0.prepare_cached(sql).map_err(sql_error);
+        Ok(LinkageTables {
+            facts: self,
+            read_record: prepare("SELECT since, record FROM linkage_records WHERE node = ?1")?,
+            read_keys: prepare(
+                "SELECT first, entries FROM linkage_keys WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+            )?,
+        })
+    }
 }
 
 impl Facts<'_> {
@@ -61,97 +235,119 @@ impl Facts<'_> {
             .try_for_each(|sql| self.execute(sql, []))
     }
 
-    /// Reads the record of a node: since when it holds, and its bytes.
-    pub(crate) fn linkage_record<T>(
-        &self,
-        node: u32,
-        read: impl FnOnce(Timestamp, &[u8]) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let sql = "SELECT since, record FROM linkage_records WHERE node = ?1";
-        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
-        let mut rows = statement.query([node]).map_err(sql_error)?;
-        let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
-        let since = time(row.get(0).map_err(sql_error)?);
-        let bytes = row.get_ref(1).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?;
-        read(since, bytes).map(Some)
-    }
-
     /// The nodes that have a record, in order.
     pub(crate) fn linkage_record_nodes(&self) -> Result<Vec<u32>> {
         self.collect("SELECT node FROM linkage_records ORDER BY node", [], |row| row.get(0))
     }
 
-    pub(crate) fn put_linkage_record(&self, node: u32, since: Timestamp, bytes: &[u8]) -> Result<()> {
-        self.execute(
-            "INSERT OR REPLACE INTO linkage_records (node, since, record) VALUES (?1, ?2, ?3)",
-            params![node, since.millis(), bytes],
-        )
-    }
-
-    pub(crate) fn delete_linkage_record(&self, node: u32) -> Result<()> {
-        self.execute("DELETE FROM linkage_records WHERE node = ?1", [node])
-    }
-
-    /// Reads the nodes of a key; `None` if it has none.
-    fn linkage_key<T>(&self, key: i64, read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
-        let sql = "SELECT nodes FROM linkage_keys WHERE key = ?1";
-        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
-        let mut rows = statement.query([key]).map_err(sql_error)?;
-        let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
-        Ok(Some(read(row.get_ref(0).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?)))
-    }
-
-    /// Adds the nodes of a key to `nodes`, in order, unless they are more than `most`.
-    pub(crate) fn linkage_key_nodes(&self, key: i64, most: usize, nodes: &mut Vec<u32>) -> Result<KeyNodes> {
-        let read = self.linkage_key(key, |bytes| {
-            let of_key = nodes_of(bytes);
-            let n = of_key.len();
-            if n == 0 || n > most {
-                return KeyNodes::TooMany;
-            }
-            nodes.extend(of_key);
-            KeyNodes::Some(n)
-        })?;
-        Ok(read.unwrap_or(KeyNodes::Some(0)))
-    }
-
     /// How many nodes stand under keys, each once for each key.
-    pub(crate) fn count_linkage_keys(&self) -> Result<u64> {
-        self.0
-            .prepare_cached("SELECT TOTAL(length(nodes)) FROM linkage_keys")
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, f64>(0)))
-            .map(|n_bytes| n_bytes as u64 / size_of::<u32>() as u64)
-            .map_err(sql_error)
-    }
-
-    /// Gives a key these nodes, which are in order; without any it stands for too many from now on.
-    pub(crate) fn put_linkage_key(&self, key: i64, nodes: &[u32]) -> Result<()> {
-        let bytes: Vec<u8> = nodes.iter().flat_map(|node| node.to_le_bytes()).collect();
-        self.execute("INSERT OR REPLACE INTO linkage_keys (key, nodes) VALUES (?1, ?2)", params![key, bytes])
-    }
-
-    /// Adds a node to a key.
-    pub(crate) fn add_linkage_key(&self, key: i64, node: u32) -> Result<()> {
-        let known: Option<Vec<u32>> = self.linkage_key(key, |bytes| nodes_of(bytes).collect())?;
-        let stands_for_too_many = known.as_ref().is_some_and(Vec::is_empty);
-        let mut nodes = known.unwrap_or_default();
-        match nodes.binary_search(&node) {
-            Err(place) if !stands_for_too_many => {
-                nodes.insert(place, node);
-                self.put_linkage_key(key, &nodes)
-            }
-            _ => Ok(()),
+    pub(crate) fn count_linkage_keys(&self) -> Result<usize> {
+        let mut statement = self.0.prepare_cached("SELECT entries FROM linkage_keys").map_err(sql_error)?;
+        let mut rows = statement.query([]).map_err(sql_error)?;
+        let mut n_nodes = 0;
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            let bytes = row.get_ref(0).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?;
+            n_nodes += bytes.as_chunks().0.iter().filter(|entry| node_of(entry) != TOO_MANY).count();
         }
+        Ok(n_nodes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::connection::{ConnectOptions, Durability, connect};
+
+    fn in_memory() -> ConnectOptions {
+        let (durability, busy_timeout) = (Durability::Relaxed, std::time::Duration::ZERO);
+        ConnectOptions { path: None, read_only: false, create: true, durability, busy_timeout, salt: Some([7; 32]) }
     }
 
-    /// Takes a node out of a key.
-    pub(crate) fn delete_linkage_key(&self, key: i64, node: u32) -> Result<()> {
-        let nodes: Option<Vec<u32>> = self.linkage_key(key, |bytes| nodes_of(bytes).collect())?;
-        let Some(mut nodes) = nodes.filter(|nodes| nodes.contains(&node)) else { return Ok(()) };
-        nodes.retain(|known| *known != node);
-        match nodes.is_empty() {
-            true => self.execute("DELETE FROM linkage_keys WHERE key = ?1", [key]),
-            false => self.put_linkage_key(key, &nodes),
+    /// What one key is told.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(i64, u32),
+        Delete(i64, u32),
+        Close(i64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        // Few keys with many nodes, and many with few.
+        let key = prop_oneof![0..4_i64, 0..2_000_i64, (0..9_i64).prop_map(|key| (1 << 48) - 1 - key)];
+        let step = (key, 0..90_u32, 0..40_u8).prop_map(|(key, node, what)| match what {
+            0 => Step::Close(key),
+            1..=9 => Step::Delete(key, node),
+            _ => Step::Add(key, node),
+        });
+        proptest::collection::vec(step, 0..900)
+    }
+
+    #[test]
+    fn an_entry_gives_its_key_and_node_back_and_sorts_as_they_do() {
+        let entries = [entry(0, 0), entry(0, TOO_MANY), entry(1, 3), entry(255, 0), entry((1 << 48) - 1, 7)];
+        assert!(entries.is_sorted());
+        assert_eq!(entries.map(|entry| key_of(&entry)), [0, 0, 1, 255, (1 << 48) - 1]);
+        assert_eq!(entries.map(|entry| node_of(&entry)), [0, TOO_MANY, 3, 0, 7]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn keys_have_the_nodes_that_were_added(first in proptest::collection::btree_set((0..3_000_i64, 0..90_u32), 0..400), steps in steps()) {
+            const MOST: usize = 60;
+            let connection = connect(&in_memory()).unwrap();
+            let facts = Facts(&connection);
+                let mut tables = facts.linkage_tables().unwrap();
+                let appended: Vec<(i64, u32)> = first.iter().copied().collect();
+                tables.append_keys(&appended, |_| MOST).unwrap();
+                // `None`: too many.
+                let mut expected: BTreeMap<i64, Option<BTreeSet<u32>>> = BTreeMap::new();
+                for (key, node) in first {
+                    expected.entry(key).or_insert_with(|| Some(BTreeSet::new())).get_or_insert_default().insert(node);
+                }
+                for of_key in expected.values_mut().filter(|of_key| of_key.as_ref().is_some_and(|nodes| nodes.len() > MOST)) {
+                    *of_key = None;
+                }
+                for step in steps {
+                    match step {
+                        Step::Add(key, node) => {
+                            tables.add_key(key, node).unwrap();
+                            expected.entry(key).or_insert_with(|| Some(BTreeSet::new())).iter_mut().for_each(|nodes| {
+                                nodes.insert(node);
+                            });
+                        }
+                        Step::Delete(key, node) => {
+                            tables.delete_key(key, node).unwrap();
+                            expected.get_mut(&key).into_iter().flatten().for_each(|nodes| {
+                                nodes.remove(&node);
+                            });
+                        }
+                        Step::Close(key) => {
+                            tables.close_key(key).unwrap();
+                            expected.insert(key, None);
+                        }
+                    }
+                }
+                for key in (0..3_000).chain((1 << 48) - 12..1 << 48) {
+                    let (mut nodes, mut few) = (Vec::new(), Vec::new());
+                    let size = tables.key_nodes(key, usize::MAX, &mut nodes).unwrap();
+                    match expected.get(&key) {
+                        Some(None) => assert_eq!((size, nodes.len()), (KeyNodes::TooMany, 0)),
+                        known => {
+                            let known: Vec<u32> = known.iter().flat_map(|nodes| nodes.iter().flatten()).copied().collect();
+                            assert_eq!((size, &nodes), (KeyNodes::Some(known.len()), &known));
+                            let size = tables.key_nodes(key, 1, &mut few).unwrap();
+                            assert_eq!(size == KeyNodes::TooMany, known.len() > 1);
+                        }
+                    }
+                }
+                let n_nodes: usize = expected.values().flatten().map(BTreeSet::len).sum();
+                assert_eq!(facts.count_linkage_keys().unwrap(), n_nodes);
         }
     }
 }

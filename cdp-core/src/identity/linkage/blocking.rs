@@ -100,6 +100,36 @@ const PARTS: [&[Part]; RULES.len()] = [
     &[Whole(Postcode), Whole(Street)],
     &[Whole(Slot::Device)],
 ];
+/// What the keys of a rule have in common with those of others: the store keeps such keys beside each other.
+const ANCHORS: [Option<Part>; RULES.len()] = [
+    None,
+    Some(EmailName),
+    Some(EmailName),
+    None,
+    Some(WholeBirth),
+    Some(WholeBirth),
+    None,
+    None,
+    Some(Whole(Postcode)),
+    Some(Whole(Postcode)),
+    None,
+    Some(WholeBirth),
+    Some(Whole(City)),
+    Some(Whole(Given)),
+    Some(Start(Surname, 4)),
+    Some(Start(Surname, 4)),
+    Some(WholeBirth),
+    Some(Whole(Street)),
+    Some(Start(Surname, 4)),
+    Some(Whole(Given)),
+    Some(Whole(BirthPlace)),
+    Some(Whole(BirthPlace)),
+    None,
+    None,
+    Some(Whole(City)),
+    Some(Whole(Street)),
+    None,
+];
 const BOTH_NAMES: u8 = 6;
 const RARE_WORDS: u8 = 22;
 const EVERYTHING_ELSE: u8 = 23;
@@ -146,10 +176,13 @@ fn key_of(rule: u8, parts: &[u64]) -> Option<u64> {
     let mut hasher = FxHasher::default();
     hasher.write_u8(rule);
     parts.iter().for_each(|part| hasher.write_u64(*part));
-    // All bits must depend on all others: the upper ones are kept where keys are packed.
-    let mut mixed = hasher.finish();
-    mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    Some(mixed ^ (mixed >> 29))
+    Some(mixed(hasher.finish()))
+}
+
+/// All bits depend on all others: the upper ones are kept where keys are packed.
+fn mixed(hash: u64) -> u64 {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 29)
 }
 
 /// Calls `emit(rule, key)` for each key of a record.
@@ -162,6 +195,36 @@ pub(crate) fn keys_of<S: Slots>(record: &S, mut emit: impl FnMut(u8, u64)) {
             emit(rule, key);
         }
     }
+}
+
+/// Where the store keeps the keys of a record, by rule.
+pub(crate) struct Anchors([u64; RULES.len()]);
+
+impl Anchors {
+    /// Of a record. Records that share a key share its anchor.
+    pub(crate) fn of<S: Slots>(record: &S) -> Anchors {
+        Anchors(ANCHORS.map(|anchor| anchor.map_or(0, |anchor| mixed(anchor.of(record.text(anchor.slot()))))))
+    }
+
+    /// A key as the store keeps it: six bytes, those that share an anchor beside each other.
+    pub(crate) fn stored_key(&self, rule: u8, key: u64) -> i64 {
+        let anchor = match self.0.get(usize::from(rule)) {
+            Some(anchor) if *anchor != 0 => *anchor,
+            _ => mixed(key),
+        };
+        (anchor >> (u64::BITS - ANCHOR_BITS) << (RULE_BITS + HASH_BITS)
+            | u64::from(rule) << HASH_BITS
+            | key >> (u64::BITS - HASH_BITS)) as i64
+    }
+}
+
+const ANCHOR_BITS: u32 = 20;
+const RULE_BITS: u32 = 5;
+const HASH_BITS: u32 = 23;
+
+/// The rule of a key of the store.
+pub(crate) fn rule_of_stored(key: i64) -> u8 {
+    (key >> HASH_BITS) as u8 & ((1 << RULE_BITS) - 1)
 }
 
 fn unusual_keys<S: Slots>(rule: u8, record: &S, mut emit: impl FnMut(u64)) {
@@ -188,21 +251,14 @@ fn unusual_keys<S: Slots>(rule: u8, record: &S, mut emit: impl FnMut(u64)) {
     }
 }
 
-/// The keys of a record as the store keeps them, each with its rule, in order and each once.
-pub(crate) fn stored_keys<S: Slots>(record: &S) -> Vec<(i64, u8)> {
-    let mut keys = Vec::new();
-    keys_of(record, |rule, key| keys.push((stored_key(rule, key), rule)));
+/// The keys of a record as the store keeps them, in order and each once.
+pub(crate) fn stored_keys<S: Slots>(record: &S) -> Vec<i64> {
+    let (anchors, mut keys) = (Anchors::of(record), Vec::with_capacity(RULES.len()));
+    keys_of(record, |rule, key| keys.push(anchors.stored_key(rule, key)));
     keys.sort_unstable();
     keys.dedup();
     keys
 }
-
-/// A key as the store keeps it: six bytes, those of one rule together.
-pub(crate) fn stored_key(rule: u8, key: u64) -> i64 {
-    i64::from(rule) << HASH_BITS | (key >> (u64::BITS - HASH_BITS)) as i64
-}
-
-const HASH_BITS: u32 = 43;
 
 /// Calls `put(row, key)` for each key of one rule in a table.
 pub(crate) fn keys_of_rule(rule: u8, table: &Table, mut put: impl FnMut(usize, u64)) {
@@ -316,4 +372,47 @@ fn propose(
     }
     report.largest_block_used = largest as u32;
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::parsed::Parsed;
+    use super::*;
+
+    /// Few values, so that two records often share one.
+    fn values() -> impl Strategy<Value = Vec<(usize, String)>> {
+        let value = prop_oneof![
+            "[a-c]{0,2}",
+            "(ann|anna|bob)",
+            "(smith|smyth|jones)",
+            "19(80|81)0[12]0[1-3]",
+            "(ann|bob)@e.com"
+        ];
+        proptest::collection::vec((0..Slot::ALL.len(), value), 0..40)
+    }
+
+    /// The keys of a record, each as the store keeps it.
+    fn keys(values: Vec<(usize, String)>) -> Vec<((u8, u64), i64)> {
+        let mut record = Parsed::default();
+        values.into_iter().for_each(|(slot, text)| record.put(Slot::ALL[slot], text));
+        let (anchors, mut keys) = (Anchors::of(&record), Vec::new());
+        keys_of(&record, |rule, key| keys.push(((rule, key), anchors.stored_key(rule, key))));
+        keys
+    }
+
+    proptest! {
+        #[test]
+        fn records_share_a_stored_key_where_they_share_a_key(one in values(), other in values()) {
+            let other = keys(other);
+            for ((rule, key), stored) in keys(one) {
+                prop_assert_eq!(rule_of_stored(stored), rule);
+                prop_assert!((0..1 << 48).contains(&stored));
+                for (known, known_stored) in &other {
+                    prop_assert_eq!((rule, key) == *known, stored == *known_stored);
+                }
+            }
+        }
+    }
 }

@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-pub(crate) use blocking::{RULES, keys_of_rule, stored_key, stored_keys};
+pub(crate) use blocking::{Anchors, rule_of_stored, stored_keys};
 pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};

@@ -3,6 +3,8 @@
 //! The index in memory and the store ask here, so that both say the same. It holds the model and no record; whoever asks brings
 //! the records under a key and their texts. It decides nothing: the caller acts on the bands.
 
+use std::cmp::Reverse;
+
 use super::blocking::{RULES, is_weak, keys_of};
 use super::cluster::MOST;
 use super::compare::{Comparison, pattern_of};
@@ -44,8 +46,10 @@ pub struct GroupCandidate {
 // What a question may look at: by rules that few strangers share, and by others.
 const MOST_OF_STRONG: usize = 100;
 const MOST_OF_WEAK: usize = 40;
-// So many records are scored for a question, unless one key alone has more.
-const ENOUGH: usize = 64;
+// So many records are scored for a question.
+const MOST_SCORED: usize = 24;
+// What a key adds to the chance of a record, over the number of records that share it.
+const KEY_SHARE: u64 = 1 << 20;
 /// A group is judged by so many of its records.
 pub(crate) const MEMBERS_SCORED: usize = 20;
 
@@ -86,7 +90,8 @@ impl Resolver {
         self.most.get(usize::from(rule)).copied().unwrap_or(MOST_OF_WEAK)
     }
 
-    /// The records that share a key with this one: the rarest keys first, until they are enough.
+    /// Of the records that share a key with this one those that are worth scoring, in order: who shares many keys that few
+    /// others share comes first, equal ones by number (the weighting ARCS of meta-blocking: Papadakis et al. 2014).
     ///
     /// `of_key(rule, key, most, records)` adds the records of a key; `false` if they are more than `most`, and the key is
     /// not followed.
@@ -97,30 +102,27 @@ impl Resolver {
     ) -> Result<Vec<u32>, E> {
         let mut keys: Vec<(u8, u64)> = Vec::new();
         keys_of(record, |rule, key| keys.push((rule, key)));
-        let mut found: Vec<u32> = Vec::new();
-        let mut blocks: Vec<(usize, usize)> = Vec::new();
+        let mut of_one: Vec<u32> = Vec::new();
+        let mut found: Vec<(u32, u64)> = Vec::new();
         for (rule, key) in keys {
-            let start = found.len();
-            if !of_key(rule, key, self.most(rule), &mut found)? {
-                found.truncate(start);
-            } else if found.len() > start {
-                blocks.push((found.len() - start, start));
+            of_one.clear();
+            if of_key(rule, key, self.most(rule), &mut of_one)? {
+                let share = KEY_SHARE / of_one.len().max(1) as u64;
+                found.extend(of_one.iter().map(|record| (*record, share)));
             }
         }
-        blocks.sort_unstable();
-        let mut chosen: Vec<u32> = Vec::new();
-        for (n, start) in blocks {
-            if chosen.len() + n > ENOUGH && !chosen.is_empty() {
-                chosen.sort_unstable();
-                chosen.dedup();
-                if chosen.len() + n > ENOUGH {
-                    break;
-                }
-            }
-            chosen.extend_from_slice(found.get(start..start + n).unwrap_or_default());
+        found.sort_unstable();
+        found.dedup_by(|(record, share), (kept, shares)| {
+            let is_same = record == kept;
+            *shares += if is_same { *share } else { 0 };
+            is_same
+        });
+        if found.len() > MOST_SCORED {
+            found.select_nth_unstable_by_key(MOST_SCORED, |(record, shares)| (Reverse(*shares), *record));
+            found.truncate(MOST_SCORED);
         }
+        let mut chosen: Vec<u32> = found.into_iter().map(|(record, _)| record).collect();
         chosen.sort_unstable();
-        chosen.dedup();
         Ok(chosen)
     }
 

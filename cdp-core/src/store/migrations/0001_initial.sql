@@ -130,10 +130,11 @@ CREATE TABLE linkage_records (
   record BLOB NOT NULL                  -- slot, length, text of each value
 ) STRICT;
 
--- Derived: the records under each blocking key.
+-- Derived: the records under each blocking key, keys that lie beside each other in one row.
 CREATE TABLE linkage_keys (
-  key INTEGER PRIMARY KEY,              -- rule (5 bits) and hash (43 bits)
-  nodes BLOB NOT NULL                   -- u32 each, ascending; none where too many share the key, which is not followed then
+  first INTEGER PRIMARY KEY,            -- the first key that the row may hold; it ends where the next one begins
+  entries BLOB NOT NULL                 -- key (u48: rule 5 bits, hash 43 bits) and node (u32), big-endian, ascending; one node
+                                        -- 4294967295 where too many share the key, which is not followed then
 ) STRICT;
 
 -- Quarantine: every row that was not accepted, with its reason and its bytes.
