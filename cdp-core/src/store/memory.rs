@@ -31,8 +31,6 @@ use crate::records::{Path, Timestamp, Value};
 pub(crate) struct MemoryOptions {
     /// A tail of this many messages is written out as a run.
     pub(crate) flush_messages: u64,
-    /// How many blocks a transaction writes that adds little itself.
-    pub(crate) least_blocks_per_step: usize,
     /// How runs are laid out and kept in RAM.
     pub(crate) runs: RunsOptions,
     /// How the keys of messages are kept.
@@ -57,7 +55,6 @@ impl MemoryOptions {
         // Some hundred messages then share hashes, as 64 bits never would.
         MemoryOptions {
             flush_messages,
-            least_blocks_per_step: 2,
             runs,
             keys,
             key_mask: 0x3f00_0000_0000_001f,
@@ -70,7 +67,6 @@ impl Default for MemoryOptions {
     fn default() -> MemoryOptions {
         MemoryOptions {
             flush_messages: 250_000,
-            least_blocks_per_step: 16,
             runs: RunsOptions::default(),
             keys: FlatMapOptions::default(),
             key_mask: u64::MAX,
@@ -295,8 +291,8 @@ impl Memory {
     pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<RunSteps> {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
         let limits = self.options.runs.limits;
-        let share = added / limits.enough_rows.max(1);
-        let max_blocks = if all { usize::MAX } else { share.saturating_mul(4).max(self.options.least_blocks_per_step) };
+        let share = added.saturating_mul(4) / limits.enough_rows.max(1);
+        let max_blocks = if all { usize::MAX } else { share + 1 };
         let mut steps = RunSteps::default();
         if let Some(build) = &self.flush {
             let max_blocks = if self.flush_was_lost { usize::MAX } else { max_blocks };
@@ -311,7 +307,7 @@ impl Memory {
     /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
     pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<Option<KeyStep>> {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
-        let per_step = (added / self.options.keys.block_keys.max(1)).saturating_mul(6).max(16);
+        let per_step = added.saturating_mul(6) / self.options.keys.block_keys.max(1) + 1;
         self.keys.step(facts, if all { usize::MAX } else { per_step })
     }
 
