@@ -26,19 +26,28 @@ fn open(store: &Path) -> Cdp {
     Cdp::open(options).expect("the store opens")
 }
 
-/// Lets every transaction fail right before it writes to a table; `None` lets them pass again.
+/// A store with nothing on its way: single messages would carry a part of what a bulk left.
+fn reopen(store: &Path, db: Cdp) -> Cdp {
+    db.close().expect("the store closes");
+    open(store)
+}
+
+/// Lets every transaction fail right before it writes to one of these tables; with none of them all pass again.
 #[expect(clippy::disallowed_methods, reason = "where a transaction ends is no matter of the library")]
-fn end_before(store: &Path, what: Option<&str>) {
+fn end_before(store: &Path, writes: &[&str]) {
     let connection = Connection::open(store).expect("the store is a database");
-    let ending = what.map_or(String::new(), |what| {
-        format!("CREATE TRIGGER ends BEFORE {what} BEGIN SELECT RAISE(ABORT, 'measured'); END;")
-    });
-    connection.execute_batch(&format!("DROP TRIGGER IF EXISTS ends; {ending}")).expect("a trigger is made");
+    for place in 0..2 {
+        let ending = writes.get(place).map_or(String::new(), |write| {
+            format!("CREATE TRIGGER ends_{place} BEFORE {write} BEGIN SELECT RAISE(ABORT, 'measured'); END;")
+        });
+        let sql = format!("DROP TRIGGER IF EXISTS ends_{place}; {ending}");
+        connection.execute_batch(&sql).expect("a trigger is made");
+    }
 }
 
 /// What sending each message costs up to where a transaction ends.
-fn until(store: &Path, db: &Cdp, what: &str, messages: &[Value]) -> Value {
-    end_before(store, Some(what));
+fn until(store: &Path, db: &Cdp, writes: &[&str], messages: &[Value]) -> Value {
+    end_before(store, writes);
     let mut latencies = Latencies::default();
     // The first ones fetch what all need.
     for (place, message) in messages.iter().enumerate() {
@@ -48,7 +57,7 @@ fn until(store: &Path, db: &Cdp, what: &str, messages: &[Value]) -> Value {
             latencies.measure(|| db.send(message)).expect_err("the transaction ends");
         }
     }
-    end_before(store, None);
+    end_before(store, &[]);
     latencies.into_value()
 }
 
@@ -143,6 +152,7 @@ pub fn live(arguments: &Arguments) {
     fields.push(("verdict".to_owned(), report.get("verdict").cloned().unwrap_or_default()));
     fields.push(("live_bytes_per_profile".to_owned(), Value::float((file_bytes(&db) - bytes) / n_held as f64)));
     fields.push(("rows".to_owned(), Value::count(n_held)));
+    let db = reopen(&store, db);
     let rest: Vec<(Value, String)> = identifies(&file).skip(n_held).collect();
     let messages: Vec<Value> = rest.into_iter().map(|(message, _)| message).collect();
     let asked = messages.get(..n_asked.min(messages.len())).unwrap_or_default();
@@ -155,9 +165,10 @@ pub fn live(arguments: &Arguments) {
         Value::Object(fields)
     };
     let unlike: Vec<Value> = asked.iter().map(unlike).collect();
-    fields.push(("attached".to_owned(), until(&store, &db, "UPDATE ON meta", &unlike)));
-    for (name, what) in [("resolved", "INSERT ON linkage_keys"), ("before_commit", "UPDATE ON meta")] {
-        fields.push((name.to_owned(), until(&store, &db, what, asked)));
+    fields.push(("attached".to_owned(), until(&store, &db, &["UPDATE ON meta"], &unlike)));
+    let resolved: &[&str] = &["INSERT ON linkage_keys", "INSERT ON probable_links"];
+    for (name, writes) in [("resolved", resolved), ("before_commit", &["UPDATE ON meta"])] {
+        fields.push((name.to_owned(), until(&store, &db, writes, asked)));
     }
     let mut latencies = Latencies::default();
     let (first, others) = messages.split_at(asked.len());
@@ -190,11 +201,17 @@ pub fn attach(arguments: &Arguments) {
     };
     let email = |user: u64| format!(r#""context": {{"traits": {{"email": "p{user}@example.org"}}}}"#);
     ingest(&db, (0..n_profiles).map(|user| message("identify", format!("m{user}"), user, &email(user))));
+    let db = reopen(&store, db);
+    // Runs that the bulk has left to be merged are merged a block a message: a transaction that ends would not get on with it.
+    (0..n_profiles / 100).for_each(|n| {
+        let seen = message("track", format!("s{n}"), n * 99 % n_profiles, r#""event": "Seen""#);
+        db.send(&seen).expect("a message is taken in");
+    });
     let users: Vec<u64> = (0..n_asked).map(|n| n * 999_983 % n_profiles).collect();
     let mut fields = Vec::new();
     let mut ask = |name: &str, messages: Vec<Value>| {
         for (part, what) in [("begun", "INSERT ON messages"), ("before_commit", "UPDATE ON meta")] {
-            fields.push((format!("{name}_{part}"), until(&store, &db, what, &messages)));
+            fields.push((format!("{name}_{part}"), until(&store, &db, &[what], &messages)));
         }
     };
     let event = r#""event": "Seen""#;
