@@ -56,9 +56,8 @@ impl Question<'_, '_> {
             return Ok(*known);
         }
         let (resolver, own, asked) = (self.resolver, &self.own, &self.asked);
-        let weighed = self
-            .tables
-            .record(node, |since, bytes| Ok((resolver.weight(own, asked, &Texts::read(bytes)?), since)))?;
+        let weighed =
+            self.tables.record(node, |since, bytes| Ok((resolver.weight(own, asked, &Texts::read(bytes)?), since)))?;
         self.weighed.insert(node, weighed);
         Ok(weighed)
     }

@@ -53,13 +53,7 @@ impl MemoryOptions {
         let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
         // Some hundred messages then share hashes, as 64 bits never would.
-        MemoryOptions {
-            flush_messages,
-            runs,
-            keys,
-            key_mask: 0x3f00_0000_0000_001f,
-            word_after: 1,
-        }
+        MemoryOptions { flush_messages, runs, keys, key_mask: 0x3f00_0000_0000_001f, word_after: 1 }
     }
 }
 
