@@ -57,7 +57,7 @@ pub(super) struct Group {
     state: Mutex<GroupState>,
     /// Somebody has committed.
     committed: Condvar,
-    /// Somebody has come while the one who commits waits for company.
+    /// As many have come as the one who commits waits for.
     joined: Condvar,
 }
 
@@ -68,6 +68,8 @@ struct GroupState {
     is_led: bool,
     /// So many messages were in the last transaction.
     last_size: usize,
+    /// For so many who commits waits now.
+    awaited: Option<usize>,
 }
 
 // Nothing panics while it holds one of these; should it ever, what they guard is whole between two statements.
@@ -113,8 +115,12 @@ impl Cdp {
     }
 
     pub(super) fn put_in_group(&self, messages: Vec<Waiting>) {
-        lock(&self.inner.group.state).waiting.extend(messages);
-        self.inner.group.joined.notify_one();
+        let mut state = lock(&self.inner.group.state);
+        state.waiting.extend(messages);
+        // Waking who waits for each of them would cost as much as taking it in.
+        if state.awaited.is_some_and(|awaited| state.waiting.len() >= awaited) {
+            self.inner.group.joined.notify_one();
+        }
     }
 
     /// Waits for who commits, and commits when nobody does, until it is done.
@@ -129,9 +135,11 @@ impl Cdp {
             state.is_led = true;
             // Those who were answered together come back one after the other, and should not wait for the first of them.
             let wanted = state.last_size;
+            state.awaited = Some(wanted);
             let is_short = |state: &mut GroupState| state.waiting.len() < wanted;
             let awaited = group.joined.wait_timeout_while(state, COMPANIONS_AWAITED, is_short);
             state = awaited.unwrap_or_else(PoisonError::into_inner).0;
+            state.awaited = None;
             let messages = std::mem::take(&mut state.waiting);
             state.last_size = messages.len();
             drop(state);
