@@ -207,6 +207,9 @@ pub fn attach(arguments: &Arguments) {
         let seen = message("track", format!("s{n}"), n * 99 % n_profiles, r#""event": "Seen""#);
         db.send(&seen).expect("a message is taken in");
     });
+    // No type of identifier is new to the store.
+    let known = message("identify", "known".to_owned(), 0, r#""anonymousId": "known""#);
+    db.send(&known).expect("a message is taken in");
     let users: Vec<u64> = (0..n_asked).map(|n| n * 999_983 % n_profiles).collect();
     let mut fields = Vec::new();
     let mut ask = |name: &str, messages: Vec<Value>| {
