@@ -161,9 +161,8 @@ impl<'a> Snapshot<'a> {
     pub(super) fn profiles_at(&self, at: Timestamp) -> Profiles {
         let n_nodes = self.memory.n_nodes();
         let mut profiles = Profiles { nodes: Vec::with_capacity(n_nodes as usize), ends: Vec::new() };
-        for members in self.partition.profiles(n_nodes) {
-            let Some(first) = members.first().copied() else { continue };
-            if self.partition.stands_since(first, at) {
+        for (members, stands) in self.partition.profiles(n_nodes, at) {
+            if stands {
                 profiles.push(&members);
                 continue;
             }
