@@ -7,7 +7,7 @@ use crate::audiences::is_member;
 use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
-use crate::rules::{NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
+use crate::rules::{EventBlock, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
 
 /// Whom a read means.
 #[derive(Clone, Copy)]
@@ -82,7 +82,8 @@ impl<'a> Snapshot<'a> {
         let mut tallies = plan.start(n_planned, &|name| self.memory.name_id(name));
         if has_columns && plan.reads_events() {
             let profile_of = self.profile_of(&profiles);
-            self.memory.visit_event_blocks(self.facts, plan.columns(), &profile_of, &mut |block| tallies.add(block))?;
+            let mut add = |block: &dyn EventBlock| tallies.add(block);
+            self.memory.visit_event_blocks(self.facts, plan.columns(), plan.since_ms(), &profile_of, &mut add)?;
         }
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();

@@ -22,26 +22,39 @@ struct Block {
     profiles: Vec<u32>,
     times: Vec<i64>,
     events: Vec<u32>,
+    // Those of the events, and one that none of them has.
+    names: Vec<u32>,
     values: Vec<Vec<Option<Value>>>,
     numbers: Vec<Option<Vec<i64>>>,
     codes: Vec<Option<Vec<u32>>>,
 }
 
 impl EventBlock for Block {
-    fn profiles(&self) -> &[u32] {
-        &self.profiles
+    fn time_range_ms(&self) -> (i64, i64) {
+        (self.times.iter().min().copied().unwrap_or(i64::MAX), self.times.iter().max().copied().unwrap_or(i64::MIN))
     }
 
-    fn occurred_at_ms(&self) -> &[i64] {
-        &self.times
+    fn names(&self) -> &[u32] {
+        &self.names
     }
 
-    fn event_numbers(&self) -> &[u32] {
-        &self.events
+    fn append_name_places(&self, out: &mut Vec<u32>) {
+        let place = |event: &u32| self.names.iter().position(|name| name == event).unwrap() as u32;
+        out.extend(self.events.iter().map(place));
     }
 
-    fn numbers(&self, column: usize) -> Option<&[i64]> {
-        self.numbers[column].as_deref()
+    fn append_occurred_at_ms(&self, out: &mut Vec<i64>) {
+        out.extend(&self.times);
+    }
+
+    fn append_profiles(&self, out: &mut Vec<u32>) {
+        out.extend(&self.profiles);
+    }
+
+    fn append_numbers(&self, column: usize, events: &[u32], out: &mut Vec<i64>) -> bool {
+        let Some(numbers) = &self.numbers[column] else { return false };
+        out.extend(events.iter().map(|event| numbers[*event as usize]));
+        true
     }
 
     fn codes(&self, column: usize) -> Option<&[u32]> {
@@ -66,10 +79,14 @@ impl Columns<'_> {
             profiles: events.iter().map(|(profile, _)| *profile).collect(),
             times: events.iter().map(|(_, fact)| fact.at).collect(),
             events: events.iter().map(|(_, fact)| number(&fact.event).unwrap()).collect(),
+            names: Vec::new(),
             values: Vec::new(),
             numbers: Vec::new(),
             codes: Vec::new(),
         };
+        block.names = block.events.iter().rev().copied().chain([99]).collect();
+        block.names.sort_by_key(|name| name.wrapping_mul(shape | 1));
+        block.names.dedup();
         for (place, path) in self.paths.iter().enumerate() {
             let value = |fact: &Recorded| path.find(&fact.properties).filter(|value| !value.is_null());
             let values: Vec<Option<Value>> = events.iter().map(|(_, fact)| value(fact)).collect();

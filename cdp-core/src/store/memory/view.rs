@@ -15,7 +15,7 @@ use crate::store::columns::Columns;
 use crate::store::facts::Facts;
 use crate::store::gathered::{FROZEN_ROW, Gathered};
 use crate::store::node_facts::{Annex, EventEntry, EventProperties, NodeFacts};
-use crate::store::runs::Block;
+use crate::store::runs::{Block, Fence};
 
 /// Property columns that only one query asks for; built from the log.
 #[derive(Debug)]
@@ -192,11 +192,16 @@ impl<'a> MemoryView<'a> {
         columns.collect::<Option<_>>().ok_or_else(|| Error::internal("the store has no column for a property"))
     }
 
-    /// Visits every block of every run, past the cache.
-    pub(in crate::store) fn visit_run_blocks(&self, facts: Facts<'_>, mut visit: impl FnMut(&Block)) -> Result<()> {
+    /// Visits every block of every run, past the cache; with `since_ms`, those that have an event from then on.
+    pub(in crate::store) fn visit_run_blocks(
+        &self,
+        facts: Facts<'_>,
+        since_ms: Option<i64>,
+        mut visit: impl FnMut(&Fence, &Block),
+    ) -> Result<()> {
         for run in self.base.runs.runs() {
-            self.base.runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
-                visit(block);
+            self.base.runs.scan(facts.0, run, 0..=u32::MAX, since_ms, |fence, block| {
+                visit(fence, block);
                 Ok(())
             })?;
         }
