@@ -4,6 +4,7 @@
 //! RAM. It decides nothing; blocks of a scan do not push out those of point reads.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +12,7 @@ use super::columns::Columns;
 use super::facts::Facts;
 use super::memory::MemoryView;
 use super::node_facts::EventEntry;
-use super::runs::{Block, PropertyColumn};
+use super::runs::{Block, Fence, PropertyColumn};
 use crate::error::Result;
 use crate::records::{Path, Value};
 use crate::rules::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY};
@@ -43,15 +44,17 @@ impl EventBlock for RunBlock<'_> {
     }
 
     fn append_profiles(&self, out: &mut Vec<u32>) {
-        let (nodes, offsets) = (self.block.nodes(), self.block.offsets());
-        let mut from = 0;
-        for place in 0..self.block.n_nodes() {
-            let node = nodes.get(place).and_then(|node| usize::try_from(node).ok());
-            let profile = node.and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY);
-            // A block that was opened has offsets that ascend, and end at the number of events.
-            let to = offsets.get(place + 1).unwrap_or(from);
-            out.extend(std::iter::repeat_n(profile, (to - from) as usize));
-            from = to;
+        let n_nodes = self.block.n_nodes();
+        let mut profiles = Vec::with_capacity(n_nodes);
+        self.block.nodes().append_mapped(0..n_nodes, &mut profiles, |node| {
+            usize::try_from(node).ok().and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY)
+        });
+        let mut ends = Vec::with_capacity(n_nodes);
+        self.block.offsets().append_mapped(1..n_nodes + 1, &mut ends, |end| end as usize);
+        let start = out.len();
+        // A block that was opened has offsets that ascend, and end at the number of events.
+        for (profile, end) in profiles.into_iter().zip(ends) {
+            out.resize(start + end, profile);
         }
     }
 
@@ -145,34 +148,80 @@ impl EventBlock for TailBlock<'_> {
 /// How many events in RAM stand in one block.
 const TAIL_BLOCK_EVENTS: usize = 4_096;
 
+/// What a pass asks of the events.
+#[derive(Clone, Copy)]
+pub(crate) struct EventColumns<'c> {
+    /// The property columns that blocks have.
+    pub(crate) paths: &'c [Path],
+    /// Blocks without an event from then on may be left out.
+    pub(crate) since_ms: Option<i64>,
+    /// The number of each node's profile, or [`NOBODY`].
+    pub(crate) profile_of: &'c [u32],
+}
+
+/// One of some parts of all events, about equally large: each event stands in exactly one of them, wherever the other events
+/// of its node stand. The last one has what is in RAM.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Part {
+    /// The blocks of a run that are in it; the run begins behind so many of all events.
+    fn cut<'f>(self, fences: &'f [Fence], n_before: &mut u64, n_events: u64) -> &'f [Fence] {
+        let number_of = |n_before: u64| u128::from(n_before) * self.of as u128 / u128::from(n_events.max(1));
+        let (mut n_earlier, mut n_own) = (0, 0);
+        for fence in fences {
+            match number_of(*n_before).cmp(&(self.number as u128)) {
+                Ordering::Less => n_earlier += 1,
+                Ordering::Equal => n_own += 1,
+                Ordering::Greater => {}
+            }
+            *n_before += u64::from(fence.n_events);
+        }
+        fences.get(n_earlier..n_earlier + n_own).unwrap_or_default()
+    }
+
+    fn is_last(self) -> bool {
+        self.number + 1 == self.of
+    }
+}
+
 impl MemoryView<'_> {
-    /// Visits every event with these property columns; with `since_ms`, blocks without an event from then on are left out.
-    /// `profile_of`: the number of each node's profile, or [`NOBODY`]. Fails with `internal` if there is no column for one
-    /// of the paths.
+    /// Visits the blocks of a part of all events. Fails with `internal` if there is no column for one of the paths.
     pub(crate) fn visit_event_blocks(
         &self,
         facts: Facts<'_>,
-        paths: &[Path],
-        since_ms: Option<i64>,
-        profile_of: &[u32],
+        asked: EventColumns<'_>,
+        part: Part,
         visit: &mut dyn FnMut(&dyn EventBlock),
     ) -> Result<()> {
+        let EventColumns { paths, since_ms, profile_of } = asked;
         let columns = self.columns_of(paths)?;
         let mut names = Vec::new();
-        self.visit_run_blocks(facts, since_ms, |fence, block| {
-            names.clear();
-            names.extend(block.names());
-            let time_range_ms = (fence.least_ms, fence.greatest_ms);
-            visit(&RunBlock { block, time_range_ms, names: &names, profile_of, columns: &columns });
-        })?;
-        self.visit_tails(|entries, values| {
-            let mut entries = entries.peekable();
-            let mut events = TailEvents::default();
-            while entries.peek().is_some() {
-                events.fill(entries.by_ref().take(TAIL_BLOCK_EVENTS), profile_of);
-                visit(&TailBlock { events: &events, values, columns: &columns });
-            }
-        });
+        let n_events = self.n_events_in_runs() + self.n_events_in_ram();
+        let mut n_before = 0;
+        for run in self.runs().runs() {
+            let fences = part.cut(&run.fences, &mut n_before, n_events);
+            self.runs().scan_blocks(facts.0, fences, since_ms, |fence, block| {
+                names.clear();
+                names.extend(block.names());
+                let time_range_ms = (fence.least_ms, fence.greatest_ms);
+                visit(&RunBlock { block, time_range_ms, names: &names, profile_of, columns: &columns });
+                Ok(())
+            })?;
+        }
+        if part.is_last() {
+            self.visit_tails(|entries, values| {
+                let mut entries = entries.peekable();
+                let mut events = TailEvents::default();
+                while entries.peek().is_some() {
+                    events.fill(entries.by_ref().take(TAIL_BLOCK_EVENTS), profile_of);
+                    visit(&TailBlock { events: &events, values, columns: &columns });
+                }
+            });
+        }
         Ok(())
     }
 }

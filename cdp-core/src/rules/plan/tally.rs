@@ -29,6 +29,11 @@ pub(super) enum Tally {
 
 pub(super) const OVERFLOWN: i128 = i128::MIN;
 
+/// So many numbers, none of them greater than the other constant, never leave 128 bits, in whatever order they come. A sum of
+/// more or greater ones is not told: whether it leaves 128 bits on the way would hang on the order.
+pub(super) const MOST_SUMMANDS: u32 = 1 << 26;
+const GREATEST_SUMMAND: u128 = 1 << 100;
+
 /// Everything that is done with the events of one selection.
 struct Step<'p> {
     filters: Vec<FilterStep<'p>>,
@@ -131,6 +136,15 @@ impl<'p> Tallies<'p> {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Tallies<'_> {
+    /// Takes in what was gathered by the same plan from other events of the same profiles.
+    pub fn take_in(&mut self, other: &Tallies<'_>) {
+        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            tally.take_in(other);
         }
     }
 }
@@ -272,14 +286,26 @@ impl Tally {
         }
     }
 
+    fn take_in(&mut self, other: &Tally) {
+        match (self, other) {
+            (Tally::Counts(counts), Tally::Counts(others)) => join(counts, others, u32::saturating_add),
+            (Tally::Totals(totals), Tally::Totals(others)) => join(totals, others, sum),
+            (Tally::Least(least), Tally::Least(others)) => join(least, others, i128::min),
+            (Tally::Greatest(greatest), Tally::Greatest(others)) => join(greatest, others, i128::max),
+            (Tally::Earliest(earliest), Tally::Earliest(others)) => join(earliest, others, i64::min),
+            (Tally::Latest(latest), Tally::Latest(others)) => join(latest, others, i64::max),
+            // Tallies of one plan stand in one order.
+            _ => {}
+        }
+    }
+
     fn add(&mut self, columns: &BlockColumns, indices: &[u32], nanos: &[i128]) {
         let (profiles, times) = (columns.profiles.as_slice(), columns.occurred_at_ms.as_slice());
         match self {
             Tally::Counts(counts) => fold(counts, profiles, indices, indices, |n, _| *n = n.saturating_add(1)),
             Tally::Totals(totals) => fold(totals, profiles, indices, nanos, |total, nanos| {
-                // Overflown stays overflown: nothing that is added to it may bring it back.
-                let sum = total.checked_add(*nanos).filter(|_| *total != OVERFLOWN);
-                *total = sum.unwrap_or(OVERFLOWN);
+                let summand = Some(*nanos).filter(|nanos| nanos.unsigned_abs() <= GREATEST_SUMMAND);
+                *total = sum(*total, summand.unwrap_or(OVERFLOWN));
             }),
             Tally::Least(least) => fold(least, profiles, indices, nanos, |least, nanos| *least = (*least).min(*nanos)),
             Tally::Greatest(greatest) => {
@@ -296,6 +322,19 @@ impl Tally {
                 }
             }),
         }
+    }
+}
+
+/// Overflown stays overflown: nothing that is added to it may bring it back.
+fn sum(left: i128, right: i128) -> i128 {
+    let sum = left.checked_add(right).filter(|_| left != OVERFLOWN && right != OVERFLOWN);
+    sum.unwrap_or(OVERFLOWN)
+}
+
+/// Joins the values of two parts of the events, profile by profile.
+fn join<T: Copy>(values: &mut [T], others: &[T], joined: impl Fn(T, T) -> T) {
+    for (value, other) in values.iter_mut().zip(others) {
+        *value = joined(*value, *other);
     }
 }
 
