@@ -44,17 +44,15 @@ impl EventBlock for RunBlock<'_> {
     }
 
     fn append_profiles(&self, out: &mut Vec<u32>) {
-        let n_nodes = self.block.n_nodes();
-        let mut profiles = Vec::with_capacity(n_nodes);
-        self.block.nodes().append_mapped(0..n_nodes, &mut profiles, |node| {
-            usize::try_from(node).ok().and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY)
-        });
-        let mut ends = Vec::with_capacity(n_nodes);
-        self.block.offsets().append_mapped(1..n_nodes + 1, &mut ends, |end| end as usize);
-        let start = out.len();
-        // A block that was opened has offsets that ascend, and end at the number of events.
-        for (profile, end) in profiles.into_iter().zip(ends) {
-            out.resize(start + end, profile);
+        let (nodes, offsets) = (self.block.nodes(), self.block.offsets());
+        let mut from = 0;
+        for place in 0..self.block.n_nodes() {
+            let node = nodes.get(place).and_then(|node| usize::try_from(node).ok());
+            let profile = node.and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY);
+            // A block that was opened has offsets that ascend, and end at the number of events.
+            let to = offsets.get(place + 1).unwrap_or(from);
+            out.extend(std::iter::repeat_n(profile, (to - from) as usize));
+            from = to;
         }
     }
 
