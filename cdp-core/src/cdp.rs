@@ -141,7 +141,10 @@ impl Cdp {
                 }
                 let state = self.state();
                 match state.standing(revision) {
-                    Standing::Level => work.take().map(|work| work(&Snapshot::of_state(facts, &state))).transpose(),
+                    Standing::Level => {
+                        let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, &state) };
+                        work.take().map(|work| work(&snapshot)).transpose()
+                    }
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.
                     Standing::Ahead | Standing::Behind => Ok(None),
                 }

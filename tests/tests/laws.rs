@@ -369,6 +369,29 @@ fn an_event_leaves_its_window_at_the_millisecond_and_nothing_is_rebuilt() {
     assert_eq!(texts(&changes, "type"), ["Audience Entered", "Audience Exited"]);
 }
 
+#[test]
+fn events_of_one_instant_that_come_due_all_count() {
+    let db = in_memory(slot(0));
+    db.define(
+        &[json(
+            r#"{"kind": "audience", "name": "busy", "rule": {"event": "Bought", "count": {"gte": 2}, "within": "2h"}}"#,
+        )],
+        false,
+    )
+    .unwrap();
+    let bought = |id: u8| {
+        let at = slot(2);
+        json(&format!(
+            r#"{{"type": "track", "event": "Bought", "userId": "u", "messageId": "{id}", "timestamp": "{at}"}}"#
+        ))
+    };
+    ingest(&db, &[bought(1), bought(2)]).unwrap();
+    db.advance(Some(slot(5))).unwrap();
+    let changes = db.audience_changes(None, None, None).unwrap();
+    assert_eq!(texts(&changes, "type"), ["Audience Entered", "Audience Exited"]);
+    assert_eq!(changes.column("occurred_at").unwrap().value(0), Value::Text(slot(2).to_string()));
+}
+
 fn amount() -> impl Strategy<Value = String> {
     prop_oneof![
         (-1_000_000i64..1_000_000).prop_map(|n| n.to_string()),

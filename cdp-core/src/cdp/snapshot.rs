@@ -21,7 +21,7 @@ use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
 use crate::records::{Number, Path, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, StoredLink, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, StoredLink, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
@@ -30,6 +30,8 @@ const MESSAGES_PER_LOOK_UP: u64 = 8;
 #[derive(Clone, Copy)]
 pub(super) struct Snapshot<'a> {
     pub(super) facts: Facts<'a>,
+    /// Gives connections to further threads of a scan; without it there are none.
+    pub(super) store: Option<&'a Store>,
     pub(super) memory: MemoryView<'a>,
     pub(super) partition: PartitionView<'a>,
     pub(super) catalog: &'a Catalog,
@@ -52,9 +54,13 @@ pub(super) struct Profiles {
 
 impl Profiles {
     fn push(&mut self, nodes: &[u32]) {
-        let start = self.nodes.len();
-        self.nodes.extend_from_slice(nodes);
-        self.nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+        if let [only] = nodes {
+            self.nodes.push(*only);
+        } else {
+            let start = self.nodes.len();
+            self.nodes.extend_from_slice(nodes);
+            self.nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+        }
         self.ends.push(self.nodes.len());
     }
 
@@ -75,6 +81,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn of_state(facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
         Snapshot {
             facts,
+            store: None,
             memory: state.memory.view(),
             partition: state.partition.view(),
             catalog: &state.catalog,
@@ -160,10 +167,10 @@ impl<'a> Snapshot<'a> {
     /// The profiles as they stood at `at`, in no order; some may have had no message by then.
     pub(super) fn profiles_at(&self, at: Timestamp) -> Profiles {
         let n_nodes = self.memory.n_nodes();
-        let mut profiles = Profiles { nodes: Vec::with_capacity(n_nodes as usize), ends: Vec::new() };
-        for members in self.partition.profiles(n_nodes) {
-            let Some(first) = members.first().copied() else { continue };
-            if self.partition.stands_since(first, at) {
+        let most = n_nodes as usize;
+        let mut profiles = Profiles { nodes: Vec::with_capacity(most), ends: Vec::with_capacity(most) };
+        for (members, stands) in self.partition.profiles(n_nodes, at) {
+            if stands {
                 profiles.push(&members);
                 continue;
             }

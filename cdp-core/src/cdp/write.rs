@@ -148,6 +148,7 @@ impl<'w> Writing<'w> {
     pub(super) fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             facts: self.facts,
+            store: Some(&self.cdp.inner.store),
             memory: self.memory.view(&self.state.memory),
             partition: self.partition.view(&self.state.partition),
             catalog: &self.catalog,

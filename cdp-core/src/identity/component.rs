@@ -14,6 +14,7 @@ use super::forest::Forest;
 use super::labels::{Join, Labels, Verdict};
 use super::limits::{Side, cannot_refuse, may_conflict, refusal};
 use super::links::{Kept, Link, NodeRules, sort_links};
+use super::view::Members;
 use crate::error::Result;
 use crate::records::Timestamp;
 use crate::store::LinkRule;
@@ -171,6 +172,19 @@ impl Component {
     /// The nodes of the profile that a node belongs to; empty if it is alone.
     pub(super) fn members(&self, node: u32) -> &[u32] {
         self.labels().map_or(self.nodes.as_slice(), |labels| labels.members(node))
+    }
+
+    /// Every profile of these nodes once, in the order of their labels' places here.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = Members<'_>> {
+        let whole = (self.labels().is_none() && !self.nodes.is_empty()).then_some(Members::Together(&self.nodes));
+        let of_labels = self.labels().into_iter().flat_map(move |labels| {
+            let roots = self.nodes.iter().filter(move |node| labels.root(**node) == **node);
+            roots.map(move |root| match labels.members(*root) {
+                [] => Members::Alone(*root),
+                nodes => Members::Together(nodes),
+            })
+        });
+        whole.into_iter().chain(of_labels)
     }
 
     pub(super) fn side(&self, node: u32) -> Side<'_> {

@@ -377,8 +377,9 @@ impl Model {
             assert_eq!(view.refused(world), counts);
         }
         let mut seen = Vec::new();
-        for members in view.profiles(n_nodes) {
+        for (members, stands) in view.profiles(n_nodes, Timestamp::from_millis(5)) {
             assert!(members.contains(&view.profile_of(members[0])));
+            assert_eq!(stands, view.stands_since(members[0], Timestamp::from_millis(5)));
             seen.extend(members.iter().copied());
         }
         seen.sort_unstable();

@@ -174,20 +174,21 @@ impl<'a> PartitionView<'a> {
         nodes
     }
 
-    /// Every profile once, of the nodes with a number below `n_nodes`; a value that belongs to whoever was linked last is none.
-    pub(crate) fn profiles(self, n_nodes: u32) -> impl Iterator<Item = Members<'a>> {
-        (0..n_nodes).filter_map(move |node| {
-            let Some(component) = self.component_with(node) else {
-                return (!self.is_held_at(node, Timestamp::MAX)).then_some(Members::Alone(node));
-            };
-            if component.root(node) != node {
-                return None;
-            }
-            Some(match component.members(node) {
-                [] => Members::Alone(node),
-                nodes => Members::Together(nodes),
-            })
-        })
+    /// Every profile once, of the nodes with a number below `n_nodes`, in no order, and whether it is today what it was at a
+    /// past event time; a value that belongs to whoever was linked last is none.
+    pub(crate) fn profiles(self, n_nodes: u32, at: Timestamp) -> impl Iterator<Item = (Members<'a>, bool)> {
+        let holds_nothing = self.holds_nothing();
+        let is_alone = move |node: &u32| {
+            self.component_id(*node).is_none() && (holds_nothing || !self.is_held_at(*node, Timestamp::MAX))
+        };
+        let alone = (0..n_nodes).filter(is_alone).map(|node| (Members::Alone(node), true));
+        // One component after the other, as they lie in memory: by their nodes each step would go somewhere else.
+        let added = self.overlay.map_or(0, |overlay| overlay.components_new.len());
+        let components = (0..(self.base.components.len() + added) as u32).filter_map(move |id| self.component(id));
+        alone.chain(components.flat_map(move |component| {
+            let stands = component.stands_since(at);
+            component.profiles().map(move |members| (members, stands))
+        }))
     }
 
     /// Whether the profile of a node is today what it was at a past event time.

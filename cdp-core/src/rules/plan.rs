@@ -7,6 +7,7 @@
 //! (law 7).
 
 mod block;
+mod choice;
 mod decide;
 mod tally;
 
@@ -167,6 +168,12 @@ impl<'c> Plan<'c> {
     /// The properties that a pass reads; a block is asked for them by their places in this list.
     pub fn columns(&self) -> &[Path] {
         &self.columns
+    }
+
+    /// UTC milliseconds before which no event counts for any selection; `None` if one reaches back for ever.
+    pub fn since_ms(&self) -> Option<i64> {
+        let first = self.selections.iter().map(|selection| selection.after_ms).min()?;
+        (first != i64::MIN).then(|| first.saturating_add(1))
     }
 
     /// Whether a pass over the events would tell anything.

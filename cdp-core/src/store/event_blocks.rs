@@ -4,151 +4,222 @@
 //! RAM. It decides nothing; blocks of a scan do not push out those of point reads.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use rustc_hash::FxHashMap;
 
 use super::columns::Columns;
 use super::facts::Facts;
 use super::memory::MemoryView;
 use super::node_facts::EventEntry;
-use super::runs::{Block, PropertyColumn};
+use super::runs::{Block, Fence, PropertyColumn};
 use crate::error::Result;
 use crate::records::{Path, Value};
 use crate::rules::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY};
 
-/// The columns that blocks share, so that a scan allocates once.
-#[derive(Default)]
-struct Buffers {
-    profiles: Vec<u32>,
-    occurred_at_ms: Vec<i64>,
-    events: Vec<u32>,
-    // Nano-units; `None` where a block has values of other kinds.
-    numbers: Vec<Option<Vec<i64>>>,
-}
-
-impl Buffers {
-    fn clear(&mut self, n_columns: usize) {
-        self.profiles.clear();
-        self.occurred_at_ms.clear();
-        self.events.clear();
-        self.numbers.clear();
-        self.numbers.resize(n_columns, None);
-    }
-}
-
-/// Where the values of a block's properties are.
-enum Values<'b> {
-    Run(&'b Block),
-    /// In RAM, each event with its row.
-    Tail(&'b Columns, &'b [u32]),
-}
-
-/// Some events, of a run or in RAM.
-struct ColumnBlock<'b> {
-    buffers: &'b Buffers,
-    values: Values<'b>,
+/// A block of a run.
+struct RunBlock<'b> {
+    block: &'b Block,
+    time_range_ms: (i64, i64),
+    names: &'b [u32],
+    profile_of: &'b [u32],
     columns: &'b [usize],
 }
 
-impl EventBlock for ColumnBlock<'_> {
-    fn profiles(&self) -> &[u32] {
-        &self.buffers.profiles
+impl EventBlock for RunBlock<'_> {
+    fn time_range_ms(&self) -> (i64, i64) {
+        self.time_range_ms
     }
 
-    fn occurred_at_ms(&self) -> &[i64] {
-        &self.buffers.occurred_at_ms
+    fn names(&self) -> &[u32] {
+        self.names
     }
 
-    fn event_numbers(&self) -> &[u32] {
-        &self.buffers.events
+    fn append_name_places(&self, out: &mut Vec<u32>) {
+        self.block.name_places().append_mapped(0..self.block.n_events(), out, |place| place as u32);
     }
 
-    fn numbers(&self, column: usize) -> Option<&[i64]> {
-        self.buffers.numbers.get(column)?.as_deref()
+    fn append_occurred_at_ms(&self, out: &mut Vec<i64>) {
+        self.block.occurred_at().append_to(0..self.block.n_events(), out);
+    }
+
+    fn append_profiles(&self, out: &mut Vec<u32>) {
+        let (nodes, offsets) = (self.block.nodes(), self.block.offsets());
+        let mut from = 0;
+        for place in 0..self.block.n_nodes() {
+            let node = nodes.get(place).and_then(|node| usize::try_from(node).ok());
+            let profile = node.and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY);
+            // A block that was opened has offsets that ascend, and end at the number of events.
+            let to = offsets.get(place + 1).unwrap_or(from);
+            out.extend(std::iter::repeat_n(profile, (to - from) as usize));
+            from = to;
+        }
+    }
+
+    fn append_numbers(&self, column: usize, events: &[u32], out: &mut Vec<i64>) -> bool {
+        let Some(column) = self.columns.get(column) else { return false };
+        match self.block.column(*column) {
+            PropertyColumn::Absent => out.extend(events.iter().map(|_| NO_NUMBER)),
+            PropertyColumn::Numbers(column) => {
+                let unit = column.unit();
+                let nanos = |scaled: i64| scaled.checked_mul(unit).filter(|nanos| *nanos > LARGE_NUMBER);
+                out.extend(events.iter().map(|event| match column.scaled(*event as usize) {
+                    None => NO_NUMBER,
+                    Some(scaled) => nanos(scaled).unwrap_or(LARGE_NUMBER),
+                }));
+            }
+            // Text may stand for numbers, or numbers are of 128 bits.
+            PropertyColumn::Wide(_) | PropertyColumn::Entries(..) => return false,
+        }
+        true
     }
 
     fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
-        let column = *self.columns.get(column)?;
-        match self.values {
-            Values::Run(block) => block.value(column, index),
-            Values::Tail(values, rows) => values.get(column, *rows.get(index)?).map(Cow::Borrowed),
+        self.block.value(*self.columns.get(column)?, index)
+    }
+}
+
+/// Some events in RAM; the columns are filled once for many blocks.
+#[derive(Default)]
+struct TailEvents {
+    profiles: Vec<u32>,
+    occurred_at_ms: Vec<i64>,
+    names: Vec<u32>,
+    places: FxHashMap<u32, u32>,
+    name_places: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl TailEvents {
+    fn fill(&mut self, entries: impl Iterator<Item = (u32, EventEntry)>, profile_of: &[u32]) {
+        self.profiles.clear();
+        self.occurred_at_ms.clear();
+        self.name_places.clear();
+        self.rows.clear();
+        for (node, EventEntry { occurred_at, event, row, .. }) in entries {
+            self.profiles.push(profile_of.get(node as usize).copied().unwrap_or(NOBODY));
+            self.occurred_at_ms.push(occurred_at.millis());
+            let place = *self.places.entry(event).or_insert_with(|| {
+                self.names.push(event);
+                self.names.len() as u32 - 1
+            });
+            self.name_places.push(place);
+            self.rows.push(row);
         }
+    }
+}
+
+/// The same with the columns that hold their properties.
+struct TailBlock<'b> {
+    events: &'b TailEvents,
+    values: &'b Columns,
+    columns: &'b [usize],
+}
+
+impl EventBlock for TailBlock<'_> {
+    fn time_range_ms(&self) -> (i64, i64) {
+        let times = || self.events.occurred_at_ms.iter().copied();
+        (times().min().unwrap_or(i64::MAX), times().max().unwrap_or(i64::MIN))
+    }
+
+    fn names(&self) -> &[u32] {
+        &self.events.names
+    }
+
+    fn append_name_places(&self, out: &mut Vec<u32>) {
+        out.extend_from_slice(&self.events.name_places);
+    }
+
+    fn append_occurred_at_ms(&self, out: &mut Vec<i64>) {
+        out.extend_from_slice(&self.events.occurred_at_ms);
+    }
+
+    fn append_profiles(&self, out: &mut Vec<u32>) {
+        out.extend_from_slice(&self.events.profiles);
+    }
+
+    fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
+        self.values.get(*self.columns.get(column)?, *self.events.rows.get(index)?).map(Cow::Borrowed)
     }
 }
 
 /// How many events in RAM stand in one block.
 const TAIL_BLOCK_EVENTS: usize = 4_096;
 
-impl MemoryView<'_> {
-    /// Visits every event with these property columns. `profile_of`: the number of each node's profile, or [`NOBODY`].
-    /// Fails with `internal` if there is no column for one of the paths.
-    pub(crate) fn visit_event_blocks(
-        &self,
-        facts: Facts<'_>,
-        paths: &[Path],
-        profile_of: &[u32],
-        visit: &mut dyn FnMut(&dyn EventBlock),
-    ) -> Result<()> {
-        let columns = self.columns_of(paths)?;
-        let mut buffers = Buffers::default();
-        let mut decoded = Vec::new();
-        self.visit_run_blocks(facts, |block| {
-            let n_events = block.n_events();
-            buffers.clear(columns.len());
-            block.occurred_at().append_to(0..n_events, &mut buffers.occurred_at_ms);
-            let names: Vec<u32> = block.names().collect();
-            decoded.clear();
-            block.name_places().append_to(0..n_events, &mut decoded);
-            let name = |place: &i64| names.get(*place as usize).copied().unwrap_or(0);
-            buffers.events.extend(decoded.iter().map(name));
-            decoded.clear();
-            block.offsets().append_to(0..block.n_nodes() + 1, &mut decoded);
-            for (place, rows) in decoded.windows(2).enumerate() {
-                let profile = block.node(place).and_then(|node| profile_of.get(node as usize)).copied();
-                if let [from, to] = rows {
-                    // A block that was opened has offsets that ascend, and end at the number of events.
-                    buffers.profiles.extend(std::iter::repeat_n(profile.unwrap_or(NOBODY), (to - from) as usize));
-                }
+/// What a pass asks of the events.
+#[derive(Clone, Copy)]
+pub(crate) struct EventColumns<'c> {
+    /// The property columns that blocks have.
+    pub(crate) paths: &'c [Path],
+    /// Blocks without an event from then on may be left out.
+    pub(crate) since_ms: Option<i64>,
+    /// The number of each node's profile, or [`NOBODY`].
+    pub(crate) profile_of: &'c [u32],
+}
+
+/// One of some parts of all events, about equally large: each event stands in exactly one of them, wherever the other events
+/// of its node stand. The last one has what is in RAM.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Part {
+    /// The blocks of a run that are in it; the run begins behind so many of all events.
+    fn cut<'f>(self, fences: &'f [Fence], n_before: &mut u64, n_events: u64) -> &'f [Fence] {
+        let number_of = |n_before: u64| u128::from(n_before) * self.of as u128 / u128::from(n_events.max(1));
+        let (mut n_earlier, mut n_own) = (0, 0);
+        for fence in fences {
+            match number_of(*n_before).cmp(&(self.number as u128)) {
+                Ordering::Less => n_earlier += 1,
+                Ordering::Equal => n_own += 1,
+                Ordering::Greater => {}
             }
-            for (column, numbers) in columns.iter().zip(&mut buffers.numbers) {
-                *numbers = numbers_of(&block.column(*column), n_events);
-            }
-            visit(&ColumnBlock { buffers: &buffers, values: Values::Run(block), columns: &columns });
-        })?;
-        let mut rows = Vec::new();
-        self.visit_tails(|entries, values| {
-            let mut entries = entries.peekable();
-            while entries.peek().is_some() {
-                buffers.clear(0);
-                rows.clear();
-                for (node, EventEntry { occurred_at, event, row, .. }) in entries.by_ref().take(TAIL_BLOCK_EVENTS) {
-                    buffers.profiles.push(profile_of.get(node as usize).copied().unwrap_or(NOBODY));
-                    buffers.occurred_at_ms.push(occurred_at.millis());
-                    buffers.events.push(event);
-                    rows.push(row);
-                }
-                let values = Values::Tail(values, &rows);
-                visit(&ColumnBlock { buffers: &buffers, values, columns: &columns });
-            }
-        });
-        Ok(())
+            *n_before += u64::from(fence.n_events);
+        }
+        fences.get(n_earlier..n_earlier + n_own).unwrap_or_default()
+    }
+
+    fn is_last(self) -> bool {
+        self.number + 1 == self.of
     }
 }
 
-/// The nano-units of a column; `None` where text may stand for numbers, or numbers are of 128 bits.
-fn numbers_of(column: &PropertyColumn<'_>, n_events: usize) -> Option<Vec<i64>> {
-    match column {
-        PropertyColumn::Absent => Some(vec![NO_NUMBER; n_events]),
-        PropertyColumn::Numbers(column) => {
-            let unit = column.unit();
-            let mut numbers = Vec::with_capacity(n_events);
-            column.append_scaled_to(&mut numbers);
-            for (row, number) in numbers.iter_mut().enumerate() {
-                *number = match column.is_present(row) {
-                    false => NO_NUMBER,
-                    true => number.checked_mul(unit).filter(|nanos| *nanos > LARGE_NUMBER).unwrap_or(LARGE_NUMBER),
-                };
-            }
-            Some(numbers)
+impl MemoryView<'_> {
+    /// Visits the blocks of a part of all events. Fails with `internal` if there is no column for one of the paths.
+    pub(crate) fn visit_event_blocks(
+        &self,
+        facts: Facts<'_>,
+        asked: EventColumns<'_>,
+        part: Part,
+        visit: &mut dyn FnMut(&dyn EventBlock),
+    ) -> Result<()> {
+        let EventColumns { paths, since_ms, profile_of } = asked;
+        let columns = self.columns_of(paths)?;
+        let mut names = Vec::new();
+        let n_events = self.n_events_in_runs() + self.n_events_in_ram();
+        let mut n_before = 0;
+        for run in self.runs().runs() {
+            let fences = part.cut(&run.fences, &mut n_before, n_events);
+            self.runs().scan_blocks(facts.0, fences, since_ms, |fence, block| {
+                names.clear();
+                names.extend(block.names());
+                let time_range_ms = (fence.least_ms, fence.greatest_ms);
+                visit(&RunBlock { block, time_range_ms, names: &names, profile_of, columns: &columns });
+                Ok(())
+            })?;
         }
-        PropertyColumn::Wide(_) | PropertyColumn::Entries(..) => None,
+        if part.is_last() {
+            self.visit_tails(|entries, values| {
+                let mut entries = entries.peekable();
+                let mut events = TailEvents::default();
+                while entries.peek().is_some() {
+                    events.fill(entries.by_ref().take(TAIL_BLOCK_EVENTS), profile_of);
+                    visit(&TailBlock { events: &events, values, columns: &columns });
+                }
+            });
+        }
+        Ok(())
     }
 }

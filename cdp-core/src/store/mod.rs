@@ -39,6 +39,7 @@ use rusqlite::{Connection, InterruptHandle};
 pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
 pub(crate) use decisions::{Decision, DecisionType, StoredDecision};
+pub(crate) use event_blocks::{EventColumns, Part};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };
@@ -201,21 +202,31 @@ impl Store {
         if self.is_closed_quickly() {
             return Err(closed());
         }
-        let pooled = lock(&self.readers).pop();
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => connect_reader(path, self.busy_timeout)?,
-        };
-        // Statements that are kept: a read of one person is over in the time in which SQLite reads four words of SQL.
-        let run = |sql: &str| connection.prepare_cached(sql)?.execute([]);
-        run("BEGIN").map_err(sql_error)?;
+        let connection = self.reader(path)?;
+        run_kept(&connection, "BEGIN")?;
         let mut rollback = Rollback { connection: &connection, armed: true };
         let worked = work(Facts(rollback.connection));
-        run("ROLLBACK").map_err(sql_error)?;
+        run_kept(&connection, "ROLLBACK")?;
         rollback.armed = false;
         drop(rollback);
         lock(&self.readers).push(connection);
         worked
+    }
+
+    fn reader(&self, path: &Path) -> Result<Connection> {
+        let pooled = lock(&self.readers).pop();
+        pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)
+    }
+
+    /// A connection for one more thread that scans the runs which `memory` has, beside the transaction that is under way;
+    /// `None` if only that transaction sees them all, or if there is no connection to be had: a scan on fewer threads takes
+    /// longer, no more. It sees nothing that the transaction has added.
+    pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<ScanReader<'_>> {
+        let connection = self.reader(self.path.as_ref()?).ok()?;
+        run_kept(&connection, "BEGIN").ok()?;
+        let reader = ScanReader { store: self, connection: Some(connection) };
+        let sees_all = memory.runs().are_visible_to(reader.facts()?.0).ok()?;
+        sees_all.then_some(reader)
     }
 
     // A read must not wait for a writer only to learn whether the store is open: whoever holds the lock has it open.
@@ -247,6 +258,34 @@ impl Store {
         let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
         backup.run_to_completion(1024, Duration::ZERO, None).map_err(sql_error)
     }
+}
+
+/// A connection with a snapshot of its own, which goes back to the others when it is dropped.
+pub(crate) struct ScanReader<'s> {
+    store: &'s Store,
+    connection: Option<Connection>,
+}
+
+impl ScanReader<'_> {
+    /// The tables as they stood when it was made.
+    pub(crate) fn facts(&self) -> Option<Facts<'_>> {
+        self.connection.as_ref().map(Facts)
+    }
+}
+
+impl Drop for ScanReader<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && run_kept(&connection, "ROLLBACK").is_ok()
+        {
+            lock(&self.store.readers).push(connection);
+        }
+    }
+}
+
+/// Runs a statement that is kept: a read of one person is over in the time in which SQLite reads four words of SQL.
+fn run_kept(connection: &Connection, sql: &str) -> Result<usize> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(sql_error)
 }
 
 struct Rollback<'c> {

@@ -179,11 +179,22 @@ impl Runs {
         run: &Run,
         nodes: RangeInclusive<u32>,
         since_ms: Option<i64>,
-        mut visit: impl FnMut(&Fence, &Block) -> Result<()>,
+        visit: impl FnMut(&Fence, &Block) -> Result<()>,
     ) -> Result<()> {
         let from = run.fences.partition_point(|fence| fence.last_node < *nodes.start());
         let to = run.fences.partition_point(|fence| fence.first_node <= *nodes.end());
         let fences = run.fences.get(from..to).unwrap_or_default();
+        self.scan_blocks(connection, fences, since_ms, visit)
+    }
+
+    /// The same for the blocks of neighbouring fences of a run.
+    pub(crate) fn scan_blocks(
+        &self,
+        connection: &Connection,
+        fences: &[Fence],
+        since_ms: Option<i64>,
+        mut visit: impl FnMut(&Fence, &Block) -> Result<()>,
+    ) -> Result<()> {
         let wanted: Vec<&Fence> =
             fences.iter().filter(|fence| since_ms.is_none_or(|since_ms| fence.greatest_ms >= since_ms)).collect();
         let sql = "SELECT block, data FROM run_blocks WHERE block BETWEEN ?1 AND ?2 ORDER BY block";
@@ -200,6 +211,13 @@ impl Runs {
             }
         }
         Ok(())
+    }
+
+    /// Whether all runs are visible on another connection. The id of a run is never given twice, and the blocks of a visible
+    /// run are neither changed nor removed: a snapshot that has the runs has the same events in them, whatever else it has.
+    pub(crate) fn are_visible_to(&self, connection: &Connection) -> Result<bool> {
+        let visible = run_ids(connection)?;
+        Ok(self.runs.iter().all(|run| visible.binary_search(&run.id).is_ok()))
     }
 
     /// Removes at most `max_blocks` blocks that belong to no visible run and to no build of this process; gives how many

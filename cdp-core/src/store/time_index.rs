@@ -34,13 +34,14 @@ impl TimeIndex {
         let (hour, within_ms) = split(occurred_at);
         let entry = Entry { within_ms, node, event };
         let entries = self.hours.entry(hour).or_default();
-        // A burst of one node in one millisecond is one entry.
-        if entries.last() != Some(&entry) {
+        // A burst of one node in one millisecond is one entry, but upkeep counts events.
+        if event != 0 || entries.last() != Some(&entry) {
             entries.push(entry);
         }
     }
 
-    /// Calls `visit` with the node and event number of every message in `(after, up_to]`; a node may come several times.
+    /// Calls `visit` with the node and event number of every event in `(after, up_to]`, and at least once with each node that
+    /// has another message there.
     pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32, u32)) {
         if after >= up_to {
             return;
@@ -94,9 +95,20 @@ mod tests {
             nodes
         };
         assert_eq!(nodes(-HOUR_MS, 0), [2, 3]);
-        assert_eq!(nodes(-HOUR_MS - 1, HOUR_MS), [1, 2, 3, 4]);
+        assert_eq!(nodes(-HOUR_MS - 1, HOUR_MS), [1, 2, 3, 4, 4]);
         assert_eq!(nodes(HOUR_MS, HOUR_MS + 1), [5]);
         assert!(nodes(5, 5).is_empty());
+    }
+
+    #[test]
+    fn every_event_of_a_burst_is_visited_and_other_messages_at_least_once() {
+        let mut index = TimeIndex::default();
+        for event in [7, 7, 0, 0, 7] {
+            index.insert(at(1), 3, event);
+        }
+        let mut events = Vec::new();
+        index.visit(at(0), at(1), |_, event| events.push(event));
+        assert_eq!(events, [7, 7, 0, 7]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It takes filled [`Tallies`] and leaves true, false or unknown for each profile. It never guesses: what was not
 //! gathered is unknown, and so is whatever depends on it.
 
-use super::tally::{OVERFLOWN, Tallies, Tally};
+use super::tally::{MOST_SUMMANDS, OVERFLOWN, Tallies, Tally};
 use super::{Compared, GatheredValue, Node, PlannedFeature, PlannedRule};
 use crate::records::{Number, Timestamp, Value};
 use crate::rules::measure::Measured;
@@ -39,7 +39,7 @@ impl Tallies<'_> {
         verdicts
     }
 
-    /// The value of a feature for a profile; `None` if the profile must be asked, for a sum left 128 bits.
+    /// The value of a feature for a profile; `None` if the profile must be asked, for a sum may have left 128 bits.
     pub fn feature(&self, feature: PlannedFeature, profile: u32) -> Option<Value> {
         let (definition, gathered) = self.plan.features.get(feature.0)?;
         let profile = profile as usize;
@@ -102,10 +102,13 @@ impl Tallies<'_> {
                 let n = self.count(count, profile)?;
                 some(n, Some(Number::from_i64(i64::from(n))))
             }
-            GatheredValue::Sum { count, total } => some(self.count(count, profile)?, self.total(total, profile)),
+            GatheredValue::Sum { count, total } => {
+                let n = self.count(count, profile)?;
+                some(n, self.total(total, n, profile))
+            }
             GatheredValue::Average { count, total } => {
                 let n = self.count(count, profile)?;
-                some(n, self.total(total, profile).and_then(|total| total.divide_by_count(u64::from(n))))
+                some(n, self.total(total, n, profile).and_then(|total| total.divide_by_count(u64::from(n))))
             }
             GatheredValue::Extreme(tally) => {
                 let (nanos, nothing) = match self.tallies.get(tally)? {
@@ -128,9 +131,11 @@ impl Tallies<'_> {
         counts.get(profile).copied().filter(|n| *n < u32::MAX)
     }
 
-    fn total(&self, tally: usize, profile: usize) -> Option<Number> {
+    /// The sum of `n` numbers.
+    fn total(&self, tally: usize, n: u32, profile: usize) -> Option<Number> {
         let Some(Tally::Totals(totals)) = self.tallies.get(tally) else { return None };
-        totals.get(profile).copied().filter(|total| *total != OVERFLOWN).map(Number::from_nanos)
+        let total = totals.get(profile).copied().filter(|total| *total != OVERFLOWN && n <= MOST_SUMMANDS);
+        total.map(Number::from_nanos)
     }
 
     fn time(&self, tally: usize, profile: usize) -> Option<Timestamp> {

@@ -1,15 +1,16 @@
 //! Counts, sums and dates for every profile in one pass over blocks of events.
 //!
 //! It takes the selections and tallies of a [`Plan`] and leaves one plain vector for each tally, indexed by profile.
-//! Block by block it chooses the events of a selection (name, then window, then filters) and feeds them to every tally
-//! of that selection. Every tally is the same in whatever order the events come (law 6).
+//! Block by block it chooses the events of every selection by name and window at once (see [`choice`](super::choice)),
+//! then by the filters of each, and feeds them to every tally of that selection. Every tally is the same in whatever order
+//! the events come (law 6).
 
-use super::block::{EventBlock, LARGE_NUMBER};
+use super::block::{EventBlock, LARGE_NUMBER, NO_NUMBER};
+use super::choice::Choice;
 use super::{AskedTally, Plan, Selection, TallyKind};
 use crate::definitions::{Operand, Operator, PropertyFilter};
 use crate::records::{Number, Timestamp, Value};
 use crate::rules::operators::{decimal, matches_at};
-use crate::rules::timeline::Names;
 
 /// One value for each profile.
 pub(super) enum Tally {
@@ -28,13 +29,16 @@ pub(super) enum Tally {
 
 pub(super) const OVERFLOWN: i128 = i128::MIN;
 
+/// So many numbers, none of them greater than the other constant, never leave 128 bits, in whatever order they come. A sum of
+/// more or greater ones is not told: whether it leaves 128 bits on the way would hang on the order.
+pub(super) const MOST_SUMMANDS: u32 = 1 << 26;
+const GREATEST_SUMMAND: u128 = 1 << 100;
+
 /// Everything that is done with the events of one selection.
 struct Step<'p> {
-    names: Names,
-    after_ms: i64,
-    until_ms: i64,
     filters: Vec<FilterStep<'p>>,
     groups: Vec<Group>,
+    needs_times: bool,
 }
 
 /// The tallies of one selection that look at the same property, or at none.
@@ -60,50 +64,75 @@ pub struct Tallies<'p> {
     pub(super) n_profiles: usize,
     pub(super) tallies: Vec<Tally>,
     steps: Vec<Step<'p>>,
+    // One for as many steps as a word has bits.
+    choices: Vec<Choice>,
+    columns: BlockColumns,
+    scratch: Scratch,
+}
+
+/// The columns of a block that were asked for.
+#[derive(Default)]
+struct BlockColumns {
+    profiles: Vec<u32>,
+    occurred_at_ms: Vec<i64>,
+}
+
+/// What a step works on.
+#[derive(Default)]
+struct Scratch {
     chosen: Vec<u32>,
+    numbers: Vec<i64>,
     contributing: Vec<u32>,
     nanos: Vec<i128>,
 }
 
 impl<'p> Tallies<'p> {
     pub(super) fn new(plan: &'p Plan<'p>, n_profiles: usize, number: &dyn Fn(&str) -> Option<u32>) -> Tallies<'p> {
-        let mut steps: Vec<Step<'p>> = plan.selections.iter().map(|selection| Step::new(selection, number)).collect();
+        let mut steps: Vec<Step<'p>> = plan.selections.iter().map(Step::new).collect();
         for (index, asked) in plan.tallies.iter().enumerate() {
             if let Some(step) = steps.get_mut(asked.selection) {
                 step.add(index, asked);
             }
         }
         let tallies = plan.tallies.iter().map(|asked| Tally::new(asked.kind, n_profiles)).collect();
-        let (chosen, contributing, nanos) = (Vec::new(), Vec::new(), Vec::new());
-        Tallies { plan, n_profiles, tallies, steps, chosen, contributing, nanos }
+        let choices = plan.selections.chunks(Choice::MOST).map(|selections| Choice::new(selections, number)).collect();
+        let (columns, scratch) = (BlockColumns::default(), Scratch::default());
+        Tallies { plan, n_profiles, tallies, steps, choices, columns, scratch }
     }
 
-    /// Adds the events of a block. Cost grows with its events times the distinct selections of the plan.
+    /// Adds the events of a block. Cost grows with its events, and with those among them that a selection means.
     pub fn add(&mut self, block: &dyn EventBlock) {
-        let (profiles, times) = (block.profiles(), block.occurred_at_ms());
-        for step in &mut self.steps {
-            step.choose(block, &mut self.chosen);
-            if self.chosen.is_empty() {
-                continue;
-            }
-            for group in &step.groups {
-                let indices = match group.column {
-                    None => &self.chosen,
-                    Some(column) => {
-                        self.contributing.clear();
-                        self.nanos.clear();
-                        let mut add = |index: u32, nanos: i128| {
-                            self.contributing.push(index);
-                            self.nanos.push(nanos);
-                        };
-                        let is_multiple = self.plan.columns.get(column).is_some_and(|path| path.is_multiple());
-                        collect_numbers(block, column, is_multiple, &self.chosen, &mut add);
-                        &self.contributing
-                    }
-                };
-                for tally in &group.tallies {
-                    if let Some(tally) = self.tallies.get_mut(*tally) {
-                        tally.add(profiles, times, indices, &self.nanos);
+        let Tallies { plan, tallies, steps, choices, columns, scratch, .. } = self;
+        columns.profiles.clear();
+        columns.occurred_at_ms.clear();
+        for (choice, steps) in choices.iter_mut().zip(steps.chunks_mut(Choice::MOST)) {
+            choice.choose(block, &mut columns.occurred_at_ms);
+            for (place, step) in steps.iter_mut().enumerate() {
+                scratch.chosen.clear();
+                choice.append_chosen_by(place, &mut scratch.chosen);
+                step.filters.iter_mut().for_each(|filter| filter.retain(block, scratch));
+                if scratch.chosen.is_empty() {
+                    continue;
+                }
+                if columns.profiles.is_empty() {
+                    block.append_profiles(&mut columns.profiles);
+                }
+                if columns.occurred_at_ms.is_empty() && step.needs_times {
+                    block.append_occurred_at_ms(&mut columns.occurred_at_ms);
+                }
+                for group in &step.groups {
+                    let indices = match group.column {
+                        None => &scratch.chosen,
+                        Some(column) => {
+                            let is_multiple = plan.columns.get(column).is_some_and(|path| path.is_multiple());
+                            collect_numbers(block, column, is_multiple, scratch);
+                            &scratch.contributing
+                        }
+                    };
+                    for tally in &group.tallies {
+                        if let Some(tally) = tallies.get_mut(*tally) {
+                            tally.add(columns, indices, &scratch.nanos);
+                        }
                     }
                 }
             }
@@ -111,13 +140,19 @@ impl<'p> Tallies<'p> {
     }
 }
 
+impl Tallies<'_> {
+    /// Takes in what was gathered by the same plan from other events of the same profiles.
+    pub fn take_in(&mut self, other: &Tallies<'_>) {
+        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            tally.take_in(other);
+        }
+    }
+}
+
 impl<'p> Step<'p> {
-    fn new(selection: &'p Selection<'p>, number: &dyn Fn(&str) -> Option<u32>) -> Step<'p> {
+    fn new(selection: &'p Selection<'p>) -> Step<'p> {
         let filters = selection.asked.filters.iter().zip(&selection.columns);
         Step {
-            names: Names::of(selection.asked, number),
-            after_ms: selection.after_ms,
-            until_ms: selection.until_ms,
             filters: filters
                 .map(|(filter, column)| FilterStep {
                     filter,
@@ -127,43 +162,23 @@ impl<'p> Step<'p> {
                 })
                 .collect(),
             groups: Vec::new(),
+            needs_times: false,
         }
     }
 
     fn add(&mut self, tally: usize, asked: &AskedTally) {
+        self.needs_times |= matches!(asked.kind, TallyKind::Earliest | TallyKind::Latest);
         match self.groups.iter_mut().find(|group| group.column == asked.column) {
             Some(group) => group.tallies.push(tally),
             None => self.groups.push(Group { column: asked.column, tallies: vec![tally] }),
         }
     }
-
-    /// The places in the block of the events that the selection means.
-    fn choose(&mut self, block: &dyn EventBlock, chosen: &mut Vec<u32>) {
-        chosen.clear();
-        let (after_ms, until_ms) = (self.after_ms, self.until_ms);
-        let in_window = |time_ms: i64| after_ms < time_ms && time_ms <= until_ms;
-        let events = (0u32..).zip(block.event_numbers()).zip(block.occurred_at_ms());
-        match &self.names {
-            Names::Any => chosen.extend(events.filter(|(_, time)| in_window(**time)).map(|((index, _), _)| index)),
-            Names::One(wanted) => chosen.extend(
-                events
-                    .filter(|((_, event), time)| (**event == *wanted) & in_window(**time))
-                    .map(|((index, _), _)| index),
-            ),
-            Names::Several(wanted) => chosen.extend(
-                events
-                    .filter(|((_, event), time)| wanted.contains(event) && in_window(**time))
-                    .map(|((index, _), _)| index),
-            ),
-        }
-        for filter in &mut self.filters {
-            filter.retain(block, chosen);
-        }
-    }
 }
 
 impl FilterStep<'_> {
-    fn retain(&mut self, block: &dyn EventBlock, chosen: &mut Vec<u32>) {
+    /// Leaves those of the chosen events that pass.
+    fn retain(&mut self, block: &dyn EventBlock, scratch: &mut Scratch) {
+        let Scratch { chosen, numbers, .. } = scratch;
         if chosen.is_empty() {
             return;
         }
@@ -172,8 +187,12 @@ impl FilterStep<'_> {
             // A filter never depends on the instant of the question: such operators are refused when it is read.
             matches_at(&filter.property, &filter.comparison, value.as_deref(), Timestamp::default())
         };
-        if let (Some((least, greatest)), Some(numbers)) = (self.range, block.numbers(self.column)) {
-            chosen.retain(|index| match numbers.get(*index as usize) {
+        numbers.clear();
+        if let Some((least, greatest)) = self.range
+            && block.append_numbers(self.column, chosen, numbers)
+        {
+            let mut numbers = numbers.iter();
+            chosen.retain(|index| match numbers.next() {
                 Some(&LARGE_NUMBER) | None => passes(self.filter, *index),
                 Some(number) => least <= *number && *number <= greatest,
             });
@@ -200,7 +219,7 @@ impl FilterStep<'_> {
     }
 }
 
-/// The numbers that pass a filter, where it asks for nothing but their order. Neither [`NO_NUMBER`](super::NO_NUMBER)
+/// The numbers that pass a filter, where it asks for nothing but their order. Neither [`NO_NUMBER`]
 /// nor [`LARGE_NUMBER`] lies in the range.
 fn passing_range(filter: &PropertyFilter) -> Option<(i64, i64)> {
     if filter.property.is_multiple() {
@@ -220,24 +239,26 @@ fn passing_range(filter: &PropertyFilter) -> Option<(i64, i64)> {
 }
 
 /// The numbers that the chosen events contribute, each item for itself if the path goes through a list.
-fn collect_numbers(
-    block: &dyn EventBlock,
-    column: usize,
-    is_multiple: bool,
-    chosen: &[u32],
-    add: &mut impl FnMut(u32, i128),
-) {
+fn collect_numbers(block: &dyn EventBlock, column: usize, is_multiple: bool, scratch: &mut Scratch) {
+    let Scratch { chosen, numbers, contributing, nanos } = scratch;
+    contributing.clear();
+    nanos.clear();
+    numbers.clear();
+    let mut add = |index: u32, number: i128| {
+        contributing.push(index);
+        nanos.push(number);
+    };
     let exact = |index: u32| block.value(column, index as usize);
-    if let Some(numbers) = block.numbers(column).filter(|_| !is_multiple) {
-        for index in chosen {
-            match numbers.get(*index as usize) {
-                None | Some(&super::NO_NUMBER) => {}
-                Some(&LARGE_NUMBER) => {
+    if !is_multiple && block.append_numbers(column, chosen, numbers) {
+        for (index, number) in chosen.iter().zip(numbers) {
+            match *number {
+                NO_NUMBER => {}
+                LARGE_NUMBER => {
                     if let Some(number) = exact(*index).and_then(|value| decimal(&value)) {
                         add(*index, number.nanos());
                     }
                 }
-                Some(nanos) => add(*index, i128::from(*nanos)),
+                number => add(*index, i128::from(number)),
             }
         }
         return;
@@ -265,13 +286,26 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, profiles: &[u32], times: &[i64], indices: &[u32], nanos: &[i128]) {
+    fn take_in(&mut self, other: &Tally) {
+        match (self, other) {
+            (Tally::Counts(counts), Tally::Counts(others)) => join(counts, others, u32::saturating_add),
+            (Tally::Totals(totals), Tally::Totals(others)) => join(totals, others, sum),
+            (Tally::Least(least), Tally::Least(others)) => join(least, others, i128::min),
+            (Tally::Greatest(greatest), Tally::Greatest(others)) => join(greatest, others, i128::max),
+            (Tally::Earliest(earliest), Tally::Earliest(others)) => join(earliest, others, i64::min),
+            (Tally::Latest(latest), Tally::Latest(others)) => join(latest, others, i64::max),
+            // Tallies of one plan stand in one order.
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, columns: &BlockColumns, indices: &[u32], nanos: &[i128]) {
+        let (profiles, times) = (columns.profiles.as_slice(), columns.occurred_at_ms.as_slice());
         match self {
             Tally::Counts(counts) => fold(counts, profiles, indices, indices, |n, _| *n = n.saturating_add(1)),
             Tally::Totals(totals) => fold(totals, profiles, indices, nanos, |total, nanos| {
-                // Overflown stays overflown: nothing that is added to it may bring it back.
-                let sum = total.checked_add(*nanos).filter(|_| *total != OVERFLOWN);
-                *total = sum.unwrap_or(OVERFLOWN);
+                let summand = Some(*nanos).filter(|nanos| nanos.unsigned_abs() <= GREATEST_SUMMAND);
+                *total = sum(*total, summand.unwrap_or(OVERFLOWN));
             }),
             Tally::Least(least) => fold(least, profiles, indices, nanos, |least, nanos| *least = (*least).min(*nanos)),
             Tally::Greatest(greatest) => {
@@ -288,6 +322,19 @@ impl Tally {
                 }
             }),
         }
+    }
+}
+
+/// Overflown stays overflown: nothing that is added to it may bring it back.
+fn sum(left: i128, right: i128) -> i128 {
+    let sum = left.checked_add(right).filter(|_| left != OVERFLOWN && right != OVERFLOWN);
+    sum.unwrap_or(OVERFLOWN)
+}
+
+/// Joins the values of two parts of the events, profile by profile.
+fn join<T: Copy>(values: &mut [T], others: &[T], joined: impl Fn(T, T) -> T) {
+    for (value, other) in values.iter_mut().zip(others) {
+        *value = joined(*value, *other);
     }
 }
 

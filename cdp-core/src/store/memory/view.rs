@@ -15,7 +15,7 @@ use crate::store::columns::Columns;
 use crate::store::facts::Facts;
 use crate::store::gathered::{FROZEN_ROW, Gathered};
 use crate::store::node_facts::{Annex, EventEntry, EventProperties, NodeFacts};
-use crate::store::runs::Block;
+use crate::store::runs::Runs;
 
 /// Property columns that only one query asks for; built from the log.
 #[derive(Debug)]
@@ -192,15 +192,21 @@ impl<'a> MemoryView<'a> {
         columns.collect::<Option<_>>().ok_or_else(|| Error::internal("the store has no column for a property"))
     }
 
-    /// Visits every block of every run, past the cache.
-    pub(in crate::store) fn visit_run_blocks(&self, facts: Facts<'_>, mut visit: impl FnMut(&Block)) -> Result<()> {
-        for run in self.base.runs.runs() {
-            self.base.runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
-                visit(block);
-                Ok(())
-            })?;
-        }
-        Ok(())
+    /// How many events stand in runs.
+    pub(crate) fn n_events_in_runs(&self) -> u64 {
+        self.base.runs.runs().iter().map(|run| run.n_events).sum()
+    }
+
+    /// How many events stand in RAM.
+    pub(in crate::store) fn n_events_in_ram(&self) -> u64 {
+        let frozen = self.base.frozen.as_ref().map_or(0, |frozen| frozen.columns.n_rows());
+        let added = self.overlay.map_or(0, |overlay| overlay.tail.columns.n_rows());
+        [frozen, self.base.tail.columns.n_rows(), added].map(u64::from).iter().sum()
+    }
+
+    /// The runs, for a scan.
+    pub(in crate::store) fn runs(&self) -> &'a Runs {
+        &self.base.runs
     }
 
     /// Visits the events in RAM: of each layer the entries by node, with rows of the columns that come with them.

@@ -101,16 +101,17 @@ const LANE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A 64-bit sum of the bytes in which every byte counts. Four lanes, because one would wait for its own product.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let mix = |lane: u64, word: u64| (lane ^ word).wrapping_mul(LANE_FACTOR).rotate_left(29);
-    let mut lanes = [1u64, 2, 3, 4];
+    let [mut a, mut b, mut c, mut d] = [1u64, 2, 3, 4];
     let (words, tail) = bytes.as_chunks::<8>();
     let (groups, single) = words.as_chunks::<4>();
-    for group in groups {
-        for (lane, word) in lanes.iter_mut().zip(group) {
-            *lane = mix(*lane, u64::from_le_bytes(*word));
-        }
+    for [first, second, third, fourth] in groups {
+        a = mix(a, u64::from_le_bytes(*first));
+        b = mix(b, u64::from_le_bytes(*second));
+        c = mix(c, u64::from_le_bytes(*third));
+        d = mix(d, u64::from_le_bytes(*fourth));
     }
     let mut sum = bytes.len() as u64;
-    for lane in lanes {
+    for lane in [a, b, c, d] {
         sum = mix(sum, lane);
     }
     for word in single {

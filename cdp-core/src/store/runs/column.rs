@@ -73,17 +73,6 @@ impl NumberColumn<'_> {
         if is_present(self.presence, row) { self.scaled.get(row) } else { None }
     }
 
-    /// Appends every value in units, and anything where there is none.
-    pub(crate) fn append_scaled_to(&self, out: &mut Vec<i64>) {
-        self.scaled.append_to(0..usize::MAX, out);
-    }
-
-    /// Whether an event has a value.
-    #[inline]
-    pub(crate) fn is_present(&self, row: usize) -> bool {
-        is_present(self.presence, row)
-    }
-
     /// How many nano-units a unit has.
     pub(crate) fn unit(&self) -> i64 {
         self.unit

@@ -81,29 +81,34 @@ impl<'b> IntColumn<'b> {
 
     /// Appends the values of a range; what lies beyond the column is left out.
     pub(crate) fn append_to(&self, range: Range<usize>, out: &mut Vec<i64>) {
+        self.append_mapped(range, out, |value| value);
+    }
+
+    /// Appends what `map` makes of the values of a range; what lies beyond the column is left out.
+    pub(crate) fn append_mapped<T>(&self, range: Range<usize>, out: &mut Vec<T>, map: impl Fn(i64) -> T) {
         let base = self.base;
-        let above = |above: u64| base.wrapping_add(above.cast_signed());
+        let above = |above: u64| map(base.wrapping_add(above.cast_signed()));
         let range = range.start..range.end.min(self.len);
         let high = self.high.get(range.clone()).unwrap_or_default().iter();
-        fn fixed<const N: usize>(low: &[u8], range: Range<usize>) -> impl Iterator<Item = [u8; N]> {
-            low.as_chunks::<N>().0.get(range).unwrap_or_default().iter().copied()
+        fn fixed<const N: usize>(low: &[u8], range: Range<usize>) -> std::slice::Iter<'_, [u8; N]> {
+            low.as_chunks::<N>().0.get(range).unwrap_or_default().iter()
         }
         match self.width {
-            0 => out.extend(range.map(|_| base)),
-            1 => out.extend(fixed::<1>(self.low, range).map(|low| above(u64::from(u8::from_le_bytes(low))))),
-            2 => out.extend(fixed::<2>(self.low, range).map(|low| above(u64::from(u16::from_le_bytes(low))))),
+            0 => out.extend(range.map(|_| above(0))),
+            1 => out.extend(fixed::<1>(self.low, range).map(|low| above(u64::from(u8::from_le_bytes(*low))))),
+            2 => out.extend(fixed::<2>(self.low, range).map(|low| above(u64::from(u16::from_le_bytes(*low))))),
             3 => out.extend(
                 fixed::<2>(self.low, range)
                     .zip(high)
-                    .map(|(low, high)| above(u64::from(u16::from_le_bytes(low)) | u64::from(*high) << 16)),
+                    .map(|(low, high)| above(u64::from(u16::from_le_bytes(*low)) | u64::from(*high) << 16)),
             ),
-            4 => out.extend(fixed::<4>(self.low, range).map(|low| above(u64::from(u32::from_le_bytes(low))))),
+            4 => out.extend(fixed::<4>(self.low, range).map(|low| above(u64::from(u32::from_le_bytes(*low))))),
             5 => out.extend(
                 fixed::<4>(self.low, range)
                     .zip(high)
-                    .map(|(low, high)| above(u64::from(u32::from_le_bytes(low)) | u64::from(*high) << 32)),
+                    .map(|(low, high)| above(u64::from(u32::from_le_bytes(*low)) | u64::from(*high) << 32)),
             ),
-            _ => out.extend(fixed::<8>(self.low, range).map(|low| above(u64::from_le_bytes(low)))),
+            _ => out.extend(fixed::<8>(self.low, range).map(|low| above(u64::from_le_bytes(*low)))),
         }
     }
 
