@@ -182,10 +182,9 @@ impl Cdp {
 
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: crate::store::Facts<'_>| {
-            let meta = facts.meta()?;
-            let standing = self.state().standing(meta.revision);
+            let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
-                self.state_mut().catch_up(facts, &meta)?;
+                self.state_mut().catch_up(facts, &facts.meta()?)?;
             }
             let state = self.state();
             let mut writing = Writing::new(self, facts, &state);

@@ -179,11 +179,11 @@ impl Store {
         }
         let mut guard = lock(&self.writer);
         let Writer { connection, busy_timeout, checkpoints } = guard.as_mut().ok_or_else(closed)?;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
+        run_kept(connection, "BEGIN IMMEDIATE")?;
         let mut rollback = Rollback { connection, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
         let memory = lock_memory();
-        rollback.connection.execute_batch("COMMIT").map_err(sql_error)?;
+        run_kept(rollback.connection, "COMMIT")?;
         rollback.armed = false;
         fold(memory, change);
         drop(rollback);
