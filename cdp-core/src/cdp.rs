@@ -108,6 +108,13 @@ struct Inner {
     past: as_of::Past,
 }
 
+/// How long a read needs RAM.
+#[derive(Clone, Copy)]
+enum Length {
+    Moment,
+    Long,
+}
+
 impl std::fmt::Debug for Cdp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Cdp")
@@ -128,8 +135,19 @@ impl Cdp {
         self.inner.clock.now()
     }
 
-    /// Runs `work` on one snapshot: the file's first, then RAM at that sequence.
+    /// Runs `work`, which is over in a moment, on one snapshot: the file's first, then RAM at that sequence. A commit of this
+    /// process waits for it.
     fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.read_for(Length::Moment, work)
+    }
+
+    /// The same for work that grows with the store. Nobody waits for it: a commit meanwhile changes copies of the parts of RAM
+    /// that it touches.
+    fn read_at_length<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.read_for(Length::Long, work)
+    }
+
+    fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
         let mut work = Some(work);
         loop {
@@ -142,7 +160,19 @@ impl Cdp {
                 let state = self.state();
                 match state.standing(revision) {
                     Standing::Level => {
-                        let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, &state) };
+                        let (held, shared);
+                        let state: &State = match length {
+                            Length::Moment => {
+                                held = state;
+                                &held
+                            }
+                            Length::Long => {
+                                shared = state.clone();
+                                drop(state);
+                                &shared
+                            }
+                        };
+                        let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, state) };
                         work.take().map(|work| work(&snapshot)).transpose()
                     }
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.

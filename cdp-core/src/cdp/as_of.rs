@@ -71,7 +71,25 @@ impl Cdp {
         as_of: Option<AsOf>,
         work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        let Some(known) = as_of.and_then(|as_of| as_of.known) else { return self.read(work) };
+        match as_of.and_then(|as_of| as_of.known) {
+            Some(known) => self.read_known(known, work),
+            None => self.read(work),
+        }
+    }
+
+    /// The same for work that grows with the store.
+    pub(super) fn read_at_length_as_of<T>(
+        &self,
+        as_of: Option<AsOf>,
+        work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match as_of.and_then(|as_of| as_of.known) {
+            Some(known) => self.read_known(known, work),
+            None => self.read_at_length(work),
+        }
+    }
+
+    fn read_known<T>(&self, known: Timestamp, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
         self.inner.store.read(|facts| {
             let revision = facts.meta()?.revision;

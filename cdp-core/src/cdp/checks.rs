@@ -49,7 +49,7 @@ impl Cdp {
     ///
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
     pub fn fingerprint(&self, as_of: Option<AsOf>) -> Result<String> {
-        self.read_as_of(as_of, |snapshot| {
+        self.read_at_length_as_of(as_of, |snapshot| {
             let at = as_of
                 .and_then(|as_of| as_of.valid)
                 .or_else(|| snapshot.memory.greatest_occurred_at())
@@ -114,7 +114,7 @@ impl Cdp {
     /// Checks the file against itself: SQLite's own check, every message against its hash and its key, the derived
     /// partition and memberships against a rebuild. Gives `{ok, faults: [...], messages, ...}`; reads only.
     pub fn verify(&self) -> Result<Value> {
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let mut faults = snapshot.facts.integrity_faults()?;
             let mut messages = 0u64;
             let mut logged = SetHash::default();

@@ -32,7 +32,7 @@ impl Cdp {
     /// that read the predictor are brought up to date in the same transaction.
     pub fn train(&self, predictor: &str) -> Result<Value> {
         let at = self.now();
-        let (definition, texts, timed, earlier, sequence) = self.read(|snapshot| {
+        let (definition, texts, timed, earlier, sequence) = self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
@@ -176,7 +176,7 @@ impl Cdp {
         after: Option<&str>,
     ) -> Result<Frame> {
         let at = self.now();
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let classes = snapshot.models.get(predictor).map(|loaded| loaded.model.classes()).unwrap_or_default();
             let is_class = classes.iter().any(|class| class == cohort);

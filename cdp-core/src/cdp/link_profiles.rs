@@ -82,7 +82,7 @@ impl Cdp {
 
     /// The profiles that linkage compares, its definition, and at which state of the definitions.
     pub(super) fn compared(&self) -> Result<(ComparedProfiles, ProfileLinkage, i64)> {
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let linkage = snapshot.linkage()?.clone();
             let compared = snapshot.compared_profiles(&linkage)?;
             Ok((compared, linkage, snapshot.facts.meta()?.definitions))

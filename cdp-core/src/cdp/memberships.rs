@@ -10,7 +10,7 @@ use crate::records::Timestamp;
 use crate::store::{ChangeType, Facts, StoredChange};
 
 /// Audience -> node -> member since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memberships(BTreeMap<String, BTreeMap<u32, Timestamp>>);
 
 /// What a transaction changes of them: audience -> node -> member since, `None` for no member.
@@ -18,6 +18,10 @@ pub(super) struct Memberships(BTreeMap<String, BTreeMap<u32, Timestamp>>);
 pub(super) struct MembershipChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
 
 impl MembershipChanges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn set(&mut self, audience: &str, node: u32, since: Option<Timestamp>) {
         if let Some(changes) = self.0.get_mut(audience) {
             changes.insert(node, since);

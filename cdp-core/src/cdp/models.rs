@@ -38,7 +38,7 @@ impl Cdp {
             Some("time") => true,
             Some(_) => return Err(Error::invalid("evaluate: `split` is \"stratified\" or \"time\"")),
         };
-        let (definition, texts, timed) = self.read(|snapshot| {
+        let (definition, texts, timed) = self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
@@ -179,7 +179,7 @@ impl Cdp {
     /// distance; `unknown_terms` is the share of words the model does not know.
     pub fn drift(&self, predictor: &str) -> Result<Value> {
         let at = self.now();
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.loaded(predictor)?;
             let people = snapshot.people(at)?;

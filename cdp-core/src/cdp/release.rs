@@ -157,7 +157,7 @@ impl Cdp {
     pub fn export(&self, request: &ExportRequest) -> Result<Value> {
         let at = self.now();
         let mut withheld = WithheldCounts::default();
-        let (plan, format, mut frame) = self.read(|snapshot| {
+        let (plan, format, mut frame) = self.read_at_length(|snapshot| {
             let plan = export_plan(request, snapshot.catalog)?;
             let format = ExportFormat::parse(request.format.as_deref(), FilePath::new(&request.path))?;
             let query = Query {

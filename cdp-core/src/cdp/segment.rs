@@ -164,7 +164,7 @@ impl Cdp {
         paths: &[Path],
         work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.read_as_of(as_of, |snapshot| {
+        self.read_at_length_as_of(as_of, |snapshot| {
             let missing = snapshot.memory.missing_columns(paths);
             if missing.is_empty() {
                 return work(snapshot);
@@ -207,7 +207,7 @@ impl Cdp {
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        self.read_as_of(query.as_of, |snapshot| {
+        self.read_at_length_as_of(query.as_of, |snapshot| {
             let whom = Whom::Members(snapshot.catalog.audience(audience)?);
             people_table(snapshot, whom, query, self.instant_of(query), None)
         })

@@ -34,12 +34,18 @@ impl Shortfall {
 }
 
 /// Audience -> the least node of a profile -> what it lacks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shortfalls(BTreeMap<String, Vec<Shortfall>>);
 
 /// What a transaction changes of them; `None`: nothing is known any more.
 #[derive(Debug, Default)]
 pub(super) struct ShortfallChanges(BTreeMap<String, HashMap<u32, Option<Shortfall>, FxBuildHasher>>);
+
+impl ShortfallChanges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// The shortfalls of one audience as a transaction sees them.
 pub(super) struct KnownShortfalls<'s> {

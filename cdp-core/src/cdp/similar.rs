@@ -38,7 +38,7 @@ impl Cdp {
             Some(text) => Some(Path::parse(text).ok_or_else(|| Error::invalid("similar: `embedding` is not a path"))?),
             None => None,
         };
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let mut seeds = Vec::new();
             for identifier in &identifiers {
                 let person = match snapshot.node_of(identifier)? {

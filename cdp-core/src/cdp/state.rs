@@ -26,22 +26,24 @@ pub(super) struct LoadedModel {
     pub(super) model: Arc<TrainedModel>,
 }
 
-/// What RAM knows at one sequence.
+/// What RAM knows at one sequence. A clone costs next to nothing: it shares every part that grows with the store, and of a part
+/// that changes while somebody holds a clone, a copy is changed.
+#[derive(Clone)]
 pub(super) struct State {
     pub(super) meta: Meta,
     pub(super) catalog: Arc<Catalog>,
     pub(super) types: Arc<TypeRules>,
     pub(super) memory: Memory,
     look_back_ms: i64,
-    pub(super) partition: Partition,
+    pub(super) partition: Arc<Partition>,
     pub(super) decisions: Arc<Decisions>,
-    pub(super) probable: ProbableLinks,
+    pub(super) probable: Arc<ProbableLinks>,
     /// What single profiles are compared with as they come, if they are.
     pub(super) live: Option<Arc<LiveLinkage>>,
-    pub(super) memberships: Memberships,
-    pub(super) shortfalls: Shortfalls,
+    pub(super) memberships: Arc<Memberships>,
+    pub(super) shortfalls: Arc<Shortfalls>,
     pub(super) models: BTreeMap<String, LoadedModel>,
-    pub(super) profile_ids: ProfileIds,
+    pub(super) profile_ids: Arc<ProfileIds>,
 }
 
 /// How RAM stands to a snapshot of the file.
@@ -110,14 +112,14 @@ impl State {
             types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms,
             catalog: Arc::new(catalog),
-            partition: Partition::default(),
+            partition: Arc::default(),
             decisions: Arc::default(),
-            probable: ProbableLinks::default(),
+            probable: Arc::default(),
             live,
-            memberships: Memberships::default(),
-            shortfalls: Shortfalls::default(),
+            memberships: Arc::default(),
+            shortfalls: Arc::default(),
             models,
-            profile_ids: ProfileIds::default(),
+            profile_ids: Arc::default(),
         })
     }
 
@@ -135,12 +137,20 @@ impl State {
         if let Some(horizon) = horizon(&self.meta, self.look_back_ms) {
             self.memory.forget_times_before(horizon);
         }
-        self.partition.fold(folded.partition);
+        if !folded.partition.is_empty() {
+            Arc::make_mut(&mut self.partition).fold(folded.partition);
+        }
         self.decisions = folded.decisions;
-        self.probable.fold(folded.probable);
+        if !folded.probable.is_empty() {
+            Arc::make_mut(&mut self.probable).fold(folded.probable);
+        }
         self.live = folded.live;
-        self.memberships.apply(folded.memberships);
-        self.shortfalls.apply(folded.shortfalls);
+        if !folded.memberships.is_empty() {
+            Arc::make_mut(&mut self.memberships).apply(folded.memberships);
+        }
+        if !folded.shortfalls.is_empty() {
+            Arc::make_mut(&mut self.shortfalls).apply(folded.shortfalls);
+        }
         if let Some(models) = folded.models {
             self.models = models;
         }
@@ -256,17 +266,17 @@ impl State {
         // Nothing can fail from here on, so an error above leaves RAM as it was.
         self.memory.fold(overlay);
         self.types = types;
-        self.partition.fold(partition);
+        Arc::make_mut(&mut self.partition).fold(partition);
         self.decisions = decisions;
-        self.probable.fold(probable);
+        Arc::make_mut(&mut self.probable).fold(probable);
         self.live = live;
         // Who wrote these facts knows what is lacking now.
-        self.shortfalls = Shortfalls::default();
+        self.shortfalls = Arc::default();
         if let Some(memberships) = loaded {
-            self.memberships = memberships;
+            self.memberships = Arc::new(memberships);
         }
         for change in changes.iter().flatten() {
-            self.memberships.replay(change);
+            Arc::make_mut(&mut self.memberships).replay(change);
         }
         self.meta = meta.clone();
         if let Some(horizon) = horizon(meta, self.look_back_ms) {
@@ -375,4 +385,113 @@ pub(super) fn property_paths(catalog: &Catalog) -> Vec<Path> {
     paths.sort();
     paths.dedup();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::super::population::{Wanted, Whom};
+    use super::super::snapshot::Person;
+    use super::*;
+    use crate::Cdp;
+    use crate::cdp::{Data, IngestOptions, LinkOptions, OpenOptions};
+    use crate::records::Value;
+
+    const DEFINITIONS: [&str; 4] = [
+        r#"{"kind": "identity", "name": "people", "linkage": {"auto_link": true}, "identifiers": [
+            {"type": "user_id", "role": "person", "priority": 1}, {"type": "email", "role": "contact", "priority": 2},
+            {"type": "anonymous_id", "role": "device", "priority": 9}]}"#,
+        r#"{"kind": "feature", "name": "spend", "event": "Bought", "agg": "sum", "property": "price"}"#,
+        r#"{"kind": "audience", "name": "buyers", "rule": {"event": "Bought", "count": {"gte": 3}, "within": "9d"}}"#,
+        r#"{"kind": "feature", "name": "weight", "event": "Bought", "agg": "max", "property": "weight"}"#,
+    ];
+
+    /// Messages that name new people and old ones, set traits, and join devices with people.
+    fn messages(numbers: std::ops::Range<u64>) -> String {
+        let message = |n: u64| {
+            let (person, at) = (n * 37 % 90, 1_700_000_000_000 + n * 1_000);
+            let head = format!(r#""messageId": "m{n}", "anonymousId": "a{person}", "timestamp": {at}"#);
+            match n % 5 {
+                0 => format!(
+                    r#"{{"type": "identify", {head}, "userId": "u{}", "traits": {{"plan": "p{n}", "email": "e{}@x.org"}}}}"#,
+                    person % 40,
+                    n % 60
+                ),
+                _ => format!(
+                    r#"{{"type": "track", {head}, "event": "Bought", "properties": {{"price": {n}.5, "weight": {n}}}}}"#
+                ),
+            }
+        };
+        numbers.map(|n| message(n) + "\n").collect()
+    }
+
+    fn ingest(db: &Cdp, numbers: std::ops::Range<u64>) {
+        let receipt = db.ingest(Data::Bytes(messages(numbers).as_bytes()), &IngestOptions::default(), None).unwrap();
+        assert_eq!(receipt.rejected, 0);
+    }
+
+    /// Everything that a snapshot says of everybody.
+    fn said(snapshot: &Snapshot<'_>) -> Vec<String> {
+        let at = Timestamp::from_millis(1_700_000_900_000);
+        let audience = snapshot.catalog.audience("buyers").unwrap();
+        let mut wanted: Vec<Wanted<'_>> = snapshot.catalog.features().map(Wanted::Feature).collect();
+        wanted.push(Wanted::Membership(audience));
+        let found = snapshot.find(Whom::Everybody, &wanted, at).unwrap();
+        let told = found.iter().map(|found| {
+            let told = found.told.iter().map(|told| told.as_ref().map_or_else(String::new, Value::to_json));
+            format!("{:?} {}", found.somebody.nodes, told.collect::<Vec<String>>().join(" "))
+        });
+        let people = snapshot.people(at).unwrap();
+        let plan = |person: &Person<'_>| person.trait_named("plan", at).unwrap().map(|plan| plan.to_json());
+        let traits = people.iter().map(plan);
+        let n_messages = [snapshot.memory.n_message_keys(), snapshot.memory.sequence()].map(|n| n.to_string());
+        told.chain(traits.map(Option::unwrap_or_default)).chain(n_messages).collect()
+    }
+
+    #[test]
+    fn nobody_waits_for_a_long_read_and_it_sees_nothing_of_what_others_commit_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { flush_messages: 60, ..OpenOptions::file(folder.path().join("store.db")) };
+        let db = Cdp::open(options).unwrap();
+        let definitions: Vec<Value> = DEFINITIONS.iter().map(|text| Value::parse(text.as_bytes()).unwrap()).collect();
+        db.define(&definitions[..3], false).unwrap();
+        ingest(&db, 0..200);
+        let (work, orders) = mpsc::channel::<u64>();
+        let (done, answers) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in orders {
+                    match round {
+                        3 => drop(db.link(&LinkOptions::default()).unwrap()),
+                        // A property that had no column.
+                        4 => drop(db.define(&definitions[3..], false).unwrap()),
+                        5 => db.write_runs().unwrap(),
+                        _ => ingest(&db, 200 + round * 70..270 + round * 70),
+                    }
+                    done.send(db.read(|snapshot| Ok(snapshot.memory.sequence())).unwrap()).unwrap();
+                }
+            });
+            let (outer, inner) = db
+                .read_at_length(|snapshot| {
+                    let before = said(snapshot);
+                    for round in 0..8 {
+                        work.send(round).unwrap();
+                        answers.recv_timeout(Duration::from_secs(60)).expect("a commit waits for a long read");
+                        assert_eq!(said(snapshot), before, "round {round}");
+                        // A second one in the middle sees what was committed before it, and no more.
+                        let later = db.read_at_length(|later| Ok(said(later))).unwrap();
+                        assert!(later != before || round == 5, "round {round}");
+                    }
+                    Ok((before, snapshot.memory.sequence()))
+                })
+                .unwrap();
+            drop(work);
+            assert_eq!((outer.last().cloned(), inner), (Some("200".to_owned()), 200));
+        });
+        assert_eq!(db.read(|snapshot| Ok(snapshot.memory.sequence())).unwrap(), 200 + 5 * 70);
+        let verified = db.verify().unwrap();
+        assert_eq!(verified.get("ok"), Some(&Value::Bool(true)), "{}", verified.to_json());
+    }
 }

@@ -62,7 +62,7 @@ impl Cdp {
     /// b_profile_id, b_ids` (identifiers as JSON text). `after` is the `next` of the page before.
     pub fn link_suggestions(&self, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {
         let after = after.map(read_cursor).transpose()?;
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let mut open = snapshot.facts.probable_links()?;
             open.retain(|link| snapshot.is_open(link));
             let names = |link: &ProbableLink| [snapshot.memory.node(link.node), snapshot.memory.node(link.other)];

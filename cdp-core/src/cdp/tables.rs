@@ -62,8 +62,8 @@ impl Cdp {
         let at = self.instant(as_of.unwrap_or_default());
         let whole = match name {
             "rejects" => Some(self.rejects(None, None, None, None)?),
-            "links" => Some(self.read(links_table)?),
-            "link_decisions" => Some(self.read(link_decisions_table)?),
+            "links" => Some(self.read_at_length(links_table)?),
+            "link_decisions" => Some(self.read_at_length(link_decisions_table)?),
             _ => None,
         };
         if let Some(whole) = whole {

@@ -241,7 +241,7 @@ impl Cdp {
     /// where single profiles are not compared until the next [`Cdp::link`]. Cost grows with the store.
     pub fn identity_report(&self) -> Result<Value> {
         let at = self.now();
-        self.read(|snapshot| {
+        self.read_at_length(|snapshot| {
             let (mut known, mut anonymous) = (0i64, 0i64);
             let (mut devices, mut matched) = (0i64, 0i64);
             let mut sizes: BTreeMap<usize, i64> = BTreeMap::new();

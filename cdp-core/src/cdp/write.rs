@@ -405,7 +405,7 @@ impl<'w> Writing<'w> {
         };
         self.facts.put_meta(&meta)?;
         state.meta = meta;
-        state.memberships.apply(memberships);
+        Arc::make_mut(&mut state.memberships).apply(memberships);
         Ok(Change::Replace(Box::new(state)))
     }
 

@@ -50,6 +50,19 @@ pub(crate) struct PartitionOverlay {
 }
 
 impl PartitionOverlay {
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.component_of.is_empty()
+            && self.component_of_new.len() == 0
+            && self.components.is_empty()
+            && self.components_new.len() == 0
+            && self.freed.is_empty()
+            && self.n_taken == 0
+            && self.hubs.is_empty()
+            && self.parked.is_empty()
+            && self.holders.is_empty()
+    }
+
     /// Takes in the links of a transaction, in the order of the log. `reidentified`: nodes that an identify message now
     /// names earlier than before.
     pub(crate) fn add(

@@ -16,7 +16,7 @@ use super::view::PartitionView;
 pub(super) const NO_COMPONENT: u32 = u32::MAX;
 
 /// The partition of the last commit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Partition {
     // by node; a node behind the end has none
     pub(super) component_of: Chunked<u32>,

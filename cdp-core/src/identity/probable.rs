@@ -89,6 +89,11 @@ pub(crate) struct ProbableChanges {
 }
 
 impl ProbableChanges {
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.added.by_number.is_empty()
+    }
+
     /// Takes in a pair, if it counts as evidence.
     pub(crate) fn add(&mut self, link: ProbableLink) {
         if link.is_link {

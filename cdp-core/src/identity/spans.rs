@@ -30,6 +30,10 @@ pub(super) struct Holders {
 }
 
 impl Holders {
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty() && self.values.is_empty()
+    }
+
     /// Takes in what a committed transaction has changed.
     pub(super) fn fold(&mut self, changed: Holders) {
         self.links.extend(changed.links);

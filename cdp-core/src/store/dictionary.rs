@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 /// Texts with numbers that follow one another.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Dictionary {
     /// How many numbers lie before the first one here.
     before: u32,

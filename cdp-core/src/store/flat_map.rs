@@ -130,6 +130,7 @@ pub(crate) struct Step {
 }
 
 /// The last committed state of the map.
+#[derive(Clone)]
 pub(crate) struct FlatMap {
     options: FlatMapOptions,
     state: State,

@@ -84,17 +84,18 @@ impl RunSteps {
     }
 }
 
-/// The committed state.
+/// The committed state. A clone shares every part that grows with the store, until one of the two changes it.
+#[derive(Clone)]
 pub(crate) struct Memory {
     /// The last message that is mirrored.
     pub(crate) sequence: u64,
     options: MemoryOptions,
-    names: Dictionary,
-    words: Dictionary,
-    candidates: Candidates,
-    nodes: NodeTable,
-    firsts: Vec<Firsts>,
-    keys: MessageKeys,
+    names: Arc<Dictionary>,
+    words: Arc<Dictionary>,
+    candidates: Arc<Candidates>,
+    nodes: Arc<NodeTable>,
+    firsts: Arc<Vec<Firsts>>,
+    keys: Arc<MessageKeys>,
     runs: Runs,
     flush: Option<Build<TailCursor<Frozen>>>,
     // Another process has removed what a flush had written: the next attempt is one transaction.
@@ -103,8 +104,8 @@ pub(crate) struct Memory {
     frozen: Option<Arc<Frozen>>,
     // The last message whose facts are frozen or in a run.
     frozen_to: u64,
-    tail: Tail,
-    times: TimeIndex,
+    tail: Arc<Tail>,
+    times: Arc<TimeIndex>,
     greatest_occurred_at: Option<Timestamp>,
 }
 
@@ -140,18 +141,20 @@ impl Memory {
         let keys = MessageKeys::load(facts, options.keys, options.key_mask, runs.last_sequence())?;
         let mut memory = Memory::with_runs(runs, keys, columns, options);
         memory.sequence = memory.frozen_to;
+        let (names, words) = (Arc::make_mut(&mut memory.names), Arc::make_mut(&mut memory.words));
         for (_, name) in facts.names_after(0)? {
-            memory.names.push(Arc::from(name));
+            names.push(Arc::from(name));
         }
         for word in facts.words_after(0)? {
-            memory.words.push(Arc::from(word));
+            words.push(Arc::from(word));
         }
+        let nodes = Arc::make_mut(&mut memory.nodes);
         facts.visit_nodes_from(0, |_, identifier_type, value| {
-            memory.nodes.push(identifier_type, value);
+            nodes.push(identifier_type, value);
         })?;
-        memory.firsts.resize(memory.nodes.len() as usize, Firsts::default());
+        Arc::make_mut(&mut memory.firsts).resize(memory.nodes.len() as usize, Firsts::default());
         if let Some(horizon) = horizon {
-            memory.times.forget_before(horizon);
+            memory.forget_times_before(horizon);
         }
         memory.read_runs(facts)?;
         Ok(Some(memory))
@@ -174,20 +177,20 @@ impl Memory {
         Memory {
             sequence: 0,
             options,
-            names: Dictionary::default(),
-            words: Dictionary::default(),
-            candidates: Candidates::default(),
-            nodes: NodeTable::default(),
-            firsts: Vec::new(),
+            names: Arc::default(),
+            words: Arc::default(),
+            candidates: Arc::default(),
+            nodes: Arc::default(),
+            firsts: Arc::default(),
             frozen_to: runs.last_sequence(),
-            keys,
+            keys: Arc::new(keys),
             runs,
             flush: None,
             flush_was_lost: false,
             compaction: None,
             frozen: None,
-            tail: Tail::new(Columns::new(columns)),
-            times: TimeIndex::default(),
+            tail: Arc::new(Tail::new(Columns::new(columns))),
+            times: Arc::default(),
             greatest_occurred_at: None,
         }
     }
@@ -195,6 +198,7 @@ impl Memory {
     /// What the runs say about the beginnings of nodes, the times that may still matter, and the whole store.
     fn read_runs(&mut self, facts: Facts<'_>) -> Result<()> {
         let Memory { runs, firsts, times, greatest_occurred_at, .. } = self;
+        let (firsts, times) = (Arc::make_mut(firsts), Arc::make_mut(times));
         for run in runs.runs() {
             runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
                 block.visit_messages(|node, occurred_at, sequence, event| {
@@ -213,7 +217,9 @@ impl Memory {
 
     /// Drops what no window reaches any more from the index of times.
     pub(crate) fn forget_times_before(&mut self, horizon: Timestamp) {
-        self.times.forget_before(horizon);
+        if self.times.reaches_before(horizon) {
+            Arc::make_mut(&mut self.times).forget_before(horizon);
+        }
     }
 
     /// An overlay for a transaction that starts from this state.
@@ -231,28 +237,40 @@ impl Memory {
 
     /// Takes in what a committed transaction has added.
     pub(crate) fn fold(&mut self, overlay: Overlay) {
-        self.names.append(overlay.names);
-        self.words.append(overlay.words);
-        for (identifier_type, value) in overlay.nodes.iter() {
-            self.nodes.push(identifier_type, value);
-            self.firsts.push(Firsts::default());
+        // What does not change stays shared.
+        if overlay.names.len() > 0 {
+            Arc::make_mut(&mut self.names).append(overlay.names);
         }
+        if overlay.words.len() > 0 {
+            Arc::make_mut(&mut self.words).append(overlay.words);
+        }
+        if overlay.nodes.len() > 0 {
+            let (nodes, firsts) = (Arc::make_mut(&mut self.nodes), Arc::make_mut(&mut self.firsts));
+            for (identifier_type, value) in overlay.nodes.iter() {
+                nodes.push(identifier_type, value);
+                firsts.push(Firsts::default());
+            }
+        }
+        self.sequence = overlay.sequence;
+        self.greatest_occurred_at = self.greatest_occurred_at.max(overlay.greatest_occurred_at);
+        if overlay.tail.facts.is_empty() {
+            return;
+        }
+        let (firsts, times) = (Arc::make_mut(&mut self.firsts), Arc::make_mut(&mut self.times));
         for (node, added) in &overlay.tail.facts {
             for event in &added.events {
-                self.times.insert(event.occurred_at, *node, event.event);
+                times.insert(event.occurred_at, *node, event.event);
             }
             let others = added.others().iter().map(|(occurred_at, _)| *occurred_at);
             for occurred_at in others.chain(added.first_named_at) {
-                self.times.insert(occurred_at, *node, 0);
+                times.insert(occurred_at, *node, 0);
             }
-            if let Some(firsts) = self.firsts.get_mut(*node as usize) {
+            if let Some(firsts) = firsts.get_mut(*node as usize) {
                 firsts.include_facts(added);
             }
         }
-        self.keys.fold(overlay.keys);
-        self.tail.append(overlay.tail);
-        self.sequence = overlay.sequence;
-        self.greatest_occurred_at = self.greatest_occurred_at.max(overlay.greatest_occurred_at);
+        Arc::make_mut(&mut self.keys).fold(overlay.keys);
+        Arc::make_mut(&mut self.tail).append(overlay.tail);
     }
 
     /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
@@ -260,15 +278,15 @@ impl Memory {
         if all {
             // A close does not wait for a compaction; what it has written is removed later.
             self.compaction = None;
-            self.keys.freeze();
+            Arc::make_mut(&mut self.keys).freeze();
         } else if self.compaction.is_none() {
             self.compaction = self.runs.begin_compaction();
         }
         let n_messages = self.sequence - self.frozen_to;
         if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
             let columns = self.tail.columns.paths().clone();
-            let tail = std::mem::replace(&mut self.tail, Tail::new(Columns::new(columns)));
-            self.frozen = Some(Arc::new(tail.freeze()));
+            let tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(Columns::new(columns))));
+            self.frozen = Some(Arc::new(Arc::unwrap_or_clone(tail).freeze()));
             self.frozen_to = self.sequence;
             self.begin_flush();
         }
@@ -307,12 +325,12 @@ impl Memory {
 
     /// Takes in a step of the keys after COMMIT.
     pub(crate) fn fold_key_step(&mut self, step: KeyStep) {
-        self.keys.fold_step(step);
+        Arc::make_mut(&mut self.keys).fold_step(step);
     }
 
     /// Catches up with the keys that another process wrote.
     pub(crate) fn refresh_keys(&mut self, facts: Facts<'_>) -> Result<()> {
-        self.keys.refresh(facts)
+        Arc::make_mut(&mut self.keys).refresh(facts)
     }
 
     /// How timelines are kept.

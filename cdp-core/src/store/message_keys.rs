@@ -14,6 +14,7 @@ use crate::error::Result;
 const KEPT_TAIL_KEYS: u64 = 10_000;
 
 /// The keys of the log.
+#[derive(Clone)]
 pub(super) struct MessageKeys {
     map: FlatMap,
     hash_mask: u64,

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 /// Identifiers, each with the number of its type's name and its normalized value.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct NodeTable {
     // Together, because whoever looks for one of them at random needs both.
     entries: Vec<Entry>,

@@ -17,6 +17,7 @@ use crate::records::Value;
 const REMEMBERED_TRAITS: usize = 32;
 
 /// Facts by node, and the property columns of their events.
+#[derive(Clone)]
 pub(super) struct Tail {
     pub(super) facts: HashMap<u32, NodeFacts, FxBuildHasher>,
     pub(super) columns: Columns,

@@ -18,7 +18,7 @@ struct Entry {
 }
 
 /// Nodes by hour and millisecond within it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TimeIndex {
     hours: BTreeMap<i64, Vec<Entry>>,
     // Nothing before this instant is kept; `None` keeps everything.
@@ -26,6 +26,11 @@ pub(crate) struct TimeIndex {
 }
 
 impl TimeIndex {
+    /// Whether it keeps messages of the hours before that of `horizon`, or would.
+    pub(crate) fn reaches_before(&self, horizon: Timestamp) -> bool {
+        self.horizon.is_none_or(|kept| split(kept).0 < split(horizon).0)
+    }
+
     /// Adds a message.
     pub(crate) fn insert(&mut self, occurred_at: Timestamp, node: u32, event: u32) {
         if self.horizon.is_some_and(|horizon| occurred_at < horizon) {
@@ -61,13 +66,11 @@ impl TimeIndex {
 
     /// Drops what lies in hours before `horizon`, and keeps nothing that comes for them later.
     pub(crate) fn forget_before(&mut self, horizon: Timestamp) {
-        let (hour, _) = split(horizon);
-        let first = hour.saturating_mul(HOUR_MS);
-        if self.horizon.is_some_and(|kept| kept.millis() >= first) {
-            return;
+        if self.reaches_before(horizon) {
+            let (hour, _) = split(horizon);
+            self.hours = self.hours.split_off(&hour);
+            self.horizon = Some(Timestamp::from_millis(hour.saturating_mul(HOUR_MS)));
         }
-        self.hours = self.hours.split_off(&hour);
-        self.horizon = Some(Timestamp::from_millis(first));
     }
 }
 

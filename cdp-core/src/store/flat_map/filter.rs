@@ -21,6 +21,7 @@ const CELLS_PER_SLICE: usize = 254;
 #[repr(align(64))]
 struct Cell([u64; 8]);
 
+#[derive(Clone)]
 pub(super) struct Filter {
     cells: Vec<Cell>,
 }

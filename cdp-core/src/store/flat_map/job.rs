@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 // A slice of a filter weighs as much as some blocks of the usual size.
 const BLOCKS_PER_SLICE: usize = 8;
 
+#[derive(Clone)]
 pub(super) struct Job {
     run: i64,
     keys: u64,
@@ -33,6 +34,7 @@ pub(super) struct Job {
     greatest: u64,
 }
 
+#[derive(Clone)]
 enum Source {
     // Sorted.
     Tail(Vec<Pair>),

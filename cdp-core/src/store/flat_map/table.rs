@@ -9,7 +9,7 @@ use super::block::Pair;
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const LEAST_SLOTS: usize = 16;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Table {
     // [hash, value + 1]; zero marks an empty slot, so that the allocator's zeroed pages are an empty table.
     slots: Vec<[u64; 2]>,

@@ -220,7 +220,7 @@ impl<'a> MemoryView<'a> {
             visit(&mut entries, &frozen.columns);
         }
         let committed = self.base.tail.columns.n_rows();
-        let layers = [(Some(&self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
+        let layers = [(Some(&*self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
         for (tail, first_row) in layers {
             if let Some(tail) = tail {
                 let mut entries = tail.facts.iter().flat_map(|(node, facts)| {

@@ -42,6 +42,7 @@ impl BlockReader<'_> {
 }
 
 /// A run in the making.
+#[derive(Clone)]
 pub(crate) struct Build<S> {
     source: S,
     first_sequence: u64,
