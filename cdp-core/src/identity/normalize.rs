@@ -64,13 +64,19 @@ fn mailbox(address: &str) -> String {
 
 /// E.164. What is no number of the region, or comes without a region, stays as digits, with a leading plus if it has one.
 fn phone(raw: &str, default_region: Option<&str>) -> String {
-    let of_region = default_region.filter(|_| raw.chars().count() <= LONGEST_PHONE_CHARS).and_then(|region| {
-        let number = phonenumber::parse(region.parse().ok(), raw).ok()?;
+    let of_region = |text: &str| {
+        let region = default_region.filter(|_| text.chars().count() <= LONGEST_PHONE_CHARS)?;
+        let number = phonenumber::parse(region.parse().ok(), text).ok()?;
         number.is_valid().then(|| number.format().mode(phonenumber::Mode::E164).to_string())
-    });
-    if let Some(number) = of_region {
-        return number;
-    }
+    };
+    of_region(raw).unwrap_or_else(|| {
+        let digits = digits_of_phone(raw);
+        // Odd signs between digits may hide a number, which would be found when the value is normalized again.
+        of_region(&digits).unwrap_or(digits)
+    })
+}
+
+fn digits_of_phone(raw: &str) -> String {
     let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
     let trimmed = raw.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
     if trimmed.starts_with('+') {
@@ -152,6 +158,7 @@ mod tests {
         assert_eq!(normalized("+1 202 555 0100").as_deref(), Some("+12025550100"));
         // No number of the region, and still the same value each time.
         assert_eq!(normalized("12").as_deref(), Some("12"));
+        assert_eq!(normalized("6900:0"), normalized("69000"));
         assert_eq!(normalized("n/a"), None);
         assert_eq!(normalized(&"9".repeat(2000)), None);
     }
