@@ -141,8 +141,8 @@ impl Cdp {
         self.read_for(Length::Moment, work)
     }
 
-    /// The same for work that grows with the store. Nobody waits for it: a commit meanwhile changes copies of the parts of RAM
-    /// that it touches.
+    /// The same for work that grows with the store. Where that is a file nobody waits for it: a commit meanwhile changes copies
+    /// of the parts of RAM that it touches. A store in memory has one connection, for which a commit waits.
     fn read_at_length<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         self.read_for(Length::Long, work)
     }
@@ -158,25 +158,21 @@ impl Cdp {
                     self.state_mut().catch_up(facts, &facts.meta()?)?;
                 }
                 let state = self.state();
-                match state.standing(revision) {
-                    Standing::Level => {
-                        let (held, shared);
-                        let state: &State = match length {
-                            Length::Moment => {
-                                held = state;
-                                &held
-                            }
-                            Length::Long => {
-                                shared = state.clone();
-                                drop(state);
-                                &shared
-                            }
-                        };
-                        let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, state) };
-                        work.take().map(|work| work(&snapshot)).transpose()
-                    }
+                if !matches!(state.standing(revision), Standing::Level) {
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.
-                    Standing::Ahead | Standing::Behind => Ok(None),
+                    return Ok(None);
+                }
+                let mut work = |state: &State| {
+                    let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, state) };
+                    work.take().map(|work| work(&snapshot)).transpose()
+                };
+                match length {
+                    Length::Moment => work(&state),
+                    Length::Long => {
+                        let shared = state.clone();
+                        drop(state);
+                        work(&shared)
+                    }
                 }
             })?;
             if let Some(answer) = answer {

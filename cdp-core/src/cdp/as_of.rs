@@ -5,9 +5,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Cdp;
 use super::snapshot::Snapshot;
 use super::state::State;
+use super::{Cdp, Length};
 use crate::error::{Error, Result};
 use crate::records::{Timestamp, TimestampFault, Value};
 
@@ -68,28 +68,11 @@ impl Cdp {
     /// log, and RAM for what it says.
     pub(super) fn read_as_of<T>(
         &self,
+        length: Length,
         as_of: Option<AsOf>,
         work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        match as_of.and_then(|as_of| as_of.known) {
-            Some(known) => self.read_known(known, work),
-            None => self.read(work),
-        }
-    }
-
-    /// The same for work that grows with the store.
-    pub(super) fn read_at_length_as_of<T>(
-        &self,
-        as_of: Option<AsOf>,
-        work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
-    ) -> Result<T> {
-        match as_of.and_then(|as_of| as_of.known) {
-            Some(known) => self.read_known(known, work),
-            None => self.read_at_length(work),
-        }
-    }
-
-    fn read_known<T>(&self, known: Timestamp, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        let Some(known) = as_of.and_then(|as_of| as_of.known) else { return self.read_for(length, work) };
         self.check_open()?;
         self.inner.store.read(|facts| {
             let revision = facts.meta()?.revision;

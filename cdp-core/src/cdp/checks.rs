@@ -3,7 +3,7 @@
 use super::memberships::{Members, MembershipChanges, Memberships};
 use super::snapshot::Snapshot;
 use super::state::State;
-use super::{AsOf, Cdp};
+use super::{AsOf, Cdp, Length};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::records::{Object, Timestamp, Value};
@@ -49,7 +49,7 @@ impl Cdp {
     ///
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
     pub fn fingerprint(&self, as_of: Option<AsOf>) -> Result<String> {
-        self.read_at_length_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Long, as_of, |snapshot| {
             let at = as_of
                 .and_then(|as_of| as_of.valid)
                 .or_else(|| snapshot.memory.greatest_occurred_at())

@@ -68,8 +68,15 @@ struct GroupState {
     is_led: bool,
     /// So many messages were in the last transaction.
     last_size: usize,
-    /// For so many who commits waits now.
-    awaited: Option<usize>,
+    /// Whether who commits waits for as many again.
+    awaits_company: bool,
+}
+
+impl GroupState {
+    /// Whether fewer wait than were in the last transaction.
+    fn is_short(&self) -> bool {
+        self.waiting.len() < self.last_size
+    }
 }
 
 // Nothing panics while it holds one of these; should it ever, what they guard is whole between two statements.
@@ -118,7 +125,7 @@ impl Cdp {
         let mut state = lock(&self.inner.group.state);
         state.waiting.extend(messages);
         // Waking who waits for each of them would cost as much as taking it in.
-        if state.awaited.is_some_and(|awaited| state.waiting.len() >= awaited) {
+        if state.awaits_company && !state.is_short() {
             self.inner.group.joined.notify_one();
         }
     }
@@ -134,12 +141,10 @@ impl Cdp {
             }
             state.is_led = true;
             // Those who were answered together come back one after the other, and should not wait for the first of them.
-            let wanted = state.last_size;
-            state.awaited = Some(wanted);
-            let is_short = |state: &mut GroupState| state.waiting.len() < wanted;
-            let awaited = group.joined.wait_timeout_while(state, COMPANIONS_AWAITED, is_short);
+            state.awaits_company = true;
+            let awaited = group.joined.wait_timeout_while(state, COMPANIONS_AWAITED, |state| state.is_short());
             state = awaited.unwrap_or_else(PoisonError::into_inner).0;
-            state.awaited = None;
+            state.awaits_company = false;
             let messages = std::mem::take(&mut state.waiting);
             state.last_size = messages.len();
             drop(state);

@@ -437,7 +437,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// Puts a record in the place of the one before; of its keys, only what differs. `sizes`: how many others each key has.
+/// Puts a record in the place of the one before; of its keys, only what differs. `sizes`: how many others each of its keys has.
 fn put_record(
     (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
     profile: &ComparedProfile,
@@ -446,15 +446,14 @@ fn put_record(
     sizes: &BTreeMap<i64, KeyNodes>,
 ) -> Result<()> {
     let before = before.map_or(Ok(Vec::new()), |before| Ok::<_, crate::Error>(stored_keys(&before.texts()?)))?;
-    let keys = stored_keys(&bytes.texts()?);
-    for key in before.iter().filter(|key| keys.binary_search(key).is_err()) {
+    for key in before.iter().filter(|key| !sizes.contains_key(key)) {
         tables.delete_key(*key, profile.node)?;
     }
-    for key in keys.iter().filter(|key| before.binary_search(key).is_err()) {
-        match sizes.get(key) {
-            Some(KeyNodes::TooMany) => {}
-            Some(KeyNodes::Some(n)) if *n >= resolver.most(rule_of_stored(*key)) => tables.close_key(*key)?,
-            _ => tables.add_key(*key, profile.node)?,
+    for (key, size) in sizes.iter().filter(|(key, _)| before.binary_search(key).is_err()) {
+        match size {
+            KeyNodes::TooMany => {}
+            KeyNodes::Some(n) if *n >= resolver.most(rule_of_stored(*key)) => tables.close_key(*key)?,
+            KeyNodes::Some(_) => tables.add_key(*key, profile.node)?,
         }
     }
     tables.put_record(profile.node, profile.since, &bytes.0)

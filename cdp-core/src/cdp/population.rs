@@ -7,7 +7,7 @@ use super::snapshot::{Person, Profiles, Snapshot};
 use super::somebody::Somebody;
 use crate::audiences::is_member;
 use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::{Timestamp, Value};
 use crate::rules::{NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
 use crate::store::{EventColumns, Facts, Part};
@@ -106,9 +106,8 @@ impl<'a> Snapshot<'a> {
         };
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
-        let holds_nothing = self.partition.holds_nothing();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
-            let held = if holds_nothing { Vec::new() } else { self.partition.held_with(nodes, at, self)? };
+            let held = self.partition.held_with(nodes, at, self)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !held.is_empty() => None,
@@ -152,10 +151,7 @@ impl<'a> Snapshot<'a> {
             let mut others = Vec::with_capacity(readers.len());
             for (reader, number) in readers.into_iter().zip(1..) {
                 let (mut own, gather) = (start(), &gather);
-                let work = move || {
-                    let facts = reader.facts().ok_or_else(|| Error::internal("a reader has no connection"))?;
-                    gather(facts, number, &mut own).map(|()| own)
-                };
+                let work = move || gather(reader.facts()?, number, &mut own).map(|()| own);
                 match std::thread::Builder::new().name("cdp-scan".to_owned()).spawn_scoped(scope, work) {
                     Ok(other) => others.push(other),
                     // Without a thread it takes longer, no more.

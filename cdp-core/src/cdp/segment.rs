@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::population::{Found, Wanted, Whom};
 use super::snapshot::{Person, Snapshot};
 use super::somebody::Somebody;
-use super::{AsOf, Cdp};
+use super::{AsOf, Cdp, Length};
 use crate::audiences::is_member;
 use crate::definitions::{Rule, nearest};
 use crate::error::{Error, Result};
@@ -164,7 +164,7 @@ impl Cdp {
         paths: &[Path],
         work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.read_at_length_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Long, as_of, |snapshot| {
             let missing = snapshot.memory.missing_columns(paths);
             if missing.is_empty() {
                 return work(snapshot);
@@ -207,7 +207,7 @@ impl Cdp {
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        self.read_at_length_as_of(query.as_of, |snapshot| {
+        self.read_as_of(Length::Long, query.as_of, |snapshot| {
             let whom = Whom::Members(snapshot.catalog.audience(audience)?);
             people_table(snapshot, whom, query, self.instant_of(query), None)
         })
@@ -245,7 +245,7 @@ impl Cdp {
     pub fn explain_member(&self, audience: &str, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = super::Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
             let definition = snapshot.catalog.audience(audience)?;
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };

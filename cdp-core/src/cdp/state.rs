@@ -13,7 +13,7 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Decisions, Link, Partition, ProbableChanges, ProbableLinks, TypeRules};
+use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
 use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, StoredLink};
@@ -137,13 +137,7 @@ impl State {
         if let Some(horizon) = horizon(&self.meta, self.look_back_ms) {
             self.memory.forget_times_before(horizon);
         }
-        if !folded.partition.is_empty() {
-            Arc::make_mut(&mut self.partition).fold(folded.partition);
-        }
-        self.decisions = folded.decisions;
-        if !folded.probable.is_empty() {
-            Arc::make_mut(&mut self.probable).fold(folded.probable);
-        }
+        self.fold_identity(folded.partition, folded.decisions, folded.probable);
         self.live = folded.live;
         if !folded.memberships.is_empty() {
             Arc::make_mut(&mut self.memberships).apply(folded.memberships);
@@ -153,6 +147,17 @@ impl State {
         }
         if let Some(models) = folded.models {
             self.models = models;
+        }
+    }
+
+    /// Takes in who is who now. What does not change stays shared.
+    fn fold_identity(&mut self, partition: PartitionOverlay, decisions: Arc<Decisions>, probable: ProbableChanges) {
+        if !partition.is_empty() {
+            Arc::make_mut(&mut self.partition).fold(partition);
+        }
+        self.decisions = decisions;
+        if !probable.is_empty() {
+            Arc::make_mut(&mut self.probable).fold(probable);
         }
     }
 
@@ -266,9 +271,7 @@ impl State {
         // Nothing can fail from here on, so an error above leaves RAM as it was.
         self.memory.fold(overlay);
         self.types = types;
-        Arc::make_mut(&mut self.partition).fold(partition);
-        self.decisions = decisions;
-        Arc::make_mut(&mut self.probable).fold(probable);
+        self.fold_identity(partition, decisions, probable);
         self.live = live;
         // Who wrote these facts knows what is lacking now.
         self.shortfalls = Arc::default();

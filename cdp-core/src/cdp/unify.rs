@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
-use super::{AsOf, Cdp};
+use super::{AsOf, Cdp, Length};
 use crate::definitions::{ConsentPolicyDefinition, Role};
 use crate::error::{Error, Result};
 use crate::features;
@@ -81,7 +81,7 @@ impl Cdp {
     pub fn profile(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(self.profile_value(&person, at)?))
@@ -119,7 +119,7 @@ impl Cdp {
     pub fn features(&self, identifier: &Value, names: Option<&[String]>, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(Value::Object(feature_values(&person, names, at)?)))
@@ -130,7 +130,7 @@ impl Cdp {
     pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
             let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
             let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
             Ok(Some(Value::Object(self.consents_of(&person, at)?)))
@@ -184,7 +184,7 @@ impl Cdp {
     ) -> Result<Frame> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(as_of, |snapshot| {
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
             let person = match snapshot.node_of(&identifier)? {
                 Some(node) => snapshot.person(node, at)?,
                 None => None,

@@ -202,30 +202,22 @@ impl Store {
         if self.is_closed_quickly() {
             return Err(closed());
         }
-        let connection = self.reader(path)?;
-        run_kept(&connection, "BEGIN")?;
-        let mut rollback = Rollback { connection: &connection, armed: true };
-        let worked = work(Facts(rollback.connection));
-        run_kept(&connection, "ROLLBACK")?;
-        rollback.armed = false;
-        drop(rollback);
-        lock(&self.readers).push(connection);
-        worked
+        work(self.reader(path)?.facts()?)
     }
 
-    fn reader(&self, path: &Path) -> Result<Connection> {
+    fn reader(&self, path: &Path) -> Result<Reader<'_>> {
         let pooled = lock(&self.readers).pop();
-        pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)
+        let connection = pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)?;
+        run_kept(&connection, "BEGIN")?;
+        Ok(Reader { store: self, connection: Some(connection) })
     }
 
     /// A connection for one more thread that scans the runs which `memory` has, beside the transaction that is under way;
     /// `None` if only that transaction sees them all, or if there is no connection to be had: a scan on fewer threads takes
     /// longer, no more. It sees nothing that the transaction has added.
-    pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<ScanReader<'_>> {
-        let connection = self.reader(self.path.as_ref()?).ok()?;
-        run_kept(&connection, "BEGIN").ok()?;
-        let reader = ScanReader { store: self, connection: Some(connection) };
-        let sees_all = memory.runs().are_visible_to(reader.facts()?.0).ok()?;
+    pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<Reader<'_>> {
+        let reader = self.reader(self.path.as_ref()?).ok()?;
+        let sees_all = memory.runs().are_visible_to(reader.facts().ok()?.0).ok()?;
         sees_all.then_some(reader)
     }
 
@@ -260,20 +252,22 @@ impl Store {
     }
 }
 
-/// A connection with a snapshot of its own, which goes back to the others when it is dropped.
-pub(crate) struct ScanReader<'s> {
+/// A connection with a snapshot of its own, which goes back to the others when it is dropped; one whose snapshot cannot be
+/// ended is closed.
+pub(crate) struct Reader<'s> {
     store: &'s Store,
+    // There until it is dropped.
     connection: Option<Connection>,
 }
 
-impl ScanReader<'_> {
+impl Reader<'_> {
     /// The tables as they stood when it was made.
-    pub(crate) fn facts(&self) -> Option<Facts<'_>> {
-        self.connection.as_ref().map(Facts)
+    pub(crate) fn facts(&self) -> Result<Facts<'_>> {
+        self.connection.as_ref().map(Facts).ok_or_else(|| Error::internal("a reader has no connection"))
     }
 }
 
-impl Drop for ScanReader<'_> {
+impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && run_kept(&connection, "ROLLBACK").is_ok()
