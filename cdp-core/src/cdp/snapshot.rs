@@ -414,6 +414,13 @@ impl<'a> Person<'a> {
         )
     }
 
+    /// When the first message of this person happened, if that was in `(since, to]`.
+    pub(super) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Option<Timestamp> {
+        // Whose first event was before it needs no further look.
+        let was_seen = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= since);
+        if was_seen { None } else { self.seen(to).0.filter(|first_seen| *first_seen > since) }
+    }
+
     /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
     pub(super) fn accounts(&self, at: Timestamp) -> impl Iterator<Item = (&str, &str)> {
         let writes = self.facts().flat_map(|(_, facts)| facts.accounts.iter());

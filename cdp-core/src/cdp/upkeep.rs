@@ -505,7 +505,7 @@ impl Upkeep<'_, '_> {
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
             instants.extend(self.concern.lookbacks.change_instants(part.as_ref(), *start, end)?);
-            instants.extend(part.seen(end).0.filter(|first_seen| first_seen > start));
+            instants.extend(part.first_seen_in(*start, end));
             parts.insert(*start, part);
         }
         let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {

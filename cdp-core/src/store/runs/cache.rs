@@ -3,8 +3,9 @@
 //! A block never changes and its id is never given again, so nothing here can be stale. What was not used since the
 //! hand last passed is dropped first (CLOCK). Any number of threads share it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use super::block::Block;
 
@@ -21,7 +22,7 @@ struct Shard {
     n_bytes: usize,
     hand: usize,
     slots: Vec<Slot>,
-    places: HashMap<i64, usize>,
+    places: FxHashMap<i64, usize>,
 }
 
 struct Slot {
