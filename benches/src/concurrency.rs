@@ -42,7 +42,7 @@ fn put(report: &mut Report, name: &str, lines: &[Line]) {
 }
 
 fn durable_calls(arguments: &Arguments, dataset: &Dataset, report: &mut Report) {
-    let calls = arguments.number("calls", 2_000);
+    let calls = arguments.number("calls", 8_000);
     let world = dataset.world;
     let ours = |callers: u64, calls: u64| {
         let side = Side::ours("track").with("store", dataset.scratch("track.db", true));

@@ -45,7 +45,8 @@ fn killed_store(dataset: &Dataset) -> std::path::PathBuf {
 
 fn opening(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, report: &mut Report) {
     let sample = dataset.sample(SAMPLE);
-    let open = |store: &std::path::Path| Side::ours("open").with("store", store).with("sample", &sample).run();
+    let open =
+        |store: &std::path::Path| Side::ours("open").with("store", store).with("sample", &sample).on_threads(2).run();
     let mut killed = Line::new("after kill -9", "the log is read again from the last checkpoint");
     let copy = dataset.scratch("killed.db", true);
     for _ in 0..arguments.repetitions() {
@@ -66,7 +67,7 @@ fn opening(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, re
         let cells = fields.map(|field| show(line.spread(|run| number(run, field))));
         rows.push([vec![line.name.clone()], cells.to_vec()].concat());
     }
-    print_table("opening", &rows);
+    print_table("opening, two processors", &rows);
     report.put_lines("opening", &[clean, killed]);
 }
 

@@ -53,7 +53,7 @@ fn sample_of(arguments: &Arguments) -> Vec<Value> {
 
 /// Opens `--store`, reads one profile, and says what each took and how much memory is held.
 pub fn open_and_read(arguments: &Arguments) {
-    pin_to_processors(1);
+    pin_to_processors(arguments.number("threads", 1) as usize);
     let sample = sample_of(arguments);
     let before = resident_megabytes();
     let meter = Meter::start();
