@@ -148,7 +148,7 @@ impl Cdp {
 
     /// Incremental equals rebuilt: the state in RAM against one that is loaded anew.
     fn derived_faults(&self, snapshot: &Snapshot<'_>) -> Result<Vec<String>> {
-        let rebuilt = State::load(snapshot.facts, self.inner.memory_options)?;
+        let rebuilt = State::load(snapshot.facts, None, self.inner.memory_options)?;
         let rebuilt = Snapshot::of_state(snapshot.facts, &rebuilt);
         let mut faults = Vec::new();
         for node in 0..snapshot.memory.n_nodes() {

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, StoredLink};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink};
 
 /// A model and its version.
 #[derive(Clone)]
@@ -58,11 +58,16 @@ pub(super) enum Standing {
 
 impl State {
     /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
-    pub(super) fn load(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+    /// `store`: gives a second connection where two threads are faster.
+    pub(super) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         let look_back_ms = look_back_ms(&catalog)?;
-        let horizon = horizon(&meta, look_back_ms);
-        let Some(memory) = Memory::load(facts, &property_paths(&catalog), horizon, options)? else {
+        let horizon = match store.is_some_and(Store::is_read_only) {
+            // Only who writes moves audiences on, and asks when what happened.
+            true => Some(Timestamp::MAX),
+            false => horizon(&meta, look_back_ms),
+        };
+        let Some(memory) = Memory::load(facts, store, &property_paths(&catalog), horizon, options)? else {
             return State::rebuild(facts, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
@@ -176,7 +181,7 @@ impl State {
             || self.meta.run_sequence != meta.run_sequence
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
-            *self = State::load(facts, self.memory.options())?;
+            *self = State::load(facts, None, self.memory.options())?;
             return Ok(());
         }
         if self.meta.model_sequence != meta.model_sequence {
@@ -218,7 +223,8 @@ impl State {
     /// probable links that were recorded by `known`.
     fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64, known: Timestamp) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
-        let mut evidence: Vec<Link> = facts.links_after(links_after, meta.log_sequence)?.iter().map(link_of).collect();
+        let mut evidence: Vec<Link> = Vec::new();
+        facts.visit_links(links_after, meta.log_sequence, |link| evidence.push(link_of(&link)))?;
         let mut partition = self.partition.overlay();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {

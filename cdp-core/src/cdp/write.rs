@@ -393,14 +393,18 @@ impl<'w> Writing<'w> {
         self.meta.run_sequence += 1;
         self.facts.put_meta(&self.meta)?;
         let options = self.state.memory.options();
-        let load = if self.rebuild { State::rebuild } else { State::load };
-        let mut state = load(self.facts, options)?;
+        let mut state = match self.rebuild {
+            true => State::rebuild(self.facts, options)?,
+            false => State::load(self.facts, None, options)?,
+        };
         let (meta, memberships) = {
             let mut backfill = Writing::new(self.cdp, self.facts, &state);
             let catalog = backfill.catalog.clone();
             for audience in catalog.audiences() {
                 backfill.rebuild_audience(&audience.name)?;
             }
+            // A new audience may have entered everybody: no open should go through that again.
+            state.memberships.save(self.facts, &backfill.memberships, backfill.meta.change_sequence)?;
             (backfill.meta, backfill.memberships)
         };
         self.facts.put_meta(&meta)?;

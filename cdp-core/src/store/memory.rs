@@ -12,9 +12,10 @@ pub(crate) use view::{ExtraColumns, MemoryView};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::Store;
 use super::columns::Columns;
 use super::dictionary::Dictionary;
-use super::facts::Facts;
+use super::facts::{CountedTable, Facts};
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::message_keys::MessageKeys;
 use super::node_facts::{NodeFacts, Observation};
@@ -39,6 +40,8 @@ pub(crate) struct MemoryOptions {
     pub(crate) key_mask: u64,
     /// How often another node must have named a text before it becomes a word.
     pub(crate) word_after: u8,
+    /// From so many identifiers on a thread of its own reads them.
+    pub(crate) many_nodes: u32,
 }
 
 impl MemoryOptions {
@@ -53,7 +56,7 @@ impl MemoryOptions {
         let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
         // Some hundred messages then share hashes, as 64 bits never would.
-        MemoryOptions { flush_messages, runs, keys, key_mask: 0x3f00_0000_0000_001f, word_after: 1 }
+        MemoryOptions { flush_messages, runs, keys, key_mask: 0x3f00_0000_0000_001f, word_after: 1, many_nodes: 8 }
     }
 }
 
@@ -65,6 +68,7 @@ impl Default for MemoryOptions {
             keys: FlatMapOptions::default(),
             key_mask: u64::MAX,
             word_after: 6,
+            many_nodes: 50_000,
         }
     }
 }
@@ -123,9 +127,11 @@ pub(crate) struct Overlay {
 impl Memory {
     /// The state up to the last run of the file; the messages after it are to be observed. `None` if the runs lack a
     /// column for one of the paths: then everything is to be observed, see [`Memory::empty`].
-    /// `horizon`: what happened before it matters to no window any more.
+    /// `horizon`: what happened before it matters to no window any more. `store`: gives a second connection, so that many
+    /// identifiers are read beside the runs.
     pub(crate) fn load(
         facts: Facts<'_>,
+        store: Option<&Store>,
         paths: &[Path],
         horizon: Option<Timestamp>,
         options: MemoryOptions,
@@ -148,15 +154,24 @@ impl Memory {
         for word in facts.words_after(0)? {
             words.push(Arc::from(word));
         }
-        let nodes = Arc::make_mut(&mut memory.nodes);
-        facts.visit_nodes_from(0, |_, identifier_type, value| {
-            nodes.push(identifier_type, value);
-        })?;
-        Arc::make_mut(&mut memory.firsts).resize(memory.nodes.len() as usize, Firsts::default());
+        // Counted, for a greatest number can be anything in a file from elsewhere.
+        let n_nodes = u32::try_from(facts.count(CountedTable::Nodes)?).unwrap_or(u32::MAX);
+        Arc::make_mut(&mut memory.firsts).resize(n_nodes as usize, Firsts::default());
         if let Some(horizon) = horizon {
             memory.forget_times_before(horizon);
         }
-        memory.read_runs(facts)?;
+        let beside = store.filter(|_| n_nodes >= options.many_nodes).and_then(|store| store.reader_beside(facts));
+        memory.nodes = Arc::new(std::thread::scope(|scope| {
+            let beside = beside.and_then(|reader| {
+                let thread = std::thread::Builder::new().name("cdp-open".to_owned());
+                thread.spawn_scoped(scope, move || read_nodes(reader.facts()?, n_nodes)).ok()
+            });
+            memory.read_runs(facts)?;
+            match beside {
+                Some(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => read_nodes(facts, n_nodes),
+            }
+        })?);
         Ok(Some(memory))
     }
 
@@ -391,6 +406,14 @@ impl Memory {
     pub(crate) fn n_nodes(&self) -> u32 {
         self.nodes.len()
     }
+}
+
+fn read_nodes(facts: Facts<'_>, n_nodes: u32) -> Result<NodeTable> {
+    let mut nodes = NodeTable::with_capacity(n_nodes);
+    facts.visit_nodes_from(0, |_, identifier_type, value| {
+        nodes.push(identifier_type, value);
+    })?;
+    Ok(nodes)
 }
 
 impl Overlay {

@@ -221,6 +221,14 @@ impl Store {
         sees_all.then_some(reader)
     }
 
+    /// A connection for one more thread that reads exactly what `facts` says; `None` if somebody has written meanwhile, or if
+    /// there is no connection to be had.
+    pub(crate) fn reader_beside(&self, facts: Facts<'_>) -> Option<Reader<'_>> {
+        let reader = self.reader(self.path.as_ref()?).ok()?;
+        let is_level = reader.facts().ok()?.meta().ok()?.revision == facts.meta().ok()?.revision;
+        is_level.then_some(reader)
+    }
+
     // A read must not wait for a writer only to learn whether the store is open: whoever holds the lock has it open.
     fn is_closed_quickly(&self) -> bool {
         match self.writer.try_lock() {

@@ -22,6 +22,15 @@ const HAS_CONSENTS: u64 = 2;
 const HAS_ACCOUNTS: u64 = 4;
 const HEAD_BITS: u32 = 3;
 
+/// How much of an annex is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnnexPart {
+    /// Everything.
+    All,
+    /// When messages came and the node was named, without what they say.
+    Messages,
+}
+
 /// Where the annex of a block stands.
 pub(super) struct AnnexLayout {
     origin_ms: i64,
@@ -57,7 +66,7 @@ impl AnnexLayout {
     }
 
     /// What is written about the node with this place in the block.
-    pub(super) fn find(&self, block: &[u8], place: usize) -> Result<Option<Annex>> {
+    pub(super) fn find(&self, block: &[u8], place: usize, part: AnnexPart) -> Result<Option<Annex>> {
         let (nodes, ends) = (self.nodes.view(block), self.ends.view(block));
         let at = nodes.lower_bound(0..self.n_nodes, place as i64);
         if nodes.get(at) != Some(place as i64) {
@@ -67,10 +76,10 @@ impl AnnexLayout {
         let start = if at == 0 { Some(0) } else { end(at - 1) };
         let section = block.get(self.bytes.clone()).zip(start.zip(end(at)));
         let bytes = section.and_then(|(section, (start, end))| section.get(start..end));
-        self.parse(block, bytes.ok_or_else(|| corrupt("an annex has no bytes"))?).map(Some)
+        self.parse(block, bytes.ok_or_else(|| corrupt("an annex has no bytes"))?, part).map(Some)
     }
 
-    fn parse(&self, block: &[u8], bytes: &[u8]) -> Result<Annex> {
+    fn parse(&self, block: &[u8], bytes: &[u8], part: AnnexPart) -> Result<Annex> {
         let mut reader = Reader::new(bytes);
         let mut annex = Annex::default();
         let (mut occurred_at, mut sequence) = (self.origin_ms, self.origin_sequence);
@@ -93,7 +102,11 @@ impl AnnexLayout {
         while !reader.is_at_end() {
             occurred_at = reader.distance(occurred_at)?;
             sequence = reader.distance(sequence)?;
-            self.parse_message(block, &mut reader, Timestamp::from_millis(occurred_at), sequence, &mut annex)?;
+            let at = (Timestamp::from_millis(occurred_at), sequence.cast_unsigned());
+            match part {
+                AnnexPart::All => self.parse_message(block, &mut reader, at, &mut annex)?,
+                AnnexPart::Messages => pass_by_message(&mut reader, at, &mut annex)?,
+            }
         }
         Ok(annex)
     }
@@ -102,11 +115,9 @@ impl AnnexLayout {
         &self,
         block: &[u8],
         reader: &mut Reader<'_>,
-        occurred_at: Timestamp,
-        sequence: i64,
+        (occurred_at, sequence): (Timestamp, u64),
         annex: &mut Annex,
     ) -> Result<()> {
-        let sequence = sequence.cast_unsigned();
         let missing = || corrupt("an annex names an entry that is not there");
         let head = reader.varint()?;
         let n_consents = if head & HAS_CONSENTS != 0 { reader.varint()? } else { 0 };
@@ -137,6 +148,23 @@ impl AnnexLayout {
         }
         Ok(())
     }
+}
+
+/// Notes a message that is no event, and nothing of what it says.
+fn pass_by_message(reader: &mut Reader<'_>, at: (Timestamp, u64), annex: &mut Annex) -> Result<()> {
+    let head = reader.varint()?;
+    let n_consents = if head & HAS_CONSENTS != 0 { reader.varint()? } else { 0 };
+    let n_accounts = if head & HAS_ACCOUNTS != 0 { reader.varint()? } else { 0 };
+    if head & IS_OTHER != 0 {
+        annex.others.push(at);
+    }
+    // Each trait, consent and account is a pair of numbers.
+    let n_pairs = (head >> HEAD_BITS).saturating_add(n_consents).saturating_add(n_accounts);
+    for _ in 0..n_pairs {
+        reader.varint()?;
+        reader.varint()?;
+    }
+    Ok(())
 }
 
 /// Collects the annex of a block, node by node.

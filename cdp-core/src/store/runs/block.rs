@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::annex::AnnexLayout;
+use super::annex::{AnnexLayout, AnnexPart};
 use super::bytes::{Reader, checksum, corrupt};
 use super::column::{ColumnLayout, PropertyColumn};
 use super::ints::{IntColumn, Ints};
@@ -202,8 +202,13 @@ impl Block {
     /// What the block says about the node at a place besides its events; the first instants only as far as they do not
     /// follow from its messages.
     pub(crate) fn annex(&self, place: usize) -> Result<Option<Annex>> {
+        self.annex_part(place, AnnexPart::All)
+    }
+
+    /// As much of that as `part` says.
+    pub(super) fn annex_part(&self, place: usize, part: AnnexPart) -> Result<Option<Annex>> {
         match &self.annex {
-            Some(layout) => layout.find(&self.bytes, place),
+            Some(layout) => layout.find(&self.bytes, place, part),
             None => Ok(None),
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::annex::AnnexPart;
 use super::block::Block;
 use crate::error::Result;
 use crate::records::Timestamp;
@@ -180,7 +181,7 @@ impl Block {
                     visit(node, Timestamp::from_millis(at), Some(sequence.cast_unsigned()), event);
                 }
             }
-            if let Some(annex) = self.annex(place)? {
+            if let Some(annex) = self.annex_part(place, AnnexPart::Messages)? {
                 annex.others.iter().for_each(|(at, sequence)| visit(node, *at, Some(*sequence), 0));
                 if let Some(at) = annex.first_named_at {
                     visit(node, at, annex.first_sequence, 0);
