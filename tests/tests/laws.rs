@@ -29,6 +29,20 @@ fn fact() -> impl Strategy<Value = Fact> {
         .prop_map(|(says, user, device, email, slot, value, id)| Fact { says, user, device, email, slot, value, id })
 }
 
+/// Mostly what counts: a few people who buy all the time.
+fn busy_fact() -> impl Strategy<Value = Fact> {
+    let bought = (0..2u8, 0..SLOTS as u8, 0..5u8).prop_map(|(user, slot, id)| Fact {
+        says: Says::Track,
+        user: Some(user),
+        device: None,
+        email: None,
+        slot,
+        value: 1,
+        id,
+    });
+    prop_oneof![5 => bought, 1 => fact()]
+}
+
 fn history(longest: usize) -> impl Strategy<Value = Vec<Fact>> {
     proptest::collection::vec(fact(), 1..longest)
 }
@@ -306,6 +320,31 @@ proptest! {
             let bought = json(r#"{"event": "Bought"}"#);
             let of_rule = |rule: Value| texts(&db.profiles(&Query { filter: Some(rule), ..at(instant) }).unwrap(), "profile_id");
             prop_assert_eq!(of_rule(unkept), of_rule(bought));
+        }
+    }
+
+    #[test]
+    fn memberships_hold_after_every_message_and_every_hour(
+        history in proptest::collection::vec((busy_fact(), 0..3i64), 5..40), identity in 0..IDENTITIES.len(),
+    ) {
+        // When each comes, most of them at once.
+        let mut arrivals: Vec<(i64, Value)> = history
+            .iter()
+            .enumerate()
+            .map(|(index, (fact, delay))| (i64::from(fact.slot) + delay / 2 * 3, fact.message(index)))
+            .collect();
+        arrivals.sort_by_key(|(at, _)| *at);
+        let db = in_memory(slot(0));
+        define(&db, identity).unwrap();
+        for (at, message) in &arrivals {
+            db.advance(Some(slot(*at))).unwrap();
+            ingest(&db, std::slice::from_ref(message)).unwrap();
+            check_sound(&db)?;
+        }
+        let last = arrivals.last().map_or(0, |(at, _)| *at);
+        for hour in last..last + 6 {
+            db.advance(Some(slot(hour))).unwrap();
+            check_sound(&db)?;
         }
     }
 

@@ -1,13 +1,15 @@
-//! How much each profile lacks to be in an audience, as upkeep saw it last: enough to pass most profiles by unread.
+//! How much each profile lacks to be in an audience, or has to spare in it, as upkeep saw it last: enough to pass most
+//! profiles by unread.
 //!
-//! It takes what upkeep found about those who are in no audience and leaves how many more events of which names it takes.
-//! It is in RAM alone and may forget everything at any time: then profiles are looked at once more.
+//! It takes what upkeep found and leaves, of who is not in an audience, how many more events of which names it takes; of who
+//! is, how many may leave a window. It is in RAM alone and may forget everything at any time: then profiles are looked at
+//! once more.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
-/// What a profile lacks at least: so many events that one requirement of the audience names.
+/// What a profile lacks at least, or what a member has to spare: so many events that one requirement of the audience names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shortfall {
     /// The place of the requirement in the audience.
@@ -20,16 +22,27 @@ const NOT_KNOWN: Shortfall = Shortfall { requirement: 0, events: 0 };
 const MOST_BYTES: usize = 64 << 20;
 
 impl Shortfall {
-    /// `None` where nothing is lacking that is worth keeping.
+    /// `None` where there is nothing that is worth keeping.
     pub(super) fn new(requirement: usize, events: u64) -> Option<Shortfall> {
         let requirement = u8::try_from(requirement).ok()?;
         (events > 0).then(|| Shortfall { requirement, events: u8::try_from(events).unwrap_or(u8::MAX) })
     }
 
-    /// What is lacking after so many events of the requirement's names.
+    /// What is lacking after so many events of the requirement's names, or to spare after so many have left.
     pub(super) fn after(self, n_events: usize) -> Option<Shortfall> {
         let events = usize::from(self.events).checked_sub(n_events).filter(|left| *left > 0)?;
         Shortfall::new(usize::from(self.requirement), events as u64)
+    }
+
+    /// What is lacking once so many events that counted have left.
+    pub(super) fn without(self, n_events: usize) -> Shortfall {
+        let n_events = u8::try_from(n_events).unwrap_or(u8::MAX);
+        Shortfall { events: self.events.saturating_add(n_events), ..self }
+    }
+
+    /// Whether so many may leave.
+    pub(super) fn spares(self, n_events: usize) -> bool {
+        usize::from(self.events) >= n_events
     }
 }
 

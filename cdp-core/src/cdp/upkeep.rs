@@ -13,10 +13,10 @@ use super::snapshot::{Person, Snapshot};
 use super::somebody::Somebody;
 use super::write::Writing;
 use crate::audiences::{Flip, Said, flips, is_member};
-use crate::definitions::AudienceDefinition;
+use crate::definitions::{AudienceDefinition, Rule};
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::{Lookbacks, Requirement, lookbacks, reach, requirements};
+use crate::rules::{Lookbacks, Requirement, Slide, lookbacks, reach, requirements};
 use crate::store::{ChangeType, StoredChange, event_bit};
 
 /// What upkeep found for one profile and audience.
@@ -58,6 +58,7 @@ impl Writing<'_> {
         let snapshot = self.snapshot();
         let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
+        let n_events = counts_of(&due);
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let concern = Concern::of(audience, &snapshot)?;
@@ -65,6 +66,7 @@ impl Writing<'_> {
                 people: &mut people,
                 audience,
                 concern: &concern,
+                n_events: &n_events,
                 members,
                 since,
                 to,
@@ -82,8 +84,8 @@ impl Writing<'_> {
                     }
                 }
             }
-            for (node, directions) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
-                found.extend(upkeep.slide(node, directions)?);
+            for (node, slid) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
+                found.extend(upkeep.slide(node, slid)?);
             }
         }
         found.sort_by(|left, right| {
@@ -259,20 +261,45 @@ impl Due {
     }
 }
 
-/// How an event that leaves a window can change an outcome.
+/// How often each name is among the events that are due.
+fn counts_of(due: &[Due]) -> HashMap<u32, usize, FxBuildHasher> {
+    let mut counts = HashMap::default();
+    for event in due.iter().flat_map(|somebody| &somebody.events) {
+        *counts.entry(*event).or_default() += 1;
+    }
+    counts
+}
+
+/// How events that leave a window can change an outcome.
 #[derive(Clone, Copy, Default)]
-struct Directions {
+struct Slid {
     may_enter: bool,
     may_exit: bool,
+    // How many of them the counted requirement no longer counts.
+    n_counted: usize,
+}
+
+/// The events that leave a window so long after they happened.
+struct Sliding {
+    offset_ms: i64,
+    // `None` for every event.
+    events: Option<Vec<u32>>,
+    may_enter: bool,
+    may_exit: bool,
+    is_counted: bool,
 }
 
 /// Whom an audience can concern, in the numbers of the store.
 struct Concern<'r> {
     lookbacks: Lookbacks,
     requirements: Vec<(Requirement<'r>, EventNames)>,
+    // The place of the requirement whose count is followed as events come and leave its window.
+    counted: Option<usize>,
+    // Whether nothing ends a membership by leaving a window but what that requirement counts.
+    counts_exits: bool,
     // What can end a membership by happening; `None` if every fact may.
     undoing: Option<EventNames>,
-    slides: Vec<(i64, Option<Vec<u32>>, Directions)>,
+    slides: Vec<Sliding>,
     // Who has had no event of one of these sets of bits is not meant.
     needed: Vec<u64>,
 }
@@ -297,7 +324,28 @@ impl<'r> Concern<'r> {
         let reach = reach(&audience.rule, snapshot.catalog)?;
         let numbers =
             |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };
-        let requirements = requirements(&audience.rule, snapshot.catalog)?.into_iter().map(|requirement| {
+        let requirements = requirements(&audience.rule, snapshot.catalog)?;
+        let counted = requirements.iter().position(|requirement| requirement.window_ms.is_some());
+        let is_counted = |slide: &Slide| {
+            let requirement = counted.and_then(|place| requirements.get(place));
+            requirement.is_some_and(|requirement| {
+                requirement.window_ms == Some(slide.offset_ms) && requirement.events == slide.events
+            })
+        };
+        // Of several leaves another could fail first, of which the slides look the same.
+        let is_leaf = matches!(audience.rule, Rule::Leaf(_));
+        let counts_exits = is_leaf && reach.slides.iter().all(|slide| !slide.may_exit || is_counted(slide));
+        let first_counted = reach.slides.iter().position(is_counted);
+        let slides = (0..).zip(&reach.slides).map(|(place, slide)| Sliding {
+            offset_ms: slide.offset_ms,
+            events: (!slide.events.is_empty()).then(|| numbers(&slide.events)),
+            may_enter: slide.may_enter,
+            may_exit: slide.may_exit,
+            // The same events may slide in another direction too, and leave but once.
+            is_counted: first_counted == Some(place),
+        });
+        let slides = slides.collect();
+        let requirements = requirements.into_iter().map(|requirement| {
             let names = match requirement.events {
                 [] => EventNames::Any,
                 events => EventNames::These(numbers(events)),
@@ -305,17 +353,14 @@ impl<'r> Concern<'r> {
             (requirement, names)
         });
         let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
-        let slides = reach.slides.iter().map(|slide| {
-            let events = (!slide.events.is_empty()).then(|| numbers(&slide.events));
-            let directions = Directions { may_enter: slide.may_enter, may_exit: slide.may_exit };
-            (slide.offset_ms, events, directions)
-        });
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
         Ok(Concern {
             lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
             requirements: requirements.collect(),
+            counted,
+            counts_exits,
             undoing: undoing.map(EventNames::These),
-            slides: slides.collect(),
+            slides,
             needed: reach.needed.iter().map(bits).collect(),
         })
     }
@@ -336,24 +381,25 @@ impl<'r> Concern<'r> {
 
     /// The nodes for whom the outcome may change in `(since, to]` although nothing happened: a window slides over an
     /// event of theirs.
-    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> Vec<(u32, Directions)> {
-        let mut nodes: HashMap<u32, Directions, FxBuildHasher> = HashMap::default();
-        for (offset_ms, events, directions) in &self.slides {
+    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> Vec<(u32, Slid)> {
+        let mut nodes: HashMap<u32, Slid, FxBuildHasher> = HashMap::default();
+        for sliding in &self.slides {
             // An event at e matters at e + offset, which lies in (since, to].
-            let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
+            let (after, up_to) = (since.plus_millis(-sliding.offset_ms), to.plus_millis(-sliding.offset_ms));
             snapshot.memory.visit_times(after, up_to, |node, event| {
-                if event != 0 && events.as_ref().is_none_or(|events| events.contains(&event)) {
+                if event != 0 && sliding.events.as_ref().is_none_or(|events| events.contains(&event)) {
                     let found = nodes.entry(node).or_default();
-                    found.may_enter |= directions.may_enter;
-                    found.may_exit |= directions.may_exit;
+                    found.may_enter |= sliding.may_enter;
+                    found.may_exit |= sliding.may_exit;
+                    found.n_counted += usize::from(sliding.is_counted);
                 }
             });
         }
-        let mut nodes: Vec<(u32, Directions)> = nodes.into_iter().collect();
+        let mut nodes: Vec<(u32, Slid)> = nodes.into_iter().collect();
         if !snapshot.partition.holds_nothing() {
-            let own = |(node, directions): &(u32, Directions)| {
-                let directions = *directions;
-                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (holder, directions))
+            let own = |(node, slid): &(u32, Slid)| {
+                let slid = *slid;
+                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (holder, slid))
             };
             nodes = nodes.iter().flat_map(own).collect();
         }
@@ -387,6 +433,8 @@ struct Upkeep<'u, 's> {
     people: &'u mut People<'s>,
     audience: &'u AudienceDefinition,
     concern: &'u Concern<'u>,
+    // How often each name is among the events that are due.
+    n_events: &'u HashMap<u32, usize, FxBuildHasher>,
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
@@ -436,7 +484,7 @@ impl Upkeep<'_, '_> {
     }
 
     /// What became of somebody for whom a window slid.
-    fn slide(&mut self, node: u32, directions: Directions) -> Result<Option<Found>> {
+    fn slide(&mut self, node: u32, slid: Slid) -> Result<Option<Found>> {
         let partition = self.people.snapshot.partition;
         if partition.is_held_at(node, self.to) {
             return Ok(None);
@@ -444,7 +492,8 @@ impl Upkeep<'_, '_> {
         // Who stood together at `to` does so today: one look at them all spares most the exact one.
         let together = partition.members(node);
         let is_in = self.is_in(&together);
-        if !(is_in || directions.may_enter && self.concern.may_mean(self.people.snapshot, &together)) {
+        let may_enter = slid.may_enter && self.concern.may_mean(self.people.snapshot, &together);
+        if !is_in && !may_enter && slid.n_counted == 0 {
             return Ok(None);
         }
         let nodes = partition.nodes_of_at(node, self.to);
@@ -453,32 +502,56 @@ impl Upkeep<'_, '_> {
             return Ok(None);
         }
         let is_in = self.is_in(&nodes);
-        let may_flip = if is_in { directions.may_exit } else { directions.may_enter };
+        let stands = self.since.is_some_and(|since| partition.stands_since(node, since)) && partition.holds_nothing();
+        let known = self.shortfalls.get(least).filter(|_| stands);
+        let counted = known.filter(|known| self.concern.counted == Some(usize::from(known.requirement)));
+        if let Some(counted) = counted.filter(|_| slid.n_counted > 0) {
+            if !is_in {
+                // What has left must come once more.
+                self.shortfalls.set(least, Some(counted.without(slid.n_counted)));
+            } else if counted.spares(slid.n_counted) {
+                self.shortfalls.set(least, counted.after(slid.n_counted));
+                return Ok(None);
+            }
+        }
+        let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
         if !may_flip || !(is_in || self.concern.may_mean(self.people.snapshot, &nodes)) {
             return Ok(None);
         }
         self.seen.insert(least);
         // Nothing came for them but time, and time gives nobody what they lack.
-        let stands = self.since.is_some_and(|since| partition.stands_since(node, since));
-        if !is_in && stands && partition.holds_nothing() && self.shortfalls.get(least).is_some() {
+        if !is_in && known.is_some() {
             return Ok(None);
         }
         self.evaluate(nodes, false)
     }
 
-    /// What the profile lacks, if it lacks anything that only events can give.
+    /// What the profile lacks, if it lacks anything that only events can give: of all that it lacks what is longest in coming,
+    /// as far as the events tell that are due now.
     fn shortfall(&self, person: &Person<'_>) -> Result<Option<Shortfall>> {
-        let mut greatest: Option<Shortfall> = None;
-        let mut most = 0;
-        for (place, (requirement, _)) in self.concern.requirements.iter().enumerate() {
+        let mut longest: Option<(f64, Shortfall)> = None;
+        let n_all: usize = self.n_events.values().sum();
+        for (place, (requirement, names)) in self.concern.requirements.iter().enumerate() {
             let lacking = requirement.shortfall(person, self.to)?.unwrap_or(0);
-            if lacking > most
+            let n_of_names = match names {
+                EventNames::Any => n_all,
+                EventNames::These(these) => these.iter().filter_map(|event| self.n_events.get(event)).sum(),
+            };
+            let awaited = lacking as f64 * (n_all + 1) as f64 / (n_of_names + 1) as f64;
+            if longest.is_none_or(|(longest, _)| awaited > longest)
                 && let Some(shortfall) = Shortfall::new(place, lacking)
             {
-                (greatest, most) = (Some(shortfall), lacking);
+                longest = Some((awaited, shortfall));
             }
         }
-        Ok(greatest)
+        Ok(longest.map(|(_, shortfall)| shortfall))
+    }
+
+    /// What a member has to spare, where that tells how long they stay one while nothing happens.
+    fn spare(&self, person: &Person<'_>) -> Result<Option<Shortfall>> {
+        let Some(place) = self.concern.counted.filter(|_| self.concern.counts_exits) else { return Ok(None) };
+        let Some((requirement, _)) = self.concern.requirements.get(place) else { return Ok(None) };
+        Ok(requirement.spare(person, self.to)?.and_then(|spare| Shortfall::new(place, spare)))
     }
 
     /// What became of the profile that has these nodes at `to`.
@@ -515,8 +588,8 @@ impl Upkeep<'_, '_> {
         let said = Said { member: was_member, since: self.since, reconsider };
         let flips = flips(said, &instants, self.to, &is_member_at)?;
         let is_member = flips.last().map_or(was_member, |flip| flip.entered);
-        let shortfall = if is_member { None } else { self.shortfall(&person)? };
-        self.shortfalls.set(least_node, shortfall);
+        let known = if is_member { self.spare(&person)? } else { self.shortfall(&person)? };
+        self.shortfalls.set(least_node, known);
         if flips.is_empty() && merged.is_empty() {
             return Ok(None);
         }

@@ -18,6 +18,9 @@ pub struct Requirement<'r> {
     leaf: &'r Leaf,
     /// The names of the events that can make it true; empty for every event.
     pub events: &'r [String],
+    /// Where it holds while enough events of its names lie in `(at - window, at]`, every one of them counting as one: how
+    /// long that window is, in milliseconds.
+    pub window_ms: Option<i64>,
     // Where it counts events: from which count on it may hold.
     least_count: Option<Number>,
 }
@@ -43,7 +46,8 @@ pub fn requirements<'r>(rule: &'r Rule, catalog: &'r Catalog) -> Result<Vec<Requ
                 };
                 let least_count = least_count(measure, comparison);
                 if least_count.is_some() || stands_still(measure, comparison) {
-                    found.push(Requirement { leaf, events: &measure.selection.events, least_count });
+                    let window_ms = window_ms(measure, comparison);
+                    found.push(Requirement { leaf, events: &measure.selection.events, window_ms, least_count });
                 }
             }
             _ => {}
@@ -63,6 +67,16 @@ fn least_count(measure: &Measure, comparison: &Comparison) -> Option<Number> {
     }
 }
 
+/// The window of a measure that counts whatever has one of its names, compared with a least count.
+fn window_ms(measure: &Measure, comparison: &Comparison) -> Option<i64> {
+    let counts_all =
+        measure.aggregate == Aggregate::Count && measure.property.is_none() && measure.selection.filters.is_empty();
+    match (&measure.window, comparison.operator, &comparison.operand) {
+        (FeatureWindow::Within(length), Operator::Gte, Operand::Number(_)) if counts_all => Some(length.millis()),
+        _ => None,
+    }
+}
+
 /// Whether the outcome stays what it is while nothing happens.
 fn stands_still(measure: &Measure, comparison: &Comparison) -> bool {
     let is_fixed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..));
@@ -70,6 +84,18 @@ fn stands_still(measure: &Measure, comparison: &Comparison) -> bool {
 }
 
 impl Requirement<'_> {
+    /// How many events may leave its window before it no longer holds; `None` if it has no [`Requirement::window_ms`], or
+    /// does not hold.
+    pub fn spare(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Option<u64>> {
+        if self.window_ms.is_none() {
+            return Ok(None);
+        }
+        let outcome = test(self.leaf, view, at)?;
+        let count = outcome.found.as_ref().and_then(|found| found.as_number()).filter(|_| outcome.matched);
+        let spare = count.zip(self.least_count).and_then(|(count, least)| count.checked_sub(least));
+        Ok(spare.map(|spare| spare.to_f64().max(0.0) as u64))
+    }
+
     /// How many events of its names must happen at least before it can hold, counted from `at`; `None` if it holds. An
     /// event that lies in the future of `at` is yet to happen.
     pub fn shortfall(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Option<u64>> {
