@@ -8,8 +8,8 @@ use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
 use super::profile_ids::ProfileIds;
-use super::shortfalls::Shortfalls;
 use super::snapshot::Snapshot;
+use super::tallies::Tallies;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +41,7 @@ pub(super) struct State {
     /// What single profiles are compared with as they come, if they are.
     pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: Arc<Memberships>,
-    pub(super) shortfalls: Arc<Shortfalls>,
+    pub(super) tallies: Arc<Tallies>,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: Arc<ProfileIds>,
 }
@@ -122,7 +122,7 @@ impl State {
             probable: Arc::default(),
             live,
             memberships: Arc::default(),
-            shortfalls: Arc::default(),
+            tallies: Arc::default(),
             models,
             profile_ids: Arc::default(),
         })
@@ -147,8 +147,8 @@ impl State {
         if !folded.memberships.is_empty() {
             Arc::make_mut(&mut self.memberships).apply(folded.memberships);
         }
-        if !folded.shortfalls.is_empty() {
-            Arc::make_mut(&mut self.shortfalls).apply(folded.shortfalls);
+        if !folded.tallies.is_empty() {
+            Arc::make_mut(&mut self.tallies).apply(folded.tallies);
         }
         if let Some(models) = folded.models {
             self.models = models;
@@ -279,8 +279,8 @@ impl State {
         self.types = types;
         self.fold_identity(partition, decisions, probable);
         self.live = live;
-        // Who wrote these facts knows what is lacking now.
-        self.shortfalls = Arc::default();
+        // Who wrote these facts followed them.
+        self.tallies = Arc::default();
         if let Some(memberships) = loaded {
             self.memberships = Arc::new(memberships);
         }

@@ -7,17 +7,18 @@ use std::rc::Rc;
 use rustc_hash::FxBuildHasher;
 
 use super::Cdp;
+use super::concern::{Arrival, Concern, Slid};
 use super::memberships::Members;
-use super::shortfalls::{KnownShortfalls, Shortfall};
 use super::snapshot::{Person, Snapshot};
 use super::somebody::Somebody;
+use super::tallies::KnownTallies;
 use super::write::Writing;
 use crate::audiences::{Flip, Said, flips, is_member};
-use crate::definitions::{AudienceDefinition, Rule};
+use crate::definitions::AudienceDefinition;
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::{Lookbacks, Requirement, Slide, lookbacks, reach, requirements};
-use crate::store::{ChangeType, StoredChange, event_bit};
+use crate::rules::{MAX_WATCHED, Range};
+use crate::store::{ChangeType, EventEntry, StoredChange};
 
 /// What upkeep found for one profile and audience.
 struct Found {
@@ -54,29 +55,32 @@ impl Writing<'_> {
     fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
         let mut found = Vec::new();
-        let mut shortfalls = std::mem::take(&mut self.shortfalls);
+        let mut tallies = std::mem::take(&mut self.tallies);
         let snapshot = self.snapshot();
         let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
-        let n_events = counts_of(&due);
         for audience in catalog.audiences() {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let concern = Concern::of(audience, &snapshot)?;
+            let n_leaves = concern.watch.leaves.len();
             let mut upkeep = Upkeep {
                 people: &mut people,
                 audience,
                 concern: &concern,
-                n_events: &n_events,
                 members,
                 since,
                 to,
-                shortfalls: KnownShortfalls::of(&audience.name, &self.state.shortfalls, &mut shortfalls),
+                tallies: KnownTallies::of(&audience.name, n_leaves, &self.state.tallies, &mut tallies),
+                slid: HashMap::default(),
                 seen: HashSet::default(),
             };
+            let slid = since.filter(|since| *since < to);
+            if let Some(since) = slid {
+                upkeep.note_what_slid(since);
+            }
             for somebody in &due {
                 found.extend(upkeep.look_at(somebody)?);
             }
-            let slid = since.filter(|since| *since < to);
             if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
                 for node in 0..snapshot.memory.n_nodes() {
                     if let Some(somebody) = Due::of(&snapshot, node, to) {
@@ -84,7 +88,9 @@ impl Writing<'_> {
                     }
                 }
             }
-            for (node, slid) in slid.map(|since| concern.sliding(&snapshot, since, to)).unwrap_or_default() {
+            let mut slid: Vec<(u32, Slid)> = upkeep.slid.iter().map(|(node, slid)| (*node, *slid)).collect();
+            slid.sort_unstable_by_key(|(node, _)| *node);
+            for (node, slid) in slid {
                 found.extend(upkeep.slide(node, slid)?);
             }
         }
@@ -92,7 +98,7 @@ impl Writing<'_> {
             let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
             (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
         });
-        self.shortfalls = shortfalls;
+        self.tallies = tallies;
         for found in found {
             self.record(found, to)?;
         }
@@ -104,23 +110,28 @@ impl Writing<'_> {
         let memory = &snapshot.memory;
         let touched = with_holders(snapshot, touched);
         let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
-        let mut facts: Vec<(u32, u32)> = Vec::with_capacity(touched.len());
+        let mut facts: Vec<(u32, Option<Arrival>)> = Vec::with_capacity(touched.len());
         for node in touched {
-            facts.push((node, 0));
-            facts.extend(memory.added_events(node).map(|event| (node, event)));
+            facts.push((node, None));
+            facts.extend(memory.added_events(node).map(|entry| {
+                let EventEntry { occurred_at, event, row, .. } = entry;
+                (node, Some(Arrival { event, occurred_at, row: Some(row) }))
+            }));
         }
         // Facts that lay in the future when they came are due when `to` passes them.
         if let Some(since) = since {
             if self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since) {
-                memory.visit_times(since, to, |node, event| facts.push((node, event)));
+                memory.visit_times(since, to, |node, event, occurred_at| {
+                    facts.push((node, (event != 0).then_some(Arrival { event, occurred_at, row: None })));
+                });
             }
-            facts.extend(snapshot.decisions.merged_between(since, to).map(|node| (node, 0)));
+            facts.extend(snapshot.decisions.merged_between(since, to).map(|node| (node, None)));
         }
         if !snapshot.partition.holds_nothing() {
             let nodes = with_holders(snapshot, facts.iter().map(|(node, _)| *node).collect());
-            facts.extend(nodes.into_iter().map(|node| (node, 0)));
+            facts.extend(nodes.into_iter().map(|node| (node, None)));
         }
-        facts.sort_unstable();
+        facts.sort_by_key(|(node, _)| *node);
         let changed: HashSet<u32, FxBuildHasher> = self.partition.changed().into_iter().collect();
         let mut due: Vec<Due> = Vec::new();
         let mut places: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
@@ -128,15 +139,17 @@ impl Writing<'_> {
             let Some(node) = of_node.first().map(|(node, _)| *node) else { continue };
             let Some(somebody) = Due::of(snapshot, node, to) else { continue };
             let place = *places.entry(somebody.least_node()).or_insert_with(|| {
-                let is_same = snapshot.partition.holds_nothing()
+                let holds_nothing = snapshot.partition.holds_nothing();
+                let is_same = holds_nothing
                     && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
                     && !somebody.nodes.iter().any(|node| changed.contains(node));
+                let is_new = holds_nothing && somebody.least_node() >= snapshot.committed_nodes;
                 let reconsider = somebody.nodes.iter().any(|node| reconsidered.contains(node));
-                due.push(Due { is_same, reconsider, ..somebody });
+                due.push(Due { is_same, is_new, reconsider, ..somebody });
                 due.len() - 1
             });
             if let Some(somebody) = due.get_mut(place) {
-                somebody.events.extend(of_node.iter().map(|(_, event)| *event).filter(|event| *event != 0));
+                somebody.arrivals.extend(of_node.iter().filter_map(|(_, arrival)| *arrival));
             }
         }
         due
@@ -240,171 +253,28 @@ fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
 struct Due {
     // At the instant up to which audiences are brought, in the order of their numbers.
     nodes: Vec<u32>,
-    // The numbers of the names of the events that came, or fell due.
-    events: Vec<u32>,
+    // The events that came, or fell due.
+    arrivals: Vec<Arrival>,
     // Whether facts came that may change what was said before.
     reconsider: bool,
     // Whether this is whom upkeep last looked at, with new events.
     is_same: bool,
+    // Whether nothing was known of any of the nodes before this transaction.
+    is_new: bool,
 }
 
 impl Due {
     /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
     fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
-        let nodes = || snapshot.partition.nodes_of_at(node, to);
-        let is_held = snapshot.partition.is_held_at(node, to);
-        (!is_held).then(|| Due { nodes: nodes(), events: Vec::new(), reconsider: false, is_same: false })
+        if snapshot.partition.is_held_at(node, to) {
+            return None;
+        }
+        let nodes = snapshot.partition.nodes_of_at(node, to);
+        Some(Due { nodes, arrivals: Vec::new(), reconsider: false, is_same: false, is_new: false })
     }
 
     fn least_node(&self) -> u32 {
         self.nodes.first().copied().unwrap_or_default()
-    }
-}
-
-/// How often each name is among the events that are due.
-fn counts_of(due: &[Due]) -> HashMap<u32, usize, FxBuildHasher> {
-    let mut counts = HashMap::default();
-    for event in due.iter().flat_map(|somebody| &somebody.events) {
-        *counts.entry(*event).or_default() += 1;
-    }
-    counts
-}
-
-/// How events that leave a window can change an outcome.
-#[derive(Clone, Copy, Default)]
-struct Slid {
-    may_enter: bool,
-    may_exit: bool,
-    // How many of them the counted requirement no longer counts.
-    n_counted: usize,
-}
-
-/// The events that leave a window so long after they happened.
-struct Sliding {
-    offset_ms: i64,
-    // `None` for every event.
-    events: Option<Vec<u32>>,
-    may_enter: bool,
-    may_exit: bool,
-    is_counted: bool,
-}
-
-/// Whom an audience can concern, in the numbers of the store.
-struct Concern<'r> {
-    lookbacks: Lookbacks,
-    requirements: Vec<(Requirement<'r>, EventNames)>,
-    // The place of the requirement whose count is followed as events come and leave its window.
-    counted: Option<usize>,
-    // Whether nothing ends a membership by leaving a window but what that requirement counts.
-    counts_exits: bool,
-    // What can end a membership by happening; `None` if every fact may.
-    undoing: Option<EventNames>,
-    slides: Vec<Sliding>,
-    // Who has had no event of one of these sets of bits is not meant.
-    needed: Vec<u64>,
-}
-
-/// The numbers of event names.
-enum EventNames {
-    Any,
-    These(Vec<u32>),
-}
-
-impl EventNames {
-    fn n_among(&self, events: &[u32]) -> usize {
-        match self {
-            EventNames::Any => events.len(),
-            EventNames::These(these) => events.iter().filter(|event| these.contains(event)).count(),
-        }
-    }
-}
-
-impl<'r> Concern<'r> {
-    fn of(audience: &'r AudienceDefinition, snapshot: &Snapshot<'r>) -> Result<Concern<'r>> {
-        let reach = reach(&audience.rule, snapshot.catalog)?;
-        let numbers =
-            |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };
-        let requirements = requirements(&audience.rule, snapshot.catalog)?;
-        let counted = requirements.iter().position(|requirement| requirement.window_ms.is_some());
-        let is_counted = |slide: &Slide| {
-            let requirement = counted.and_then(|place| requirements.get(place));
-            requirement.is_some_and(|requirement| {
-                requirement.window_ms == Some(slide.offset_ms) && requirement.events == slide.events
-            })
-        };
-        // Of several leaves another could fail first, of which the slides look the same.
-        let is_leaf = matches!(audience.rule, Rule::Leaf(_));
-        let counts_exits = is_leaf && reach.slides.iter().all(|slide| !slide.may_exit || is_counted(slide));
-        let first_counted = reach.slides.iter().position(is_counted);
-        let slides = (0..).zip(&reach.slides).map(|(place, slide)| Sliding {
-            offset_ms: slide.offset_ms,
-            events: (!slide.events.is_empty()).then(|| numbers(&slide.events)),
-            may_enter: slide.may_enter,
-            may_exit: slide.may_exit,
-            // The same events may slide in another direction too, and leave but once.
-            is_counted: first_counted == Some(place),
-        });
-        let slides = slides.collect();
-        let requirements = requirements.into_iter().map(|requirement| {
-            let names = match requirement.events {
-                [] => EventNames::Any,
-                events => EventNames::These(numbers(events)),
-            };
-            (requirement, names)
-        });
-        let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
-        let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
-        Ok(Concern {
-            lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
-            requirements: requirements.collect(),
-            counted,
-            counts_exits,
-            undoing: undoing.map(EventNames::These),
-            slides,
-            needed: reach.needed.iter().map(bits).collect(),
-        })
-    }
-
-    /// Whether a profile of these nodes has had what the rule needs.
-    fn may_mean(&self, snapshot: &Snapshot<'_>, nodes: &[u32]) -> bool {
-        let had = nodes.iter().fold(0, |bits, node| bits | snapshot.memory.firsts(*node).events());
-        // Who holds values for a time is asked.
-        let holds_values = !snapshot.partition.holds_nothing();
-        holds_values || self.needed.iter().all(|needed| had & needed != 0)
-    }
-
-    /// Whether the outcome may change for everybody in `(since, to]`: a date in the rule, or one in somebody's traits.
-    fn is_anybody_due(&self, since: Timestamp, to: Timestamp) -> bool {
-        let a_date_is_due = self.lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
-        a_date_is_due || !self.lookbacks.trait_offsets.is_empty()
-    }
-
-    /// The nodes for whom the outcome may change in `(since, to]` although nothing happened: a window slides over an
-    /// event of theirs.
-    fn sliding(&self, snapshot: &Snapshot<'_>, since: Timestamp, to: Timestamp) -> Vec<(u32, Slid)> {
-        let mut nodes: HashMap<u32, Slid, FxBuildHasher> = HashMap::default();
-        for sliding in &self.slides {
-            // An event at e matters at e + offset, which lies in (since, to].
-            let (after, up_to) = (since.plus_millis(-sliding.offset_ms), to.plus_millis(-sliding.offset_ms));
-            snapshot.memory.visit_times(after, up_to, |node, event| {
-                if event != 0 && sliding.events.as_ref().is_none_or(|events| events.contains(&event)) {
-                    let found = nodes.entry(node).or_default();
-                    found.may_enter |= sliding.may_enter;
-                    found.may_exit |= sliding.may_exit;
-                    found.n_counted += usize::from(sliding.is_counted);
-                }
-            });
-        }
-        let mut nodes: Vec<(u32, Slid)> = nodes.into_iter().collect();
-        if !snapshot.partition.holds_nothing() {
-            let own = |(node, slid): &(u32, Slid)| {
-                let slid = *slid;
-                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (holder, slid))
-            };
-            nodes = nodes.iter().flat_map(own).collect();
-        }
-        nodes.sort_unstable_by_key(|(node, _)| *node);
-        nodes
     }
 }
 
@@ -432,13 +302,13 @@ impl<'s> People<'s> {
 struct Upkeep<'u, 's> {
     people: &'u mut People<'s>,
     audience: &'u AudienceDefinition,
-    concern: &'u Concern<'u>,
-    // How often each name is among the events that are due.
-    n_events: &'u HashMap<u32, usize, FxBuildHasher>,
+    concern: &'u Concern,
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
-    shortfalls: KnownShortfalls<'u>,
+    tallies: KnownTallies<'u>,
+    // What slid for whom nothing came yet: for profiles that stand since `since` by their least node, for others by each.
+    slid: HashMap<u32, Slid, FxBuildHasher>,
     // The least nodes of those who need no further look.
     seen: HashSet<u32, FxBuildHasher>,
 }
@@ -448,6 +318,30 @@ impl Upkeep<'_, '_> {
         nodes.iter().any(|node| self.members.contains(*node))
     }
 
+    /// Whether a profile is whom upkeep last looked at, and will be up to `to`.
+    fn stands(&self, node: u32, since: Timestamp) -> bool {
+        let partition = self.people.snapshot.partition;
+        partition.holds_nothing() && partition.stands_since(node, since)
+    }
+
+    fn note_what_slid(&mut self, since: Timestamp) {
+        let (snapshot, concern) = (self.people.snapshot, self.concern);
+        let mut slid_of: HashMap<u32, Slid, FxBuildHasher> = HashMap::default();
+        concern.visit_sliding(snapshot, since, self.to, |node, slid| slid_of.entry(node).or_default().add(slid));
+        for (node, slid) in slid_of {
+            if self.stands(node, since) {
+                let least = snapshot.partition.members(node).iter().copied().min().unwrap_or(node);
+                self.slid.entry(least).or_default().add(slid);
+            } else if snapshot.partition.holds_nothing() {
+                self.slid.entry(node).or_default().add(slid);
+            } else {
+                for holder in snapshot.partition.holders_of(node) {
+                    self.slid.entry(holder).or_default().add(slid);
+                }
+            }
+        }
+    }
+
     /// What became of somebody for whom something happened.
     fn look_at(&mut self, somebody: &Due) -> Result<Option<Found>> {
         let (node, snapshot) = (somebody.least_node(), self.people.snapshot);
@@ -455,26 +349,27 @@ impl Upkeep<'_, '_> {
             return Ok(None);
         }
         let is_in = self.is_in(&somebody.nodes);
-        if somebody.is_same && is_in {
-            let undoing = self.concern.undoing.as_ref();
-            let may_end = undoing.is_none_or(|undoing| undoing.n_among(&somebody.events) > 0);
+        let is_followed = somebody.is_same || somebody.is_new;
+        let before = match somebody.is_new {
+            true => self.concern.watch.ranges_of_nobody(),
+            false if somebody.is_same => self.tallies.get(node),
+            false => [Range::UNKNOWN; MAX_WATCHED],
+        };
+        let slid = self.slid.get(&node).copied().filter(|_| somebody.is_same);
+        let (meanwhile, after) = self.concern.follow(snapshot, &before, &somebody.arrivals, slid.as_ref(), self.to);
+        self.tallies.set(node, after);
+        if is_followed {
+            self.seen.insert(node);
+            let decided = self.concern.watch.decide(&meanwhile);
+            let cannot_enter = decided == Some(false) && !is_in;
+            let cannot_exit = decided == Some(true)
+                || !(self.concern.may_undo(&somebody.arrivals) || slid.is_some_and(|slid| slid.may_exit));
             // A late fact can name another node first, under which the membership is to stand then.
-            if !may_end && self.members.contains(snapshot.first_node(&somebody.nodes)) {
-                // A window may still slide for them.
+            let stays =
+                is_in && somebody.is_same && cannot_exit && self.members.contains(snapshot.first_node(&somebody.nodes));
+            if cannot_enter || stays {
                 return Ok(None);
             }
-        } else if somebody.is_same
-            && let Some(known) = self.shortfalls.get(node)
-            && let Some((_, names)) = self.concern.requirements.get(usize::from(known.requirement))
-        {
-            let left = known.after(names.n_among(&somebody.events));
-            self.shortfalls.set(node, left);
-            if left.is_some() {
-                self.seen.insert(node);
-                return Ok(None);
-            }
-        } else {
-            self.shortfalls.set(node, None);
         }
         if !is_in && !self.concern.may_mean(snapshot, &somebody.nodes) {
             return Ok(None);
@@ -483,75 +378,40 @@ impl Upkeep<'_, '_> {
         self.evaluate(somebody.nodes.clone(), somebody.reconsider)
     }
 
-    /// What became of somebody for whom a window slid.
+    /// What became of somebody for whom a window slid, and nothing else happened.
     fn slide(&mut self, node: u32, slid: Slid) -> Result<Option<Found>> {
-        let partition = self.people.snapshot.partition;
-        if partition.is_held_at(node, self.to) {
+        let (snapshot, to) = (self.people.snapshot, self.to);
+        let partition = snapshot.partition;
+        if partition.is_held_at(node, to) || self.seen.contains(&node) {
             return Ok(None);
         }
-        // Who stood together at `to` does so today: one look at them all spares most the exact one.
-        let together = partition.members(node);
-        let is_in = self.is_in(&together);
-        let may_enter = slid.may_enter && self.concern.may_mean(self.people.snapshot, &together);
-        if !is_in && !may_enter && slid.n_counted == 0 {
-            return Ok(None);
-        }
-        let nodes = partition.nodes_of_at(node, self.to);
-        let least = nodes.first().copied().unwrap_or(node);
-        if self.seen.contains(&least) {
-            return Ok(None);
-        }
-        let is_in = self.is_in(&nodes);
-        let stands = self.since.is_some_and(|since| partition.stands_since(node, since)) && partition.holds_nothing();
-        let known = self.shortfalls.get(least).filter(|_| stands);
-        let counted = known.filter(|known| self.concern.counted == Some(usize::from(known.requirement)));
-        if let Some(counted) = counted.filter(|_| slid.n_counted > 0) {
-            if !is_in {
-                // What has left must come once more.
-                self.shortfalls.set(least, Some(counted.without(slid.n_counted)));
-            } else if counted.spares(slid.n_counted) {
-                self.shortfalls.set(least, counted.after(slid.n_counted));
+        let Some(since) = self.since else { return Ok(None) };
+        if self.stands(node, since) {
+            let before = self.tallies.get(node);
+            let (meanwhile, after) = self.concern.follow(snapshot, &before, &[], Some(&slid), to);
+            self.tallies.set(node, after);
+            let together = partition.members(node);
+            let is_in = self.is_in(&together);
+            let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
+            if !may_flip || self.concern.watch.decide(&meanwhile) == Some(is_in) {
                 return Ok(None);
             }
+            if !is_in && !self.concern.may_mean(snapshot, &together) {
+                return Ok(None);
+            }
+            self.seen.insert(node);
+            return self.evaluate(partition.nodes_of(node), false);
         }
+        let nodes = partition.nodes_of_at(node, to);
+        let least = nodes.first().copied().unwrap_or(node);
+        self.tallies.set(least, [Range::UNKNOWN; MAX_WATCHED]);
+        let is_in = self.is_in(&nodes);
         let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
-        if !may_flip || !(is_in || self.concern.may_mean(self.people.snapshot, &nodes)) {
-            return Ok(None);
-        }
-        self.seen.insert(least);
-        // Nothing came for them but time, and time gives nobody what they lack.
-        if !is_in && known.is_some() {
+        let may_mean = is_in || self.concern.may_mean(snapshot, &nodes);
+        if !may_flip || !may_mean || !self.seen.insert(least) {
             return Ok(None);
         }
         self.evaluate(nodes, false)
-    }
-
-    /// What the profile lacks, if it lacks anything that only events can give: of all that it lacks what is longest in coming,
-    /// as far as the events tell that are due now.
-    fn shortfall(&self, person: &Person<'_>) -> Result<Option<Shortfall>> {
-        let mut longest: Option<(f64, Shortfall)> = None;
-        let n_all: usize = self.n_events.values().sum();
-        for (place, (requirement, names)) in self.concern.requirements.iter().enumerate() {
-            let lacking = requirement.shortfall(person, self.to)?.unwrap_or(0);
-            let n_of_names = match names {
-                EventNames::Any => n_all,
-                EventNames::These(these) => these.iter().filter_map(|event| self.n_events.get(event)).sum(),
-            };
-            let awaited = lacking as f64 * (n_all + 1) as f64 / (n_of_names + 1) as f64;
-            if longest.is_none_or(|(longest, _)| awaited > longest)
-                && let Some(shortfall) = Shortfall::new(place, lacking)
-            {
-                longest = Some((awaited, shortfall));
-            }
-        }
-        Ok(longest.map(|(_, shortfall)| shortfall))
-    }
-
-    /// What a member has to spare, where that tells how long they stay one while nothing happens.
-    fn spare(&self, person: &Person<'_>) -> Result<Option<Shortfall>> {
-        let Some(place) = self.concern.counted.filter(|_| self.concern.counts_exits) else { return Ok(None) };
-        let Some((requirement, _)) = self.concern.requirements.get(place) else { return Ok(None) };
-        Ok(requirement.spare(person, self.to)?.and_then(|spare| Shortfall::new(place, spare)))
     }
 
     /// What became of the profile that has these nodes at `to`.
@@ -588,8 +448,7 @@ impl Upkeep<'_, '_> {
         let said = Said { member: was_member, since: self.since, reconsider };
         let flips = flips(said, &instants, self.to, &is_member_at)?;
         let is_member = flips.last().map_or(was_member, |flip| flip.entered);
-        let known = if is_member { self.spare(&person)? } else { self.shortfall(&person)? };
-        self.shortfalls.set(least_node, known);
+        self.tallies.set(least_node, self.concern.watch.ranges(person.as_ref(), self.to)?);
         if flips.is_empty() && merged.is_empty() {
             return Ok(None);
         }

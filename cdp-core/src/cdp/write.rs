@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
-use super::shortfalls::ShortfallChanges;
 use super::snapshot::Snapshot;
 use super::state::{LoadedModel, State, link_of, load_models};
+use super::tallies::TallyChanges;
 use super::{Cdp, observe};
 use crate::definitions::Catalog;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub(super) struct Writing<'w> {
     pub(super) memory: Overlay,
     pub(super) partition: PartitionOverlay,
     pub(super) memberships: MembershipChanges,
-    pub(super) shortfalls: ShortfallChanges,
+    pub(super) tallies: TallyChanges,
     pub(super) new_profiles: u64,
     links: Vec<Link>,
     /// The nodes that operators have decided about.
@@ -72,7 +72,7 @@ pub(super) struct Folded {
     pub(super) probable: ProbableChanges,
     pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: MembershipChanges,
-    pub(super) shortfalls: ShortfallChanges,
+    pub(super) tallies: TallyChanges,
     pub(super) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
@@ -129,7 +129,7 @@ impl<'w> Writing<'w> {
             memory: state.memory.overlay(),
             partition: state.partition.overlay(),
             memberships: MembershipChanges::default(),
-            shortfalls: ShortfallChanges::default(),
+            tallies: TallyChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             decided: Vec::new(),
@@ -382,7 +382,7 @@ impl<'w> Writing<'w> {
             probable: self.probable,
             live: self.live,
             memberships: self.memberships,
-            shortfalls: self.shortfalls,
+            tallies: self.tallies,
             models,
         })))
     }

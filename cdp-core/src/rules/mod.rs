@@ -11,11 +11,12 @@ mod measure;
 mod operators;
 mod plan;
 mod reach;
-mod requirement;
+
 mod sequence;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod watch;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
@@ -28,7 +29,7 @@ pub use measure::{Measured, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 pub use reach::{Reach, Slide, reach};
-pub use requirement::{Requirement, requirements};
+pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 
 use std::borrow::Cow;
 

@@ -139,7 +139,7 @@ impl EventBlock for TailBlock<'_> {
     }
 
     fn value(&self, column: usize, index: usize) -> Option<Cow<'_, Value>> {
-        self.values.get(*self.columns.get(column)?, *self.events.rows.get(index)?).map(Cow::Borrowed)
+        self.values.get(*self.columns.get(column)?, *self.events.rows.get(index)?)
     }
 }
 

@@ -37,8 +37,8 @@ impl Gathered {
     }
 
     /// Adds events that stand in RAM.
-    pub(super) fn add_layer(&mut self, layer: &NodeFacts, tag: u64) {
-        self.timeline.extend(layer.events.iter().map(|entry| TimelineEvent {
+    pub(super) fn add_layer(&mut self, layer: NodeFacts<'_>, tag: u64) {
+        self.timeline.extend(layer.events.map(|entry| TimelineEvent {
             occurred_at: entry.occurred_at,
             sequence: entry.sequence,
             event: entry.event,

@@ -268,20 +268,19 @@ impl Memory {
         }
         self.sequence = overlay.sequence;
         self.greatest_occurred_at = self.greatest_occurred_at.max(overlay.greatest_occurred_at);
-        if overlay.tail.facts.is_empty() {
+        if overlay.tail.is_empty() {
             return;
         }
         let (firsts, times) = (Arc::make_mut(&mut self.firsts), Arc::make_mut(&mut self.times));
-        for (node, added) in &overlay.tail.facts {
-            for event in &added.events {
-                times.insert(event.occurred_at, *node, event.event);
-            }
-            let others = added.others().iter().map(|(occurred_at, _)| *occurred_at);
-            for occurred_at in others.chain(added.first_named_at) {
-                times.insert(occurred_at, *node, 0);
-            }
-            if let Some(firsts) = firsts.get_mut(*node as usize) {
-                firsts.include_facts(added);
+        for (node, event) in overlay.tail.events() {
+            times.insert(event.occurred_at, node, event.event);
+        }
+        for (node, occurred_at) in overlay.tail.other_times() {
+            times.insert(occurred_at, node, 0);
+        }
+        for (node, added) in overlay.tail.nodes() {
+            if let Some(firsts) = firsts.get_mut(node as usize) {
+                firsts.include_facts(&added);
             }
         }
         Arc::make_mut(&mut self.keys).fold(overlay.keys);
@@ -476,13 +475,13 @@ impl Overlay {
         self.sequence = self.sequence.max(observation.sequence);
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
         let writes_traits = !observation.traits.is_empty();
-        let committed = writes_traits.then(|| base.tail.facts.get(&observation.node)?.rest.as_deref()).flatten();
-        self.tail.observe(observation, base.tail.columns.n_rows(), committed);
+        let committed = writes_traits.then(|| base.tail.get(observation.node, 0)?.rest).flatten();
+        self.tail.observe(observation, committed);
     }
 
     /// The nodes that got a message, or were named by one, in the order of their numbers.
     pub(crate) fn touched(&self) -> Vec<u32> {
-        let mut touched: Vec<u32> = self.tail.facts.keys().copied().collect();
+        let mut touched: Vec<u32> = self.tail.node_numbers().collect();
         touched.sort_unstable();
         touched
     }
@@ -491,13 +490,13 @@ impl Overlay {
     /// that did so where that is known. `counts`: whether a trait of this name and value does.
     pub(crate) fn rewritten(&self, base: &Memory, mut counts: impl FnMut(&str, &Value) -> bool) -> Vec<(u64, u32)> {
         let mut rewritten = Vec::new();
-        for (node, added) in &self.tail.facts {
+        for (node, added) in self.tail.nodes() {
             let writes = added.rest.iter().flat_map(|rest| &rest.traits);
             let first = writes.filter(|write| counts(&write.name, &write.value)).map(|write| write.sequence).min();
-            let named_at = base.view().firsts(*node).named_at();
+            let named_at = base.view().firsts(node).named_at();
             let is_named_earlier = added.first_named_at.is_some_and(|at| named_at.is_none_or(|named_at| at < named_at));
             if first.is_some() || is_named_earlier {
-                rewritten.push((first.or_else(|| added.first_sequence()).unwrap_or(u64::MAX), *node));
+                rewritten.push((first.or(added.first_sequence).unwrap_or(u64::MAX), node));
             }
         }
         rewritten
@@ -505,9 +504,9 @@ impl Overlay {
 
     /// The nodes that an identify message of this transaction names.
     pub(crate) fn identified(&self) -> BTreeSet<u32> {
-        let is_identified = |added: &NodeFacts| added.rest.as_ref().is_some_and(|rest| rest.first_identified.is_some());
-        let identified = self.tail.facts.iter().filter(|(_, added)| is_identified(added));
-        identified.map(|(node, _)| *node).collect()
+        let is_identified = |added: &NodeFacts<'_>| added.rest.is_some_and(|rest| rest.first_identified.is_some());
+        let identified = self.tail.nodes().filter(|(_, added)| is_identified(added));
+        identified.map(|(node, _)| node).collect()
     }
 
     /// The state with these additions.

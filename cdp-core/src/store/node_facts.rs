@@ -3,12 +3,13 @@
 //! It takes what messages say and keeps it in the order that reads need; it never decides what a fact means.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
+use super::tail::NodeEvents;
 use crate::records::{Json, JsonObject, Timestamp, Value};
+
+/// How many of a node's last trait writes are looked at for one of the same name.
+const REMEMBERED_TRAITS: usize = 32;
 
 /// An event on a node's timeline.
 #[derive(Clone, Copy, Debug)]
@@ -47,18 +48,17 @@ pub(crate) struct AccountWrite {
     pub(crate) account: Arc<str>,
 }
 
-/// What the log says about one node. Small, because there is one for every node of a tail, and a batch finds them at
-/// random.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NodeFacts {
-    /// Tracks, pages and screens; in the base sorted by (occurred_at, sequence).
-    pub(crate) events: SmallVec<[EventEntry; 2]>,
+/// What one part of the log in RAM says about a node.
+#[derive(Clone)]
+pub(crate) struct NodeFacts<'t> {
+    /// Tracks, pages and screens.
+    pub(crate) events: NodeEvents<'t>,
     /// The least occurred_at of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
     /// The least sequence of a message of its own.
-    pub(crate) first_sequence: Option<NonZeroU64>,
-    /// Everything else, which most nodes have nothing of. Its beginnings are not set.
-    pub(crate) rest: Option<Box<Annex>>,
+    pub(crate) first_sequence: Option<u64>,
+    /// Everything else. Its beginnings are not set.
+    pub(crate) rest: Option<&'t Annex>,
 }
 
 /// What the log says about a node besides its events.
@@ -80,58 +80,51 @@ pub(crate) struct Annex {
     pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
 }
 
-impl NodeFacts {
-    /// Adds what a later part of the log says.
-    pub(super) fn add(&mut self, other: NodeFacts) {
-        self.events.extend(other.events);
-        sort_if_needed(&mut self.events, |entry| (entry.occurred_at, entry.sequence));
-        self.first_named_at = least(self.first_named_at, other.first_named_at);
-        self.first_sequence = least(self.first_sequence, other.first_sequence);
-        match (&mut self.rest, other.rest) {
-            (Some(rest), Some(more)) => rest.add(*more),
-            (rest @ None, more) => *rest = more,
-            (Some(_), None) => {}
-        }
-    }
-
-    /// A message names the node; `identified_by` is its sequence if it is an identify message.
-    pub(super) fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
-        self.first_named_at = least(self.first_named_at, Some(at));
-        if let Some(sequence) = identified_by {
-            self.rest_mut().identify(at, vec![sequence]);
-        }
-    }
-
-    /// Notes a message of the node's own.
-    pub(super) fn own(&mut self, sequence: u64) {
-        self.first_sequence = least(self.first_sequence, NonZeroU64::new(sequence));
-    }
-
-    pub(super) fn rest_mut(&mut self) -> &mut Annex {
-        self.rest.get_or_insert_default()
-    }
-
-    /// The least sequence of a message of its own.
-    pub(super) fn first_sequence(&self) -> Option<u64> {
-        self.first_sequence.map(NonZeroU64::get)
-    }
-
+impl NodeFacts<'_> {
     /// Adds everything but the events to what is known of the node.
     pub(super) fn add_rest_to(&self, annex: &mut Annex) {
         annex.first_named_at = least(annex.first_named_at, self.first_named_at);
-        annex.first_sequence = least(annex.first_sequence, self.first_sequence());
-        if let Some(rest) = &self.rest {
-            annex.add(rest.as_ref().clone());
+        annex.first_sequence = least(annex.first_sequence, self.first_sequence);
+        if let Some(rest) = self.rest {
+            annex.add(rest.clone());
         }
-    }
-
-    /// When messages of its own that are no events happened.
-    pub(super) fn others(&self) -> &[(Timestamp, u64)] {
-        self.rest.as_ref().map_or(&[], |rest| &rest.others)
     }
 }
 
 impl Annex {
+    /// Adds what a message says, by its sequence and time; `committed` is what is known of the node already.
+    pub(super) fn take_writes(
+        &mut self,
+        (sequence, occurred_at): (u64, Timestamp),
+        (traits, consents, accounts): Writes<'_>,
+        committed: Option<&Annex>,
+    ) {
+        for (name, value) in traits {
+            // A source that repeats a trait on every row costs no copy of its name and value.
+            let before =
+                self.traits.iter().rev().chain(committed.into_iter().flat_map(|annex| annex.traits.iter().rev()));
+            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
+                Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
+                Some(write) => (write.name.clone(), Arc::new(value)),
+                None => (Arc::from(name), Arc::new(value)),
+            };
+            self.traits.push(TraitWrite { occurred_at, sequence, name, value });
+        }
+        for (purpose, channel, granted) in consents {
+            let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
+            self.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+        }
+        for (account_type, account) in accounts {
+            let known = self.accounts.iter().chain(committed.into_iter().flat_map(|annex| annex.accounts.iter()));
+            let says = |write: &&AccountWrite| *write.account_type == *account_type && *write.account == *account;
+            let mut known = known.filter(says);
+            if known.all(|write| write.occurred_at > occurred_at) {
+                let (account_type, account) = (Arc::from(account_type), Arc::from(account));
+                self.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
+            }
+        }
+    }
+
     /// Joins what two parts of the log say of one node.
     pub(crate) fn add(&mut self, other: Annex) {
         self.others.extend(other.others);
@@ -212,6 +205,9 @@ impl EventProperties<'_> {
 
 /// A choice as a message states it: purpose, channel, granted.
 pub(crate) type StatedChoice<'m> = (Option<Cow<'m, str>>, Option<Cow<'m, str>>, bool);
+
+/// The traits, choices and accounts of a message.
+pub(super) type Writes<'m> = (Vec<(Cow<'m, str>, Value)>, Vec<StatedChoice<'m>>, Vec<(Cow<'m, str>, Cow<'m, str>)>);
 
 /// What a message says, as far as RAM mirrors it.
 pub(crate) struct Observation<'m> {

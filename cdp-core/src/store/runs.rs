@@ -33,7 +33,7 @@ pub(crate) use builder::{BlockLimits, Fence};
 pub(crate) use column::PropertyColumn;
 pub(crate) use compact::MergeCursor;
 pub(crate) use directory::Run;
-pub(crate) use flush::{FrozenTail, TailCursor};
+pub(crate) use flush::{FrozenFacts, FrozenTail, TailCursor};
 pub(crate) use read::{NodeSlice, NodeSlices};
 
 use super::connection::sql_error;

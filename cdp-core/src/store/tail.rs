@@ -1,35 +1,105 @@
 //! What the log says about nodes since the last run was written, in RAM.
 //!
-//! It takes observations in log order and leaves the facts of each node. A tail that is to become a run is frozen: sorted by
-//! node, and changed no more.
+//! It takes observations in log order and leaves the facts of each node. Events stand in the order of the log, each with the
+//! place of the one before it of the same node: taking in a batch moves none of them. A tail that is to become a run is
+//! frozen: sorted by node, and changed no more.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::hash_map::Entry;
+use std::num::NonZeroU64;
 
 use rustc_hash::FxBuildHasher;
 
 use super::columns::Columns;
-use super::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite};
-use super::runs::FrozenTail;
-use crate::records::Value;
+use super::node_facts::{Annex, EventEntry, NodeFacts, Observation, least, sort_if_needed};
+use super::runs::{FrozenFacts, FrozenTail};
+use crate::records::{Timestamp, Value};
 
-/// How many of a node's last trait writes are looked at for one of the same name.
-const REMEMBERED_TRAITS: usize = 32;
+/// The place before the first.
+const NOWHERE: u32 = u32::MAX;
 
 /// Facts by node, and the property columns of their events.
 #[derive(Clone)]
 pub(super) struct Tail {
-    pub(super) facts: HashMap<u32, NodeFacts, FxBuildHasher>,
+    /// A row for each event.
     pub(super) columns: Columns,
+    events: Vec<TailEvent>,
+    nodes: Vec<TailNode>,
+    places: HashMap<u32, u32, FxBuildHasher>,
+}
+
+/// An event; the row of its properties is its place among the events.
+#[derive(Clone, Copy)]
+struct TailEvent {
+    occurred_at: Timestamp,
+    sequence: u64,
+    event: u32,
+    /// The place of its node.
+    place: u32,
+    /// The row of the event before it of the same node.
+    before: u32,
+}
+
+/// What a tail says about one node.
+#[derive(Clone)]
+struct TailNode {
+    node: u32,
+    /// The row of its last event.
+    last: u32,
+    first_named_at: Timestamp,
+    first_sequence: Option<NonZeroU64>,
+    /// Whether a message of another node names it.
+    is_named: bool,
+    /// Everything else, which most nodes have nothing of. Its beginnings are not set.
+    rest: Option<Box<Annex>>,
+}
+
+impl TailNode {
+    fn new(node: u32, first_named_at: Timestamp) -> TailNode {
+        TailNode { node, last: NOWHERE, first_named_at, first_sequence: None, is_named: false, rest: None }
+    }
+
+    /// A message names the node; `identified_by` is its sequence if it is an identify message.
+    fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
+        self.first_named_at = self.first_named_at.min(at);
+        if let Some(sequence) = identified_by {
+            self.rest.get_or_insert_default().identify(at, vec![sequence]);
+        }
+    }
+
+    /// Adds all but the events of a later part of the log.
+    fn add(&mut self, later: TailNode) {
+        self.first_named_at = self.first_named_at.min(later.first_named_at);
+        self.first_sequence = least(self.first_sequence, later.first_sequence);
+        self.is_named |= later.is_named;
+        match (&mut self.rest, later.rest) {
+            (Some(rest), Some(more)) => rest.add(*more),
+            (rest @ None, more) => *rest = more,
+            (Some(_), None) => {}
+        }
+    }
 }
 
 impl Tail {
     pub(super) fn new(columns: Columns) -> Tail {
-        Tail { facts: HashMap::default(), columns }
+        Tail { columns, events: Vec::new(), nodes: Vec::new(), places: HashMap::default() }
     }
 
-    /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
-    pub(super) fn observe(&mut self, observation: Observation<'_>, first_row: u32, committed: Option<&Annex>) {
+    /// Whether it says nothing of anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    fn place_of(&mut self, node: u32, at: Timestamp) -> u32 {
+        *self.places.entry(node).or_insert_with(|| {
+            self.nodes.push(TailNode::new(node, at));
+            self.nodes.len() as u32 - 1
+        })
+    }
+
+    /// Adds a message. `committed` is what is known of the node besides its events.
+    pub(super) fn observe(&mut self, observation: Observation<'_>, committed: Option<&Annex>) {
         let Observation {
             sequence,
             node,
@@ -42,90 +112,217 @@ impl Tail {
             named,
             identifies,
         } = observation;
-        let row = first_row + self.columns.n_rows();
-        if event.is_some() {
-            self.columns.push(properties.json());
-        }
+        let identified_by = identifies.then_some(sequence);
         for other in named {
-            self.facts.entry(other).or_default().name(occurred_at, identifies.then_some(sequence));
-        }
-        let facts = self.facts.entry(node).or_default();
-        facts.name(occurred_at, identifies.then_some(sequence));
-        facts.own(sequence);
-        match event {
-            Some(event) => facts.events.push(EventEntry { occurred_at, sequence, event, row }),
-            None => facts.rest_mut().others.push((occurred_at, sequence)),
-        }
-        if traits.is_empty() && consents.is_empty() && accounts.is_empty() {
-            return;
-        }
-        let annex = facts.rest_mut();
-        for (name, value) in traits {
-            // A source that repeats a trait on every row costs no copy of its name and value.
-            let before =
-                annex.traits.iter().rev().chain(committed.into_iter().flat_map(|annex| annex.traits.iter().rev()));
-            let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
-                Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
-                Some(write) => (write.name.clone(), Arc::new(value)),
-                None => (Arc::from(name), Arc::new(value)),
-            };
-            annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
-        }
-        for (purpose, channel, granted) in consents {
-            let (purpose, channel) = (purpose.map(Arc::from), channel.map(Arc::from));
-            annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
-        }
-        for (account_type, account) in accounts {
-            let known = annex.accounts.iter().chain(committed.into_iter().flat_map(|annex| annex.accounts.iter()));
-            let says = |write: &&AccountWrite| *write.account_type == *account_type && *write.account == *account;
-            let mut known = known.filter(says);
-            if known.all(|write| write.occurred_at > occurred_at) {
-                let (account_type, account) = (Arc::from(account_type), Arc::from(account));
-                annex.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
+            let place = self.place_of(other, occurred_at);
+            if let Some(facts) = self.nodes.get_mut(place as usize) {
+                facts.is_named = true;
+                facts.name(occurred_at, identified_by);
             }
+        }
+        let row = self.columns.n_rows();
+        let place = self.place_of(node, occurred_at);
+        let Some(facts) = self.nodes.get_mut(place as usize) else { return };
+        facts.name(occurred_at, identified_by);
+        facts.first_sequence = least(facts.first_sequence, NonZeroU64::new(sequence));
+        if !(traits.is_empty() && consents.is_empty() && accounts.is_empty()) {
+            let rest = facts.rest.get_or_insert_default();
+            rest.take_writes((sequence, occurred_at), (traits, consents, accounts), committed);
+        }
+        match event {
+            Some(event) => {
+                let before = std::mem::replace(&mut facts.last, row);
+                self.events.push(TailEvent { occurred_at, sequence, event, place, before });
+                self.columns.push(properties.json());
+            }
+            None => facts.rest.get_or_insert_default().others.push((occurred_at, sequence)),
         }
     }
 
     /// Takes in the facts of a later part of the log.
     pub(super) fn append(&mut self, later: Tail) {
-        for (node, added) in later.facts {
-            self.facts.entry(node).or_default().add(added);
+        let first_row = self.columns.n_rows();
+        let mut places = Vec::with_capacity(later.nodes.len());
+        for mut node in later.nodes {
+            node.last = NOWHERE;
+            places.push(match self.places.entry(node.node) {
+                Entry::Occupied(known) => {
+                    if let Some(known) = self.nodes.get_mut(*known.get() as usize) {
+                        known.add(node);
+                    }
+                    *known.get()
+                }
+                Entry::Vacant(new) => {
+                    self.nodes.push(node);
+                    *new.insert(self.nodes.len() as u32 - 1)
+                }
+            });
         }
-        self.columns.append(later.columns);
+        self.events.reserve(later.events.len());
+        for (row, event) in (first_row..).zip(later.events) {
+            let place = places.get(event.place as usize).copied().unwrap_or(NOWHERE);
+            let Some(node) = self.nodes.get_mut(place as usize) else { continue };
+            let before = std::mem::replace(&mut node.last, row);
+            self.events.push(TailEvent { place, before, ..event });
+        }
+        self.columns.append(&later.columns);
+    }
+
+    /// What it says about a node. `first_row`: the number of the first row of these columns.
+    pub(super) fn get(&self, node: u32, first_row: u32) -> Option<NodeFacts<'_>> {
+        let node = self.nodes.get(*self.places.get(&node)? as usize)?;
+        Some(self.facts(node, first_row))
+    }
+
+    fn facts<'t>(&'t self, node: &'t TailNode, first_row: u32) -> NodeFacts<'t> {
+        NodeFacts {
+            events: NodeEvents { sorted: &[], tail: Some(self), next: node.last, first_row },
+            first_named_at: Some(node.first_named_at),
+            first_sequence: node.first_sequence.map(NonZeroU64::get),
+            rest: node.rest.as_deref(),
+        }
+    }
+
+    /// What it says about each of its nodes, in the order in which they were first named.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (u32, NodeFacts<'_>)> {
+        self.nodes.iter().map(|node| (node.node, self.facts(node, 0)))
+    }
+
+    /// The numbers of its nodes, in the order in which they were first named.
+    pub(super) fn node_numbers(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().map(|node| node.node)
+    }
+
+    /// Every event with its node, in the order of the log.
+    pub(super) fn events(&self) -> impl Iterator<Item = (u32, EventEntry)> {
+        (0..).zip(&self.events).map(|(row, event)| {
+            let node = self.nodes.get(event.place as usize).map_or(0, |node| node.node);
+            (node, event.entry(row))
+        })
+    }
+
+    /// When messages name nodes, besides those of their own that are events; some of those as well.
+    pub(super) fn other_times(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.nodes.iter().flat_map(|node| {
+            let named_at = node.is_named.then_some(node.first_named_at);
+            let others = node.rest.iter().flat_map(|rest| &rest.others).map(|(occurred_at, _)| *occurred_at);
+            named_at.into_iter().chain(others).map(|at| (node.node, at))
+        })
     }
 
     /// The same facts in the order of nodes.
     pub(super) fn freeze(self) -> Frozen {
-        let mut nodes: Vec<(u32, NodeFacts)> = self.facts.into_iter().collect();
-        nodes.sort_unstable_by_key(|(node, _)| *node);
-        Frozen { nodes, columns: self.columns }
+        let mut frozen = Frozen {
+            nodes: Vec::with_capacity(self.nodes.len()),
+            events: Vec::with_capacity(self.events.len()),
+            columns: self.columns,
+        };
+        let (events, mut nodes) = (self.events, self.nodes);
+        nodes.sort_unstable_by_key(|node| node.node);
+        for node in nodes {
+            let start = frozen.events.len();
+            let mut row = node.last;
+            while let Some(event) = events.get(row as usize) {
+                frozen.events.push(event.entry(row));
+                row = event.before;
+            }
+            if let Some(own) = frozen.events.get_mut(start..) {
+                own.reverse();
+                sort_if_needed(own, |entry| (entry.occurred_at, entry.sequence));
+            }
+            frozen.nodes.push(FrozenNode {
+                node: node.node,
+                events_end: frozen.events.len() as u32,
+                first_named_at: node.first_named_at,
+                first_sequence: node.first_sequence,
+                rest: node.rest,
+            });
+        }
+        frozen
+    }
+}
+
+impl TailEvent {
+    fn entry(&self, row: u32) -> EventEntry {
+        EventEntry { occurred_at: self.occurred_at, sequence: self.sequence, event: self.event, row }
+    }
+}
+
+/// The events of a node in RAM, in no order.
+#[derive(Clone)]
+pub(crate) struct NodeEvents<'t> {
+    sorted: &'t [EventEntry],
+    tail: Option<&'t Tail>,
+    next: u32,
+    first_row: u32,
+}
+
+impl Iterator for NodeEvents<'_> {
+    type Item = EventEntry;
+
+    fn next(&mut self) -> Option<EventEntry> {
+        if let Some((first, rest)) = self.sorted.split_first() {
+            self.sorted = rest;
+            return Some(*first);
+        }
+        let row = self.next;
+        let event = self.tail?.events.get(row as usize)?;
+        self.next = event.before;
+        Some(event.entry(self.first_row + row))
     }
 }
 
 /// A tail on its way into a run.
 pub(crate) struct Frozen {
-    nodes: Vec<(u32, NodeFacts)>,
+    nodes: Vec<FrozenNode>,
+    // Of one node after the other, sorted by (occurred_at, sequence).
+    events: Vec<EventEntry>,
     pub(super) columns: Columns,
 }
 
+struct FrozenNode {
+    node: u32,
+    /// Where its events end; they begin where those of the node before end.
+    events_end: u32,
+    first_named_at: Timestamp,
+    first_sequence: Option<NonZeroU64>,
+    rest: Option<Box<Annex>>,
+}
+
 impl Frozen {
-    pub(super) fn get(&self, node: u32) -> Option<&NodeFacts> {
-        let place = self.nodes.binary_search_by_key(&node, |(node, _)| *node).ok()?;
-        self.nodes.get(place).map(|(_, facts)| facts)
+    pub(super) fn get(&self, node: u32) -> Option<NodeFacts<'_>> {
+        let place = self.nodes.binary_search_by_key(&node, |known| known.node).ok()?;
+        let FrozenFacts { events, first_named_at, first_sequence, rest, .. } = self.node(place)?;
+        let events = NodeEvents { sorted: events, tail: None, next: NOWHERE, first_row: 0 };
+        Some(NodeFacts { events, first_named_at, first_sequence, rest })
     }
 
-    /// Every node with its facts, in order.
-    pub(super) fn nodes(&self) -> &[(u32, NodeFacts)] {
-        &self.nodes
+    /// Every event with its node, in the order of nodes.
+    pub(super) fn events(&self) -> impl Iterator<Item = (u32, EventEntry)> {
+        (0..self.nodes.len()).filter_map(|place| self.node(place)).flat_map(|facts| {
+            let node = facts.node;
+            facts.events.iter().map(move |entry| (node, *entry))
+        })
     }
 }
 
 impl FrozenTail for Frozen {
-    fn node(&self, index: usize) -> Option<(u32, &NodeFacts)> {
-        self.nodes.get(index).map(|(node, facts)| (*node, facts))
+    fn node(&self, index: usize) -> Option<FrozenFacts<'_>> {
+        let node = self.nodes.get(index)?;
+        let start = match index.checked_sub(1) {
+            Some(before) => self.nodes.get(before)?.events_end,
+            None => 0,
+        };
+        Some(FrozenFacts {
+            node: node.node,
+            events: self.events.get(start as usize..node.events_end as usize)?,
+            first_named_at: Some(node.first_named_at),
+            first_sequence: node.first_sequence.map(NonZeroU64::get),
+            rest: node.rest.as_deref(),
+        })
     }
 
-    fn cell(&self, column: usize, row: u32) -> Option<&Value> {
+    fn cell(&self, column: usize, row: u32) -> Option<Cow<'_, Value>> {
         self.columns.get(column, row)
     }
 }

@@ -45,9 +45,9 @@ impl TimeIndex {
         }
     }
 
-    /// Calls `visit` with the node and event number of every event in `(after, up_to]`, and at least once with each node that
-    /// has another message there.
-    pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32, u32)) {
+    /// Calls `visit` with the node, event number and time of every event in `(after, up_to]`, and at least once with each node
+    /// that has another message there.
+    pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32, u32, Timestamp)) {
         if after >= up_to {
             return;
         }
@@ -58,7 +58,7 @@ impl TimeIndex {
             for entry in nodes {
                 let at = start.saturating_add(i64::from(entry.within_ms));
                 if at > after.millis() && at <= up_to.millis() {
-                    visit(entry.node, entry.event);
+                    visit(entry.node, entry.event, Timestamp::from_millis(at));
                 }
             }
         }
@@ -94,7 +94,7 @@ mod tests {
         }
         let nodes = |after, up_to| {
             let mut nodes = Vec::new();
-            index.visit(at(after), at(up_to), |node, _| nodes.push(node));
+            index.visit(at(after), at(up_to), |node, _, _| nodes.push(node));
             nodes
         };
         assert_eq!(nodes(-HOUR_MS, 0), [2, 3]);
@@ -110,7 +110,7 @@ mod tests {
             index.insert(at(1), 3, event);
         }
         let mut events = Vec::new();
-        index.visit(at(0), at(1), |_, event| events.push(event));
+        index.visit(at(0), at(1), |_, event, _| events.push(event));
         assert_eq!(events, [7, 7, 0, 7]);
     }
 
@@ -123,7 +123,7 @@ mod tests {
         index.forget_before(at(7 * HOUR_MS + 1));
         index.insert(at(3 * HOUR_MS), 99, 7);
         let mut nodes = Vec::new();
-        index.visit(at(i64::MIN), at(i64::MAX), |node, _| nodes.push(node));
+        index.visit(at(i64::MIN), at(i64::MAX), |node, _, _| nodes.push(node));
         assert_eq!(nodes, [7, 8, 9]);
     }
 }

@@ -49,8 +49,8 @@ impl Firsts {
     }
 
     /// Takes in what a part of the log says about the node.
-    pub(super) fn include_facts(&mut self, facts: &NodeFacts) {
-        let events = facts.events.iter().fold(0, |bits, entry| bits | event_bit(entry.event));
-        self.include(facts.first_named_at, facts.first_sequence(), events);
+    pub(super) fn include_facts(&mut self, facts: &NodeFacts<'_>) {
+        let events = facts.events.clone().fold(0, |bits, entry| bits | event_bit(entry.event));
+        self.include(facts.first_named_at, facts.first_sequence, events);
     }
 }

@@ -38,7 +38,7 @@ impl ExtraColumns {
         self.columns.push(properties.json());
     }
 
-    pub(in crate::store) fn get(&self, path: &Path, sequence: u64) -> Option<Option<&Value>> {
+    pub(in crate::store) fn get(&self, path: &Path, sequence: u64) -> Option<Option<Cow<'_, Value>>> {
         let column = self.columns.column_of(path)?;
         let place = usize::try_from(sequence).ok()?.checked_sub(1)?;
         Some(self.rows.get(place).and_then(|row| self.columns.get(column, *row)))
@@ -120,16 +120,28 @@ impl<'a> MemoryView<'a> {
     /// The beginnings of a node.
     pub(crate) fn firsts(&self, node: u32) -> Firsts {
         let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
-        if let Some(added) = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node)) {
-            firsts.include_facts(added);
+        if let Some(added) = self.added(node) {
+            firsts.include_facts(&added);
         }
         firsts
     }
 
-    /// The numbers of the names of the events of a node that this transaction has added.
-    pub(crate) fn added_events(&self, node: u32) -> impl Iterator<Item = u32> {
-        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
-        added.into_iter().flat_map(|added| added.events.iter().map(|entry| entry.event))
+    /// The events of a node that this transaction has added, in no order.
+    pub(crate) fn added_events(&self, node: u32) -> impl Iterator<Item = EventEntry> {
+        self.added(node).into_iter().flat_map(|added| added.events)
+    }
+
+    /// The value of a property of an event that this transaction has added, by its row; the inner `None` for null and absent,
+    /// the outer one if there is no column for the path.
+    pub(crate) fn added_property(&self, row: u32, path: &Path) -> Option<Option<Cow<'a, Value>>> {
+        let column = self.base.tail.columns.column_of(path)?;
+        let place = row.checked_sub(self.base.tail.columns.n_rows())?;
+        Some(self.overlay?.tail.columns.get(column, place))
+    }
+
+    /// What the transaction has added about a node.
+    fn added(&self, node: u32) -> Option<NodeFacts<'a>> {
+        self.overlay?.tail.get(node, self.base.tail.columns.n_rows())
     }
 
     /// Adds everything that the log says about a node; the events at once.
@@ -151,10 +163,9 @@ impl<'a> MemoryView<'a> {
     }
 
     /// What RAM says about a node, the oldest first, and the mark of its rows.
-    fn layers(&self, node: u32) -> impl Iterator<Item = (&'a NodeFacts, u64)> {
-        let added = self.overlay.and_then(|overlay| overlay.tail.facts.get(&node));
+    fn layers(&self, node: u32) -> impl Iterator<Item = (NodeFacts<'a>, u64)> {
         let frozen = self.base.frozen.as_ref().and_then(|frozen| frozen.get(node));
-        let layers = [(frozen, FROZEN_ROW), (self.base.tail.facts.get(&node), 0), (added, 0)];
+        let layers = [(frozen, FROZEN_ROW), (self.base.tail.get(node, 0), 0), (self.added(node), 0)];
         layers.into_iter().filter_map(|(layer, tag)| Some((layer?, tag)))
     }
 
@@ -169,7 +180,7 @@ impl<'a> MemoryView<'a> {
         'a: 'g,
     {
         if let Some(found) = self.extra.and_then(|extra| extra.get(path, event.sequence)) {
-            return found.map(Cow::Borrowed);
+            return found;
         }
         let column = self.base.tail.columns.column_of(path)?;
         if let Some((block, row)) = gathered.block(event.row) {
@@ -177,12 +188,12 @@ impl<'a> MemoryView<'a> {
         }
         let row = (event.row & u64::from(u32::MAX)) as u32;
         if event.row & FROZEN_ROW != 0 {
-            return self.base.frozen.as_ref()?.columns.get(column, row).map(Cow::Borrowed);
+            return self.base.frozen.as_ref()?.columns.get(column, row);
         }
         let committed = self.base.tail.columns.n_rows();
         match (self.overlay, row.checked_sub(committed)) {
-            (Some(overlay), Some(row)) => overlay.tail.columns.get(column, row).map(Cow::Borrowed),
-            _ => self.base.tail.columns.get(column, row).map(Cow::Borrowed),
+            (Some(overlay), Some(row)) => overlay.tail.columns.get(column, row),
+            _ => self.base.tail.columns.get(column, row),
         }
     }
 
@@ -215,24 +226,15 @@ impl<'a> MemoryView<'a> {
         mut visit: impl FnMut(&mut dyn Iterator<Item = (u32, EventEntry)>, &Columns),
     ) {
         if let Some(frozen) = &self.base.frozen {
-            let mut entries =
-                frozen.nodes().iter().flat_map(|(node, facts)| facts.events.iter().map(|entry| (*node, *entry)));
-            visit(&mut entries, &frozen.columns);
+            visit(&mut frozen.events(), &frozen.columns);
         }
-        let committed = self.base.tail.columns.n_rows();
-        let layers = [(Some(&*self.base.tail), 0), (self.overlay.map(|overlay| &overlay.tail), committed)];
-        for (tail, first_row) in layers {
-            if let Some(tail) = tail {
-                let mut entries = tail.facts.iter().flat_map(|(node, facts)| {
-                    facts.events.iter().map(|entry| (*node, EventEntry { row: entry.row - first_row, ..*entry }))
-                });
-                visit(&mut entries, &tail.columns);
-            }
+        for tail in [Some(&*self.base.tail), self.overlay.map(|overlay| &overlay.tail)].into_iter().flatten() {
+            visit(&mut tail.events(), &tail.columns);
         }
     }
 
-    /// Calls `visit` with the node and event number (0: no event) of every committed message in `(after, up_to]`.
-    pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32)) {
+    /// Calls `visit` with the node, event number (0: no event) and time of every committed message in `(after, up_to]`.
+    pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32, Timestamp)) {
         self.base.times.visit(after, up_to, visit);
     }
 

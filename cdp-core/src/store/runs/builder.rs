@@ -3,6 +3,7 @@
 //! A block is closed between two nodes once it is large enough, and within a node only once it is full: then the node
 //! goes on in the next block. Takes facts in order; knows nothing of files and runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -148,14 +149,14 @@ impl BlockBuilder {
         occurred_at: Timestamp,
         sequence: u64,
         event: u32,
-        mut cell: impl FnMut(usize) -> Option<&'v Value>,
+        mut cell: impl FnMut(usize) -> Option<Cow<'v, Value>>,
     ) {
         self.occurred_at.push(occurred_at.millis());
         self.sequences.push(sequence.cast_signed());
         let place = self.place_of_name(event);
         self.name_places.push(place);
         for (index, column) in self.columns.iter_mut().enumerate() {
-            column.push(cell(index));
+            column.push(cell(index).as_deref());
         }
     }
 

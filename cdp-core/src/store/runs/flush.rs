@@ -1,21 +1,35 @@
 //! Writes a run from a tail of committed facts that no longer changes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Runs;
 use super::build::{BlockReader, Build, FactSource};
 use super::builder::BlockBuilder;
 use crate::error::Result;
-use crate::records::{Path, Value};
-use crate::store::node_facts::{Annex, NodeFacts};
+use crate::records::{Path, Timestamp, Value};
+use crate::store::node_facts::{Annex, EventEntry};
 
 /// Facts in RAM that are to become a run.
 pub(crate) trait FrozenTail {
-    /// The node with this index, in ascending order of nodes, and its facts; its events sorted by (occurred_at,
-    /// sequence). `None` beyond the last.
-    fn node(&self, index: usize) -> Option<(u32, &NodeFacts)>;
+    /// The facts of the node with this index, in ascending order of nodes. `None` beyond the last.
+    fn node(&self, index: usize) -> Option<FrozenFacts<'_>>;
     /// The value of a property column in a row that an event names.
-    fn cell(&self, column: usize, row: u32) -> Option<&Value>;
+    fn cell(&self, column: usize, row: u32) -> Option<Cow<'_, Value>>;
+}
+
+/// What a frozen tail says about one node.
+pub(crate) struct FrozenFacts<'t> {
+    /// The node.
+    pub(crate) node: u32,
+    /// Its events, sorted by (occurred_at, sequence).
+    pub(crate) events: &'t [EventEntry],
+    /// The least occurred_at of a message that names the node.
+    pub(crate) first_named_at: Option<Timestamp>,
+    /// The least sequence of a message of its own.
+    pub(crate) first_sequence: Option<u64>,
+    /// Everything else. Its beginnings are not set.
+    pub(crate) rest: Option<&'t Annex>,
 }
 
 /// How far a tail was written.
@@ -66,15 +80,15 @@ impl<T> TailCursor<T> {
     }
 
     /// The next part of what a node has besides events that the block has room for; `None` once all was given.
-    fn next_annex(&mut self, facts: &NodeFacts, room: usize) -> Option<Annex> {
+    fn next_annex(&mut self, facts: &FrozenFacts<'_>, room: usize) -> Option<Annex> {
         let mut room = room;
         let first = (!self.has_begun).then_some(facts);
         let mut annex = Annex {
             first_named_at: first.and_then(|facts| facts.first_named_at),
-            first_sequence: first.and_then(NodeFacts::first_sequence),
+            first_sequence: first.and_then(|facts| facts.first_sequence),
             ..Annex::default()
         };
-        if let Some(rest) = &facts.rest {
+        if let Some(rest) = facts.rest {
             annex.others = next_part(&rest.others, &mut self.n_others, &mut room);
             annex.traits = next_part(&rest.traits, &mut self.n_traits, &mut room);
             annex.consents = next_part(&rest.consents, &mut self.n_consents, &mut room);
@@ -100,15 +114,16 @@ fn next_part<I: Clone>(items: &[I], n_done: &mut usize, room: &mut usize) -> Vec
 impl<T: FrozenTail> FactSource for TailCursor<T> {
     fn fill(&mut self, _: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool> {
         let tail = self.tail.clone();
-        while let Some((node, facts)) = tail.node(self.index) {
+        while let Some(facts) = tail.node(self.index) {
+            let node = facts.node;
             if builder.is_closed_to(node) {
                 return Ok(true);
             }
             builder.start_node(node);
-            let n_annex = facts.rest.as_ref().map_or(0, |rest| rest.weight());
+            let n_annex = facts.rest.map_or(0, Annex::weight);
             // Whole where possible: a message that set several traits then stands once.
             let room = if n_annex <= builder.max_rows() { builder.max_rows() } else { builder.room() };
-            if let Some(annex) = self.next_annex(facts, room) {
+            if let Some(annex) = self.next_annex(&facts, room) {
                 builder.push_annex(annex);
                 continue;
             }

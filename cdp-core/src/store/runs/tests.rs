@@ -1,6 +1,7 @@
 //! Runs against a brute-force oracle: whatever is committed, written, rolled back, merged, reopened, a node reads the
 //! same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::ErrorKind;
 use crate::records::{Number, Path, Timestamp, Value};
-use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, NodeFacts, TraitWrite};
+use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, TraitWrite, least};
 
 const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
 const N_COLUMNS: usize = 3;
@@ -27,69 +28,86 @@ struct Fact {
     identifies: bool,
 }
 
+/// What the oracle knows of a node.
+#[derive(Clone, Default)]
+struct NodeOfTail {
+    node: u32,
+    events: Vec<EventEntry>,
+    annex: Annex,
+}
+
 /// A tail as the store has it, and the oracle: facts of nodes in RAM.
 #[derive(Clone, Default)]
 struct Tail {
-    nodes: Vec<(u32, NodeFacts)>,
+    nodes: Vec<NodeOfTail>,
     cells: Vec<Vec<Value>>,
 }
 
 impl FrozenTail for Tail {
-    fn node(&self, index: usize) -> Option<(u32, &NodeFacts)> {
-        self.nodes.get(index).map(|(node, facts)| (*node, facts))
+    fn node(&self, index: usize) -> Option<FrozenFacts<'_>> {
+        self.nodes.get(index).map(|known| FrozenFacts {
+            node: known.node,
+            events: &known.events,
+            first_named_at: known.annex.first_named_at,
+            first_sequence: known.annex.first_sequence,
+            rest: Some(&known.annex),
+        })
     }
-    fn cell(&self, column: usize, row: u32) -> Option<&Value> {
-        self.cells.get(row as usize)?.get(column)
+    fn cell(&self, column: usize, row: u32) -> Option<Cow<'_, Value>> {
+        self.cells.get(row as usize)?.get(column).map(Cow::Borrowed)
     }
 }
 
 impl Tail {
     fn of(log: &[Fact], after: u64) -> Tail {
-        let mut nodes: BTreeMap<u32, NodeFacts> = BTreeMap::new();
+        let mut nodes: BTreeMap<u32, NodeOfTail> = BTreeMap::new();
         let mut cells = Vec::new();
         for (fact, sequence) in log.iter().zip(1u64..).filter(|(_, sequence)| *sequence > after) {
             let occurred_at = Timestamp::from_millis(fact.occurred_at);
             for named in fact.named.iter().chain([&fact.node]) {
-                nodes.entry(*named).or_default().name(occurred_at, fact.identifies.then_some(sequence));
+                let annex = &mut nodes.entry(*named).or_default().annex;
+                annex.first_named_at = least(annex.first_named_at, Some(occurred_at));
+                if fact.identifies {
+                    annex.identify(occurred_at, vec![sequence]);
+                }
             }
             let facts = nodes.entry(fact.node).or_default();
-            facts.own(sequence);
+            facts.annex.first_sequence = least(facts.annex.first_sequence, Some(sequence));
             match fact.event {
                 Some(event) => {
                     facts.events.push(EventEntry { occurred_at, sequence, event, row: cells.len() as u32 });
                     cells.push(fact.cells.clone());
                 }
-                None => facts.rest_mut().others.push((occurred_at, sequence)),
+                None => facts.annex.others.push((occurred_at, sequence)),
             }
             for (name, value) in &fact.traits {
                 let (name, value) = (Arc::from(name.as_str()), Arc::new(value.clone()));
-                facts.rest_mut().traits.push(TraitWrite { occurred_at, sequence, name, value });
+                facts.annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
             }
             for (purpose, channel, granted) in &fact.consents {
                 let text = |text: &Option<String>| text.as_deref().map(Arc::from);
                 let (purpose, channel, granted) = (text(purpose), text(channel), *granted);
-                facts.rest_mut().consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
+                facts.annex.consents.push(ConsentWrite { occurred_at, sequence, purpose, channel, granted });
             }
             if let Some(account) = &fact.account {
                 let (account_type, account) = (Arc::from("group_id"), Arc::from(account.as_str()));
-                facts.rest_mut().accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
+                facts.annex.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
             }
         }
-        for facts in nodes.values_mut() {
+        for (node, facts) in &mut nodes {
+            facts.node = *node;
             facts.events.sort_by_key(|event| (event.occurred_at, event.sequence));
         }
-        Tail { nodes: nodes.into_iter().collect(), cells }
+        Tail { nodes: nodes.into_values().collect(), cells }
     }
 
     fn flat(&self, node: u32) -> Flat {
-        let Some((_, facts)) = self.nodes.iter().find(|(other, _)| *other == node) else { return Flat::default() };
+        let Some(facts) = self.nodes.iter().find(|known| known.node == node) else { return Flat::default() };
         let event = |event: &EventEntry| {
             let cells = (0..N_COLUMNS).map(|column| self.cells[event.row as usize][column].to_json()).collect();
             (event.occurred_at, event.sequence, event.event, cells)
         };
-        let mut annex = Annex::default();
-        facts.add_rest_to(&mut annex);
-        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(annex) }
+        Flat { events: facts.events.iter().map(event).collect(), annex: annex_text(facts.annex.clone()) }
     }
 }
 
@@ -256,7 +274,7 @@ impl Harness {
             self.runs.scan(&self.connection, run, 0..=u32::MAX, None, ascends).unwrap();
         }
         let n_events: u64 = self.runs.runs().iter().map(|run| run.n_events).sum();
-        assert_eq!(n_events, covered.nodes.iter().map(|(_, facts)| facts.events.len() as u64).sum::<u64>());
+        assert_eq!(n_events, covered.nodes.iter().map(|facts| facts.events.len() as u64).sum::<u64>());
     }
 
     fn n_blocks(&self) -> usize {

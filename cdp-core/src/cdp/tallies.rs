@@ -1,0 +1,144 @@
+//! What upkeep knows of each profile and audience without its timeline: between which ends the watched leaves of the rule lie.
+//!
+//! It takes what upkeep found and followed. It is in RAM alone and may forget everything at any time: then profiles are
+//! looked at once more.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rustc_hash::FxBuildHasher;
+
+use crate::rules::{MAX_WATCHED, Range, Ranges};
+
+/// What all audiences together may take, in bytes.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Audience -> the least node of a profile -> its ranges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tallies(BTreeMap<String, Tally>);
+
+/// The ranges of one audience.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    n_leaves: usize,
+    ranges: Vec<Kept>,
+}
+
+/// A range as it is kept: all zeros say that nothing is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    least: u8,
+    below_many: u8,
+}
+
+impl Kept {
+    fn of(range: Range) -> Kept {
+        Kept { least: range.least, below_many: u8::MAX - range.greatest }
+    }
+
+    fn range(self) -> Range {
+        Range { least: self.least, greatest: u8::MAX - self.below_many }
+    }
+}
+
+/// What a transaction changes of them.
+#[derive(Debug, Default)]
+pub(super) struct TallyChanges(BTreeMap<String, (usize, HashMap<u32, Ranges, FxBuildHasher>)>);
+
+impl TallyChanges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(|(_, changes)| changes.is_empty())
+    }
+}
+
+/// The ranges of one audience as a transaction sees them.
+pub(super) struct KnownTallies<'t> {
+    committed: Option<&'t Tally>,
+    changes: &'t mut HashMap<u32, Ranges, FxBuildHasher>,
+}
+
+impl<'t> KnownTallies<'t> {
+    /// Of an audience of whose rule so many leaves are watched.
+    pub(super) fn of(audience: &str, n_leaves: usize, committed: &'t Tallies, changes: &'t mut TallyChanges) -> Self {
+        // What was kept for another version of the rule says nothing about this one.
+        let committed = committed.0.get(audience).filter(|tally| tally.n_leaves == n_leaves);
+        let (_, changes) = changes.0.entry(audience.to_owned()).or_insert_with(|| (n_leaves, HashMap::default()));
+        KnownTallies { committed, changes }
+    }
+
+    /// What is known of the profile with this least node.
+    pub(super) fn get(&self, node: u32) -> Ranges {
+        if let Some(changed) = self.changes.get(&node) {
+            return *changed;
+        }
+        let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
+        if let Some(tally) = self.committed {
+            let start = node as usize * tally.n_leaves;
+            let kept = tally.ranges.get(start..start + tally.n_leaves).unwrap_or_default();
+            ranges.iter_mut().zip(kept).for_each(|(range, kept)| *range = kept.range());
+        }
+        ranges
+    }
+
+    /// Keeps what is known of a profile.
+    pub(super) fn set(&mut self, node: u32, ranges: Ranges) {
+        if self.get(node) != ranges {
+            self.changes.insert(node, ranges);
+        }
+    }
+}
+
+impl Tallies {
+    /// Takes in what a transaction has found; behind what RAM may take, nothing is kept.
+    pub(super) fn apply(&mut self, changes: TallyChanges) {
+        let mut n_kept: usize = self.0.values().map(|tally| tally.ranges.len()).sum();
+        for (audience, (n_leaves, changes)) in changes.0 {
+            let tally = self.0.entry(audience).or_default();
+            if tally.n_leaves != n_leaves {
+                n_kept -= tally.ranges.len();
+                *tally = Tally { n_leaves, ranges: Vec::new() };
+            }
+            for (node, ranges) in changes {
+                let start = node as usize * n_leaves;
+                let end = start + n_leaves;
+                if end > tally.ranges.len() {
+                    let longer = end - tally.ranges.len();
+                    if (n_kept + longer) * size_of::<Kept>() > MOST_BYTES {
+                        continue;
+                    }
+                    tally.ranges.resize(end, Kept::default());
+                    n_kept += longer;
+                }
+                let kept = tally.ranges.get_mut(start..end).unwrap_or_default();
+                kept.iter_mut().zip(ranges).for_each(|(kept, range)| *kept = Kept::of(range));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_followed_is_known_afterwards_and_nothing_else() {
+        let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
+        ranges[1] = Range { least: 2, greatest: 7 };
+        let mut tallies = Tallies::default();
+        let mut changes = TallyChanges::default();
+        let mut known = KnownTallies::of("a", 2, &tallies, &mut changes);
+        known.set(5, ranges);
+        known.set(6, [Range::UNKNOWN; MAX_WATCHED]);
+        assert_eq!((known.get(5), known.changes.len()), (ranges, 1));
+        tallies.apply(changes);
+        let mut changes = TallyChanges::default();
+        for (audience, n_leaves, node, expected) in [
+            ("a", 2, 5, ranges),
+            ("a", 2, 4, [Range::UNKNOWN; MAX_WATCHED]),
+            ("a", 2, 900, [Range::UNKNOWN; MAX_WATCHED]),
+            ("a", 3, 5, [Range::UNKNOWN; MAX_WATCHED]),
+            ("b", 2, 5, [Range::UNKNOWN; MAX_WATCHED]),
+        ] {
+            assert_eq!(KnownTallies::of(audience, n_leaves, &tallies, &mut changes).get(node), expected, "{audience}");
+        }
+    }
+}
