@@ -5,9 +5,11 @@
 //! no timeline; where it does not know, upkeep looks.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
+use super::group::lock;
 use super::snapshot::Snapshot;
-use crate::definitions::AudienceDefinition;
+use crate::definitions::{AudienceDefinition, Catalog};
 use crate::error::Result;
 use crate::records::Timestamp;
 use crate::rules::{Follows, Lookbacks, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf, lookbacks, matches_at, reach};
@@ -66,6 +68,37 @@ pub(super) struct Concern {
     sliding: Vec<Sliding>,
     /// Who has had no event of one of these sets of bits is not meant.
     needed: Vec<u64>,
+}
+
+/// The concerns of all audiences, made once for as long as definitions and names stay the same.
+#[derive(Default)]
+pub(super) struct Concerns(Mutex<Option<Known>>);
+
+struct Known {
+    catalog: Arc<Catalog>,
+    n_names: u32,
+    concerns: Arc<Vec<Concern>>,
+}
+
+impl Concerns {
+    /// The concern of each audience of a catalog, in their order.
+    pub(super) fn of(&self, catalog: &Arc<Catalog>, snapshot: &Snapshot<'_>) -> Result<Arc<Vec<Concern>>> {
+        let make = || catalog.audiences().map(|audience| Concern::of(audience, snapshot)).collect::<Result<Vec<_>>>();
+        let n_names = snapshot.memory.n_committed_names();
+        if snapshot.memory.has_new_names() {
+            // The transaction may be rolled back, and its numbers be given to other names.
+            return Ok(Arc::new(make()?));
+        }
+        let mut known = lock(&self.0);
+        if let Some(known) =
+            known.as_ref().filter(|known| Arc::ptr_eq(&known.catalog, catalog) && known.n_names == n_names)
+        {
+            return Ok(known.concerns.clone());
+        }
+        let concerns = Arc::new(make()?);
+        *known = Some(Known { catalog: catalog.clone(), n_names, concerns: concerns.clone() });
+        Ok(concerns)
+    }
 }
 
 /// The numbers of event names.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::concern::Concerns;
 use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
@@ -42,6 +43,7 @@ pub(super) struct State {
     pub(super) live: Option<Arc<LiveLinkage>>,
     pub(super) memberships: Arc<Memberships>,
     pub(super) tallies: Arc<Tallies>,
+    pub(super) concerns: Arc<Concerns>,
     pub(super) models: BTreeMap<String, LoadedModel>,
     pub(super) profile_ids: Arc<ProfileIds>,
 }
@@ -123,6 +125,7 @@ impl State {
             live,
             memberships: Arc::default(),
             tallies: Arc::default(),
+            concerns: Arc::default(),
             models,
             profile_ids: Arc::default(),
         })

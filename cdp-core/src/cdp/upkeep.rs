@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::Cdp;
 use super::concern::{Arrival, Concern, Slid};
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
 use crate::rules::{MAX_WATCHED, Range};
 use crate::store::{ChangeType, EventEntry, StoredChange};
+
+/// Of profiles with more nodes nothing is put together when they join.
+const MOST_NODES_OF_PARTS: usize = 16;
 
 /// What upkeep found for one profile and audience.
 struct Found {
@@ -59,14 +63,14 @@ impl Writing<'_> {
         let snapshot = self.snapshot();
         let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
-        for audience in catalog.audiences() {
+        let concerns = self.state.concerns.of(&catalog, &snapshot)?;
+        for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
-            let concern = Concern::of(audience, &snapshot)?;
             let n_leaves = concern.watch.leaves.len();
             let mut upkeep = Upkeep {
                 people: &mut people,
                 audience,
-                concern: &concern,
+                concern,
                 members,
                 since,
                 to,
@@ -143,9 +147,13 @@ impl Writing<'_> {
                 let is_same = holds_nothing
                     && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
                     && !somebody.nodes.iter().any(|node| changed.contains(node));
-                let is_new = holds_nothing && somebody.least_node() >= snapshot.committed_nodes;
+                let parts = match (is_same, holds_nothing) {
+                    (true, _) => Some(SmallVec::from_slice(&[somebody.least_node()])),
+                    (false, true) => self.parts_of(&somebody.nodes, since),
+                    (false, false) => None,
+                };
                 let reconsider = somebody.nodes.iter().any(|node| reconsidered.contains(node));
-                due.push(Due { is_same, is_new, reconsider, ..somebody });
+                due.push(Due { is_same, parts, reconsider, ..somebody });
                 due.len() - 1
             });
             if let Some(somebody) = due.get_mut(place) {
@@ -153,6 +161,29 @@ impl Writing<'_> {
             }
         }
         due
+    }
+
+    /// The profiles that these nodes, all of one person, were before this transaction: the least node of each. `None` if that is
+    /// not what upkeep last looked at, or they were in it together with others.
+    fn parts_of(&self, nodes: &[u32], since: Option<Timestamp>) -> Option<SmallVec<[u32; 2]>> {
+        let partition = self.state.partition.view();
+        let mut parts = SmallVec::new();
+        for node in nodes.iter().copied().filter(|node| *node < self.state.memory.n_nodes()) {
+            let members = partition.members(node);
+            let was_looked_at = since.is_some_and(|since| partition.stands_since(node, since));
+            if !was_looked_at || members.len() > MOST_NODES_OF_PARTS {
+                return None;
+            }
+            let mut least = node;
+            for member in members.iter().copied() {
+                nodes.binary_search(&member).ok()?;
+                least = least.min(member);
+            }
+            if !parts.contains(&least) {
+                parts.push(least);
+            }
+        }
+        Some(parts)
     }
 
     fn record(&mut self, found: Found, to: Timestamp) -> Result<()> {
@@ -259,8 +290,8 @@ struct Due {
     reconsider: bool,
     // Whether this is whom upkeep last looked at, with new events.
     is_same: bool,
-    // Whether nothing was known of any of the nodes before this transaction.
-    is_new: bool,
+    // The least nodes of the profiles that it was, none if it is new; `None` if that is not known.
+    parts: Option<SmallVec<[u32; 2]>>,
 }
 
 impl Due {
@@ -270,7 +301,7 @@ impl Due {
             return None;
         }
         let nodes = snapshot.partition.nodes_of_at(node, to);
-        Some(Due { nodes, arrivals: Vec::new(), reconsider: false, is_same: false, is_new: false })
+        Some(Due { nodes, arrivals: Vec::new(), reconsider: false, is_same: false, parts: None })
     }
 
     fn least_node(&self) -> u32 {
@@ -349,18 +380,27 @@ impl Upkeep<'_, '_> {
             return Ok(None);
         }
         let is_in = self.is_in(&somebody.nodes);
-        let is_followed = somebody.is_same || somebody.is_new;
-        let before = match somebody.is_new {
-            true => self.concern.watch.ranges_of_nobody(),
-            false if somebody.is_same => self.tallies.get(node),
-            false => [Range::UNKNOWN; MAX_WATCHED],
+        let watch = &self.concern.watch;
+        let before = match &somebody.parts {
+            None => [Range::UNKNOWN; MAX_WATCHED],
+            Some(_) if somebody.is_same => self.tallies.get(node),
+            Some(parts) => {
+                parts.iter().fold(watch.ranges_of_nobody(), |sum, part| watch.sum(&sum, &self.tallies.get(*part)))
+            }
         };
-        let slid = self.slid.get(&node).copied().filter(|_| somebody.is_same);
-        let (meanwhile, after) = self.concern.follow(snapshot, &before, &somebody.arrivals, slid.as_ref(), self.to);
+        let mut slid: Option<Slid> = None;
+        for of_node in somebody.nodes.iter().filter_map(|node| self.slid.get(node)) {
+            slid.get_or_insert_default().add(*of_node);
+        }
+        let (mut meanwhile, after) = self.concern.follow(snapshot, &before, &somebody.arrivals, slid.as_ref(), self.to);
         self.tallies.set(node, after);
-        if is_followed {
+        if somebody.parts.is_some() {
             self.seen.insert(node);
-            let decided = self.concern.watch.decide(&meanwhile);
+            if !somebody.is_same {
+                // Before they joined, each had less.
+                meanwhile.iter_mut().for_each(|range| range.least = 0);
+            }
+            let decided = watch.decide(&meanwhile);
             let cannot_enter = decided == Some(false) && !is_in;
             let cannot_exit = decided == Some(true)
                 || !(self.concern.may_undo(&somebody.arrivals) || slid.is_some_and(|slid| slid.may_exit));
@@ -404,6 +444,9 @@ impl Upkeep<'_, '_> {
         }
         let nodes = partition.nodes_of_at(node, to);
         let least = nodes.first().copied().unwrap_or(node);
+        if self.seen.contains(&least) {
+            return Ok(None);
+        }
         self.tallies.set(least, [Range::UNKNOWN; MAX_WATCHED]);
         let is_in = self.is_in(&nodes);
         let may_flip = if is_in { slid.may_exit } else { slid.may_enter };

@@ -1,7 +1,9 @@
 //! A write transaction: what it has added so far, and how it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 
 use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
@@ -425,7 +427,7 @@ impl<'w> Writing<'w> {
 
     fn count_new_profiles(&mut self) {
         let snapshot = self.snapshot();
-        let mut roots = BTreeSet::new();
+        let mut roots = FxHashSet::default();
         let mut new_profiles = 0;
         for node in self.memory.touched() {
             if snapshot.partition.is_held_at(node, Timestamp::MAX) || !roots.insert(snapshot.partition.profile_of(node))

@@ -23,6 +23,7 @@ const BLOCKED_ANY_CASE: [&str; 12] = [
 ];
 /// Placeholders in exactly this case: in another one they can be names.
 const BLOCKED_EXACT: [&str; 5] = ["[object Object]", "NaN", "None", "none", "-1"];
+const LONGEST_PLACEHOLDER_BYTES: usize = 17;
 /// Longer texts are no telephone numbers: 15 digits, what stands between them, and an extension.
 const LONGEST_PHONE_CHARS: usize = 40;
 /// Longer values are no identifiers (Adobe's limit).
@@ -93,8 +94,9 @@ fn is_blocked(value: &str) -> bool {
     unquoted.is_empty()
         || unquoted.bytes().all(|byte| byte == b'0' || byte == b'-')
         || (value.len() > LONGEST_CHARS && value.chars().count() > LONGEST_CHARS)
-        || BLOCKED_EXACT.contains(&unquoted)
-        || BLOCKED_ANY_CASE.iter().any(|blocked| blocked.eq_ignore_ascii_case(unquoted))
+        || (unquoted.len() <= LONGEST_PLACEHOLDER_BYTES
+            && (BLOCKED_EXACT.contains(&unquoted)
+                || BLOCKED_ANY_CASE.iter().any(|blocked| blocked.eq_ignore_ascii_case(unquoted))))
 }
 
 #[cfg(test)]
@@ -105,6 +107,12 @@ mod tests {
     fn normalized(identifier_type: &str, raw: &str) -> Option<String> {
         let preset = IdentityDefinition::segment();
         normalize(preset.identifier(identifier_type).unwrap(), raw.into()).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn no_placeholder_is_longer_than_is_looked_for() {
+        let longest = BLOCKED_ANY_CASE.iter().chain(&BLOCKED_EXACT).map(|blocked| blocked.len()).max();
+        assert_eq!(longest, Some(LONGEST_PLACEHOLDER_BYTES));
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn read_line(input: &mut Input<'_>, max: usize) -> io::Result<Option<Captured>> 
             return Ok(any.then_some(line));
         }
         any = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', chunk);
         let used = end.unwrap_or(chunk.len());
         line.keep(chunk.get(..used).unwrap_or(chunk), max);
         input.consume(used + usize::from(end.is_some()));

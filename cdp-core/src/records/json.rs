@@ -16,9 +16,9 @@ use super::{Number, Object, Path, Value};
 #[derive(Clone)]
 pub struct JsonObject {
     text: String,
-    members: Vec<Member>,
-    /// The members of the values that are objects, one after the other, by their places in the value.
-    inner: Vec<Member>,
+    /// The members; behind them those of the values that are objects, one value after the other, by their places in the value.
+    places: Box<[Member]>,
+    n_members: u32,
 }
 
 impl PartialEq for JsonObject {
@@ -115,7 +115,8 @@ impl JsonObject {
     }
 
     fn from_places(text: String, members: Vec<Member>) -> JsonObject {
-        JsonObject { text, members, inner: Vec::new() }
+        let n_members = members.len() as u32;
+        JsonObject { text, places: members.into_boxed_slice(), n_members }
     }
 
     /// The canonical text.
@@ -130,8 +131,9 @@ impl JsonObject {
 
     /// Every member in the order of its key; keys as they stand in the text, escaped where JSON escapes.
     pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
-        self.members.iter().map(|member| {
-            let places = self.inner.get(member.inner_start as usize..member.inner_end as usize).unwrap_or_default();
+        let (members, inner) = self.places.split_at_checked(self.n_members as usize).unwrap_or_default();
+        members.iter().map(move |member| {
+            let places = inner.get(member.inner_start as usize..member.inner_end as usize).unwrap_or_default();
             (member.key(&self.text), Json { text: member.value(&self.text), places })
         })
     }

@@ -63,6 +63,12 @@ impl Range {
         Range { least: self.least.saturating_sub(n).min(greatest), greatest }
     }
 
+    /// The counts of two together.
+    #[must_use]
+    pub fn and(self, other: Range) -> Range {
+        Range { least: self.least.saturating_add(other.least), greatest: self.greatest.saturating_add(other.greatest) }
+    }
+
     /// From the least to the greatest of two.
     #[must_use]
     pub fn or(self, other: Range) -> Range {
@@ -171,6 +177,18 @@ impl Watch {
             *range = leaf.range(view, at)?;
         }
         Ok(ranges)
+    }
+
+    /// What they are for two who become one.
+    pub fn sum(&self, left: &Ranges, right: &Ranges) -> Ranges {
+        let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
+        for (place, (leaf, range)) in self.leaves.iter().zip(&mut ranges).enumerate() {
+            if let (Follows::Count { .. }, Some(left), Some(right)) = (leaf.follows, left.get(place), right.get(place))
+            {
+                *range = left.and(*right);
+            }
+        }
+        ranges
     }
 
     /// What they are for somebody of whom nothing is known before events come.
@@ -401,6 +419,8 @@ mod tests {
         assert_eq!(Range::NONE.minus(2, true), Range::NONE);
         assert_eq!(Range::UNKNOWN.minus(2, true), Range::UNKNOWN);
         assert_eq!(Range { least: 250, greatest: 254 }.plus(9, 0), Range { least: 255, greatest: 255 });
+        assert_eq!(range.and(range), Range { least: 4, greatest: 6 });
+        assert_eq!(range.and(Range::UNKNOWN), Range { least: 2, greatest: 255 });
         assert_eq!(range.or(Range::NONE), Range { least: 0, greatest: 3 });
     }
 }

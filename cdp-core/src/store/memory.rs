@@ -440,7 +440,7 @@ impl Overlay {
         if !may_be_word(text) {
             return None;
         }
-        let known = base.words.id(text).or_else(|| self.words.id(text));
+        let known = base.words.id(text).or_else(|| if self.words.len() > 0 { self.words.id(text) } else { None });
         if known.is_some()
             || !base.candidates.note(text, node, base.options.word_after)
             || self.words.last() >= MOST_WORDS

@@ -3,6 +3,8 @@
 //! It takes what a message came as and leaves what [`Value::to_json`](super::Value::to_json) would give. It decides no
 //! fault: whatever is not plain it leaves to the parser of values.
 
+use std::cell::RefCell;
+
 use super::{JsonObject, Member, string_end};
 use crate::records::Number;
 use crate::records::value::{MAX_DEPTH, write_json_text};
@@ -14,24 +16,38 @@ pub(super) fn object_of(bytes: &[u8]) -> Option<JsonObject> {
         return None;
     }
     std::str::from_utf8(bytes).ok()?;
-    let mut writer = Canonical {
-        input: bytes,
-        at: 0,
-        out: Vec::with_capacity(bytes.len()),
-        members: Vec::with_capacity(32),
-        inner: Vec::with_capacity(16),
-        unsorted: (Vec::new(), Vec::new()),
-    };
-    writer.skip_space();
-    if writer.peek() != Some(b'{') {
-        return None;
-    }
-    writer.object(0)?;
-    writer.skip_space();
-    if writer.peek().is_some() {
-        return None;
-    }
-    Some(JsonObject { text: String::from_utf8(writer.out).ok()?, members: writer.members, inner: writer.inner })
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.members.clear();
+        scratch.inner.clear();
+        let mut writer = Canonical { input: bytes, at: 0, out: Vec::with_capacity(bytes.len()), scratch };
+        writer.skip_space();
+        if writer.peek() != Some(b'{') {
+            return None;
+        }
+        writer.object(0)?;
+        writer.skip_space();
+        if writer.peek().is_some() {
+            return None;
+        }
+        let text = String::from_utf8(writer.out).ok()?;
+        let Scratch { members, inner, .. } = scratch;
+        Some(JsonObject { text, n_members: members.len() as u32, places: [&members[..], &inner[..]].concat().into() })
+    })
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What is made while an object is read; kept for the next one.
+#[derive(Default)]
+struct Scratch {
+    /// The members of the objects that are open; in the end those of the outermost.
+    members: Vec<Member>,
+    /// The members of the values of the outermost object, by their places in the value.
+    inner: Vec<Member>,
+    /// The object that is being sorted, as it came.
+    unsorted: (Vec<u8>, Vec<Member>),
 }
 
 /// Writes canonical text while it reads. `None` anywhere means: leave it to the parser of values.
@@ -39,12 +55,27 @@ struct Canonical<'b> {
     input: &'b [u8],
     at: usize,
     out: Vec<u8>,
-    /// The members of the objects that are open; in the end those of the outermost.
-    members: Vec<Member>,
-    /// The members of the values of the outermost object, by their places in the value.
-    inner: Vec<Member>,
-    /// The object that is being sorted, as it came; kept for the next one.
-    unsorted: (Vec<u8>, Vec<Member>),
+    scratch: &'b mut Scratch,
+}
+
+const ONES: u64 = u64::MAX / 255;
+const HIGHS: u64 = ONES << 7;
+
+/// Where the first byte stands that cannot be in a plain string: a quote, a backslash, a control character. Eight bytes at a
+/// time: a subtraction borrows into the high bit of each byte that is less than the other.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word & HIGHS;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (place, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight);
+        let equal = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+        let found = less(word, 0x20) | equal(b'"') | equal(b'\\');
+        if found != 0 {
+            return Some(place * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+    Some(eights.len() * 8 + found)
 }
 
 impl Canonical<'_> {
@@ -86,7 +117,7 @@ impl Canonical<'_> {
 
     fn string(&mut self) -> Option<()> {
         let rest = self.input.get(self.at + 1..)?;
-        let end = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+        let end = first_special(rest)?;
         match rest.get(end)? {
             b'"' => {
                 self.out.extend_from_slice(self.input.get(self.at..self.at + end + 2)?);
@@ -168,9 +199,9 @@ impl Canonical<'_> {
         }
         loop {
             self.skip_space();
-            let open = self.members.len();
+            let open = self.scratch.members.len();
             self.value(depth + 1)?;
-            self.members.truncate(open);
+            self.scratch.members.truncate(open);
             self.skip_space();
             let byte = self.peek()?;
             self.at += 1;
@@ -189,7 +220,7 @@ impl Canonical<'_> {
             return None;
         }
         self.at += 1;
-        let (start, first) = (self.out.len(), self.members.len());
+        let (start, first) = (self.out.len(), self.scratch.members.len());
         self.out.push(b'{');
         self.skip_space();
         if self.peek()? == b'}' {
@@ -202,14 +233,14 @@ impl Canonical<'_> {
             self.skip_space();
             let key_start = self.place() + 1;
             let rest = self.input.get(self.at..)?.strip_prefix(b"\"")?;
-            let length = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+            let length = first_special(rest)?;
             if rest.get(length) != Some(&b'"') {
                 return None;
             }
             self.out.extend_from_slice(self.input.get(self.at..self.at + length + 2)?);
             self.at += length + 2;
             let key_end = self.place() - 1;
-            if sorted && let Some(before) = self.members.get(first..)?.last() {
+            if sorted && let Some(before) = self.scratch.members.get(first..)?.last() {
                 let key = |start: u32, end: u32| self.out.get(start as usize..end as usize);
                 sorted = key(before.key_start, before.key_end)? < key(key_start, key_end)?;
             }
@@ -220,18 +251,18 @@ impl Canonical<'_> {
             self.at += 1;
             self.out.push(b':');
             self.skip_space();
-            let (open, value_start) = (self.members.len(), self.place());
+            let (open, value_start) = (self.scratch.members.len(), self.place());
             self.value(depth + 1)?;
-            let inner_start = self.inner.len() as u32;
+            let inner_start = self.scratch.inner.len() as u32;
             if depth == 0 {
-                self.inner.extend(self.members.iter().skip(open).map(|member| {
+                self.scratch.inner.extend(self.scratch.members.iter().skip(open).map(|member| {
                     let place = |place: u32| place - value_start;
                     Member::new(place(member.key_start), place(member.key_end), place(member.value_end))
                 }));
             }
-            self.members.truncate(open);
-            let inner_end = self.inner.len() as u32;
-            self.members.push(Member { key_start, key_end, value_end: self.place(), inner_start, inner_end });
+            self.scratch.members.truncate(open);
+            let inner_end = self.scratch.inner.len() as u32;
+            self.scratch.members.push(Member { key_start, key_end, value_end: self.place(), inner_start, inner_end });
             self.skip_space();
             let byte = self.peek()?;
             self.at += 1;
@@ -247,12 +278,12 @@ impl Canonical<'_> {
 
     /// Brings the members of the object that begins at `start` into order; of a repeated key the last value stays.
     fn sort(&mut self, start: usize, first: usize) -> Option<()> {
-        let (mut text, mut members) = std::mem::take(&mut self.unsorted);
+        let (mut text, mut members) = std::mem::take(&mut self.scratch.unsorted);
         text.clear();
         text.extend_from_slice(self.out.get(start..)?);
         self.out.truncate(start);
         members.clear();
-        members.extend(self.members.drain(first..));
+        members.extend(self.scratch.members.drain(first..));
         let at = |place: u32| place as usize - start;
         let key = |member: &Member| text.get(at(member.key_start)..at(member.key_end)).unwrap_or_default();
         members.sort_by(|left, right| key(left).cmp(key(right)));
@@ -262,16 +293,33 @@ impl Canonical<'_> {
             if rest.peek().is_some_and(|next| key(next) == key(member)) {
                 continue;
             }
-            if self.members.len() > first {
+            if self.scratch.members.len() > first {
                 self.out.push(b',');
             }
             let key_start = self.place() + 1;
             self.out.extend_from_slice(text.get(at(member.key_start) - 1..at(member.value_end))?);
             let key_end = key_start + (member.key_end - member.key_start);
-            self.members.push(Member { key_start, key_end, value_end: self.place(), ..*member });
+            self.scratch.members.push(Member { key_start, key_end, value_end: self.place(), ..*member });
         }
         self.out.push(b'}');
-        self.unsorted = (text, members);
+        self.scratch.unsorted = (text, members);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_special_byte_is_the_one_that_a_look_at_each_finds(
+            bytes in proptest::collection::vec(prop_oneof![3 => 0x20u8..0x80, 1 => any::<u8>()], 0..40)
+        ) {
+            let found = bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
+            prop_assert_eq!(first_special(&bytes), found);
+        }
     }
 }

@@ -73,6 +73,16 @@ impl<'a> MemoryView<'a> {
         self.base.words.text(id).or_else(|| self.overlay?.words.text(id))
     }
 
+    /// How many names are committed.
+    pub(crate) fn n_committed_names(&self) -> u32 {
+        self.base.n_names()
+    }
+
+    /// Whether this transaction has added names.
+    pub(crate) fn has_new_names(&self) -> bool {
+        self.overlay.is_some_and(|overlay| overlay.names.len() > 0)
+    }
+
     /// The number of a name.
     pub(crate) fn name_id(&self, name: &str) -> Option<u32> {
         self.base.names.id(name).or_else(|| self.overlay?.names.id(name))
