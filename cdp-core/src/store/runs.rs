@@ -17,6 +17,7 @@ mod compact;
 mod directory;
 mod flush;
 mod ints;
+mod node_set;
 mod read;
 #[cfg(test)]
 mod tests;
