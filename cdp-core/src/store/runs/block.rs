@@ -182,7 +182,6 @@ impl Block {
     }
 
     /// How many property columns the block was written with.
-    #[cfg(test)]
     pub(crate) fn n_columns(&self) -> usize {
         self.columns.len()
     }

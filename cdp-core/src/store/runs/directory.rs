@@ -159,6 +159,11 @@ impl Run {
         Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, stretches, columns })
     }
 
+    /// Whether the run says anything about a node.
+    pub(super) fn speaks_of(&self, node: u32) -> bool {
+        self.stretch_of(node).is_some()
+    }
+
     /// The stretch with this node, if the run speaks of it.
     fn stretch_of(&self, node: u32) -> Option<&Stretch> {
         let stretch = self.stretches.get((node / NODES_A_WORD) as usize)?;
