@@ -151,8 +151,7 @@ impl Cdp {
         self.check_open()?;
         let mut work = Some(work);
         loop {
-            let answer = self.inner.store.read(|facts| {
-                let revision = facts.revision()?;
+            let answer = self.inner.store.read(|facts, revision| {
                 let standing = self.state().standing(revision);
                 if let Standing::Behind = standing {
                     self.state_mut().catch_up(facts, &facts.meta()?)?;
