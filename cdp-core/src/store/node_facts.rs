@@ -111,6 +111,11 @@ impl NodeFacts {
         self.rest.get_or_insert_default()
     }
 
+    /// Whether there is any fact.
+    pub(super) fn says_anything(&self) -> bool {
+        !self.events.is_empty() || self.rest.is_some() || self.first_named_at.is_some() || self.first_sequence.is_some()
+    }
+
     /// The least sequence of a message of its own.
     pub(super) fn first_sequence(&self) -> Option<u64> {
         self.first_sequence.map(NonZeroU64::get)

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 use super::columns::Columns;
 use super::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, NodeFacts, Observation, TraitWrite};
 use super::runs::FrozenTail;
-use crate::records::Value;
+use crate::records::{Timestamp, Value};
 
 /// How many of a node's last trait writes are looked at for one of the same name.
 const REMEMBERED_TRAITS: usize = 32;
@@ -94,9 +94,14 @@ impl Tail {
         self.columns.append(later.columns);
     }
 
-    /// The same facts in the order of nodes.
-    pub(super) fn freeze(self) -> Frozen {
+    /// The same facts in the order of nodes, without namings of nodes that `named_before` says were named earlier: most nodes
+    /// are named by every message of their person, and a run that says no more of a node need not be read for it.
+    pub(super) fn freeze(self, named_before: impl Fn(u32, Timestamp) -> bool) -> Frozen {
         let mut nodes: Vec<(u32, NodeFacts)> = self.facts.into_iter().collect();
+        nodes.retain_mut(|(node, facts)| {
+            facts.first_named_at = facts.first_named_at.filter(|at| !named_before(*node, *at));
+            facts.says_anything()
+        });
         nodes.sort_unstable_by_key(|(node, _)| *node);
         Frozen { nodes, columns: self.columns }
     }
@@ -127,5 +132,44 @@ impl FrozenTail for Frozen {
 
     fn cell(&self, column: usize, row: u32) -> Option<&Value> {
         self.columns.get(column, row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::node_facts::EventProperties;
+
+    fn named(sequence: u64, at: i64, node: u32, named: &[u32], identifies: bool) -> Observation<'static> {
+        Observation {
+            sequence,
+            node,
+            occurred_at: Timestamp::from_millis(at),
+            event: Some(1),
+            properties: EventProperties::None,
+            traits: Vec::new(),
+            consents: Vec::new(),
+            accounts: Vec::new(),
+            named: named.to_vec(),
+            identifies,
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_only_named_again_is_not_written() {
+        let mut tail = Tail::new(Columns::new(Arc::from([])));
+        tail.observe(named(1, 50, 1, &[2, 3, 4], false), 0, None);
+        tail.observe(named(2, 60, 1, &[5], true), 0, None);
+        // All were named at 40 before, but 3 at 50 and 4 never.
+        let before = |node: u32, at: Timestamp| match node {
+            3 => 50 < at.millis(),
+            4 => false,
+            _ => 40 < at.millis(),
+        };
+        let frozen = tail.freeze(before);
+        let nodes: Vec<_> = frozen.nodes().iter().map(|(node, facts)| (*node, facts.first_named_at)).collect();
+        let at_50 = Some(Timestamp::from_millis(50));
+        // The first has events, and 5 the evidence that an identify message named it.
+        assert_eq!(nodes, [(1, None), (3, at_50), (4, at_50), (5, None)]);
     }
 }
