@@ -152,8 +152,7 @@ impl Cdp {
         self.check_open()?;
         let mut work = Some(work);
         loop {
-            let answer = self.inner.store.read(|facts| {
-                let revision = facts.revision()?;
+            let answer = self.inner.store.read(|facts, revision| {
                 let standing = self.state().standing(revision);
                 if let Standing::Behind = standing {
                     self.state_mut().catch_up(facts, &facts.meta()?)?;
@@ -163,16 +162,19 @@ impl Cdp {
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.
                     return Ok(None);
                 }
-                let mut work = |state: &State| {
-                    let snapshot = Snapshot { store: Some(&self.inner.store), ..Snapshot::of_state(facts, state) };
+                let mut work = |snapshot: Snapshot<'_>| {
+                    let snapshot = Snapshot { store: Some(&self.inner.store), ..snapshot };
                     work.take().map(|work| work(&snapshot)).transpose()
                 };
                 match length {
-                    Length::Moment => work(&state),
+                    Length::Moment => {
+                        let snapshot = Snapshot::of_state(facts, &state);
+                        work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
+                    }
                     Length::Long => {
                         let shared = state.clone();
                         drop(state);
-                        work(&shared)
+                        work(Snapshot::of_state(facts, &shared))
                     }
                 }
             })?;

@@ -74,8 +74,7 @@ impl Cdp {
     ) -> Result<T> {
         let Some(known) = as_of.and_then(|as_of| as_of.known) else { return self.read_for(length, work) };
         self.check_open()?;
-        self.inner.store.read(|facts| {
-            let revision = facts.meta()?.revision;
+        self.inner.store.read(|facts, revision| {
             let mut past = self.inner.past.0.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = past.as_ref().filter(|(of, at, _)| (*of, *at) == (revision, known));
             let state = match kept {

@@ -222,7 +222,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         salt,
     })?;
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
-    let state = store.read(|facts| State::load(facts, Some(&store), memory_options))?;
+    let state = store.read(|facts, _| State::load(facts, Some(&store), memory_options))?;
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
 use super::{AsOf, Cdp, Length};
-use crate::definitions::{ConsentPolicyDefinition, Role};
+use crate::definitions::{ConsentPolicyDefinition, FeatureDefinition, Role};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::privacy;
 use crate::records::{Frame, Number, Object, Timestamp, Value};
-use crate::rules::ConsentStatus;
+use crate::rules::{ConsentStatus, Measurer};
 
 /// How many values the identity report shows of those that most others name.
 const SHOWN_HUBS: usize = 10;
@@ -321,20 +321,20 @@ fn linkage_of(snapshot: &Snapshot<'_>) -> Result<Value> {
 /// Feature name -> value.
 pub(super) fn feature_values(person: &Person<'_>, names: Option<&[String]>, at: Timestamp) -> Result<Object> {
     let catalog = person.snapshot.catalog;
-    let mut values = Object::new();
+    let mut measurer = Measurer::new(person, at);
+    let mut value = |feature| named_value(feature, &mut measurer, at);
     match names {
-        Some(names) => {
-            for name in names {
-                values.insert(name.clone(), features::value(catalog.feature(name)?, person, at)?);
-            }
-        }
-        None => {
-            for feature in catalog.features() {
-                values.insert(feature.name.clone(), features::value(feature, person, at)?);
-            }
-        }
+        Some(names) => names.iter().map(|name| catalog.feature(name)).map(|feature| value(feature?)).collect(),
+        None => catalog.features().map(value).collect(),
     }
-    Ok(values)
+}
+
+fn named_value<'v>(
+    feature: &'v FeatureDefinition,
+    measurer: &mut Measurer<'v>,
+    at: Timestamp,
+) -> Result<(String, Value)> {
+    Ok((feature.name.clone(), features::value_by(feature, measurer, at)?))
 }
 
 fn cohorts_of(person: &Person<'_>, at: Timestamp) -> Result<Object> {

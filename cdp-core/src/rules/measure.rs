@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::operators::decimal;
-use super::timeline::{Selector, contributions, in_window};
+use super::timeline::{Selector, bounds, contributions, part};
 use super::{ProfileView, TimelineEvent};
 use crate::definitions::{Aggregate, FeatureDefinition, Measure};
 use crate::error::{Error, Result};
@@ -46,20 +46,70 @@ impl Measured {
 
 /// Measures the events of a profile at an instant. Fails only if a sum leaves 128 bits or a message id cannot be read.
 pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Result<Measured> {
-    let selector = Selector::new(&measure.selection, view);
-    let mut events = in_window(view, &measure.window, at).iter().filter(|event| selector.selects(event));
-    match (measure.aggregate, &measure.property) {
-        (Aggregate::Count, _) => Ok(count(events)),
-        (Aggregate::DistinctDays, _) => Ok(distinct_days(events)),
-        (Aggregate::Exists, _) => Ok(at_time(events.next_back(), |_| Value::Bool(true))),
-        (Aggregate::FirstAt, _) => Ok(at_time(events.next(), |time| Value::Text(time.to_string()))),
-        (Aggregate::LastAt, _) => Ok(at_time(events.next_back(), |time| Value::Text(time.to_string()))),
-        (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property, view)),
-        (Aggregate::First, Some(property)) => outermost(events, property, view, End::First),
-        (Aggregate::Last, Some(property)) => outermost(events.rev(), property, view, End::Last),
-        (aggregate, Some(property)) => numeric(events, property, view, aggregate),
-        (_, None) => Err(Error::internal("a measure that needs a property has none")),
+    Measurer::new(view, at).measure(measure)
+}
+
+/// A profile with fewer events is looked through as quickly as a part of it is made.
+const FEW_EVENTS: usize = 8;
+
+/// Measures one profile at one instant again and again: what a measure shares with the one before it is not done twice.
+pub struct Measurer<'v> {
+    view: &'v dyn ProfileView,
+    at: Timestamp,
+    // The events with the names that the last measure asked for.
+    named: Option<(&'v [String], Vec<TimelineEvent>)>,
+    // The numbers that it found.
+    totals: Option<(&'v Measure, Totals)>,
+}
+
+impl<'v> Measurer<'v> {
+    /// For a profile as seen from an instant.
+    pub fn new(view: &'v dyn ProfileView, at: Timestamp) -> Measurer<'v> {
+        Measurer { view, at, named: None, totals: None }
     }
+
+    /// The same as [`measure`].
+    pub fn measure(&mut self, measure: &'v Measure) -> Result<Measured> {
+        let Measurer { view, at, named, totals } = self;
+        let view = *view;
+        let is_numeric = matches!(measure.aggregate, Aggregate::Sum | Aggregate::Avg | Aggregate::Min | Aggregate::Max);
+        if let Some((_, totals)) = totals.as_ref().filter(|(last, _)| is_numeric && has_same_numbers(last, measure)) {
+            return Ok(totals.measured(measure.aggregate));
+        }
+        let selector = Selector::new(&measure.selection, view);
+        let events = match measure.selection.events.as_slice() {
+            names if names.is_empty() || view.events().len() < FEW_EVENTS => view.events(),
+            names => {
+                if named.as_ref().is_none_or(|(last, _)| *last != names) {
+                    let events = view.events().iter().filter(|event| selector.names(event)).copied().collect();
+                    *named = Some((names, events));
+                }
+                named.as_ref().map_or(&[][..], |(_, events)| events)
+            }
+        };
+        let (after, until) = bounds(&measure.window, *at);
+        let mut events = part(events, after, until).iter().filter(|event| selector.selects(event));
+        match (measure.aggregate, &measure.property) {
+            (Aggregate::Count, _) => Ok(count(events)),
+            (Aggregate::DistinctDays, _) => Ok(distinct_days(events)),
+            (Aggregate::Exists, _) => Ok(at_time(events.next_back(), |_| Value::Bool(true))),
+            (Aggregate::FirstAt, _) => Ok(at_time(events.next(), |time| Value::Text(time.to_string()))),
+            (Aggregate::LastAt, _) => Ok(at_time(events.next_back(), |time| Value::Text(time.to_string()))),
+            (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property, view)),
+            (Aggregate::First, Some(property)) => outermost(events, property, view, End::First),
+            (Aggregate::Last, Some(property)) => outermost(events.rev(), property, view, End::Last),
+            (aggregate, Some(property)) => {
+                let found = Totals::of(events, property, view)?;
+                Ok(totals.insert((measure, found)).1.measured(aggregate))
+            }
+            (_, None) => Err(Error::internal("a measure that needs a property has none")),
+        }
+    }
+}
+
+/// Whether two measures aggregate the same numbers, each in its way.
+fn has_same_numbers(left: &Measure, right: &Measure) -> bool {
+    left.window == right.window && left.property == right.property && left.selection == right.selection
 }
 
 /// The value of a measure to which no event contributed, where that is a value of its own: no events are 0 events.
@@ -109,42 +159,57 @@ fn count_distinct<'v>(
     Measured { value: (!seen.is_empty()).then(|| Value::count(seen.len())), latest }
 }
 
-fn numeric<'v>(
-    events: impl Iterator<Item = &'v TimelineEvent>,
-    property: &Path,
-    view: &dyn ProfileView,
-    aggregate: Aggregate,
-) -> Result<Measured> {
-    let (mut n_values, mut total, mut latest) = (0u64, Number::ZERO, None);
-    let (mut least, mut greatest) = (None::<Number>, None::<Number>);
-    let mut add = |number: Number, occurred_at: Timestamp| {
-        n_values += 1;
-        total = total
+/// What the numbers of a property add up to.
+struct Totals {
+    n_values: u64,
+    total: Number,
+    least: Option<Number>,
+    greatest: Option<Number>,
+    latest: Option<Timestamp>,
+}
+
+impl Totals {
+    fn of<'e>(
+        events: impl Iterator<Item = &'e TimelineEvent>,
+        property: &Path,
+        view: &dyn ProfileView,
+    ) -> Result<Totals> {
+        let mut totals = Totals { n_values: 0, total: Number::ZERO, least: None, greatest: None, latest: None };
+        for event in events {
+            if !property.is_multiple() {
+                if let Some(number) = view.number_property(event, property) {
+                    totals.add(number, event.occurred_at, property)?;
+                }
+                continue;
+            }
+            for number in contributions(view, event, property).filter_map(|value| decimal(&value)) {
+                totals.add(number, event.occurred_at, property)?;
+            }
+        }
+        Ok(totals)
+    }
+
+    fn add(&mut self, number: Number, occurred_at: Timestamp, property: &Path) -> Result<()> {
+        self.n_values += 1;
+        self.total = self
+            .total
             .checked_add(number)
             .ok_or_else(|| Error::invalid(format!("the sum of `{property}` does not fit 128 bits")))?;
-        least = Some(least.map_or(number, |least| least.min(number)));
-        greatest = Some(greatest.map_or(number, |greatest| greatest.max(number)));
-        latest = Some(occurred_at);
-        Ok::<(), Error>(())
-    };
-    for event in events {
-        if !property.is_multiple() {
-            if let Some(number) = view.number_property(event, property) {
-                add(number, event.occurred_at)?;
-            }
-            continue;
-        }
-        for number in contributions(view, event, property).filter_map(|value| decimal(&value)) {
-            add(number, event.occurred_at)?;
-        }
+        self.least = Some(self.least.map_or(number, |least| least.min(number)));
+        self.greatest = Some(self.greatest.map_or(number, |greatest| greatest.max(number)));
+        self.latest = Some(occurred_at);
+        Ok(())
     }
-    let value = match aggregate {
-        Aggregate::Sum => (n_values > 0).then_some(total),
-        Aggregate::Avg => total.divide_by_count(n_values),
-        Aggregate::Min => least,
-        _ => greatest,
-    };
-    Ok(Measured { value: value.map(Value::Number), latest })
+
+    fn measured(&self, aggregate: Aggregate) -> Measured {
+        let value = match aggregate {
+            Aggregate::Sum => (self.n_values > 0).then_some(self.total),
+            Aggregate::Avg => self.total.divide_by_count(self.n_values),
+            Aggregate::Min => self.least,
+            _ => self.greatest,
+        };
+        Measured { value: value.map(Value::Number), latest: self.latest }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

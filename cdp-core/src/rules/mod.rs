@@ -25,7 +25,7 @@ pub use dependencies::{
 };
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub use measure::{Measured, measure};
+pub use measure::{Measured, Measurer, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 pub use reach::{Reach, Slide, reach};

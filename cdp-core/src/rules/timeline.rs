@@ -68,14 +68,18 @@ impl<'s> Selector<'s> {
         Selector { view, names, filters: &selection.filters }
     }
 
-    /// Whether the selection means this event.
-    pub(crate) fn selects(&self, event: &TimelineEvent) -> bool {
-        let named = match &self.names {
+    /// Whether an event has one of the names that the selection means.
+    pub(crate) fn names(&self, event: &TimelineEvent) -> bool {
+        match &self.names {
             Names::Any => true,
             Names::One(number) => event.event == *number,
             Names::Several(numbers) => numbers.contains(&event.event),
-        };
-        named
+        }
+    }
+
+    /// Whether the selection means this event.
+    pub(crate) fn selects(&self, event: &TimelineEvent) -> bool {
+        self.names(event)
             && self.filters.iter().all(|filter| {
                 let value = self.view.property(event, &filter.property);
                 // A filter never depends on the instant of the question: such operators are refused when it is read.

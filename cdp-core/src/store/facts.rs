@@ -148,6 +148,15 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
+    /// Runs `work` on one snapshot, and tells it how many transactions had changed the file. The statement that says so holds
+    /// the snapshot: as long as it has not ended, all others of its connection see the same.
+    pub(super) fn at_revision<T>(self, work: impl FnOnce(Facts<'_>, i64) -> Result<T>) -> Result<T> {
+        let mut statement = self.0.prepare_cached("SELECT revision FROM meta WHERE id = 1").map_err(sql_error)?;
+        let mut rows = statement.query([]).map_err(sql_error)?;
+        let row = rows.next().map_err(sql_error)?.ok_or_else(|| Error::internal("the store has no meta row"))?;
+        work(self, row.get(0).map_err(sql_error)?)
+    }
+
     /// How many transactions have changed the file.
     pub(crate) fn revision(&self) -> Result<i64> {
         self.0

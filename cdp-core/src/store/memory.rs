@@ -300,7 +300,9 @@ impl Memory {
         if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
             let columns = self.tail.columns.paths().clone();
             let tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(Columns::new(columns))));
-            self.frozen = Some(Arc::new(Arc::unwrap_or_clone(tail).freeze()));
+            let named_before =
+                |node: u32, at| self.firsts.get(node as usize).is_some_and(|firsts| firsts.were_before(at));
+            self.frozen = Some(Arc::new(Arc::unwrap_or_clone(tail).freeze(named_before)));
             self.frozen_to = self.sequence;
             self.begin_flush();
         }

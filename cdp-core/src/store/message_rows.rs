@@ -371,7 +371,7 @@ mod tests {
         };
         let store = crate::store::Store::open(&options).unwrap();
         store
-            .read(|facts: Facts<'_>| {
+            .read(|facts: Facts<'_>, _| {
                 let base =
                     Memory::load(facts, None, &[], None, MemoryOptions::default())?.expect("nothing lacks a column");
                 let mut overlay = base.overlay();

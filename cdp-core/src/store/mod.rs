@@ -192,24 +192,30 @@ impl Store {
         Ok(answer)
     }
 
-    /// Runs `work` on one snapshot of the file.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(Facts<'_>) -> Result<T>) -> Result<T> {
+    /// Runs `work` on one snapshot of the file, and tells it how many transactions had changed that.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(Facts<'_>, i64) -> Result<T>) -> Result<T> {
         self.check_process()?;
         let Some(path) = &self.path else {
             let guard = lock(&self.writer);
-            return work(Facts(&guard.as_ref().ok_or_else(closed)?.connection));
+            return Facts(&guard.as_ref().ok_or_else(closed)?.connection).at_revision(work);
         };
         if self.is_closed_quickly() {
             return Err(closed());
         }
-        work(self.reader(path)?.facts()?)
+        self.pooled(path)?.facts()?.at_revision(work)
+    }
+
+    /// A connection that reads, without a snapshot yet.
+    fn pooled(&self, path: &Path) -> Result<Reader<'_>> {
+        let pooled = lock(&self.readers).pop();
+        let connection = pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)?;
+        Ok(Reader { store: self, connection: Some(connection) })
     }
 
     fn reader(&self, path: &Path) -> Result<Reader<'_>> {
-        let pooled = lock(&self.readers).pop();
-        let connection = pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)?;
-        run_kept(&connection, "BEGIN")?;
-        Ok(Reader { store: self, connection: Some(connection) })
+        let reader = self.pooled(path)?;
+        run_kept(reader.facts()?.0, "BEGIN")?;
+        Ok(reader)
     }
 
     /// A connection for one more thread that scans the runs which `memory` has, beside the transaction that is under way;
@@ -278,7 +284,7 @@ impl Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && run_kept(&connection, "ROLLBACK").is_ok()
+            && (connection.is_autocommit() || run_kept(&connection, "ROLLBACK").is_ok())
         {
             lock(&self.store.readers).push(connection);
         }

@@ -7,6 +7,7 @@
 //! it, and simply dropped if the transaction is rolled back.
 
 mod annex;
+mod asked_again;
 mod block;
 mod build;
 mod builder;
@@ -17,12 +18,14 @@ mod compact;
 mod directory;
 mod flush;
 mod ints;
+mod node_set;
 mod read;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -38,6 +41,7 @@ pub(crate) use read::{NodeSlice, NodeSlices};
 
 use super::connection::sql_error;
 use crate::error::Result;
+use asked_again::AskedNodes;
 use bytes::corrupt;
 use cache::BlockCache;
 
@@ -75,6 +79,10 @@ pub(crate) struct Runs {
     // Oldest messages first.
     runs: Vec<Arc<Run>>,
     cache: Arc<BlockCache>,
+    asked: Arc<AskedNodes>,
+    // Another number for every list of runs, and the last that was given.
+    generation: u32,
+    generations: Arc<AtomicU32>,
     // The blocks of builds that are not visible yet, so that nobody takes them for leftovers.
     builds: Arc<Mutex<Vec<Weak<BlockIds>>>>,
     // How often runs were replaced, which leaves blocks behind, and after how many of these none were left.
@@ -93,7 +101,17 @@ impl Runs {
     /// No runs.
     pub(crate) fn none(options: RunsOptions) -> Runs {
         let cache = Arc::new(BlockCache::new(options.cache_bytes));
-        Runs { options, runs: Vec::new(), cache, builds: Arc::default(), n_replacements: 0, clean_at: None }
+        Runs {
+            options,
+            runs: Vec::new(),
+            cache,
+            asked: Arc::default(),
+            generation: 0,
+            generations: Arc::default(),
+            builds: Arc::default(),
+            n_replacements: 0,
+            clean_at: None,
+        }
     }
 
     /// Catches up with what another process, or [`Runs::clear`], did to the file; also after a build was dropped, whose
@@ -114,6 +132,10 @@ impl Runs {
 
     fn replace(&mut self, mut runs: Vec<Arc<Run>>, vanished: Vec<Arc<Run>>) {
         runs.sort_by_key(|run| (run.first_sequence, run.id));
+        if !runs.iter().map(|run| run.id).eq(self.runs.iter().map(|run| run.id)) {
+            self.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+            self.cache.retain(asked_again::is_block);
+        }
         self.runs = runs;
         if !vanished.is_empty() {
             let mut ids: Vec<i64> = vanished.iter().flat_map(|run| &run.fences).map(|fence| fence.block).collect();
@@ -160,6 +182,24 @@ impl Runs {
             }
         }
         Ok(slices)
+    }
+
+    /// Everything that the runs say about a node of somebody who is asked for alone, and may be asked for again.
+    pub(crate) fn look_up(&self, connection: &Connection, node: u32) -> Result<NodeSlices> {
+        if !self.runs.iter().any(|run| run.speaks_of(node)) {
+            return Ok(NodeSlices::default());
+        }
+        let key = asked_again::key_of(self.generation, node);
+        if let Some(block) = self.cache.get(key) {
+            return Ok(NodeSlices::of_block(block));
+        }
+        let slices = self.read(connection, node, None)?;
+        if !self.asked.note(node) {
+            return Ok(slices);
+        }
+        let Some(block) = slices.joined(node)?.map(Arc::new) else { return Ok(slices) };
+        self.cache.insert(key, &block);
+        Ok(NodeSlices::of_block(block))
     }
 
     fn block(&self, connection: &Connection, fence: &Fence) -> Result<Arc<Block>> {

@@ -210,8 +210,9 @@ impl Tail {
         })
     }
 
-    /// The same facts in the order of nodes.
-    pub(super) fn freeze(self) -> Frozen {
+    /// The same facts in the order of nodes, without namings of nodes that `named_before` says were named earlier: most nodes
+    /// are named by every message of their person, and a run that says no more of a node need not be read for it.
+    pub(super) fn freeze(self, named_before: impl Fn(u32, Timestamp) -> bool) -> Frozen {
         let mut frozen = Frozen {
             nodes: Vec::with_capacity(self.nodes.len()),
             events: Vec::with_capacity(self.events.len()),
@@ -220,6 +221,11 @@ impl Tail {
         let (events, mut nodes) = (self.events, self.nodes);
         nodes.sort_unstable_by_key(|node| node.node);
         for node in nodes {
+            let first_named_at = Some(node.first_named_at).filter(|at| !named_before(node.node, *at));
+            let has_facts = node.last != NOWHERE || node.rest.is_some() || node.first_sequence.is_some();
+            if first_named_at.is_none() && !has_facts {
+                continue;
+            }
             let start = frozen.events.len();
             let mut row = node.last;
             while let Some(event) = events.get(row as usize) {
@@ -233,7 +239,7 @@ impl Tail {
             frozen.nodes.push(FrozenNode {
                 node: node.node,
                 events_end: frozen.events.len() as u32,
-                first_named_at: node.first_named_at,
+                first_named_at,
                 first_sequence: node.first_sequence,
                 rest: node.rest,
             });
@@ -284,7 +290,7 @@ struct FrozenNode {
     node: u32,
     /// Where its events end; they begin where those of the node before end.
     events_end: u32,
-    first_named_at: Timestamp,
+    first_named_at: Option<Timestamp>,
     first_sequence: Option<NonZeroU64>,
     rest: Option<Box<Annex>>,
 }
@@ -316,7 +322,7 @@ impl FrozenTail for Frozen {
         Some(FrozenFacts {
             node: node.node,
             events: self.events.get(start as usize..node.events_end as usize)?,
-            first_named_at: Some(node.first_named_at),
+            first_named_at: node.first_named_at,
             first_sequence: node.first_sequence.map(NonZeroU64::get),
             rest: node.rest.as_deref(),
         })
@@ -324,5 +330,84 @@ impl FrozenTail for Frozen {
 
     fn cell(&self, column: usize, row: u32) -> Option<Cow<'_, Value>> {
         self.columns.get(column, row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::node_facts::EventProperties;
+
+    fn named(sequence: u64, at: i64, node: u32, named: &[u32], identifies: bool) -> Observation<'static> {
+        Observation {
+            sequence,
+            node,
+            occurred_at: Timestamp::from_millis(at),
+            event: Some(1),
+            properties: EventProperties::None,
+            traits: Vec::new(),
+            consents: Vec::new(),
+            accounts: Vec::new(),
+            named: named.to_vec(),
+            identifies,
+        }
+    }
+
+    fn empty() -> Tail {
+        Tail::new(Columns::new(Arc::from([])))
+    }
+
+    #[test]
+    fn a_node_that_was_only_named_again_is_not_written() {
+        let mut tail = empty();
+        tail.observe(named(1, 50, 1, &[2, 3, 4], false), None);
+        tail.observe(named(2, 60, 1, &[5], true), None);
+        // All were named at 40 before, but 3 at 50 and 4 never.
+        let before = |node: u32, at: Timestamp| match node {
+            3 => 50 < at.millis(),
+            4 => false,
+            _ => 40 < at.millis(),
+        };
+        let frozen = tail.freeze(before);
+        let nodes: Vec<_> =
+            (0..).map_while(|index| frozen.node(index)).map(|facts| (facts.node, facts.first_named_at)).collect();
+        let at_50 = Some(Timestamp::from_millis(50));
+        // The first has events, and 5 the evidence that an identify message named it.
+        assert_eq!(nodes, [(1, None), (3, at_50), (4, at_50), (5, None)]);
+    }
+
+    #[test]
+    fn a_tail_that_took_in_another_says_what_both_say() {
+        let mut whole = empty();
+        let mut parts = [empty(), empty()];
+        for sequence in 1..=40u64 {
+            let (node, at) = (sequence as u32 * 7 % 5, (sequence as i64 * 13) % 17);
+            let observation = || named(sequence, at, node, &[node + 1, 9], sequence % 6 == 0);
+            whole.observe(observation(), None);
+            parts[usize::from(sequence > 25)].observe(observation(), None);
+        }
+        let [mut joined, later] = parts;
+        joined.append(later);
+        let facts = |tail: &Tail, node: u32| {
+            let mut facts = tail.get(node, 100).unwrap();
+            let mut events: Vec<_> = facts.events.by_ref().map(|entry| (entry.sequence, entry.row)).collect();
+            events.sort_unstable();
+            (events, facts.first_named_at, facts.first_sequence, facts.rest.map(|rest| format!("{rest:?}")))
+        };
+        for node in [0, 1, 2, 3, 4, 5, 9] {
+            assert_eq!(facts(&joined, node), facts(&whole, node), "{node}");
+        }
+        assert!(joined.get(77, 0).is_none());
+        let sequences = |tail: &Tail| tail.events().map(|(node, entry)| (node, entry.sequence)).collect::<Vec<_>>();
+        assert_eq!(sequences(&joined), sequences(&whole));
+        // Of one node after the other, each in the order of time.
+        let [joined, whole] = [joined, whole].map(|tail| tail.freeze(|_, _| false));
+        let frozen = |frozen: &Frozen| {
+            frozen.events().map(|(node, entry)| (node, entry.occurred_at, entry.row)).collect::<Vec<_>>()
+        };
+        assert_eq!(frozen(&joined), frozen(&whole));
+        assert!(frozen(&whole).is_sorted_by_key(|(node, at, row)| (*node, *at, *row)));
     }
 }

@@ -4,9 +4,10 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{change_instants, evaluate, explain};
+use super::super::{Measurer, change_instants, evaluate, explain};
 use super::profile::{MemoryProfile, Recorded, at, catalog, json};
 use crate::definitions::{Catalog, EventSelection, Rule, SequenceTest, Test};
+use crate::features;
 use crate::records::{Timestamp, Value};
 
 pub(super) const SPAN: i64 = 120;
@@ -77,6 +78,19 @@ fn window() -> impl Strategy<Value = String> {
 
 fn event() -> impl Strategy<Value = &'static str> {
     select(vec![r#""A""#, r#""B""#, r#"["A", "C"]"#, r#""*""#])
+}
+
+/// What features measure, few enough that neighbours often share events, a window, a property.
+fn measured() -> impl Strategy<Value = String> {
+    let event = select(vec![r#""A""#, r#"["A", "C"]"#, r#""*""#]);
+    let window = select(vec!["", r#", "within": "30ms""#]);
+    let aggregate = select(vec!["count", "exists", "first_at", "sum", "avg", "min", "max", "last"]);
+    let filter = select(vec!["", "", r#", "where": [{"property": "v", "op": "gte", "value": 2}]"#]);
+    (event, window, aggregate, select(vec!["v", "id"]), filter).prop_map(|(event, window, agg, property, filter)| {
+        let needs_property = !matches!(agg, "count" | "exists" | "first_at");
+        let property = if needs_property { format!(r#", "property": "{property}""#) } else { String::new() };
+        format!(r#""event": {event}, "agg": "{agg}"{property}{window}{filter}"#)
+    })
 }
 
 fn step() -> impl Strategy<Value = String> {
@@ -168,6 +182,21 @@ pub(super) fn read(text: &str) -> Rule {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn features_measured_in_a_row_are_those_measured_alone(measured in prop::collection::vec(measured(), 1..7), facts in facts(), now in 0..SPAN) {
+        let texts = measured.iter().enumerate();
+        let texts: Vec<String> =
+            texts.map(|(n, measured)| format!(r#"{{"kind": "feature", "name": "f{n}", {measured}}}"#)).collect();
+        let definitions = catalog(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let profile = MemoryProfile::new(&definitions, &facts);
+
+        let mut measurer = Measurer::new(&profile, at(now));
+        for feature in definitions.features() {
+            let in_a_row = features::value_by(feature, &mut measurer, at(now)).unwrap();
+            prop_assert_eq!(in_a_row, features::value(feature, &profile, at(now)).unwrap(), "{}", &feature.name);
+        }
+    }
 
     #[test]
     fn time_alone_changes_nothing_between_change_instants(rule in rule(), facts in facts(), traits in traits(), known_from in 0..60i64) {

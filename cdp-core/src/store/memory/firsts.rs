@@ -31,6 +31,11 @@ impl Firsts {
         (self.named_at_ms != i64::MAX).then(|| Timestamp::from_millis(self.named_at_ms))
     }
 
+    /// Whether a message named the node before this instant.
+    pub(super) fn were_before(&self, named_at: Timestamp) -> bool {
+        self.named_at_ms < named_at.millis()
+    }
+
     /// The least sequence of a message of its own.
     pub(crate) fn sequence(&self) -> Option<u64> {
         (self.sequence != u64::MAX).then_some(self.sequence)

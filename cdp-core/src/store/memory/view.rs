@@ -51,11 +51,17 @@ pub(crate) struct MemoryView<'a> {
     base: &'a Memory,
     overlay: Option<&'a Overlay>,
     extra: Option<&'a ExtraColumns>,
+    looks_up: bool,
 }
 
 impl<'a> MemoryView<'a> {
     pub(super) fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
-        MemoryView { base, overlay, extra: None }
+        MemoryView { base, overlay, extra: None, looks_up: false }
+    }
+
+    /// The same state for a read of somebody who may be asked for again soon.
+    pub(crate) fn looking_up(self) -> MemoryView<'a> {
+        MemoryView { looks_up: true, ..self }
     }
 
     /// The same state with more columns.
@@ -156,7 +162,9 @@ impl<'a> MemoryView<'a> {
 
     /// Adds everything that the log says about a node; the events at once.
     pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
-        gathered.add_node(node, self.base.runs.read(facts.0, node, None)?);
+        let runs = &self.base.runs;
+        let in_runs = if self.looks_up { runs.look_up(facts.0, node) } else { runs.read(facts.0, node, None) };
+        gathered.add_node(node, in_runs?);
         self.layers(node).for_each(|(layer, tag)| gathered.add_layer(layer, tag));
         Ok(())
     }

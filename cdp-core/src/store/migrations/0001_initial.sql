@@ -209,6 +209,7 @@ CREATE TABLE runs (
   last_sequence INTEGER NOT NULL,
   n_events INTEGER NOT NULL,
   fences BLOB NOT NULL,                 -- of each block: id, nodes, times, events
+  nodes BLOB NOT NULL,                  -- which nodes it speaks of, so that others need not be looked for in it
   columns TEXT NOT NULL                 -- JSON list of the property paths that its blocks have as columns
 ) STRICT;
 

@@ -12,6 +12,7 @@ use super::block::Block;
 use super::builder::{BlockBuilder, Fence};
 use super::cache::BlockCache;
 use super::directory::Run;
+use super::node_set::NodeSet;
 use super::{BlockIds, Runs, load_block, run_ids};
 use crate::error::Result;
 use crate::records::Path;
@@ -51,6 +52,7 @@ pub(crate) struct Build<S> {
     // The runs that this one replaces; none for a flush.
     replaces: Vec<Arc<Run>>,
     fences: Vec<Fence>,
+    nodes: NodeSet,
     // The same blocks and those of a step that is not committed yet, for `Runs::remove_orphans`.
     blocks: Arc<BlockIds>,
 }
@@ -59,6 +61,7 @@ pub(crate) struct Build<S> {
 pub(crate) struct Step<S> {
     source: S,
     fences: Vec<Fence>,
+    nodes: Vec<u32>,
     published: Option<Arc<Run>>,
     // The count of replacements after which no leftovers were found.
     clean_at: Option<u64>,
@@ -88,7 +91,16 @@ impl Runs {
         let blocks: Arc<BlockIds> = Arc::new(Mutex::new(Vec::new()));
         self.builds.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&blocks));
         let (first_sequence, last_sequence) = sequences;
-        Build { source, first_sequence, last_sequence, columns, replaces, fences: Vec::new(), blocks }
+        Build {
+            source,
+            first_sequence,
+            last_sequence,
+            columns,
+            replaces,
+            fences: Vec::new(),
+            nodes: NodeSet::default(),
+            blocks,
+        }
     }
 
     /// Writes at most `max_blocks` blocks, and with the last one the row that makes the run visible. `None` if the build
@@ -103,7 +115,8 @@ impl Runs {
         if !build.still_stands(connection)? {
             return Ok(None);
         }
-        let mut step = Step { source: build.source.clone(), fences: Vec::new(), published: None, clean_at: None };
+        let source = build.source.clone();
+        let mut step = Step { source, fences: Vec::new(), nodes: Vec::new(), published: None, clean_at: None };
         // Beside the writing, not before it: the leftovers of a large merge would keep a flush waiting.
         if self.clean_at != Some(self.n_replacements) {
             let max_orphans = max_blocks.saturating_mul(ORPHANS_PER_BLOCK);
@@ -116,6 +129,7 @@ impl Runs {
         while step.fences.len() < max_blocks {
             let has_more = step.source.fill(&blocks, &mut builder)?;
             if !builder.is_empty() {
+                step.nodes.extend_from_slice(builder.nodes());
                 let (data, fence) = builder.finish();
                 insert.execute([data]).map_err(sql_error)?;
                 let block = connection.last_insert_rowid();
@@ -123,7 +137,7 @@ impl Runs {
                 step.fences.push(Fence { block, ..fence });
             }
             if !has_more {
-                step.published = Some(Arc::new(build.publish(connection, &step.fences)?));
+                step.published = Some(Arc::new(build.publish(connection, &step)?));
                 break;
             }
         }
@@ -134,6 +148,7 @@ impl Runs {
     pub(crate) fn fold<S>(&mut self, build: &mut Build<S>, step: Step<S>) -> bool {
         build.source = step.source;
         build.fences.extend(step.fences);
+        build.nodes.extend(&step.nodes);
         self.clean_at = step.clean_at.or(self.clean_at);
         let Some(published) = step.published else { return false };
         let is_replaced = |run: &Arc<Run>| build.replaces.iter().any(|replaced| replaced.id == run.id);
@@ -173,11 +188,13 @@ impl<S> Build<S> {
         Ok(ground_is_there && found.is_some())
     }
 
-    fn publish(&self, connection: &Connection, last_fences: &[Fence]) -> Result<Run> {
-        let fences = self.fences.iter().chain(last_fences).copied().collect();
+    fn publish(&self, connection: &Connection, last: &Step<S>) -> Result<Run> {
+        let fences = self.fences.iter().chain(&last.fences).copied().collect();
+        let mut nodes = self.nodes.clone();
+        nodes.extend(&last.nodes);
         for run in &self.replaces {
             connection.execute("DELETE FROM runs WHERE run = ?1", [run.id]).map_err(sql_error)?;
         }
-        Run::publish(connection, (self.first_sequence, self.last_sequence), fences, self.columns.clone())
+        Run::publish(connection, (self.first_sequence, self.last_sequence), fences, nodes, self.columns.clone())
     }
 }

@@ -94,6 +94,11 @@ impl BlockBuilder {
         self.nodes.is_empty()
     }
 
+    /// The nodes of the block.
+    pub(super) fn nodes(&self) -> &[u32] {
+        &self.nodes
+    }
+
     fn n_rows(&self) -> usize {
         self.occurred_at.len() + self.n_annex_rows
     }

@@ -1,6 +1,6 @@
-//! Blocks that point reads have opened, within a budget of bytes.
+//! Blocks that point reads have opened, and those made for people who are asked for again, within a budget of bytes.
 //!
-//! A block never changes and its id is never given again, so nothing here can be stale. What was not used since the
+//! A block never changes and its key is never given again, so nothing here can be stale. What was not used since the
 //! hand last passed is dropped first (CLOCK). Any number of threads share it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

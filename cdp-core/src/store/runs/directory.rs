@@ -1,4 +1,4 @@
-//! One run as the directory knows it: which messages it covers, and a fence for each of its blocks.
+//! One run as the directory knows it: which messages it covers, which nodes it speaks of, and a fence for each of its blocks.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::builder::Fence;
 use super::bytes::{Reader, checksum, corrupt};
+use super::node_set::{NODES_A_WORD, NodeSet};
 use crate::error::Result;
 use crate::records::{Path, Value};
 use crate::store::connection::sql_error;
@@ -28,10 +29,18 @@ pub(crate) struct Run {
     pub(crate) n_events: u64,
     /// Its blocks, in the order of nodes.
     pub(crate) fences: Vec<Fence>,
-    // The last node of each fence once more: a search among them stays in the processor's cache.
-    last_nodes: Vec<u32>,
+    // By the number of a node: whether the run speaks of it, and where to look then.
+    stretches: Vec<Stretch>,
     /// The property paths that its blocks have as columns.
     pub(crate) columns: Arc<[Path]>,
+}
+
+/// Some neighbouring nodes, with what a look-up of one of them needs in one place.
+struct Stretch {
+    // One bit a node.
+    nodes: u64,
+    // The first fence that ends at one of the nodes or after it.
+    fence: u32,
 }
 
 /// The size class of a run: each is [`FAN_IN`] times the one before.
@@ -39,8 +48,15 @@ pub(super) fn level_of(n_events: u64) -> u32 {
     (n_events / 1024).max(1).ilog(FAN_IN)
 }
 
-fn last_nodes(fences: &[Fence]) -> Vec<u32> {
-    fences.iter().map(|fence| fence.last_node).collect()
+fn stretches_of(nodes: &NodeSet, fences: &[Fence]) -> Vec<Stretch> {
+    let mut fence = 0;
+    let stretch = |(first_node, nodes): (u32, u64)| {
+        while fences.get(fence).is_some_and(|fence| fence.last_node < first_node) {
+            fence += 1;
+        }
+        Stretch { nodes, fence: fence as u32 }
+    };
+    nodes.words().map(stretch).collect()
 }
 
 fn write_fences(fences: &[Fence]) -> Vec<u8> {
@@ -91,20 +107,21 @@ fn read_columns(json: &str) -> Result<Arc<[Path]>> {
 
 impl Run {
     pub(super) fn load(connection: &Connection, id: i64) -> Result<Run> {
-        let sql = "SELECT level, first_sequence, last_sequence, n_events, fences, columns FROM runs WHERE run = ?1";
+        let sql =
+            "SELECT level, first_sequence, last_sequence, n_events, fences, nodes, columns FROM runs WHERE run = ?1";
         let unsigned = |row: &rusqlite::Row<'_>, column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
-        let (level, first_sequence, last_sequence, n_events, fences, columns) = connection
+        let (level, first_sequence, last_sequence, n_events, fences, nodes, columns) = connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
                 statement.query_row([id], |row| {
-                    let (fences, columns): (Vec<u8>, String) = (row.get(4)?, row.get(5)?);
-                    Ok((row.get(0)?, unsigned(row, 1)?, unsigned(row, 2)?, unsigned(row, 3)?, fences, columns))
+                    let (fences, nodes, columns): (Vec<u8>, Vec<u8>, String) = (row.get(4)?, row.get(5)?, row.get(6)?);
+                    Ok((row.get(0)?, unsigned(row, 1)?, unsigned(row, 2)?, unsigned(row, 3)?, fences, nodes, columns))
                 })
             })
             .map_err(sql_error)?;
-        let (fences, columns) = (read_fences(&fences)?, read_columns(&columns)?);
-        let last_nodes = last_nodes(&fences);
-        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, last_nodes, columns })
+        let (fences, nodes, columns) = (read_fences(&fences)?, NodeSet::from_bytes(&nodes)?, read_columns(&columns)?);
+        let stretches = stretches_of(&nodes, &fences);
+        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, stretches, columns })
     }
 
     /// Writes the row that makes a run visible, and gives it.
@@ -112,6 +129,7 @@ impl Run {
         connection: &Connection,
         sequences: (u64, u64),
         fences: Vec<Fence>,
+        nodes: NodeSet,
         columns: Arc<[Path]>,
     ) -> Result<Run> {
         let n_events = fences.iter().map(|fence| u64::from(fence.n_events)).sum();
@@ -121,8 +139,8 @@ impl Run {
         let signed = |unsigned: u64| i64::try_from(unsigned).unwrap_or(i64::MAX);
         connection
             .prepare_cached(
-                "INSERT INTO runs (level, first_sequence, last_sequence, n_events, fences, columns)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO runs (level, first_sequence, last_sequence, n_events, fences, nodes, columns)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -131,21 +149,33 @@ impl Run {
                     signed(last_sequence),
                     signed(n_events),
                     write_fences(&fences),
+                    nodes.to_bytes(),
                     json,
                 ])
             })
             .map_err(sql_error)?;
         let id = connection.last_insert_rowid();
-        let last_nodes = last_nodes(&fences);
-        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, last_nodes, columns })
+        let stretches = stretches_of(&nodes, &fences);
+        Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, stretches, columns })
     }
 
-    /// The blocks that may speak of a node. They are looked for from the first that ends at the node or after it, for a
-    /// node may begin in the middle of one block, fill several and end in another.
+    /// Whether the run says anything about a node.
+    pub(super) fn speaks_of(&self, node: u32) -> bool {
+        self.stretch_of(node).is_some()
+    }
+
+    /// The stretch with this node, if the run speaks of it.
+    fn stretch_of(&self, node: u32) -> Option<&Stretch> {
+        let stretch = self.stretches.get((node / NODES_A_WORD) as usize)?;
+        (stretch.nodes >> (node % NODES_A_WORD) & 1 == 1).then_some(stretch)
+    }
+
+    /// The blocks that speak of a node. They are looked for from the first that ends at the node or after it, for a node may
+    /// begin in the middle of one block, fill several and end in another.
     pub(super) fn fences_of(&self, node: u32) -> impl Iterator<Item = &Fence> {
-        let from = self.last_nodes.partition_point(|last_node| *last_node < node);
-        let fences = self.fences.get(from..).unwrap_or_default();
-        fences.iter().take_while(move |fence| fence.first_node <= node)
+        let from = self.stretch_of(node).map_or(self.fences.len(), |stretch| stretch.fence as usize);
+        let fences = self.fences.get(from..).unwrap_or_default().iter();
+        fences.skip_while(move |fence| fence.last_node < node).take_while(move |fence| fence.first_node <= node)
     }
 }
 

@@ -112,6 +112,25 @@ impl<'b> IntColumn<'b> {
         }
     }
 
+    /// Whether every value is greater than the one before it, or as great unless `strictly`; none may wrap around.
+    pub(super) fn is_ascending(&self, strictly: bool) -> bool {
+        let ascends = |left: &u64, right: &u64| left < right || (!strictly && left == right);
+        let high = self.high.iter().map(|high| u64::from(*high));
+        match self.width {
+            0 => !strictly || self.len < 2,
+            1 => self.low.iter().map(|low| u64::from(*low)).is_sorted_by(ascends),
+            2 => words(self.low, u16::from_le_bytes).is_sorted_by(ascends),
+            3 => {
+                words(self.low, u16::from_le_bytes).zip(high).map(|(low, high)| low | high << 16).is_sorted_by(ascends)
+            }
+            4 => words(self.low, u32::from_le_bytes).is_sorted_by(ascends),
+            5 => {
+                words(self.low, u32::from_le_bytes).zip(high).map(|(low, high)| low | high << 32).is_sorted_by(ascends)
+            }
+            _ => words(self.low, u64::from_le_bytes).is_sorted_by(ascends),
+        }
+    }
+
     /// The first index in `range` whose value is not less than `value`; the values of the range ascend.
     pub(crate) fn lower_bound(&self, range: Range<usize>, value: i64) -> usize {
         let (mut from, mut to) = (range.start, range.end);
@@ -124,6 +143,11 @@ impl<'b> IntColumn<'b> {
         }
         from
     }
+}
+
+/// The unsigned integers of a fixed width that bytes stand for.
+fn words<const N: usize, W: Into<u64>>(low: &[u8], word: impl Fn([u8; N]) -> W) -> impl Iterator<Item = u64> {
+    low.as_chunks::<N>().0.iter().map(move |bytes| word(*bytes).into())
 }
 
 /// Appends a column. No value may lie below `base`; both count modulo 2^64, so that unsigned numbers fit as well.
@@ -169,7 +193,12 @@ mod tests {
         let mut bulk = Vec::new();
         view.append_to(1..values.len() + 3, &mut bulk);
         assert_eq!(bulk, values[1..]);
-        let ascending = values.iter().zip(&values[1..]).all(|(left, right)| left <= right);
+        let ascending = values.is_sorted();
+        // Of values that are no lower than the base, which those of the last column are only modulo 2^64.
+        if values.iter().all(|value| *value >= base) {
+            assert_eq!(view.is_ascending(false), ascending);
+            assert_eq!(view.is_ascending(true), values.is_sorted_by(|left, right| left < right));
+        }
         if ascending {
             for value in values {
                 let expected = values.partition_point(|other| other < value);
@@ -183,6 +212,7 @@ mod tests {
         for bits in 0..63 {
             check(-5, &[-5, -5 + (1 << bits), -5 + (1 << bits) / 3]);
             check(7, &[7, 7 + (1 << bits) - 1]);
+            check(0, &[1, (1 << bits) / 2 + 1, 1 << bits]);
         }
         check(i64::MIN, &[i64::MIN, 0, i64::MAX]);
         check(1, &[u64::MAX.cast_signed(), 1, 2]);

@@ -31,7 +31,7 @@ pub(crate) struct NodeSlice {
 /// All parts of one node, the oldest run first.
 #[derive(Default)]
 pub(crate) struct NodeSlices {
-    slices: Vec<NodeSlice>,
+    pub(super) slices: Vec<NodeSlice>,
 }
 
 /// Where the properties of an event are: in which slice, in which row of its block.
@@ -84,6 +84,13 @@ impl NodeSlices {
             #[cfg(test)]
             events_only: since_ms.is_some(),
         });
+    }
+
+    /// A block that speaks of one node alone.
+    pub(super) fn of_block(block: Arc<Block>) -> NodeSlices {
+        let mut slices = NodeSlices::default();
+        slices.push(block, 0, None);
+        slices
     }
 
     /// The parts, the oldest run first.

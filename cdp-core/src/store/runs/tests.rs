@@ -136,7 +136,10 @@ fn annex_text(mut annex: Annex) -> Vec<String> {
 }
 
 fn flat_of_runs(runs: &Runs, connection: &Connection, node: u32, since_ms: Option<i64>) -> Result<Flat> {
-    let slices = runs.read(connection, node, since_ms)?;
+    flat_of_slices(&runs.read(connection, node, since_ms)?)
+}
+
+fn flat_of_slices(slices: &NodeSlices) -> Result<Flat> {
     let facts = slices.facts()?;
     let events = facts.events.iter().map(|event| {
         let cell = |column| {
@@ -246,6 +249,11 @@ impl Harness {
         for node in 0..N_NODES + 1 {
             let of_runs = flat_of_runs(&self.runs, &self.connection, node, None).unwrap();
             assert_eq!(of_runs, covered.flat(node), "node {node}");
+            // For the first time, for the second, and as it was kept then.
+            for _ in 0..3 {
+                let slices = self.runs.look_up(&self.connection, node).unwrap();
+                assert_eq!(flat_of_slices(&slices).unwrap(), of_runs, "node {node}");
+            }
             let tail = Tail::of(&self.log, self.runs.last_sequence()).flat(node);
             let mut events = [of_runs.events.clone(), tail.events].concat();
             events.sort();
@@ -574,6 +582,26 @@ fn a_build_whose_blocks_another_process_took_for_leftovers_is_dropped() {
     harness.check();
     while harness.runs.remove_orphans(&harness.connection, 7).unwrap() > 0 {}
     assert_eq!(harness.n_blocks(), harness.n_fences());
+}
+
+#[test]
+fn who_is_asked_for_again_has_a_block_alone_until_the_runs_change() {
+    let mut harness = Harness::new(RunsOptions { cache_bytes: 1 << 20, ..tiny() });
+    let n_slices = |harness: &Harness, node| {
+        let slices = harness.runs.look_up(&harness.connection, node).unwrap();
+        (slices.slices.len(), slices.n_events())
+    };
+    for round in 1..=2 {
+        harness.log.extend((0..40).map(|index| plain(index as u32 % 4, index)));
+        harness.begin_flush();
+        while harness.step(50, true) {}
+        let (n_parts, n_events) = n_slices(&harness, 2);
+        // Whoever was asked for before the runs changed is asked for again at once.
+        assert_eq!((n_parts == 1, n_events), (round == 2, round * 10));
+        assert_eq!([n_slices(&harness, 2), n_slices(&harness, 2)], [(1, n_events), (1, n_events)]);
+    }
+    // A node of which no run speaks costs nothing.
+    assert_eq!(n_slices(&harness, 9), (0, 0));
 }
 
 #[test]
