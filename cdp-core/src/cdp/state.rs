@@ -81,10 +81,14 @@ impl State {
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::empty(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        while meta.log_sequence - state.memory.sequence > options.flush_messages {
-            let overlay = state.observe_log(facts, state.memory.sequence + options.flush_messages)?;
+        // In parts, for how many messages fill a tail shows only when they are read.
+        let part = (options.flush_messages / 8).max(1);
+        while meta.log_sequence - state.memory.sequence > part {
+            let overlay = state.observe_log(facts, state.memory.sequence + part)?;
             state.memory.fold(overlay);
-            state.memory.write_run(facts)?;
+            if state.memory.is_tail_full() {
+                state.memory.write_run(facts)?;
+            }
         }
         state.append(facts, &meta, 0, Timestamp::MAX)?;
         Ok(state)

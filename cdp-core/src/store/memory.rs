@@ -30,7 +30,7 @@ use crate::records::{Path, Timestamp, Value};
 /// How the store keeps timelines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryOptions {
-    /// A tail of this many messages is written out as a run.
+    /// A tail of this many messages is written out as a run; one of messages that say more than an event is full earlier.
     pub(crate) flush_messages: u64,
     /// How runs are laid out and kept in RAM.
     pub(crate) runs: RunsOptions,
@@ -109,6 +109,8 @@ pub(crate) struct Memory {
     // The last message whose facts are frozen or in a run.
     frozen_to: u64,
     tail: Arc<Tail>,
+    // How many rows of a run the tail makes.
+    tail_rows: u64,
     times: Arc<TimeIndex>,
     greatest_occurred_at: Option<Timestamp>,
 }
@@ -120,6 +122,7 @@ pub(crate) struct Overlay {
     nodes: NodeTable,
     keys: FlatMapOverlay,
     tail: Tail,
+    tail_rows: u64,
     sequence: u64,
     greatest_occurred_at: Option<Timestamp>,
 }
@@ -205,6 +208,7 @@ impl Memory {
             compaction: None,
             frozen: None,
             tail: Arc::new(Tail::new(Columns::new(columns))),
+            tail_rows: 0,
             times: Arc::default(),
             greatest_occurred_at: None,
         }
@@ -245,6 +249,7 @@ impl Memory {
             nodes: NodeTable::default(),
             keys: FlatMapOverlay::default(),
             tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
+            tail_rows: 0,
             sequence: self.sequence,
             greatest_occurred_at: None,
         }
@@ -286,6 +291,7 @@ impl Memory {
         }
         Arc::make_mut(&mut self.keys).fold(overlay.keys);
         Arc::make_mut(&mut self.tail).append(overlay.tail);
+        self.tail_rows += overlay.tail_rows;
     }
 
     /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
@@ -297,14 +303,21 @@ impl Memory {
         } else if self.compaction.is_none() {
             self.compaction = self.runs.begin_compaction();
         }
-        let n_messages = self.sequence - self.frozen_to;
-        if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
+        if self.flush.is_none() && if all { self.sequence > self.frozen_to } else { self.is_tail_full() } {
             let columns = self.tail.columns.paths().clone();
             let tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(Columns::new(columns))));
             self.frozen = Some(Arc::new(Arc::unwrap_or_clone(tail).freeze()));
             self.frozen_to = self.sequence;
+            self.tail_rows = 0;
             self.begin_flush();
         }
+    }
+
+    /// Whether the tail is to be written out. A trait counts as half an event: that is about its share of the RAM that the tail
+    /// holds, and of the time in which an open after a crash observes it anew.
+    pub(crate) fn is_tail_full(&self) -> bool {
+        let n_messages = self.sequence - self.frozen_to;
+        n_messages.midpoint(self.tail_rows) >= self.options.flush_messages.max(1)
     }
 
     fn begin_flush(&mut self) {
@@ -316,7 +329,7 @@ impl Memory {
     /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
     /// long; `all`: everything.
     pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<RunSteps> {
-        let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
+        let added = usize::try_from(overlay.tail_rows).unwrap_or(usize::MAX);
         let limits = self.options.runs.limits;
         let share = added.saturating_mul(4) / limits.enough_rows.max(1);
         let max_blocks = if all { usize::MAX } else { share + 1 };
@@ -474,6 +487,7 @@ impl Overlay {
     /// Adds a message that the log has accepted.
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
         self.sequence = self.sequence.max(observation.sequence);
+        self.tail_rows += observation.n_rows();
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
         let writes_traits = !observation.traits.is_empty();
         let committed = writes_traits.then(|| base.tail.facts.get(&observation.node)?.rest.as_deref()).flatten();

@@ -233,3 +233,10 @@ pub(crate) struct Observation<'m> {
     /// Whether it is an identify message.
     pub(crate) identifies: bool,
 }
+
+impl Observation<'_> {
+    /// How many rows of a run it makes.
+    pub(super) fn n_rows(&self) -> u64 {
+        (1 + self.traits.len() + self.consents.len() + self.accounts.len()) as u64
+    }
+}
