@@ -13,10 +13,14 @@ use super::snapshot::Snapshot;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules};
+use crate::identity::{
+    Decisions, Joined, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules,
+};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink};
+use crate::store::{
+    Decision, Facts, Memory, MemoryOptions, Meta, NodeTable, Overlay, ProbableLink, Store, StoredLink, TimeIndex,
+};
 
 /// A model and its version.
 #[derive(Clone)]
@@ -62,16 +66,12 @@ impl State {
     pub(super) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         let look_back_ms = look_back_ms(&catalog)?;
-        let horizon = match store.is_some_and(Store::is_read_only) {
-            // Only who writes moves audiences on, and asks when what happened.
-            true => Some(Timestamp::MAX),
-            false => horizon(&meta, look_back_ms),
-        };
-        let Some(memory) = Memory::load(facts, store, &property_paths(&catalog), horizon, options)? else {
+        let paths = property_paths(&catalog);
+        let Some((memory, evidence)) = load_beside(facts, store, &meta, &paths, options)? else {
             return State::rebuild(facts, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0, Timestamp::MAX)?;
+        state.append(facts, &meta, evidence, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -90,7 +90,7 @@ impl State {
                 state.memory.write_run(facts)?;
             }
         }
-        state.append(facts, &meta, 0, Timestamp::MAX)?;
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -101,7 +101,7 @@ impl State {
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0, known)?;
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, known)?;
         Ok(state)
     }
 
@@ -170,6 +170,15 @@ impl State {
         }
     }
 
+    /// When which node has a message, which who writes must know; `None` if it is known.
+    pub(super) fn missing_times(&self, facts: Facts<'_>) -> Result<Option<TimeIndex>> {
+        if self.memory.has_times() {
+            return Ok(None);
+        }
+        let horizon = horizon(&self.meta, self.look_back_ms);
+        self.memory.read_times(facts, horizon, self.meta.advanced_to).map(Some)
+    }
+
     pub(super) fn standing(&self, revision: i64) -> Standing {
         match self.meta.revision.cmp(&revision) {
             Ordering::Equal => Standing::Level,
@@ -192,7 +201,8 @@ impl State {
             self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
-        self.append(facts, meta, self.memory.sequence, Timestamp::MAX)
+        let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
+        self.append(facts, meta, evidence, Timestamp::MAX)
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
@@ -223,12 +233,12 @@ impl State {
         Ok(overlay)
     }
 
-    /// Takes in the messages after the last one that RAM mirrors, the links after `links_after`, and the decisions and
+    /// Takes in the messages after the last one that RAM mirrors, the links that it does not have, and the decisions and
     /// probable links that were recorded by `known`.
-    fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64, known: Timestamp) -> Result<()> {
+    fn append(&mut self, facts: Facts<'_>, meta: &Meta, evidence: Evidence, known: Timestamp) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
-        let mut evidence: Vec<Link> = Vec::new();
-        facts.visit_links(links_after, meta.log_sequence, |link| evidence.push(link_of(&link)))?;
+        let Evidence { after: links_after, links: mut evidence, joined } = evidence;
+        let n_links = evidence.len();
         let mut partition = self.partition.overlay();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {
@@ -264,7 +274,13 @@ impl State {
             let of_state = Snapshot::of_state(facts, self);
             let links = probable.view(&self.probable);
             let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: links, ..of_state };
-            partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
+            let identified = overlay.identified();
+            if self.partition.is_empty() {
+                let joined = joined.filter(|_| evidence.len() == n_links).unwrap_or_else(|| Joined::of(&evidence));
+                partition = PartitionOverlay::of_all(&evidence, joined, &identified, &snapshot)?;
+            } else {
+                partition.add(&self.partition, &evidence, &identified, &snapshot)?;
+            }
             partition.decide(&self.partition, &pairs, &snapshot)?;
             if links_after != 0 {
                 let (gone, added): (Vec<_>, Vec<_>) =
@@ -297,6 +313,61 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Links of evidence for a state to take in.
+struct Evidence {
+    // The last message whose links it has already.
+    after: u64,
+    links: Vec<Link>,
+    // Whom these links join, if they are all there are.
+    joined: Option<Joined>,
+}
+
+impl Evidence {
+    /// All links of the messages up to one.
+    fn all(facts: Facts<'_>, up_to: u64) -> Result<Evidence> {
+        // What is reserved in vain is never touched; a list that grows is copied from place to place.
+        let mut links = Vec::with_capacity(facts.most_blocked_links()?);
+        facts.visit_all_links(up_to, |link| links.push(link_of(&link)))?;
+        let joined = Some(Joined::of(&links));
+        Ok(Evidence { after: 0, links, joined })
+    }
+
+    /// Those of the messages in `(after, up_to]`.
+    fn after(facts: Facts<'_>, after: u64, up_to: u64) -> Result<Evidence> {
+        let links = facts.links_after(after, up_to)?.iter().map(link_of).collect();
+        Ok(Evidence { after, links, joined: None })
+    }
+}
+
+/// The state of the store up to the last run, and all evidence; `None` if the runs lack a column. Where there are many
+/// identifiers a second thread reads them, and the evidence, beside the runs.
+fn load_beside(
+    facts: Facts<'_>,
+    store: Option<&Store>,
+    meta: &Meta,
+    paths: &[Path],
+    options: MemoryOptions,
+) -> Result<Option<(Memory, Evidence)>> {
+    let n_nodes = facts.n_nodes()?;
+    let beside = store.filter(|_| n_nodes >= options.many_nodes).and_then(|store| store.reader_beside(facts));
+    let read = |facts: Facts<'_>| -> Result<(NodeTable, Evidence)> {
+        Ok((NodeTable::load(facts, n_nodes)?, Evidence::all(facts, meta.log_sequence)?))
+    };
+    std::thread::scope(|scope| {
+        let beside = beside.and_then(|reader| {
+            let thread = std::thread::Builder::new().name("cdp-open".to_owned());
+            thread.spawn_scoped(scope, move || read(reader.facts()?)).ok()
+        });
+        let Some(mut memory) = Memory::load(facts, n_nodes, paths, options)? else { return Ok(None) };
+        let (nodes, evidence) = match beside {
+            Some(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+            None => read(facts)?,
+        };
+        memory.set_nodes(nodes);
+        Ok(Some((memory, evidence)))
+    })
 }
 
 /// The instant before which no message can matter again to an audience.
