@@ -21,11 +21,13 @@ const REMEMBERED_TRAITS: usize = 32;
 pub(super) struct Tail {
     pub(super) facts: HashMap<u32, NodeFacts, FxBuildHasher>,
     pub(super) columns: Columns,
+    // The names of the last message's traits: one of the same form shares them.
+    trait_names: Vec<Arc<str>>,
 }
 
 impl Tail {
     pub(super) fn new(columns: Columns) -> Tail {
-        Tail { facts: HashMap::default(), columns }
+        Tail { facts: HashMap::default(), columns, trait_names: Vec::new() }
     }
 
     /// Adds a message. `first_row` is the number of the first row of these columns; `committed` what is known of the node.
@@ -60,14 +62,15 @@ impl Tail {
             return;
         }
         let annex = facts.rest_mut();
-        for (name, value) in traits {
+        annex.traits.reserve(traits.len());
+        for (place, (name, value)) in traits.into_iter().enumerate() {
             // A source that repeats a trait on every row costs no copy of its name and value.
             let before =
                 annex.traits.iter().rev().chain(committed.into_iter().flat_map(|annex| annex.traits.iter().rev()));
             let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
                 Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
                 Some(write) => (write.name.clone(), Arc::new(value)),
-                None => (Arc::from(name), Arc::new(value)),
+                None => (shared_name(&mut self.trait_names, place, &name), Arc::new(value)),
             };
             annex.traits.push(TraitWrite { occurred_at, sequence, name, value });
         }
@@ -99,6 +102,22 @@ impl Tail {
         let mut nodes: Vec<(u32, NodeFacts)> = self.facts.into_iter().collect();
         nodes.sort_unstable_by_key(|(node, _)| *node);
         Frozen { nodes, columns: self.columns }
+    }
+}
+
+/// The name at this place of the last message if it is the same, or else of this one.
+fn shared_name(names: &mut Vec<Arc<str>>, place: usize, name: &str) -> Arc<str> {
+    match names.get_mut(place) {
+        Some(known) if **known == *name => known.clone(),
+        Some(known) => {
+            *known = Arc::from(name);
+            known.clone()
+        }
+        None => {
+            let name: Arc<str> = Arc::from(name);
+            names.push(name.clone());
+            name
+        }
     }
 }
 
