@@ -9,6 +9,7 @@ mod checks;
 mod collect;
 mod compare_profiles;
 mod define;
+mod evidence;
 mod group;
 mod learn;
 mod link;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::evidence::{Evidence, load_beside};
 use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
@@ -18,9 +19,7 @@ use crate::identity::{
 };
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
-use crate::store::{
-    Decision, Facts, Memory, MemoryOptions, Meta, NodeTable, Overlay, ProbableLink, Store, StoredLink, TimeIndex,
-};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink, TimeIndex};
 
 /// A model and its version.
 #[derive(Clone)]
@@ -313,61 +312,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// Links of evidence for a state to take in.
-struct Evidence {
-    // The last message whose links it has already.
-    after: u64,
-    links: Vec<Link>,
-    // Whom these links join, if they are all there are.
-    joined: Option<Joined>,
-}
-
-impl Evidence {
-    /// All links of the messages up to one.
-    fn all(facts: Facts<'_>, up_to: u64) -> Result<Evidence> {
-        // What is reserved in vain is never touched; a list that grows is copied from place to place.
-        let mut links = Vec::with_capacity(facts.most_blocked_links()?);
-        facts.visit_all_links(up_to, |link| links.push(link_of(&link)))?;
-        let joined = Some(Joined::of(&links));
-        Ok(Evidence { after: 0, links, joined })
-    }
-
-    /// Those of the messages in `(after, up_to]`.
-    fn after(facts: Facts<'_>, after: u64, up_to: u64) -> Result<Evidence> {
-        let links = facts.links_after(after, up_to)?.iter().map(link_of).collect();
-        Ok(Evidence { after, links, joined: None })
-    }
-}
-
-/// The state of the store up to the last run, and all evidence; `None` if the runs lack a column. Where there are many
-/// identifiers a second thread reads them, and the evidence, beside the runs.
-fn load_beside(
-    facts: Facts<'_>,
-    store: Option<&Store>,
-    meta: &Meta,
-    paths: &[Path],
-    options: MemoryOptions,
-) -> Result<Option<(Memory, Evidence)>> {
-    let n_nodes = facts.n_nodes()?;
-    let beside = store.filter(|_| n_nodes >= options.many_nodes).and_then(|store| store.reader_beside(facts));
-    let read = |facts: Facts<'_>| -> Result<(NodeTable, Evidence)> {
-        Ok((NodeTable::load(facts, n_nodes)?, Evidence::all(facts, meta.log_sequence)?))
-    };
-    std::thread::scope(|scope| {
-        let beside = beside.and_then(|reader| {
-            let thread = std::thread::Builder::new().name("cdp-open".to_owned());
-            thread.spawn_scoped(scope, move || read(reader.facts()?)).ok()
-        });
-        let Some(mut memory) = Memory::load(facts, n_nodes, paths, options)? else { return Ok(None) };
-        let (nodes, evidence) = match beside {
-            Some(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
-            None => read(facts)?,
-        };
-        memory.set_nodes(nodes);
-        Ok(Some((memory, evidence)))
-    })
 }
 
 /// The instant before which no message can matter again to an audience.

@@ -11,6 +11,9 @@ use super::log::{LinkRule, StoredLink};
 use super::runs::bytes::{Reader, checksum, corrupt, write_distance, write_varint};
 use crate::error::Result;
 
+/// A link of a large store takes a little more.
+const LEAST_BYTES: usize = 8;
+
 fn write_block(links: &[StoredLink]) -> Vec<u8> {
     let mut out = vec![0; 8];
     write_varint(&mut out, links.len() as u64);
@@ -64,11 +67,11 @@ impl Facts<'_> {
         )
     }
 
-    /// So many links there are in blocks at the most: each takes four bytes or more.
-    pub(crate) fn most_blocked_links(&self) -> Result<usize> {
+    /// About how many links there are in blocks, by their bytes.
+    pub(crate) fn estimated_links(&self) -> Result<usize> {
         let sql = "SELECT COALESCE(SUM(LENGTH(data)), 0) FROM link_blocks";
         let n_bytes = self.0.prepare_cached(sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
-        Ok(n_bytes.map_err(sql_error).map(i64::unsigned_abs)? as usize / 4)
+        Ok(n_bytes.map_err(sql_error).map(i64::unsigned_abs)? as usize / LEAST_BYTES)
     }
 
     /// Visits all links of the messages up to `up_to`, in log order: from blocks as far as these go.
