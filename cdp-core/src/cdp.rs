@@ -10,6 +10,7 @@ mod collect;
 mod compare_profiles;
 mod concern;
 mod define;
+mod evidence;
 mod group;
 mod learn;
 mod link;
@@ -214,6 +215,11 @@ impl Cdp {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            // Apart from the look at RAM that follows: while the times are read, others may look as well.
+            let times = self.state().missing_times(facts)?;
+            if let Some(times) = times {
+                self.state_mut().memory.set_times(times);
             }
             let state = self.state();
             let mut writing = Writing::new(self, facts, &state);

@@ -168,6 +168,68 @@ fn a_flipped_bit_in_a_message_is_found_by_verify() {
     assert_eq!(verified.get("ok"), Some(&Value::Bool(false)));
 }
 
+#[test]
+fn what_an_open_reads_in_blocks_may_be_damaged_or_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let open = || {
+        let mut options = OpenOptions::file(&path).with_clock(slot(100));
+        options.flush_messages = 7;
+        Cdp::open(options).unwrap()
+    };
+    let db = open();
+    for n in 0..50 {
+        let event = if n % 3 == 0 { "" } else { r#""event": "Bought", "# };
+        let kind = if n % 3 == 0 { "identify" } else { "track" };
+        db.send(&json(&format!(
+            r#"{{"type": "{kind}", {event}"messageId": "m{n}", "timestamp": "2024-01-01T00:00:{n:02}Z",
+                "userId": "u{}", "anonymousId": "01234567-89ab-cdef-0123-456789abc0{n:02}"}}"#,
+            n % 11
+        )))
+        .unwrap();
+    }
+    let expected = db.fingerprint(None).unwrap();
+    db.close().unwrap();
+
+    for damage in [
+        "UPDATE node_blocks SET data = zeroblob(40) WHERE first_node = 9",
+        "DELETE FROM node_blocks WHERE first_node = 3",
+        "UPDATE link_blocks SET data = x'00' WHERE first_sequence = 13",
+        "DELETE FROM link_blocks WHERE first_sequence = 5",
+        "UPDATE run_beginnings SET data = x'01' WHERE block % 3 = 0",
+        "DELETE FROM run_beginnings WHERE block % 3 = 1",
+        "DELETE FROM node_blocks; DELETE FROM link_blocks; DELETE FROM run_beginnings",
+    ] {
+        sqlite(&path, damage);
+        let db = open();
+        assert_eq!(db.fingerprint(None).unwrap(), expected, "{damage}");
+        let verified = db.verify().unwrap();
+        assert_eq!(verified.get("ok"), Some(&Value::Bool(true)), "{damage}: {}", verified.to_json());
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn verify_finds_a_block_that_says_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let mut options = OpenOptions::file(&path).with_clock(slot(100));
+    options.flush_messages = 7;
+    let db = Cdp::open(options.clone()).unwrap();
+    for n in 0..30 {
+        let text = format!(r#"{{"type": "identify", "messageId": "m{n}", "userId": "u{n}", "anonymousId": "a{n}"}}"#);
+        db.send(&json(&text)).unwrap();
+    }
+    db.close().unwrap();
+
+    // Each a whole block, but of other rows than those it stands for.
+    sqlite(&path, "UPDATE nodes SET value = 'x' WHERE node = 4; DELETE FROM links WHERE sequence = 2;");
+    let db = Cdp::open(options).unwrap();
+    let verified = db.verify().unwrap().to_json();
+    assert!(verified.contains("the blocks of identifiers differ from the identifiers"), "{verified}");
+    assert!(verified.contains("the blocks of links differ from the links"), "{verified}");
+}
+
 fn ingest(db: &Cdp, text: &str, format: Format) -> Result<Receipt> {
     let mut options = IngestOptions::default();
     options.format = Some(format);

@@ -157,6 +157,15 @@ impl Cdp {
             }
         }
         faults.extend(snapshot.record_faults()?);
+        if !snapshot.memory.beginnings_are_right(snapshot.facts)? {
+            faults.push("the beginnings of nodes differ from the timelines".to_owned());
+        }
+        if !snapshot.facts.node_blocks_are_right()? {
+            faults.push("the blocks of identifiers differ from the identifiers".to_owned());
+        }
+        if !snapshot.facts.link_blocks_are_right(snapshot.memory.sequence())? {
+            faults.push("the blocks of links differ from the links".to_owned());
+        }
         let Some(at) = snapshot.facts.meta()?.advanced_to else { return Ok(faults) };
         let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipChanges::default());
         for audience in snapshot.catalog.audiences() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::concern::Concerns;
+use super::evidence::{Evidence, load_beside};
 use super::live_linkage::LiveLinkage;
 use super::memberships::Memberships;
 use super::observe;
@@ -14,10 +15,12 @@ use super::tallies::Tallies;
 use super::write::Folded;
 use crate::definitions::{Catalog, Definition};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules};
+use crate::identity::{
+    Decisions, Joined, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules,
+};
 use crate::predict::{DescribedModel, TrainedModel};
 use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink, TimeIndex};
 
 /// A model and its version.
 #[derive(Clone)]
@@ -64,16 +67,12 @@ impl State {
     pub(super) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         let look_back_ms = look_back_ms(&catalog)?;
-        let horizon = match store.is_some_and(Store::is_read_only) {
-            // Only who writes moves audiences on, and asks when what happened.
-            true => Some(Timestamp::MAX),
-            false => horizon(&meta, look_back_ms),
-        };
-        let Some(memory) = Memory::load(facts, store, &property_paths(&catalog), horizon, options)? else {
+        let paths = property_paths(&catalog);
+        let Some((memory, evidence)) = load_beside(facts, store, &meta, &paths, options)? else {
             return State::rebuild(facts, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0, Timestamp::MAX)?;
+        state.append(facts, &meta, evidence, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -83,12 +82,16 @@ impl State {
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::empty(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        while meta.log_sequence - state.memory.sequence > options.flush_messages {
-            let overlay = state.observe_log(facts, state.memory.sequence + options.flush_messages)?;
+        // In parts, for how many messages fill a tail shows only when they are read.
+        let part = (options.flush_messages / 8).max(1);
+        while meta.log_sequence - state.memory.sequence > part {
+            let overlay = state.observe_log(facts, state.memory.sequence + part)?;
             state.memory.fold(overlay);
-            state.memory.write_run(facts)?;
+            if state.memory.is_tail_full() {
+                state.memory.write_run(facts)?;
+            }
         }
-        state.append(facts, &meta, 0, Timestamp::MAX)?;
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, Timestamp::MAX)?;
         Ok(state)
     }
 
@@ -99,7 +102,7 @@ impl State {
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        state.append(facts, &meta, 0, known)?;
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, known)?;
         Ok(state)
     }
 
@@ -169,6 +172,15 @@ impl State {
         }
     }
 
+    /// When which node has a message, which who writes must know; `None` if it is known.
+    pub(super) fn missing_times(&self, facts: Facts<'_>) -> Result<Option<TimeIndex>> {
+        if self.memory.has_times() {
+            return Ok(None);
+        }
+        let horizon = horizon(&self.meta, self.look_back_ms);
+        self.memory.read_times(facts, horizon, self.meta.advanced_to).map(Some)
+    }
+
     pub(super) fn standing(&self, revision: i64) -> Standing {
         match self.meta.revision.cmp(&revision) {
             Ordering::Equal => Standing::Level,
@@ -191,7 +203,8 @@ impl State {
             self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
-        self.append(facts, meta, self.memory.sequence, Timestamp::MAX)
+        let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
+        self.append(facts, meta, evidence, Timestamp::MAX)
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
@@ -222,12 +235,12 @@ impl State {
         Ok(overlay)
     }
 
-    /// Takes in the messages after the last one that RAM mirrors, the links after `links_after`, and the decisions and
+    /// Takes in the messages after the last one that RAM mirrors, the links that it does not have, and the decisions and
     /// probable links that were recorded by `known`.
-    fn append(&mut self, facts: Facts<'_>, meta: &Meta, links_after: u64, known: Timestamp) -> Result<()> {
+    fn append(&mut self, facts: Facts<'_>, meta: &Meta, evidence: Evidence, known: Timestamp) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
-        let mut evidence: Vec<Link> = Vec::new();
-        facts.visit_links(links_after, meta.log_sequence, |link| evidence.push(link_of(&link)))?;
+        let Evidence { after: links_after, links: mut evidence, joined } = evidence;
+        let n_links = evidence.len();
         let mut partition = self.partition.overlay();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {
@@ -263,7 +276,13 @@ impl State {
             let of_state = Snapshot::of_state(facts, self);
             let links = probable.view(&self.probable);
             let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: links, ..of_state };
-            partition.add(&self.partition, &evidence, &overlay.identified(), &snapshot)?;
+            let identified = overlay.identified();
+            if self.partition.is_empty() {
+                let joined = joined.filter(|_| evidence.len() == n_links).unwrap_or_else(|| Joined::of(&evidence));
+                partition = PartitionOverlay::of_all(&evidence, joined, &identified, &snapshot)?;
+            } else {
+                partition.add(&self.partition, &evidence, &identified, &snapshot)?;
+            }
             partition.decide(&self.partition, &pairs, &snapshot)?;
             if links_after != 0 {
                 let (gone, added): (Vec<_>, Vec<_>) =

@@ -360,6 +360,7 @@ impl<'w> Writing<'w> {
     /// Ends the transaction: partition, audiences, runs, meta row.
     pub(super) fn finish(mut self) -> Result<Change> {
         self.derive()?;
+        self.state.memory.put_blocks(self.facts, &self.memory, self.rebuild)?;
         if self.reload {
             return self.reloaded();
         }

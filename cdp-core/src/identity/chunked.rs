@@ -15,6 +15,14 @@ impl<T> Default for Chunked<T> {
     }
 }
 
+impl<T> FromIterator<T> for Chunked<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Chunked<T> {
+        let mut values = values.into_iter();
+        let next_chunk = || Some(values.by_ref().take(CHUNK).collect::<Vec<T>>()).filter(|chunk| !chunk.is_empty());
+        Chunked { chunks: std::iter::from_fn(next_chunk).collect() }
+    }
+}
+
 impl<T> Chunked<T> {
     pub(super) fn len(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())

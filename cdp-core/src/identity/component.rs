@@ -20,7 +20,7 @@ use crate::records::Timestamp;
 use crate::store::LinkRule;
 
 /// Up to this many links a search goes through them all.
-const FEW_LINKS: usize = 16;
+pub(super) const FEW_LINKS: usize = 16;
 /// Up to this many links a component with refusals keeps all evidence, lest every late link asks the store again.
 const REMEMBERED_LINKS: usize = 1024;
 

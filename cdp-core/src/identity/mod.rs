@@ -4,6 +4,7 @@
 //! definition alone. Links are evidence; the partition of nodes into people is derived from all of it, in event-time
 //! order, so that no order of arrival matters. Merging moves no message. This room holds no SQL; it never drops a fact.
 
+mod at_once;
 mod chunked;
 mod component;
 mod decisions;
@@ -26,6 +27,7 @@ mod traits;
 mod types;
 mod view;
 
+pub(crate) use at_once::Joined;
 pub(crate) use decisions::{Decisions, decision_number};
 pub(crate) use explain::{PathStep, evidence_paths};
 pub(crate) use extract::{Identified, accounts, identify};

@@ -35,6 +35,11 @@ impl Partition {
         PartitionOverlay::default()
     }
 
+    /// Whether no evidence is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.component_of.len() == 0 && self.holders.is_empty() && self.parked.is_empty()
+    }
+
     /// Takes in what a committed transaction has changed.
     pub(crate) fn fold(&mut self, overlay: PartitionOverlay) {
         for (node, id) in overlay.component_of {

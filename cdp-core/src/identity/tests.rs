@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use self::model::Model;
-use super::{Decisions, Link, NodeRules, Partition, TypeRules};
+use super::{Decisions, Joined, Link, NodeRules, Partition, PartitionOverlay, TypeRules};
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 use crate::error::Result;
 use crate::records::{Duration, Timestamp};
@@ -295,6 +295,19 @@ fn check_history(
     overlay.add(&partition, &whole.decisions.links().collect::<Vec<Link>>(), &BTreeSet::new(), &whole).unwrap();
     partition.fold(overlay);
     whole.transact(&mut partition, &messages, true);
+    // As an open makes it of all evidence up to somewhere, and what comes then.
+    for n_before in [messages.len(), messages.len() / 2] {
+        let (before, later) = messages.split_at(n_before);
+        whole.log = before.to_vec();
+        whole.committed = n_before;
+        let links: Vec<Link> = whole.all_links().into_iter().chain(whole.decisions.links()).collect();
+        let identified = before.iter().filter(|message| message.identifies);
+        let identified: BTreeSet<u32> = identified.flat_map(|message| message.nodes.iter().copied()).collect();
+        let mut partition = Partition::default();
+        partition.fold(PartitionOverlay::of_all(&links, Joined::of(&links), &identified, &whole).unwrap());
+        Model::of(&whole).check(&whole, partition.view());
+        whole.transact(&mut partition, later, true);
+    }
 }
 
 #[test]

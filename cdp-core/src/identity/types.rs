@@ -38,6 +38,11 @@ impl TypeRule {
         let of = |wanted: u32| self.hub_limits.iter().find(|(class, _)| *class == wanted).copied();
         of(neighbour_type).or_else(|| of(ALL_TYPES))
     }
+
+    /// So many neighbours any hub guard of a value lets live, whatever their types; `None` if it has no guard.
+    pub(super) fn least_hub_limit(&self) -> Option<u32> {
+        self.hub_limits.iter().map(|(_, limit)| *limit).min()
+    }
 }
 
 /// The rules of all identifier types; an undeclared one is an external id.
@@ -50,6 +55,7 @@ pub(crate) struct TypeRules {
     max_identifiers: Option<u32>,
     refuse_conflicts: bool,
     have_latest_link_wins: bool,
+    have_guards: bool,
 }
 
 impl TypeRules {
@@ -63,6 +69,7 @@ impl TypeRules {
             max_identifiers: definition.max_identifiers,
             refuse_conflicts: any(OnConflict::Refuse),
             have_latest_link_wins: any(OnConflict::LatestLinkWins),
+            have_guards: definition.identifiers.iter().any(|identifier| !identifier.max_links_from.is_empty()),
         };
         for identifier in &definition.identifiers {
             if let Some(number) = name_number(&identifier.name) {
@@ -86,6 +93,12 @@ impl TypeRules {
     /// Whether any type belongs to whoever was linked last.
     pub(super) fn have_latest_link_wins(&self) -> bool {
         self.have_latest_link_wins
+    }
+
+    /// Whether a value of any type may be kept out of a component: by a hub guard, or because it belongs to whoever was linked
+    /// last.
+    pub(super) fn have_guards(&self) -> bool {
+        self.have_guards || self.have_latest_link_wins
     }
 
     /// The rule of the type whose name has this number.

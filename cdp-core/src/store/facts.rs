@@ -225,6 +225,17 @@ impl Facts<'_> {
         Ok(())
     }
 
+    /// How many nodes there are.
+    pub(crate) fn n_nodes(&self) -> Result<u32> {
+        let last = "SELECT COALESCE(MAX(node) + 1, 0) FROM nodes";
+        let n_nodes = self.0.prepare_cached(last).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        let n_nodes: i64 = n_nodes.map_err(sql_error)?;
+        // A greatest number can be anything in a file from elsewhere; counting takes as long as reading.
+        let is_possible = n_nodes.unsigned_abs() < self.file_bytes()?;
+        let n_nodes = if is_possible { n_nodes.unsigned_abs() } else { self.count(CountedTable::Nodes)? };
+        Ok(u32::try_from(n_nodes).unwrap_or(u32::MAX))
+    }
+
     pub(crate) fn put_node(&self, node: u32, identifier_type: u32, value: &str) -> Result<()> {
         self.execute("INSERT INTO nodes (node, type, value) VALUES (?1, ?2, ?3)", params![node, identifier_type, value])
     }

@@ -272,6 +272,7 @@ impl Facts<'_> {
 
     pub(crate) fn clear_evidence(&self) -> Result<()> {
         self.execute("DELETE FROM links", [])?;
+        self.clear_link_blocks()?;
         self.execute("DELETE FROM blocked", [])
     }
 

@@ -12,14 +12,14 @@ pub(crate) use view::{ExtraColumns, MemoryView};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Store;
 use super::columns::Columns;
 use super::dictionary::Dictionary;
-use super::facts::{CountedTable, Facts};
+use super::facts::Facts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::message_keys::MessageKeys;
-use super::node_facts::{NodeFacts, Observation};
-use super::nodes::NodeTable;
+use super::node_blocks::write_block;
+use super::node_facts::{EventEntry, NodeFacts, Observation};
+use super::nodes::{CHUNK, NodeTable};
 use super::runs::{BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
 use super::tail::{Frozen, Tail};
 use super::time_index::TimeIndex;
@@ -30,7 +30,7 @@ use crate::records::{Path, Timestamp, Value};
 /// How the store keeps timelines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryOptions {
-    /// A tail of this many messages is written out as a run.
+    /// A tail of this many messages is written out as a run; one of messages that say more than an event is full earlier.
     pub(crate) flush_messages: u64,
     /// How runs are laid out and kept in RAM.
     pub(crate) runs: RunsOptions,
@@ -42,6 +42,15 @@ pub(crate) struct MemoryOptions {
     pub(crate) word_after: u8,
     /// From so many identifiers on a thread of its own reads them.
     pub(crate) many_nodes: u32,
+    /// How many identifiers, and the links of how many messages, are kept in one piece for the next open.
+    pub(crate) blocks: BlockSizes,
+}
+
+/// How large the blocks of identifiers and links are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockSizes {
+    pub(crate) nodes: u32,
+    pub(crate) messages: u64,
 }
 
 impl MemoryOptions {
@@ -56,7 +65,16 @@ impl MemoryOptions {
         let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
         // Some hundred messages then share hashes, as 64 bits never would.
-        MemoryOptions { flush_messages, runs, keys, key_mask: 0x3f00_0000_0000_001f, word_after: 1, many_nodes: 8 }
+        let blocks = BlockSizes { nodes: 3, messages: 4 };
+        MemoryOptions {
+            flush_messages,
+            runs,
+            keys,
+            key_mask: 0x3f00_0000_0000_001f,
+            word_after: 1,
+            many_nodes: 8,
+            blocks,
+        }
     }
 }
 
@@ -69,6 +87,7 @@ impl Default for MemoryOptions {
             key_mask: u64::MAX,
             word_after: 6,
             many_nodes: 50_000,
+            blocks: BlockSizes { nodes: CHUNK as u32, messages: 1024 },
         }
     }
 }
@@ -109,7 +128,10 @@ pub(crate) struct Memory {
     // The last message whose facts are frozen or in a run.
     frozen_to: u64,
     tail: Arc<Tail>,
-    times: Arc<TimeIndex>,
+    // How many rows of a run the tail makes.
+    tail_rows: u64,
+    // Only who writes needs it: not there before the first transaction that does.
+    times: Option<Arc<TimeIndex>>,
     greatest_occurred_at: Option<Timestamp>,
 }
 
@@ -120,20 +142,18 @@ pub(crate) struct Overlay {
     nodes: NodeTable,
     keys: FlatMapOverlay,
     tail: Tail,
+    tail_rows: u64,
     sequence: u64,
     greatest_occurred_at: Option<Timestamp>,
 }
 
 impl Memory {
-    /// The state up to the last run of the file; the messages after it are to be observed. `None` if the runs lack a
-    /// column for one of the paths: then everything is to be observed, see [`Memory::empty`].
-    /// `horizon`: what happened before it matters to no window any more. `store`: gives a second connection, so that many
-    /// identifiers are read beside the runs.
+    /// The state up to the last run of the file, but for the `n_nodes` identifiers; the messages after it are to be observed.
+    /// `None` if the runs lack a column for one of the paths: then everything is to be observed, see [`Memory::empty`].
     pub(crate) fn load(
         facts: Facts<'_>,
-        store: Option<&Store>,
+        n_nodes: u32,
         paths: &[Path],
-        horizon: Option<Timestamp>,
         options: MemoryOptions,
     ) -> Result<Option<Memory>> {
         let runs = Runs::load(facts.0, options.runs)?;
@@ -154,25 +174,16 @@ impl Memory {
         for word in facts.words_after(0)? {
             words.push(Arc::from(word));
         }
-        // Counted, for a greatest number can be anything in a file from elsewhere.
-        let n_nodes = u32::try_from(facts.count(CountedTable::Nodes)?).unwrap_or(u32::MAX);
-        Arc::make_mut(&mut memory.firsts).resize(n_nodes as usize, Firsts::default());
-        if let Some(horizon) = horizon {
-            memory.forget_times_before(horizon);
-        }
-        let beside = store.filter(|_| n_nodes >= options.many_nodes).and_then(|store| store.reader_beside(facts));
-        memory.nodes = Arc::new(std::thread::scope(|scope| {
-            let beside = beside.and_then(|reader| {
-                let thread = std::thread::Builder::new().name("cdp-open".to_owned());
-                thread.spawn_scoped(scope, move || read_nodes(reader.facts()?, n_nodes)).ok()
-            });
-            memory.read_runs(facts)?;
-            match beside {
-                Some(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                None => read_nodes(facts, n_nodes),
-            }
-        })?);
+        let firsts = Arc::make_mut(&mut memory.firsts);
+        firsts.resize(n_nodes as usize, Firsts::default());
+        memory.runs.read_beginnings(facts.0, firsts, &mut memory.greatest_occurred_at)?;
         Ok(Some(memory))
+    }
+
+    /// Takes in the identifiers of the file.
+    pub(crate) fn set_nodes(&mut self, nodes: NodeTable) {
+        Arc::make_mut(&mut self.firsts).resize(nodes.len() as usize, Firsts::default());
+        self.nodes = Arc::new(nodes);
     }
 
     /// An empty state with columns for these paths, over a file whose runs are dropped in this transaction.
@@ -205,35 +216,63 @@ impl Memory {
             compaction: None,
             frozen: None,
             tail: Arc::new(Tail::new(Columns::new(columns))),
-            times: Arc::default(),
+            tail_rows: 0,
+            times: None,
             greatest_occurred_at: None,
         }
     }
 
-    /// What the runs say about the beginnings of nodes, the times that may still matter, and the whole store.
-    fn read_runs(&mut self, facts: Facts<'_>) -> Result<()> {
-        let Memory { runs, firsts, times, greatest_occurred_at, .. } = self;
-        let (firsts, times) = (Arc::make_mut(firsts), Arc::make_mut(times));
-        for run in runs.runs() {
-            runs.scan(facts.0, run, 0..=u32::MAX, None, |_, block| {
-                block.visit_messages(|node, occurred_at, sequence, event| {
-                    if let Some(first) = firsts.get_mut(node as usize) {
-                        let events = if event == 0 { 0 } else { event_bit(event) };
-                        first.include(Some(occurred_at), sequence, events);
+    /// Whether it knows when which node has a message.
+    pub(crate) fn has_times(&self) -> bool {
+        self.times.is_some()
+    }
+
+    /// When which node has a message. `horizon`: what happened before it matters to no window any more. `reached`: audiences
+    /// are current up to here, so that of messages that are no events only later ones come due.
+    pub(crate) fn read_times(
+        &self,
+        facts: Facts<'_>,
+        horizon: Option<Timestamp>,
+        reached: Option<Timestamp>,
+    ) -> Result<TimeIndex> {
+        let mut times = TimeIndex::default();
+        if let Some(horizon) = horizon {
+            times.forget_before(horizon);
+        }
+        let since_ms = times.kept_since().filter(|_| self.greatest_occurred_at <= reached).map(Timestamp::millis);
+        for run in self.runs.runs() {
+            self.runs.scan(facts.0, run, 0..=u32::MAX, since_ms, |_, block| {
+                match since_ms {
+                    Some(since_ms) => {
+                        block.visit_events_since(since_ms, |node, occurred_at, event| {
+                            times.insert(occurred_at, node, event);
+                        });
                     }
-                    times.insert(occurred_at, node, event);
-                    // A node is never named but by a message, so this misses none.
-                    *greatest_occurred_at = (*greatest_occurred_at).max(Some(occurred_at));
-                })
+                    None => {
+                        block.visit_messages(|node, occurred_at, _, event| times.insert(occurred_at, node, event))?
+                    }
+                }
+                Ok(())
             })?;
         }
-        Ok(())
+        if let Some(frozen) = &self.frozen {
+            insert_times(&mut times, frozen.events(), frozen.other_times());
+        }
+        insert_times(&mut times, self.tail.events(), self.tail.other_times());
+        Ok(times)
+    }
+
+    /// Takes in when which node has a message.
+    pub(crate) fn set_times(&mut self, times: TimeIndex) {
+        self.times = Some(Arc::new(times));
     }
 
     /// Drops what no window reaches any more from the index of times.
     pub(crate) fn forget_times_before(&mut self, horizon: Timestamp) {
-        if self.times.reaches_before(horizon) {
-            Arc::make_mut(&mut self.times).forget_before(horizon);
+        if let Some(times) = &mut self.times
+            && times.reaches_before(horizon)
+        {
+            Arc::make_mut(times).forget_before(horizon);
         }
     }
 
@@ -245,6 +284,7 @@ impl Memory {
             nodes: NodeTable::default(),
             keys: FlatMapOverlay::default(),
             tail: Tail::new(Columns::new(self.tail.columns.paths().clone())),
+            tail_rows: 0,
             sequence: self.sequence,
             greatest_occurred_at: None,
         }
@@ -271,12 +311,9 @@ impl Memory {
         if overlay.tail.is_empty() {
             return;
         }
-        let (firsts, times) = (Arc::make_mut(&mut self.firsts), Arc::make_mut(&mut self.times));
-        for (node, event) in overlay.tail.events() {
-            times.insert(event.occurred_at, node, event.event);
-        }
-        for (node, occurred_at) in overlay.tail.other_times() {
-            times.insert(occurred_at, node, 0);
+        let (firsts, times) = (Arc::make_mut(&mut self.firsts), self.times.as_mut().map(Arc::make_mut));
+        if let Some(times) = times {
+            insert_times(times, overlay.tail.events(), overlay.tail.other_times());
         }
         for (node, added) in overlay.tail.nodes() {
             if let Some(firsts) = firsts.get_mut(node as usize) {
@@ -285,6 +322,7 @@ impl Memory {
         }
         Arc::make_mut(&mut self.keys).fold(overlay.keys);
         Arc::make_mut(&mut self.tail).append(overlay.tail);
+        self.tail_rows += overlay.tail_rows;
     }
 
     /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
@@ -296,16 +334,23 @@ impl Memory {
         } else if self.compaction.is_none() {
             self.compaction = self.runs.begin_compaction();
         }
-        let n_messages = self.sequence - self.frozen_to;
-        if self.flush.is_none() && n_messages >= if all { 1 } else { self.options.flush_messages.max(1) } {
+        if self.flush.is_none() && if all { self.sequence > self.frozen_to } else { self.is_tail_full() } {
             let columns = self.tail.columns.paths().clone();
             let tail = std::mem::replace(&mut self.tail, Arc::new(Tail::new(Columns::new(columns))));
             let named_before =
                 |node: u32, at| self.firsts.get(node as usize).is_some_and(|firsts| firsts.were_before(at));
             self.frozen = Some(Arc::new(Arc::unwrap_or_clone(tail).freeze(named_before)));
             self.frozen_to = self.sequence;
+            self.tail_rows = 0;
             self.begin_flush();
         }
+    }
+
+    /// Whether the tail is to be written out. A trait counts as half an event: that is about its share of the RAM that the tail
+    /// holds, and of the time in which an open after a crash observes it anew.
+    pub(crate) fn is_tail_full(&self) -> bool {
+        let n_messages = self.sequence - self.frozen_to;
+        n_messages.midpoint(self.tail_rows) >= self.options.flush_messages.max(1)
     }
 
     fn begin_flush(&mut self) {
@@ -317,7 +362,7 @@ impl Memory {
     /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
     /// long; `all`: everything.
     pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<RunSteps> {
-        let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
+        let added = usize::try_from(overlay.tail_rows).unwrap_or(usize::MAX);
         let limits = self.options.runs.limits;
         let share = added.saturating_mul(4) / limits.enough_rows.max(1);
         let max_blocks = if all { usize::MAX } else { share + 1 };
@@ -337,6 +382,21 @@ impl Memory {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
         let per_step = added.saturating_mul(6) / self.options.keys.block_keys.max(1) + 1;
         self.keys.step(facts, if all { usize::MAX } else { per_step })
+    }
+
+    /// Writes down the blocks of identifiers and links that the transaction has filled. `all_links`: those of all messages.
+    pub(crate) fn put_blocks(&self, facts: Facts<'_>, overlay: &Overlay, all_links: bool) -> Result<()> {
+        let BlockSizes { nodes, messages } = self.options.blocks;
+        let view = overlay.view(self);
+        for block in self.n_nodes() / nodes..view.n_nodes() / nodes {
+            let numbers = block * nodes..(block + 1) * nodes;
+            facts.put_node_block(numbers.start, &write_block(numbers.filter_map(|node| view.identifier(node))))?;
+        }
+        let first = if all_links { 0 } else { self.sequence / messages };
+        for block in first..overlay.sequence / messages {
+            facts.put_link_block(block * messages + 1, (block + 1) * messages)?;
+        }
+        Ok(())
     }
 
     /// Takes in a step of the keys after COMMIT.
@@ -409,12 +469,17 @@ impl Memory {
     }
 }
 
-fn read_nodes(facts: Facts<'_>, n_nodes: u32) -> Result<NodeTable> {
-    let mut nodes = NodeTable::with_capacity(n_nodes);
-    facts.visit_nodes_from(0, |_, identifier_type, value| {
-        nodes.push(identifier_type, value);
-    })?;
-    Ok(nodes)
+fn insert_times(
+    times: &mut TimeIndex,
+    events: impl Iterator<Item = (u32, EventEntry)>,
+    others: impl Iterator<Item = (u32, Timestamp)>,
+) {
+    for (node, event) in events {
+        times.insert(event.occurred_at, node, event.event);
+    }
+    for (node, occurred_at) in others {
+        times.insert(occurred_at, node, 0);
+    }
 }
 
 impl Overlay {
@@ -475,6 +540,7 @@ impl Overlay {
     /// Adds a message that the log has accepted.
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
         self.sequence = self.sequence.max(observation.sequence);
+        self.tail_rows += observation.n_rows();
         self.greatest_occurred_at = self.greatest_occurred_at.max(Some(observation.occurred_at));
         let writes_traits = !observation.traits.is_empty();
         let committed = writes_traits.then(|| base.tail.get(observation.node, 0)?.rest).flatten();

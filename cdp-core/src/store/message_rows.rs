@@ -372,8 +372,7 @@ mod tests {
         let store = crate::store::Store::open(&options).unwrap();
         store
             .read(|facts: Facts<'_>, _| {
-                let base =
-                    Memory::load(facts, None, &[], None, MemoryOptions::default())?.expect("nothing lacks a column");
+                let base = Memory::load(facts, 0, &[], MemoryOptions::default())?.expect("nothing lacks a column");
                 let mut overlay = base.overlay();
                 let (name, _) = overlay.name(&base, "Order \"Completed\"");
                 let (node, _) = overlay.node(&base, name, "u-é\n1");

@@ -92,21 +92,24 @@ impl NodeFacts<'_> {
 }
 
 impl Annex {
-    /// Adds what a message says, by its sequence and time; `committed` is what is known of the node already.
+    /// Adds what a message says, by its sequence and time; `committed` is what is known of the node already, `names` those of the
+    /// last message's traits.
     pub(super) fn take_writes(
         &mut self,
         (sequence, occurred_at): (u64, Timestamp),
         (traits, consents, accounts): Writes<'_>,
         committed: Option<&Annex>,
+        names: &mut Vec<Arc<str>>,
     ) {
-        for (name, value) in traits {
+        self.traits.reserve(traits.len());
+        for (place, (name, value)) in traits.into_iter().enumerate() {
             // A source that repeats a trait on every row costs no copy of its name and value.
             let before =
                 self.traits.iter().rev().chain(committed.into_iter().flat_map(|annex| annex.traits.iter().rev()));
             let (name, value) = match before.take(REMEMBERED_TRAITS).find(|write| *write.name == *name) {
                 Some(write) if *write.value == value => (write.name.clone(), write.value.clone()),
                 Some(write) => (write.name.clone(), Arc::new(value)),
-                None => (Arc::from(name), Arc::new(value)),
+                None => (shared_name(names, place, &name), Arc::new(value)),
             };
             self.traits.push(TraitWrite { occurred_at, sequence, name, value });
         }
@@ -165,6 +168,22 @@ impl Annex {
     /// How many rows of a block this counts for.
     pub(super) fn weight(&self) -> usize {
         self.others.len() + self.traits.len() + self.consents.len() + self.accounts.len()
+    }
+}
+
+/// The name at this place of the last message if it is the same, or else of this one.
+fn shared_name(names: &mut Vec<Arc<str>>, place: usize, name: &str) -> Arc<str> {
+    match names.get_mut(place) {
+        Some(known) if **known == *name => known.clone(),
+        Some(known) => {
+            *known = Arc::from(name);
+            known.clone()
+        }
+        None => {
+            let name: Arc<str> = Arc::from(name);
+            names.push(name.clone());
+            name
+        }
     }
 }
 
@@ -228,4 +247,11 @@ pub(crate) struct Observation<'m> {
     pub(crate) named: Vec<u32>,
     /// Whether it is an identify message.
     pub(crate) identifies: bool,
+}
+
+impl Observation<'_> {
+    /// How many rows of a run it makes.
+    pub(super) fn n_rows(&self) -> u64 {
+        (1 + self.traits.len() + self.consents.len() + self.accounts.len()) as u64
+    }
 }

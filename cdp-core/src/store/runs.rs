@@ -8,10 +8,11 @@
 
 mod annex;
 mod asked_again;
+mod beginnings;
 mod block;
 mod build;
 mod builder;
-mod bytes;
+pub(super) mod bytes;
 mod cache;
 mod column;
 mod compact;
@@ -41,6 +42,8 @@ pub(crate) use read::{NodeSlice, NodeSlices};
 
 use super::connection::sql_error;
 use crate::error::Result;
+use crate::records::Timestamp;
+use crate::store::memory::Firsts;
 use asked_again::AskedNodes;
 use bytes::corrupt;
 use cache::BlockCache;
@@ -253,6 +256,52 @@ impl Runs {
         Ok(())
     }
 
+    /// Takes in what all runs say of the beginnings of nodes, and the greatest instant of any message.
+    pub(crate) fn read_beginnings(
+        &self,
+        connection: &Connection,
+        firsts: &mut [Firsts],
+        greatest: &mut Option<Timestamp>,
+    ) -> Result<()> {
+        let mut wanted: Vec<&Fence> = self.runs.iter().flat_map(|run| &run.fences).collect();
+        wanted.sort_unstable_by_key(|fence| fence.block);
+        let sql = "SELECT block, data FROM run_beginnings WHERE block BETWEEN ?1 AND ?2 ORDER BY block";
+        let mut statement = connection.prepare_cached(sql).map_err(sql_error)?;
+        for stretch in wanted.chunk_by(|left, right| left.block + 1 == right.block) {
+            let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+            let mut rest = stretch;
+            let mut rows = statement.query([first.block, last.block]).map_err(sql_error)?;
+            while let Some(row) = rows.next().map_err(sql_error)? {
+                let block: i64 = row.get(0).map_err(sql_error)?;
+                let (missing, from) = rest.split_at(rest.partition_point(|fence| fence.block < block));
+                let data = row.get_ref(1).map_err(sql_error)?.as_blob().unwrap_or_default();
+                let is_read = beginnings::read_beginnings(data, firsts, greatest).is_ok();
+                let n_done = usize::from(is_read);
+                for fence in missing {
+                    load_block(connection, fence)?.read_beginnings(firsts, greatest)?;
+                }
+                rest = from.get(n_done..).unwrap_or_default();
+            }
+            for fence in rest {
+                load_block(connection, fence)?.read_beginnings(firsts, greatest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the beginnings that stand apart are those of the blocks.
+    pub(crate) fn beginnings_are_right(&self, connection: &Connection, n_nodes: u32) -> Result<bool> {
+        let mut read = (vec![Firsts::default(); n_nodes as usize], None);
+        self.read_beginnings(connection, &mut read.0, &mut read.1)?;
+        let mut of_blocks = (vec![Firsts::default(); n_nodes as usize], None);
+        for run in &self.runs {
+            self.scan(connection, run, 0..=u32::MAX, None, |_, block| {
+                block.read_beginnings(&mut of_blocks.0, &mut of_blocks.1)
+            })?;
+        }
+        Ok(read == of_blocks)
+    }
+
     /// Whether all runs are visible on another connection. The id of a run is never given twice, and the blocks of a visible
     /// run are neither changed nor removed: a snapshot that has the runs has the same events in them, whatever else it has.
     pub(crate) fn are_visible_to(&self, connection: &Connection) -> Result<bool> {
@@ -273,14 +322,20 @@ impl Runs {
         }
         kept.sort_unstable();
         kept.push(i64::MAX);
-        let sql = "DELETE FROM run_blocks WHERE block IN
-                     (SELECT block FROM run_blocks WHERE block > ?1 AND block < ?2 ORDER BY block LIMIT ?3)";
-        let mut statement = connection.prepare_cached(sql).map_err(sql_error)?;
+        let delete = |table: &str| {
+            let sql = format!(
+                "DELETE FROM {table} WHERE block IN
+                   (SELECT block FROM run_blocks WHERE block > ?1 AND block < ?2 ORDER BY block LIMIT ?3)"
+            );
+            connection.prepare_cached(&sql).map_err(sql_error)
+        };
+        let (mut beginnings, mut blocks) = (delete("run_beginnings")?, delete("run_blocks")?);
         let (mut before, mut n_removed) = (0, 0);
         for next in kept {
             if next > before + 1 && n_removed < max_blocks {
                 let limit = (max_blocks - n_removed) as i64;
-                n_removed += statement.execute(params![before, next, limit]).map_err(sql_error)?;
+                beginnings.execute(params![before, next, limit]).map_err(sql_error)?;
+                n_removed += blocks.execute(params![before, next, limit]).map_err(sql_error)?;
             }
             before = next;
         }

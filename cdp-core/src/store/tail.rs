@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
@@ -27,6 +28,8 @@ pub(super) struct Tail {
     events: Vec<TailEvent>,
     nodes: Vec<TailNode>,
     places: HashMap<u32, u32, FxBuildHasher>,
+    // The names of the last message's traits: one of the same form shares them.
+    trait_names: Vec<Arc<str>>,
 }
 
 /// An event; the row of its properties is its place among the events.
@@ -83,7 +86,7 @@ impl TailNode {
 
 impl Tail {
     pub(super) fn new(columns: Columns) -> Tail {
-        Tail { columns, events: Vec::new(), nodes: Vec::new(), places: HashMap::default() }
+        Tail { columns, events: Vec::new(), nodes: Vec::new(), places: HashMap::default(), trait_names: Vec::new() }
     }
 
     /// Whether it says nothing of anybody.
@@ -127,7 +130,7 @@ impl Tail {
         facts.first_sequence = least(facts.first_sequence, NonZeroU64::new(sequence));
         if !(traits.is_empty() && consents.is_empty() && accounts.is_empty()) {
             let rest = facts.rest.get_or_insert_default();
-            rest.take_writes((sequence, occurred_at), (traits, consents, accounts), committed);
+            rest.take_writes((sequence, occurred_at), (traits, consents, accounts), committed, &mut self.trait_names);
         }
         match event {
             Some(event) => {
@@ -303,6 +306,14 @@ impl Frozen {
         Some(NodeFacts { events, first_named_at, first_sequence, rest })
     }
 
+    /// When messages name nodes, besides those that are events.
+    pub(super) fn other_times(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.nodes.iter().flat_map(|node| {
+            let others = node.rest.iter().flat_map(|rest| &rest.others).map(|(occurred_at, _)| *occurred_at);
+            node.first_named_at.into_iter().chain(others).map(|at| (node.node, at))
+        })
+    }
+
     /// Every event with its node, in the order of nodes.
     pub(super) fn events(&self) -> impl Iterator<Item = (u32, EventEntry)> {
         (0..self.nodes.len()).filter_map(|place| self.node(place)).flat_map(|facts| {
@@ -335,8 +346,6 @@ impl FrozenTail for Frozen {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::store::node_facts::EventProperties;
 

@@ -31,6 +31,11 @@ impl TimeIndex {
         self.horizon.is_none_or(|kept| split(kept).0 < split(horizon).0)
     }
 
+    /// The instant before which it keeps nothing, if there is one.
+    pub(crate) fn kept_since(&self) -> Option<Timestamp> {
+        self.horizon
+    }
+
     /// Adds a message.
     pub(crate) fn insert(&mut self, occurred_at: Timestamp, node: u32, event: u32) {
         if self.horizon.is_some_and(|horizon| occurred_at < horizon) {

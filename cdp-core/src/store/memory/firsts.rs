@@ -7,7 +7,7 @@ use crate::records::Timestamp;
 use crate::store::node_facts::NodeFacts;
 
 /// The beginnings of a node: when it was first named, its first message, and which events it has ever had.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Firsts {
     named_at_ms: i64,
     sequence: u64,
@@ -47,7 +47,7 @@ impl Firsts {
     }
 
     /// Takes in an instant at which the node was named, a message of its own, and the bits of names of events.
-    pub(super) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
+    pub(in crate::store) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
         self.named_at_ms = self.named_at_ms.min(named_at.map_or(i64::MAX, Timestamp::millis));
         self.sequence = self.sequence.min(sequence.unwrap_or(u64::MAX));
         self.events |= events;

@@ -121,7 +121,8 @@ impl<'a> MemoryView<'a> {
         self.identifier(node).map_or(("", ""), |(identifier_type, value)| (self.name(identifier_type), value))
     }
 
-    fn identifier(&self, node: u32) -> Option<(u32, &'a str)> {
+    /// The identifier of a node: the number of the type's name, and the value.
+    pub(super) fn identifier(&self, node: u32) -> Option<(u32, &'a str)> {
         match node.checked_sub(self.base.n_nodes()) {
             None => self.base.nodes.get(node),
             Some(place) => self.overlay?.nodes.get(place),
@@ -251,9 +252,18 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// Calls `visit` with the node, event number (0: no event) and time of every committed message in `(after, up_to]`.
+    /// Calls `visit` with the node, event number (0: no event) and time of every committed message in `(after, up_to]`. Only a
+    /// transaction that writes may ask, see [`Memory::read_times`].
     pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32, Timestamp)) {
-        self.base.times.visit(after, up_to, visit);
+        debug_assert!(self.base.has_times(), "who writes has read the times");
+        if let Some(times) = &self.base.times {
+            times.visit(after, up_to, visit);
+        }
+    }
+
+    /// Whether what stands apart of the beginnings of nodes is what the runs say.
+    pub(crate) fn beginnings_are_right(&self, facts: Facts<'_>) -> Result<bool> {
+        self.base.runs.beginnings_are_right(facts.0, self.base.n_nodes())
     }
 
     /// Those of the paths for which there is no column.

@@ -55,6 +55,13 @@ CREATE TABLE nodes (
   value TEXT NOT NULL
 ) STRICT;
 
+-- Derived: neighbouring nodes once more, in one piece, for an open has to know them all. Written with the node that fills a
+-- block; the nodes behind the last block stand in `nodes` alone.
+CREATE TABLE node_blocks (
+  first_node INTEGER PRIMARY KEY,
+  data BLOB NOT NULL                    -- checksum, count, type and length of each, values; a UUID as 16 bytes
+) STRICT;
+
 -- Identity evidence: the star of links from a message's node, and the blocked values it named. A link that says again
 -- what an earlier one said stands in user_node and anonymous_node of its message alone.
 CREATE TABLE links (
@@ -65,6 +72,14 @@ CREATE TABLE links (
   occurred_at INTEGER NOT NULL,
   PRIMARY KEY (sequence, other)
 ) STRICT, WITHOUT ROWID;
+
+-- Derived: the links of neighbouring messages once more, in one piece. Written with the message that fills a block; the links
+-- of the messages behind the last block stand in `links` alone.
+CREATE TABLE link_blocks (
+  first_sequence INTEGER PRIMARY KEY,   -- the messages it covers, both ends included
+  last_sequence INTEGER NOT NULL,
+  data BLOB NOT NULL                    -- checksum, count, each as distances from the one before
+) STRICT;
 
 CREATE TABLE blocked (
   sequence INTEGER NOT NULL,
@@ -204,7 +219,7 @@ CREATE TABLE changes (
 -- row names are leftovers of a run that was replaced or never finished, and are removed before the next one begins.
 CREATE TABLE runs (
   run INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, as caches go by it
-  level INTEGER NOT NULL,               -- its size class: a power of four
+  level INTEGER NOT NULL,               -- its size class by blocks: a power of three
   first_sequence INTEGER NOT NULL,      -- the messages it covers, both ends included
   last_sequence INTEGER NOT NULL,
   n_events INTEGER NOT NULL,
@@ -216,6 +231,12 @@ CREATE TABLE runs (
 CREATE TABLE run_blocks (
   block INTEGER PRIMARY KEY AUTOINCREMENT, -- ascending in the order of writing: an append never touches a random page
   data BLOB NOT NULL
+) STRICT;
+
+-- Of each block: what an open reads of it, so that it reads no timeline.
+CREATE TABLE run_beginnings (
+  block INTEGER PRIMARY KEY,
+  data BLOB NOT NULL                    -- checksum, nodes, when each was first named, its first sequence, names of events
 ) STRICT;
 
 -- The flat map: hash of (source, message id) -> log sequence. Derived from the log; may be dropped and rebuilt.

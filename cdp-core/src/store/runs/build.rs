@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block::Block;
 use super::builder::{BlockBuilder, Fence};
@@ -126,13 +126,16 @@ impl Runs {
         let blocks = BlockReader { connection, cache: &self.cache };
         let mut builder = BlockBuilder::new(self.options.limits, build.columns.len());
         let mut insert = connection.prepare_cached("INSERT INTO run_blocks (data) VALUES (?1)").map_err(sql_error)?;
+        let sql = "INSERT OR REPLACE INTO run_beginnings (block, data) VALUES (?1, ?2)";
+        let mut insert_beginnings = connection.prepare_cached(sql).map_err(sql_error)?;
         while step.fences.len() < max_blocks {
             let has_more = step.source.fill(&blocks, &mut builder)?;
             if !builder.is_empty() {
                 step.nodes.extend_from_slice(builder.nodes());
-                let (data, fence) = builder.finish();
+                let (data, beginnings, fence) = builder.finish();
                 insert.execute([data]).map_err(sql_error)?;
                 let block = connection.last_insert_rowid();
+                insert_beginnings.execute(params![block, beginnings]).map_err(sql_error)?;
                 build.blocks.lock().unwrap_or_else(PoisonError::into_inner).push(block);
                 step.fences.push(Fence { block, ..fence });
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::annex::AnnexBuilder;
+use super::beginnings::BeginningsBuilder;
 use super::block::{Block, VERSION};
 use super::bytes::checksum;
 use super::column::{ColumnBuilder, Translation};
@@ -55,6 +56,7 @@ pub(crate) struct BlockBuilder {
     columns: Vec<ColumnBuilder>,
     pending: Option<Annex>,
     annex: AnnexBuilder,
+    beginnings: BeginningsBuilder,
 }
 
 /// What rows of one source block became in the block that is built: names, then entries of each column.
@@ -87,6 +89,7 @@ impl BlockBuilder {
             columns: std::iter::repeat_with(ColumnBuilder::default).take(n_columns).collect(),
             pending: None,
             annex: AnnexBuilder::default(),
+            beginnings: BeginningsBuilder::default(),
         }
     }
 
@@ -130,11 +133,14 @@ impl BlockBuilder {
     }
 
     fn finish_node(&mut self) {
-        let (Some(annex), Some(place), Some(start)) =
-            (self.pending.take(), self.nodes.len().checked_sub(1), self.starts.last())
-        else {
-            return;
-        };
+        let annex = self.pending.take();
+        let (Some(place), Some(start)) = (self.nodes.len().checked_sub(1), self.starts.last()) else { return };
+        let names = |place: &i64| self.names.get(*place as usize).copied().unwrap_or(0);
+        let occurred_at = self.occurred_at.iter().skip(*start).copied();
+        let sequences = self.sequences.iter().skip(*start).map(|sequence| sequence.cast_unsigned());
+        let events = occurred_at.zip(sequences).zip(self.name_places.iter().skip(*start).map(names));
+        self.beginnings.push(events.map(|((at, sequence), name)| (at, sequence, name)), annex.as_ref());
+        let Some(annex) = annex else { return };
         let first_at = self.occurred_at.get(*start..).unwrap_or_default().iter().min();
         let sequences = self.sequences.get(*start..).unwrap_or_default().iter();
         let first_sequence = sequences.map(|sequence| sequence.cast_unsigned()).min();
@@ -203,9 +209,10 @@ impl BlockBuilder {
         }
     }
 
-    /// Writes the block and its fence (without id), and begins the next.
-    pub(super) fn finish(&mut self) -> (Vec<u8>, Fence) {
+    /// Writes the block, the beginnings of its nodes and its fence (without id), and begins the next.
+    pub(super) fn finish(&mut self) -> (Vec<u8>, Vec<u8>, Fence) {
         self.finish_node();
+        let beginnings = self.beginnings.finish(&self.nodes);
         let least_ms = self.occurred_at.iter().min().copied();
         let greatest_ms = self.occurred_at.iter().max().copied();
         let least_sequence = self.sequences.iter().map(|sequence| sequence.cast_unsigned()).min().unwrap_or(0);
@@ -243,7 +250,7 @@ impl BlockBuilder {
             n_events: n_events as u32,
         };
         self.clear();
-        (out, fence)
+        (out, beginnings, fence)
     }
 
     fn clear(&mut self) {
@@ -258,5 +265,6 @@ impl BlockBuilder {
         self.columns.iter_mut().for_each(ColumnBuilder::clear);
         self.pending = None;
         self.annex.clear();
+        self.beginnings.clear();
     }
 }

@@ -17,7 +17,7 @@ use crate::error::Result;
 impl Runs {
     /// Begins to merge runs, if there is reason to. One compaction at a time; flushes may go on meanwhile.
     pub(crate) fn begin_compaction(&self) -> Option<Build<MergeCursor>> {
-        let sizes: Vec<(u32, u64)> = self.runs.iter().map(|run| (run.level, run.n_events)).collect();
+        let sizes: Vec<(u32, u64)> = self.runs.iter().map(|run| (run.level, run.fences.len() as u64)).collect();
         let inputs = self.runs.get(plan(&sizes, &self.options)?)?;
         let (first, last) = (inputs.first()?, inputs.last()?);
         let cursor = MergeCursor { has_begun: false, inputs: inputs.iter().cloned().map(Input::new).collect() };
@@ -26,7 +26,7 @@ impl Runs {
     }
 }
 
-/// Which of the runs (level and events of each, oldest first) to merge.
+/// Which of the runs (level and blocks of each, oldest first) to merge.
 fn plan(sizes: &[(u32, u64)], options: &RunsOptions) -> Option<Range<usize>> {
     let mut levels: Vec<u32> = sizes.iter().map(|size| size.0).collect();
     levels.sort_unstable();
@@ -46,8 +46,8 @@ fn plan(sizes: &[(u32, u64)], options: &RunsOptions) -> Option<Range<usize>> {
     }
     let ranges = (0..sizes.len()).flat_map(|from| (from + 2..=sizes.len()).map(move |to| from..to));
     let cost = |range: &Range<usize>| {
-        let n_events: u64 = sizes.get(range.clone()).unwrap_or_default().iter().map(|size| size.1).sum();
-        n_events / (range.len() as u64 - 1)
+        let n_blocks: u64 = sizes.get(range.clone()).unwrap_or_default().iter().map(|size| size.1).sum();
+        n_blocks / (range.len() as u64 - 1)
     };
     ranges.min_by_key(cost)
 }
@@ -191,8 +191,9 @@ mod tests {
     use super::super::directory::level_of;
     use super::*;
 
-    /// Flushes go on while a merge is written: `lag` events are merged for each event that is flushed.
+    /// Flushes of so many events go on while a merge is written: `lag` blocks are merged for each that is flushed.
     fn simulate(flush: u64, n_flushes: u64, lag: u64) -> (usize, f64) {
+        let flush = flush / 384;
         let options = RunsOptions::default();
         let mut sizes: Vec<(u32, u64)> = Vec::new();
         let mut merging: Option<(Range<usize>, u64)> = None;
@@ -205,14 +206,14 @@ mod tests {
             while capacity > 0 {
                 let next = || Some((plan(&sizes, &options)?, 0));
                 let Some((range, n_done)) = merging.take().or_else(next) else { break };
-                let n_events: u64 = sizes[range.clone()].iter().map(|size| size.1).sum();
-                let n_now = capacity.min(n_events - n_done);
+                let n_blocks: u64 = sizes[range.clone()].iter().map(|size| size.1).sum();
+                let n_now = capacity.min(n_blocks - n_done);
                 capacity -= n_now;
                 n_written += n_now;
-                if n_done + n_now < n_events {
+                if n_done + n_now < n_blocks {
                     merging = Some((range, n_done + n_now));
                 } else {
-                    sizes.splice(range, [(level_of(n_events), n_events)]);
+                    sizes.splice(range, [(level_of(n_blocks), n_blocks)]);
                 }
             }
         }

@@ -14,6 +14,8 @@ use crate::store::connection::sql_error;
 const FENCE_BYTES: usize = 36;
 /// How much larger the runs of a size class are than those of the one below it.
 const FAN_IN: u64 = 3;
+/// Runs up to some of these are in the lowest size class.
+const LEAST_BLOCKS: u64 = 3;
 
 /// A run that is visible.
 pub(crate) struct Run {
@@ -43,9 +45,9 @@ struct Stretch {
     fence: u32,
 }
 
-/// The size class of a run: each is [`FAN_IN`] times the one before.
-pub(super) fn level_of(n_events: u64) -> u32 {
-    (n_events / 1024).max(1).ilog(FAN_IN)
+/// The size class of a run: each is [`FAN_IN`] times the one before. By blocks, for traits have to be written as events have.
+pub(super) fn level_of(n_blocks: u64) -> u32 {
+    (n_blocks / LEAST_BLOCKS).max(1).ilog(FAN_IN)
 }
 
 fn stretches_of(nodes: &NodeSet, fences: &[Fence]) -> Vec<Stretch> {
@@ -133,7 +135,7 @@ impl Run {
         columns: Arc<[Path]>,
     ) -> Result<Run> {
         let n_events = fences.iter().map(|fence| u64::from(fence.n_events)).sum();
-        let level = level_of(n_events);
+        let level = level_of(fences.len() as u64);
         let (first_sequence, last_sequence) = sequences;
         let json = Value::List(columns.iter().map(|path| Value::text(path.as_str())).collect()).to_json();
         let signed = |unsigned: u64| i64::try_from(unsigned).unwrap_or(i64::MAX);

@@ -176,6 +176,20 @@ impl NodeSlice {
 }
 
 impl Block {
+    /// Calls `visit` with (node, occurred_at, name number) of every event from an instant on.
+    pub(crate) fn visit_events_since(&self, since_ms: i64, mut visit: impl FnMut(u32, Timestamp, u32)) {
+        let occurred_at = self.occurred_at();
+        for place in 0..self.n_nodes() {
+            let Some(node) = self.node(place) else { break };
+            let rows = self.rows(place);
+            for row in occurred_at.lower_bound(rows.clone(), since_ms)..rows.end {
+                if let (Some(at), Some(event)) = (occurred_at.get(row), self.event(row)) {
+                    visit(node, Timestamp::from_millis(at), event);
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with (node, occurred_at, sequence, name number or 0) of every message, and without a sequence for the
     /// instant at which a node was first named.
     pub(crate) fn visit_messages(&self, mut visit: impl FnMut(u32, Timestamp, Option<u64>, u32)) -> Result<()> {

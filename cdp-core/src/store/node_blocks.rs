@@ -1,0 +1,195 @@
+//! Identifiers in blocks: what an open reads of nodes, in one piece for some thousand of them.
+//!
+//! A block is derived from rows of `nodes` and written in the transaction that fills it, so that all blocks that can be full
+//! are there, after a crash as well. It takes identifiers in the order of their numbers and gives them back; one that is
+//! damaged, or missing, is as good as none: its nodes are read from their rows.
+
+use rusqlite::params;
+
+use super::connection::sql_error;
+use super::facts::Facts;
+use super::message_rows::packed_id;
+use super::runs::bytes::{Reader, checksum, corrupt, write_varint};
+use crate::error::Result;
+
+/// A value that stands as the 16 bytes of a UUID.
+const UUID: u64 = 0;
+/// The length of a UUID as text.
+const UUID_TEXT: usize = 36;
+/// Where the bytes of a UUID stand in its text.
+const UUID_PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/// More nodes than any block is written with.
+const MOST_NODES: u64 = 1 << 20;
+
+/// Identifiers of a block: how many, how long all values are together, and what was written.
+pub(super) struct NodeBlock<'b> {
+    pub(super) n_nodes: u32,
+    pub(super) n_text_bytes: usize,
+    entries: Reader<'b>,
+    values: &'b [u8],
+}
+
+/// Writes neighbouring identifiers: the number of the type's name, and the value.
+pub(super) fn write_block<'n>(nodes: impl Iterator<Item = (u32, &'n str)>) -> Vec<u8> {
+    let (mut entries, mut values) = (Vec::new(), Vec::new());
+    let (mut n_nodes, mut n_text_bytes) = (0u64, 0u64);
+    for (identifier_type, value) in nodes {
+        write_varint(&mut entries, u64::from(identifier_type));
+        match packed_id(value).filter(|packed| packed.len() == UUID_PLACES.len()) {
+            Some(packed) => {
+                write_varint(&mut entries, UUID);
+                values.extend_from_slice(&packed);
+            }
+            None => {
+                write_varint(&mut entries, value.len() as u64 + 1);
+                values.extend_from_slice(value.as_bytes());
+            }
+        }
+        n_nodes += 1;
+        n_text_bytes += value.len() as u64;
+    }
+    let mut out = vec![0; 8];
+    write_varint(&mut out, n_nodes);
+    write_varint(&mut out, n_text_bytes);
+    write_varint(&mut out, entries.len() as u64);
+    out.extend_from_slice(&entries);
+    out.extend_from_slice(&values);
+    let sum = checksum(out.get(8..).unwrap_or_default());
+    if let Some(front) = out.first_chunk_mut() {
+        *front = sum.to_le_bytes();
+    }
+    out
+}
+
+impl<'b> NodeBlock<'b> {
+    /// Opens what was written as a block; `corrupt` if it is anything else.
+    pub(super) fn open(bytes: &'b [u8]) -> Result<NodeBlock<'b>> {
+        let mut reader = Reader::new(bytes);
+        if reader.u64()? != checksum(bytes.get(8..).unwrap_or_default()) {
+            return Err(corrupt("a block of identifiers has the wrong checksum"));
+        }
+        let n_nodes = reader.varint()?;
+        let (n_text_bytes, n_entry_bytes) = (reader.varint()? as usize, reader.varint()? as usize);
+        let entries = Reader::new(reader.take(n_entry_bytes)?);
+        let values = bytes.get(reader.position()..).unwrap_or_default();
+        // A UUID has not three times as many letters as bytes.
+        if n_nodes > MOST_NODES || n_text_bytes > values.len().saturating_mul(3) {
+            return Err(corrupt("a block of identifiers is larger than it can be"));
+        }
+        Ok(NodeBlock { n_nodes: n_nodes as u32, n_text_bytes, entries, values })
+    }
+
+    /// Every identifier in the order of the numbers.
+    pub(super) fn visit(mut self, mut visit: impl FnMut(u32, &str)) -> Result<()> {
+        let unreadable = || corrupt("an identifier of a block is not readable");
+        for _ in 0..self.n_nodes {
+            let identifier_type = u32::try_from(self.entries.varint()?).map_err(|_| unreadable())?;
+            let form = self.entries.varint()?;
+            if form == UUID {
+                let (packed, rest) = self.values.split_first_chunk().ok_or_else(unreadable)?;
+                self.values = rest;
+                let text = uuid_text(packed);
+                visit(identifier_type, std::str::from_utf8(&text).map_err(|_| unreadable())?);
+            } else {
+                let (value, rest) = self.values.split_at_checked(form as usize - 1).ok_or_else(unreadable)?;
+                self.values = rest;
+                visit(identifier_type, std::str::from_utf8(value).map_err(|_| unreadable())?);
+            }
+        }
+        if self.entries.is_at_end() && self.values.is_empty() { Ok(()) } else { Err(unreadable()) }
+    }
+}
+
+fn uuid_text(packed: &[u8; 16]) -> [u8; UUID_TEXT] {
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut text = [b'-'; UUID_TEXT];
+    for (byte, place) in packed.iter().zip(UUID_PLACES) {
+        if let Some([high, low]) = text.get_mut(place..place + 2) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+        }
+    }
+    text
+}
+
+impl Facts<'_> {
+    pub(super) fn put_node_block(&self, first_node: u32, data: &[u8]) -> Result<()> {
+        self.execute("INSERT OR REPLACE INTO node_blocks (first_node, data) VALUES (?1, ?2)", params![first_node, data])
+    }
+
+    /// Visits the blocks that lie beside each other from the first node on, each with its first node, until `visit` does not
+    /// take one.
+    pub(super) fn visit_node_blocks(&self, mut visit: impl FnMut(u32, NodeBlock<'_>) -> bool) -> Result<()> {
+        let sql = "SELECT first_node, data FROM node_blocks ORDER BY first_node";
+        let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
+        let mut rows = statement.query([]).map_err(sql_error)?;
+        let mut next = 0;
+        while let Some(row) = rows.next().map_err(sql_error)? {
+            let first: u32 = row.get(0).map_err(sql_error)?;
+            let data = row.get_ref(1).map_err(sql_error)?.as_blob().unwrap_or_default();
+            // One of another size than its neighbours may lie within the one before it.
+            if first < next {
+                continue;
+            }
+            let Ok(block) = NodeBlock::open(data) else { break };
+            let end = first.saturating_add(block.n_nodes);
+            if first > next || !visit(first, block) {
+                break;
+            }
+            next = end;
+        }
+        Ok(())
+    }
+
+    /// Whether the blocks say what the rows say.
+    pub(crate) fn node_blocks_are_right(&self) -> Result<bool> {
+        let mut in_blocks: Vec<(u32, String)> = Vec::new();
+        let mut are_readable = true;
+        self.visit_node_blocks(|_, block| {
+            are_readable &= block.visit(|kind, value| in_blocks.push((kind, value.to_owned()))).is_ok();
+            are_readable
+        })?;
+        let mut n_equal = 0;
+        self.visit_nodes_from(0, |node, kind, value| {
+            let in_block = in_blocks.get(node as usize);
+            n_equal += usize::from(in_block.is_some_and(|found| found.0 == kind && found.1 == value));
+        })?;
+        Ok(are_readable && n_equal == in_blocks.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn read(bytes: &[u8]) -> Result<Vec<(u32, String)>> {
+        let mut found = Vec::new();
+        NodeBlock::open(bytes)?.visit(|identifier_type, value| found.push((identifier_type, value.to_owned())))?;
+        Ok(found)
+    }
+
+    #[test]
+    fn identifiers_of_every_form_return() {
+        let values =
+            ["", "u1", "01234567-89ab-cdef-0123-456789abcdef", "01234567-89AB-cdef-0123-456789abcdef", "jürgen@x.org"];
+        let long = "0f".repeat(32);
+        let nodes: Vec<(u32, &str)> = values.into_iter().chain([long.as_str()]).zip(1..).map(|(v, n)| (n, v)).collect();
+        let bytes = write_block(nodes.iter().copied());
+        let found = read(&bytes).unwrap();
+        let found: Vec<(u32, &str)> = found.iter().map(|(kind, value)| (*kind, value.as_str())).collect();
+        assert_eq!(found, nodes);
+        let block = NodeBlock::open(&bytes).unwrap();
+        assert_eq!(block.n_text_bytes, nodes.iter().map(|(_, value)| value.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn a_damaged_block_is_none() {
+        let bytes = write_block([(3, "u1"), (7, "01234567-89ab-cdef-0123-456789abcdef")].into_iter());
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            assert_eq!(read(&damaged).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(read(&bytes[..at]).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+}
