@@ -158,11 +158,18 @@ pub const DERIVED: &str = r#"[
   {"kind": "audience", "name": "keen", "rule": {"all": [{"event": "Bought", "count": {"gte": 3}, "within": "4h"},
     {"event": "Bought", "agg": "sum", "property": "amount", "op": "gte", "value": 5},
     {"not": {"event": "Seen", "within": "2h"}}]}},
+  {"kind": "audience", "name": "choosy", "rule": {"any": [
+    {"event": "Bought", "count": {"gte": 2}, "within": "3h", "where": [{"property": "amount", "op": "gte", "value": 1}]},
+    {"event": "*", "count": {"gt": 3}, "within": "2h"}]}},
+  {"kind": "audience", "name": "once", "rule": {"at_least": {"n": 2, "of": [
+    {"event": "Bought", "count": {"eq": 1}, "within": "4h", "where": [{"property": "sku", "op": "ne", "value": "s1"}]},
+    {"event": "Seen", "count": {"lte": 1}, "within": "2h"}, {"feature": "bought", "op": "between", "value": [1, 3]}]}}},
   {"kind": "audience", "name": "steps", "rule": {"sequence": [{"event": "Seen"}, {"event": "Bought"}], "within": "4h"}}
 ]"#;
 
 /// Every name of an audience in [`DERIVED`].
-pub const AUDIENCES: [&str; 8] = ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "steps"];
+pub const AUDIENCES: [&str; 10] =
+    ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "choosy", "once", "steps"];
 
 /// The distances at which windows of [`DERIVED`] slide, in slots.
 pub const WINDOWS: [i64; 3] = [2, 3, 4];

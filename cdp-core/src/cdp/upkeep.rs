@@ -112,7 +112,10 @@ impl Writing<'_> {
     /// The profiles that have new facts in `(since, to]`, each once, or whose facts came now.
     fn due(&self, snapshot: &Snapshot<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Vec<Due> {
         let memory = &snapshot.memory;
-        let touched = with_holders(snapshot, touched);
+        let mut touched = with_holders(snapshot, touched);
+        // Each once, for events are counted.
+        touched.sort_unstable();
+        touched.dedup();
         let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
         let mut facts: Vec<(u32, Option<Arrival>)> = Vec::with_capacity(touched.len());
         for node in touched {
