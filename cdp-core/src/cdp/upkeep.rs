@@ -341,7 +341,7 @@ struct Upkeep<'u, 's> {
     since: Option<Timestamp>,
     to: Timestamp,
     tallies: KnownTallies<'u>,
-    // What slid for whom nothing came yet: for profiles that stand since `since` by their least node, for others by each.
+    // What slid for whom: profiles that stand since `since` by their least node, others by each of theirs.
     slid: HashMap<u32, Slid, FxBuildHasher>,
     // The least nodes of those who need no further look.
     seen: HashSet<u32, FxBuildHasher>,
