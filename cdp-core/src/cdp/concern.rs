@@ -117,7 +117,7 @@ impl EventNames {
 }
 
 impl Concern {
-    pub(super) fn of(audience: &AudienceDefinition, snapshot: &Snapshot<'_>) -> Result<Concern> {
+    fn of(audience: &AudienceDefinition, snapshot: &Snapshot<'_>) -> Result<Concern> {
         let reach = reach(&audience.rule, snapshot.catalog)?;
         let numbers =
             |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };

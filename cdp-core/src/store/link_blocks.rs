@@ -8,14 +8,14 @@ use rusqlite::params;
 use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
 use super::log::{LinkRule, StoredLink};
-use super::runs::bytes::{Reader, checksum, corrupt, write_distance, write_varint};
+use super::runs::bytes::{Reader, corrupt, seal, unsealed, write_distance, write_varint};
 use crate::error::Result;
 
 /// A link of a large store takes a little more.
 const LEAST_BYTES: usize = 8;
 
 fn write_block(links: &[StoredLink]) -> Vec<u8> {
-    let mut out = vec![0; 8];
+    let mut out = unsealed(0);
     write_varint(&mut out, links.len() as u64);
     let (mut sequence, mut node, mut occurred_at) = (0, 0, 0);
     for link in links {
@@ -26,18 +26,12 @@ fn write_block(links: &[StoredLink]) -> Vec<u8> {
         write_distance(&mut out, occurred_at, link.occurred_at.millis());
         (sequence, node, occurred_at) = (link.sequence, i64::from(link.node), link.occurred_at.millis());
     }
-    let sum = checksum(out.get(8..).unwrap_or_default());
-    if let Some(front) = out.first_chunk_mut() {
-        *front = sum.to_le_bytes();
-    }
+    seal(&mut out);
     out
 }
 
 fn read_block(bytes: &[u8], out: &mut Vec<StoredLink>) -> Result<()> {
-    let mut reader = Reader::new(bytes);
-    if reader.u64()? != checksum(bytes.get(8..).unwrap_or_default()) {
-        return Err(corrupt("a block of links has the wrong checksum"));
-    }
+    let mut reader = Reader::of_sealed(bytes, "a block of links has the wrong checksum")?;
     let (mut sequence, mut node, mut occurred_at) = (0u64, 0, 0);
     let unreadable = |_| corrupt("a link of a block is not readable");
     for _ in 0..reader.varint()? {

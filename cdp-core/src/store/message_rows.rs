@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::log::{StoredMessage, unreadable_message};
 use super::memory::{Memory, MemoryView, Overlay};
+use super::random::hex;
 use crate::error::Result;
 use crate::records::{Json, JsonObject, JsonObjectBuilder, MessageType, Timestamp, write_json_text};
 
@@ -20,6 +21,12 @@ const MESSAGE_ID: u8 = 1;
 const TYPE: u8 = 2;
 const EVENT: u8 = 4;
 const TIMESTAMP: u8 = 8;
+
+/// How long a UUID is packed, and as text.
+pub(super) const UUID_BYTES: usize = 16;
+const UUID_TEXT: usize = 36;
+/// Where the bytes of a UUID stand in its text.
+const UUID_PLACES: [usize; UUID_BYTES] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// What a value in a payload is, in the lower two bits of its length.
 const TEXT: u64 = 0;
@@ -99,17 +106,22 @@ pub(super) fn packed_id(message_id: &str) -> Option<SmallVec<[u8; 32]>> {
 
 /// The id of [`packed_id`].
 pub(super) fn unpacked_id(packed: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut id = String::with_capacity(packed.len() * 2 + 4);
-    for (place, byte) in packed.iter().enumerate() {
-        if packed.len() == 16 && matches!(place, 4 | 6 | 8 | 10) {
-            id.push('-');
-        }
-        for half in [byte >> 4, byte & 15] {
-            id.push(char::from(DIGITS.get(usize::from(half)).copied().unwrap_or(b'0')));
+    match packed.first_chunk() {
+        Some(uuid) if packed.len() == UUID_BYTES => uuid_text(uuid).iter().copied().map(char::from).collect(),
+        _ => hex(packed),
+    }
+}
+
+/// The text of a UUID.
+pub(super) fn uuid_text(packed: &[u8; UUID_BYTES]) -> [u8; UUID_TEXT] {
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut text = [b'-'; UUID_TEXT];
+    for (byte, place) in packed.iter().zip(UUID_PLACES) {
+        if let Some([high, low]) = text.get_mut(place..place + 2) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
         }
     }
-    id
+    text
 }
 
 impl Payload {

@@ -8,16 +8,12 @@ use rusqlite::params;
 
 use super::connection::sql_error;
 use super::facts::Facts;
-use super::message_rows::packed_id;
-use super::runs::bytes::{Reader, checksum, corrupt, write_varint};
+use super::message_rows::{UUID_BYTES, packed_id, uuid_text};
+use super::runs::bytes::{Reader, corrupt, seal, unsealed, write_varint};
 use crate::error::Result;
 
 /// A value that stands as the 16 bytes of a UUID.
 const UUID: u64 = 0;
-/// The length of a UUID as text.
-const UUID_TEXT: usize = 36;
-/// Where the bytes of a UUID stand in its text.
-const UUID_PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 /// More nodes than any block is written with.
 const MOST_NODES: u64 = 1 << 20;
 
@@ -35,7 +31,7 @@ pub(super) fn write_block<'n>(nodes: impl Iterator<Item = (u32, &'n str)>) -> Ve
     let (mut n_nodes, mut n_text_bytes) = (0u64, 0u64);
     for (identifier_type, value) in nodes {
         write_varint(&mut entries, u64::from(identifier_type));
-        match packed_id(value).filter(|packed| packed.len() == UUID_PLACES.len()) {
+        match packed_id(value).filter(|packed| packed.len() == UUID_BYTES) {
             Some(packed) => {
                 write_varint(&mut entries, UUID);
                 values.extend_from_slice(&packed);
@@ -48,26 +44,20 @@ pub(super) fn write_block<'n>(nodes: impl Iterator<Item = (u32, &'n str)>) -> Ve
         n_nodes += 1;
         n_text_bytes += value.len() as u64;
     }
-    let mut out = vec![0; 8];
+    let mut out = unsealed(entries.len() + values.len() + 16);
     write_varint(&mut out, n_nodes);
     write_varint(&mut out, n_text_bytes);
     write_varint(&mut out, entries.len() as u64);
     out.extend_from_slice(&entries);
     out.extend_from_slice(&values);
-    let sum = checksum(out.get(8..).unwrap_or_default());
-    if let Some(front) = out.first_chunk_mut() {
-        *front = sum.to_le_bytes();
-    }
+    seal(&mut out);
     out
 }
 
 impl<'b> NodeBlock<'b> {
     /// Opens what was written as a block; `corrupt` if it is anything else.
     pub(super) fn open(bytes: &'b [u8]) -> Result<NodeBlock<'b>> {
-        let mut reader = Reader::new(bytes);
-        if reader.u64()? != checksum(bytes.get(8..).unwrap_or_default()) {
-            return Err(corrupt("a block of identifiers has the wrong checksum"));
-        }
+        let mut reader = Reader::of_sealed(bytes, "a block of identifiers has the wrong checksum")?;
         let n_nodes = reader.varint()?;
         let (n_text_bytes, n_entry_bytes) = (reader.varint()? as usize, reader.varint()? as usize);
         let entries = Reader::new(reader.take(n_entry_bytes)?);
@@ -98,17 +88,6 @@ impl<'b> NodeBlock<'b> {
         }
         if self.entries.is_at_end() && self.values.is_empty() { Ok(()) } else { Err(unreadable()) }
     }
-}
-
-fn uuid_text(packed: &[u8; 16]) -> [u8; UUID_TEXT] {
-    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut text = [b'-'; UUID_TEXT];
-    for (byte, place) in packed.iter().zip(UUID_PLACES) {
-        if let Some([high, low]) = text.get_mut(place..place + 2) {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
-        }
-    }
-    text
 }
 
 impl Facts<'_> {

@@ -5,7 +5,7 @@
 //! bits of the names of its events. Derived from the block; one that is damaged, or missing, is read from the block.
 
 use super::block::Block;
-use super::bytes::{Reader, checksum, corrupt};
+use super::bytes::{Reader, corrupt, seal, unsealed};
 use super::ints::{Ints, write_ints};
 use crate::error::Result;
 use crate::records::Timestamp;
@@ -53,7 +53,7 @@ impl BeginningsBuilder {
 
     /// Writes the beginnings of these nodes, and begins anew.
     pub(super) fn finish(&mut self, nodes: &[u32]) -> Vec<u8> {
-        let mut out = vec![0; 8];
+        let mut out = unsealed(0);
         out.extend_from_slice(&(nodes.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.greatest_ms.unwrap_or(i64::MIN).to_le_bytes());
         let first_node = nodes.first().copied().unwrap_or(0);
@@ -62,10 +62,7 @@ impl BeginningsBuilder {
         write_ints(&mut out, least_ms, self.named_at.iter().copied());
         write_ints(&mut out, 0, self.sequences.iter().map(|sequence| sequence.cast_signed()));
         write_ints(&mut out, 0, self.events.iter().map(|events| events.cast_signed()));
-        let sum = checksum(out.get(8..).unwrap_or_default());
-        if let Some(front) = out.first_chunk_mut() {
-            *front = sum.to_le_bytes();
-        }
+        seal(&mut out);
         self.clear();
         out
     }
@@ -80,10 +77,7 @@ impl BeginningsBuilder {
 
 /// Takes the beginnings of nodes in, and the greatest instant of any message.
 pub(super) fn read_beginnings(bytes: &[u8], firsts: &mut [Firsts], greatest: &mut Option<Timestamp>) -> Result<()> {
-    let mut reader = Reader::new(bytes);
-    if reader.u64()? != checksum(bytes.get(8..).unwrap_or_default()) {
-        return Err(corrupt("the beginnings of nodes have the wrong checksum"));
-    }
+    let mut reader = Reader::of_sealed(bytes, "the beginnings of nodes have the wrong checksum")?;
     let (n_nodes, greatest_ms) = (reader.u32()?, reader.i64()?);
     if n_nodes > MOST_NODES {
         return Err(corrupt("the beginnings of too many nodes stand together"));

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::annex::{AnnexLayout, AnnexPart};
-use super::bytes::{Reader, checksum, corrupt};
+use super::bytes::{Reader, corrupt};
 use super::column::{ColumnLayout, PropertyColumn};
 use super::ints::{IntColumn, Ints};
 use crate::error::Result;
@@ -38,11 +38,7 @@ pub(crate) struct Block {
 impl Block {
     /// Opens what was written as a block; `corrupt` if it is anything else.
     pub(crate) fn open(bytes: Vec<u8>) -> Result<Block> {
-        let mut reader = Reader::new(&bytes);
-        let sum = reader.u64()?;
-        if checksum(bytes.get(8..).unwrap_or_default()) != sum {
-            return Err(corrupt("a block has the wrong checksum"));
-        }
+        let mut reader = Reader::of_sealed(&bytes, "a block has the wrong checksum")?;
         if reader.u8()? != VERSION {
             return Err(corrupt("a block has an unknown version"));
         }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::annex::AnnexBuilder;
 use super::beginnings::BeginningsBuilder;
 use super::block::{Block, VERSION};
-use super::bytes::checksum;
+use super::bytes::{seal, unsealed};
 use super::column::{ColumnBuilder, Translation};
 use super::ints::write_ints;
 use crate::records::{Timestamp, Value};
@@ -218,8 +218,7 @@ impl BlockBuilder {
         let least_sequence = self.sequences.iter().map(|sequence| sequence.cast_unsigned()).min().unwrap_or(0);
         let (first_node, last_node) = (self.nodes.first().copied(), self.nodes.last().copied());
         let n_events = self.occurred_at.len();
-        let mut out = Vec::with_capacity(n_events * 24 + 512);
-        out.extend_from_slice(&[0; 8]);
+        let mut out = unsealed(n_events * 24 + 512);
         out.push(VERSION);
         out.extend_from_slice(&(self.columns.len() as u16).to_le_bytes());
         out.extend_from_slice(&(self.nodes.len() as u32).to_le_bytes());
@@ -237,10 +236,7 @@ impl BlockBuilder {
             column.write(&mut out);
         }
         self.annex.write(&mut out);
-        let sum = checksum(out.get(8..).unwrap_or_default());
-        if let Some(front) = out.first_chunk_mut() {
-            *front = sum.to_le_bytes();
-        }
+        seal(&mut out);
         let fence = Fence {
             block: 0,
             first_node: first_node.unwrap_or(0),

@@ -19,6 +19,12 @@ impl<'b> Reader<'b> {
         Reader { rest: bytes, length: bytes.len() }
     }
 
+    /// Reads what is behind the checksum of [`seal`]; `corrupt` with `what` if it is not what was sealed.
+    pub(in crate::store) fn of_sealed(bytes: &'b [u8], what: &str) -> Result<Reader<'b>> {
+        let mut reader = Reader::new(bytes);
+        if reader.u64()? == checksum(reader.rest) { Ok(reader) } else { Err(corrupt(what)) }
+    }
+
     /// How many bytes were read.
     pub(in crate::store) fn position(&self) -> usize {
         self.length - self.rest.len()
@@ -78,6 +84,20 @@ impl<'b> Reader<'b> {
         let folded = self.varint()?;
         let distance = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
         Ok(origin.wrapping_add(distance))
+    }
+}
+
+/// Bytes that begin with the place of a checksum, which [`seal`] fills.
+pub(in crate::store) fn unsealed(capacity: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(capacity.saturating_add(8));
+    out.extend_from_slice(&[0; 8]);
+    out
+}
+
+/// Puts the checksum of all that follows in its place.
+pub(in crate::store) fn seal(out: &mut [u8]) {
+    if let Some((front, rest)) = out.split_first_chunk_mut() {
+        *front = checksum(rest).to_le_bytes();
     }
 }
 

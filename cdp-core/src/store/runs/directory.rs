@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::builder::Fence;
-use super::bytes::{Reader, checksum, corrupt};
+use super::bytes::{Reader, corrupt, seal, unsealed};
 use super::node_set::{NODES_A_WORD, NodeSet};
 use crate::error::Result;
 use crate::records::{Path, Value};
@@ -62,8 +62,7 @@ fn stretches_of(nodes: &NodeSet, fences: &[Fence]) -> Vec<Stretch> {
 }
 
 fn write_fences(fences: &[Fence]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(8 + fences.len() * FENCE_BYTES);
-    out.extend_from_slice(&[0; 8]);
+    let mut out = unsealed(fences.len() * FENCE_BYTES);
     for fence in fences {
         out.extend_from_slice(&fence.block.to_le_bytes());
         out.extend_from_slice(&fence.first_node.to_le_bytes());
@@ -72,19 +71,12 @@ fn write_fences(fences: &[Fence]) -> Vec<u8> {
         out.extend_from_slice(&fence.greatest_ms.to_le_bytes());
         out.extend_from_slice(&fence.n_events.to_le_bytes());
     }
-    let sum = checksum(out.get(8..).unwrap_or_default());
-    if let Some(front) = out.first_chunk_mut() {
-        *front = sum.to_le_bytes();
-    }
+    seal(&mut out);
     out
 }
 
 fn read_fences(bytes: &[u8]) -> Result<Vec<Fence>> {
-    let mut reader = Reader::new(bytes);
-    let sum = reader.u64()?;
-    if checksum(bytes.get(8..).unwrap_or_default()) != sum {
-        return Err(corrupt("the fences of a run have the wrong checksum"));
-    }
+    let mut reader = Reader::of_sealed(bytes, "the fences of a run have the wrong checksum")?;
     let mut fences = Vec::with_capacity(bytes.len() / FENCE_BYTES);
     while !reader.is_at_end() {
         fences.push(Fence {

@@ -3,7 +3,7 @@
 //! A bit a node. In the file the nodes of each stretch of [`CHUNK`] numbers are a list where they are few, else bits:
 //! never more than two bytes a node. It grows while a run is built, and never shrinks.
 
-use super::bytes::{Reader, checksum, corrupt};
+use super::bytes::{Reader, corrupt, seal, unsealed};
 use crate::error::Result;
 
 /// How many nodes share a word of bits.
@@ -46,7 +46,7 @@ impl NodeSet {
 
     /// The set as bytes: a checksum, then for each chunk how many nodes it has, and which.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![0; 8];
+        let mut out = unsealed(0);
         for chunk in self.words.chunks(CHUNK_WORDS) {
             let n_nodes: usize = chunk.iter().map(|word| word.count_ones() as usize).sum();
             out.extend_from_slice(&(n_nodes as u16).to_le_bytes());
@@ -61,19 +61,13 @@ impl NodeSet {
                 }
             }
         }
-        let sum = checksum(out.get(8..).unwrap_or_default());
-        if let Some(front) = out.first_chunk_mut() {
-            *front = sum.to_le_bytes();
-        }
+        seal(&mut out);
         out
     }
 
     /// Reads what [`NodeSet::to_bytes`] wrote; `corrupt` if it is anything else.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<NodeSet> {
-        let mut reader = Reader::new(bytes);
-        if checksum(bytes.get(8..).unwrap_or_default()) != reader.u64()? {
-            return Err(corrupt("the nodes of a run have the wrong checksum"));
-        }
+        let mut reader = Reader::of_sealed(bytes, "the nodes of a run have the wrong checksum")?;
         let mut words = Vec::new();
         while !reader.is_at_end() {
             let n_nodes = usize::from(reader.u16()?);
