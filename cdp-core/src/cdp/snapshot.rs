@@ -280,8 +280,9 @@ impl NodeRules for Snapshot<'_> {
                 }
             }
         }
-        // The table has links that stand in the columns of their messages too.
-        evidence.sort_unstable_by_key(|link| (link.sequence, link.other));
+        // The table has links that stand in the columns of their messages too, and says of them by which rule they are; it was
+        // read first, and equals stay in order.
+        evidence.sort_by_key(|link| (link.sequence, link.other));
         evidence.dedup_by_key(|link| (link.sequence, link.other));
         evidence.extend(self.probable.links_of(nodes));
         evidence.retain(|link| !self.decisions.is_cut(link.pair()));
