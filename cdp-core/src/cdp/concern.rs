@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use smallvec::SmallVec;
+
 use super::group::lock;
 use super::snapshot::Snapshot;
 use crate::definitions::{AudienceDefinition, Catalog};
@@ -66,6 +68,8 @@ pub(super) struct Concern {
     /// What can end a membership by happening; `None` if every fact may.
     undoing: Option<EventNames>,
     sliding: Vec<Sliding>,
+    /// The length of the shortest window.
+    shortest_ms: Option<i64>,
     /// Who has had no event of one of these sets of bits is not meant.
     needed: Vec<u64>,
 }
@@ -140,14 +144,19 @@ impl Concern {
             may_enter: slide.may_enter,
             may_exit: slide.may_exit,
         });
+        let sliding: Vec<Sliding> = sliding.collect();
+        let watched: Vec<Watched> = watched.collect();
+        let windows = watched.iter().filter_map(|watched| watched.window_ms);
+        let shortest_ms = sliding.iter().map(|sliding| sliding.offset_ms).chain(windows).min();
         let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
         Ok(Concern {
             lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
-            watched: watched.collect(),
+            watched,
             watch,
             undoing: undoing.map(EventNames::These),
-            sliding: sliding.collect(),
+            sliding,
+            shortest_ms,
             needed: reach.needed.iter().map(bits).collect(),
         })
     }
@@ -211,6 +220,37 @@ impl Concern {
                 }
             });
         }
+    }
+
+    /// What the rule is after each instant in `(since, to]` at which one of these events came, if it is the same after all of
+    /// them; `None` also where one came late or has left a window again.
+    pub(super) fn decide_each(
+        &self,
+        snapshot: &Snapshot<'_>,
+        before: &Ranges,
+        arrivals: &[Arrival],
+        (since, to): (Timestamp, Timestamp),
+    ) -> Option<bool> {
+        let mut due: SmallVec<[Arrival; 8]> =
+            arrivals.iter().copied().filter(|arrival| arrival.occurred_at <= to).collect();
+        let is_within = |arrival: &Arrival| {
+            arrival.occurred_at > since
+                && self.shortest_ms.is_none_or(|length_ms| arrival.occurred_at.plus_millis(length_ms) > to)
+        };
+        if !due.iter().all(is_within) {
+            return None;
+        }
+        due.sort_unstable_by_key(|arrival| arrival.occurred_at);
+        let (mut ranges, mut decided) = (*before, None);
+        for of_instant in due.chunk_by(|left, right| left.occurred_at == right.occurred_at) {
+            (_, ranges) = self.follow(snapshot, &ranges, of_instant, None, to);
+            let now = self.watch.decide(&ranges)?;
+            if decided.is_some_and(|before| before != now) {
+                return None;
+            }
+            decided = Some(now);
+        }
+        decided
     }
 
     /// What is known of a profile meanwhile, and at `to`, when events came and left: every instant up to `to` lies in the first.

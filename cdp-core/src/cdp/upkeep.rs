@@ -148,6 +148,7 @@ impl Writing<'_> {
             let place = *places.entry(somebody.least_node()).or_insert_with(|| {
                 let holds_nothing = snapshot.partition.holds_nothing();
                 let is_same = holds_nothing
+                    && node < self.state.memory.n_nodes()
                     && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
                     && !somebody.nodes.iter().any(|node| changed.contains(node));
                 let parts = match (is_same, holds_nothing) {
@@ -403,7 +404,10 @@ impl Upkeep<'_, '_> {
                 // Before they joined, each had less.
                 meanwhile.iter_mut().for_each(|range| range.least = 0);
             }
-            let decided = watch.decide(&meanwhile);
+            let mut decided = watch.decide(&meanwhile);
+            if let (None, None, true, Some(since)) = (decided, slid, somebody.is_same, self.since) {
+                decided = self.concern.decide_each(snapshot, &before, &somebody.arrivals, (since, self.to));
+            }
             let cannot_enter = decided == Some(false) && !is_in;
             let cannot_exit = decided == Some(true)
                 || !(self.concern.may_undo(&somebody.arrivals) || slid.is_some_and(|slid| slid.may_exit));
