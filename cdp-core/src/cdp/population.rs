@@ -3,11 +3,12 @@
 
 use std::num::NonZero;
 
-use super::snapshot::{Person, Profiles, Snapshot};
+use super::snapshot::{Person, Snapshot};
 use super::somebody::Somebody;
 use crate::audiences::is_member;
 use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
 use crate::error::Result;
+use crate::identity::Profiles;
 use crate::records::{Timestamp, Value};
 use crate::rules::{NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
 use crate::store::{EventColumns, Facts, Part};
@@ -105,9 +106,10 @@ impl<'a> Snapshot<'a> {
             false => plan.start(0, &|name| self.memory.name_id(name)),
         };
         let verdicts = tallies.verdicts();
+        let holds_nothing = self.partition.holds_nothing();
         let mut found = Vec::new();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
-            let held = self.partition.held_with(nodes, at, self)?;
+            let held = if holds_nothing { Vec::new() } else { self.partition.held_with(nodes, at, self)? };
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !held.is_empty() => None,
@@ -141,8 +143,8 @@ impl<'a> Snapshot<'a> {
             let Some(reader) = store.scan_reader(&self.memory) else { break };
             readers.push(reader);
         }
-        let profile_of = self.profile_of(profiles);
-        let asked = EventColumns { paths: plan.columns(), since_ms: plan.since_ms(), profile_of: &profile_of };
+        let profile_of = profiles.number_of(self.memory.n_nodes(), NOBODY);
+        let asked = EventColumns { paths: plan.columns(), since_ms: plan.since_ms(), profile_of };
         let (memory, of) = (self.memory, readers.len() + 1);
         let gather = |facts: Facts<'_>, number: usize, tallies: &mut Tallies<'_>| {
             memory.visit_event_blocks(facts, asked, Part { number, of }, &mut |block| tallies.add(block))
@@ -174,19 +176,6 @@ impl<'a> Snapshot<'a> {
             n_people += usize::from(meant(somebody, Whom::Everybody, Some(true), at)?.is_some());
         }
         Ok(n_people)
-    }
-
-    /// The number of each node's profile.
-    fn profile_of(&self, profiles: &Profiles) -> Vec<u32> {
-        let mut profile_of = vec![NOBODY; self.memory.n_nodes() as usize];
-        for (number, nodes) in (0u32..).zip(profiles.iter()) {
-            for node in nodes {
-                if let Some(place) = profile_of.get_mut(*node as usize) {
-                    *place = number;
-                }
-            }
-        }
-        profile_of
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::profile_ids::{ProfileId, ProfileIds, read_profile_id};
 use super::somebody::Somebody;
@@ -14,8 +15,8 @@ use crate::definitions::{Catalog, TextField};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::identity::{
-    Decisions, Link, NodeRules, PartitionView, ProbableView, TypeRule, TypeRules, decision_number, declared_type,
-    is_within, probable_number,
+    Decisions, Link, NodeRules, PartitionView, ProbableView, Profiles, TypeRule, TypeRules, decision_number,
+    declared_type, is_within, probable_number,
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
@@ -44,36 +45,6 @@ pub(super) struct Snapshot<'a> {
     pub(super) committed_sequence: u64,
     pub(super) committed_nodes: u32,
     pub(super) profile_ids: &'a ProfileIds,
-}
-
-/// The nodes of profiles, one profile after the other.
-pub(super) struct Profiles {
-    nodes: Vec<u32>,
-    ends: Vec<usize>,
-}
-
-impl Profiles {
-    fn push(&mut self, nodes: &[u32]) {
-        if let [only] = nodes {
-            self.nodes.push(*only);
-        } else {
-            let start = self.nodes.len();
-            self.nodes.extend_from_slice(nodes);
-            self.nodes.get_mut(start..).unwrap_or_default().sort_unstable();
-        }
-        self.ends.push(self.nodes.len());
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The nodes of each, in the order of their numbers.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| self.nodes.get(start..*end).unwrap_or_default())
-    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -165,27 +136,8 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The profiles as they stood at `at`, in no order; some may have had no message by then.
-    pub(super) fn profiles_at(&self, at: Timestamp) -> Profiles {
-        let n_nodes = self.memory.n_nodes();
-        let most = n_nodes as usize;
-        let mut profiles = Profiles { nodes: Vec::with_capacity(most), ends: Vec::with_capacity(most) };
-        for (members, stands) in self.partition.profiles(n_nodes, at) {
-            if stands {
-                profiles.push(&members);
-                continue;
-            }
-            let mut rest = members.to_vec();
-            // Who stands together today may have been several at `at`.
-            while let Some(node) = rest.first().copied() {
-                let nodes = self.partition.nodes_of_at(node, at);
-                rest.retain(|member| nodes.binary_search(member).is_err());
-                profiles.push(&nodes);
-            }
-        }
-        for value in self.partition.not_yet_held(at) {
-            profiles.push(&[value]);
-        }
-        profiles
+    pub(super) fn profiles_at(&self, at: Timestamp) -> Arc<Profiles> {
+        self.partition.profiles_at(self.memory.n_nodes(), at)
     }
 
     /// Everybody at `at`, in the order of their first nodes.

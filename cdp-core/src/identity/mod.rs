@@ -20,6 +20,7 @@ mod normalize;
 mod overlay;
 mod partition;
 mod probable;
+mod profiles;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use partition::Partition;
 pub(crate) use probable::{
     ProbableChanges, ProbableLinks, ProbableView, link_of as probable_evidence, probable_number,
 };
+pub(crate) use profiles::Profiles;
 pub(crate) use spans::{Span, is_within, reach_back};
 pub(crate) use traits::settle;
 pub(crate) use types::{TypeRule, TypeRules};

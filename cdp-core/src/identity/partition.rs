@@ -9,6 +9,7 @@ use super::chunked::Chunked;
 use super::component::Component;
 use super::hub::{Hub, HubKey};
 use super::overlay::PartitionOverlay;
+use super::profiles::Standing;
 use super::spans::Holders;
 use super::view::PartitionView;
 
@@ -27,6 +28,7 @@ pub(crate) struct Partition {
     // pairs that a hub guard keeps out
     pub(super) parked: FxHashSet<(u32, u32)>,
     pub(super) holders: Holders,
+    pub(super) standing: Standing,
 }
 
 impl Partition {
@@ -42,6 +44,7 @@ impl Partition {
 
     /// Takes in what a committed transaction has changed.
     pub(crate) fn fold(&mut self, overlay: PartitionOverlay) {
+        self.standing = Standing::default();
         for (node, id) in overlay.component_of {
             if let Some(place) = self.component_of.get_mut(node as usize) {
                 *place = id;

@@ -176,7 +176,7 @@ impl<'a> PartitionView<'a> {
 
     /// Every profile once, of the nodes with a number below `n_nodes`, in no order, and whether it is today what it was at a
     /// past event time; a value that belongs to whoever was linked last is none.
-    pub(crate) fn profiles(self, n_nodes: u32, at: Timestamp) -> impl Iterator<Item = (Members<'a>, bool)> {
+    pub(super) fn profiles(self, n_nodes: u32, at: Timestamp) -> impl Iterator<Item = (Members<'a>, bool)> {
         let holds_nothing = self.holds_nothing();
         let is_alone = move |node: &u32| {
             self.component_id(*node).is_none() && (holds_nothing || !self.is_held_at(*node, Timestamp::MAX))

@@ -44,15 +44,21 @@ impl EventBlock for RunBlock<'_> {
     }
 
     fn append_profiles(&self, out: &mut Vec<u32>) {
-        let (nodes, offsets) = (self.block.nodes(), self.block.offsets());
-        let mut from = 0;
-        for place in 0..self.block.n_nodes() {
-            let node = nodes.get(place).and_then(|node| usize::try_from(node).ok());
-            let profile = node.and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY);
+        // Each column in one go: value by value, their widths would be asked for at every node.
+        let n_nodes = self.block.n_nodes();
+        let (mut profiles, mut ends) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
+        self.block.nodes().append_mapped(0..n_nodes, &mut profiles, |node| {
+            usize::try_from(node).ok().and_then(|node| self.profile_of.get(node)).copied().unwrap_or(NOBODY)
+        });
+        self.block.offsets().append_mapped(1..n_nodes + 1, &mut ends, |end| end as usize);
+        let start = out.len();
+        out.resize(start + self.block.n_events(), NOBODY);
+        let (mut rest, mut from) = (out.get_mut(start..).unwrap_or_default(), 0);
+        for (profile, end) in profiles.into_iter().zip(ends) {
             // A block that was opened has offsets that ascend, and end at the number of events.
-            let to = offsets.get(place + 1).unwrap_or(from);
-            out.extend(std::iter::repeat_n(profile, (to - from) as usize));
-            from = to;
+            let Some((own, behind)) = rest.split_at_mut_checked(end - from) else { return };
+            own.fill(profile);
+            (rest, from) = (behind, end);
         }
     }
 

@@ -172,6 +172,18 @@ impl Model {
         }
         seen.sort_unstable();
         assert_eq!(seen, (0..n_nodes).collect::<Vec<u32>>(), "every node stands in one profile");
+        // From the last instant back, then forward again over what is kept.
+        for at in (-1..14).rev().chain(-1..14).map(Timestamp::from_millis) {
+            let profiles = view.profiles_at(n_nodes, at);
+            let number_of = profiles.number_of(n_nodes, u32::MAX);
+            let mut n_nodes_of_all = 0;
+            for (number, nodes) in (0u32..).zip(profiles.iter()) {
+                assert_eq!(nodes, self.members_at(nodes[0], at), "at {at}");
+                assert!(nodes.iter().all(|node| number_of[*node as usize] == number));
+                n_nodes_of_all += nodes.len();
+            }
+            assert_eq!((n_nodes_of_all, profiles.iter().count()), (n_nodes as usize, profiles.len()), "at {at}");
+        }
         for node in 0..n_nodes {
             let members = self.members(node);
             assert_eq!(view.nodes_of(node), members, "node {node}");

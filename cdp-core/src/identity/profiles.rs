@@ -1,0 +1,127 @@
+//! Everybody at an instant, one profile after the other: what a pass over the whole population goes by.
+//!
+//! It takes the partition of one moment and leaves the nodes of each profile. Where everybody has stood together since an
+//! instant, they are the same at every later one: those are kept until the partition changes. It knows no event and no rule.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::view::PartitionView;
+use crate::records::Timestamp;
+
+/// The nodes of profiles, one profile after the other, in no order.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    nodes: Vec<u32>,
+    ends: Vec<u32>,
+    number_of: OnceLock<Vec<u32>>,
+}
+
+impl Profiles {
+    fn with_capacity(n_nodes: usize) -> Profiles {
+        let (nodes, ends) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
+        Profiles { nodes, ends, number_of: OnceLock::new() }
+    }
+
+    fn push(&mut self, nodes: &[u32]) {
+        if let [only] = nodes {
+            self.nodes.push(*only);
+        } else {
+            let start = self.nodes.len();
+            self.nodes.extend_from_slice(nodes);
+            self.nodes.get_mut(start..).unwrap_or_default().sort_unstable();
+        }
+        self.ends.push(self.nodes.len() as u32);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The nodes of each, in the order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.nodes.get(start as usize..*end as usize).unwrap_or_default())
+    }
+
+    /// The number of each node's profile, counted from 0 in the order of [`Profiles::iter`]; `nobody` for a node without.
+    pub(crate) fn number_of(&self, n_nodes: u32, nobody: u32) -> &[u32] {
+        self.number_of.get_or_init(|| {
+            let mut number_of = vec![nobody; n_nodes as usize];
+            for (number, nodes) in (0u32..).zip(self.iter()) {
+                for node in nodes {
+                    if let Some(place) = number_of.get_mut(*node as usize) {
+                        *place = number;
+                    }
+                }
+            }
+            number_of
+        })
+    }
+}
+
+/// Profiles that stand since an instant, as long as the partition is what it is. A copy of the partition begins without.
+#[derive(Debug, Default)]
+pub(super) struct Standing(Mutex<Option<Known>>);
+
+impl Clone for Standing {
+    fn clone(&self) -> Standing {
+        Standing::default()
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    n_nodes: u32,
+    since: Timestamp,
+    profiles: Arc<Profiles>,
+}
+
+impl Standing {
+    fn find(&self, n_nodes: u32, at: Timestamp) -> Option<Arc<Profiles>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = known.as_ref().filter(|known| known.n_nodes == n_nodes && known.since <= at);
+        fits.map(|known| known.profiles.clone())
+    }
+
+    fn keep(&self, n_nodes: u32, since: Timestamp, profiles: &Arc<Profiles>) {
+        let known = Known { n_nodes, since, profiles: profiles.clone() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+}
+
+impl PartitionView<'_> {
+    /// The profiles of the nodes with a number below `n_nodes` as they stood at `at`; some may have had no message by then.
+    /// Cost grows with the nodes, but for a later instant than one that was asked for before: if nobody joined since, and
+    /// nothing was committed that changes who is who, the answer is at hand.
+    pub(crate) fn profiles_at(&self, n_nodes: u32, at: Timestamp) -> Arc<Profiles> {
+        let standing = self.overlay.is_none_or(|overlay| overlay.is_empty()).then_some(&self.base.standing);
+        if let Some(profiles) = standing.and_then(|standing| standing.find(n_nodes, at)) {
+            return profiles;
+        }
+        let mut profiles = Profiles::with_capacity(n_nodes as usize);
+        let mut all_stand = self.holds_nothing();
+        for (members, stands) in self.profiles(n_nodes, at) {
+            if stands {
+                profiles.push(&members);
+                continue;
+            }
+            all_stand = false;
+            let mut rest = members.to_vec();
+            // Who stands together today may have been several at `at`.
+            while let Some(node) = rest.first().copied() {
+                let nodes = self.nodes_of_at(node, at);
+                rest.retain(|member| nodes.binary_search(member).is_err());
+                profiles.push(&nodes);
+            }
+        }
+        for value in self.not_yet_held(at) {
+            profiles.push(&[value]);
+        }
+        let profiles = Arc::new(profiles);
+        if let Some(standing) = standing.filter(|_| all_stand) {
+            standing.keep(n_nodes, at, &profiles);
+        }
+        profiles
+    }
+}
