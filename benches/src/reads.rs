@@ -217,5 +217,7 @@ fn merges(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, rep
         rows.push([vec![history.to_owned()], cells.to_vec()].concat());
     }
     print_table("merge of two profiles, CPU", &rows);
+    let [short, long] = ["partition_short", "partition_long"].map(|field| show(line.spread(|run| number(run, field))));
+    println!("  the partition step alone, us/merge: {short} of people seen once, {long} of people seen twenty times");
     report.put_lines("merges", &[line]);
 }

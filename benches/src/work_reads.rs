@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cdp_core::Cdp;
 use cdp_core::cdp::{AsOf, Data, ExportRequest, IngestOptions, Query};
+use cdp_core::measured::PairsOfProfiles;
 use cdp_core::records::{Object, Timestamp, Value};
 
 use crate::arguments::Arguments;
@@ -24,6 +25,8 @@ const COMPARED: usize = 200;
 /// Messages of one kind in one batch of the merge table, and how many batches of each.
 const MERGE_BATCH: usize = 500;
 const MERGE_BATCHES: usize = 10;
+/// How often people with a long history were seen, where merges are measured in the partition alone.
+const LONG_HISTORY: u32 = 20;
 
 /// Adds definitions to `--store`: `--what five-audiences` or `windows`; brings audiences up to the instant of the questions.
 pub fn define(arguments: &Arguments) {
@@ -214,7 +217,24 @@ pub fn merge(arguments: &Arguments) {
         said.insert(name.to_owned(), Value::object(figures));
     }
     db.close().expect("the store closes");
+    for (name, n_repeats) in [("partition_short", 1), ("partition_long", LONG_HISTORY)] {
+        said.insert(name.to_owned(), Value::float(partition_step_us((world.n_profiles as u32 / 2).max(1), n_repeats)));
+    }
     println!("{}", Value::Object(said).to_json());
+}
+
+/// CPU microseconds of a merge in the partition alone, among so many pairs that were each seen `n_repeats` times.
+fn partition_step_us(n_pairs: u32, n_repeats: u32) -> f64 {
+    let mut pairs = PairsOfProfiles::new(n_pairs, n_repeats).expect("a partition in RAM");
+    let batch = (MERGE_BATCH as u32).min(n_pairs);
+    let n_batches = (MERGE_BATCHES as u32).min(n_pairs / batch);
+    let meter = Meter::start();
+    let merged: u64 = (0..n_batches).map(|turn| pairs.merge(turn * batch, batch).expect("a merge")).sum();
+    let used = meter.stop().cpu_seconds;
+    if merged != u64::from(n_batches * batch) {
+        stop("the partition merged others than the pairs");
+    }
+    used * 1e6 / merged as f64
 }
 
 fn pairs_by_history(world: &World) -> [Pairs; 2] {

@@ -35,4 +35,7 @@ pub use cdp::{Cdp, OpenOptions};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Fault, Result};
 pub use identity::linkage::{self, link, link_two};
+#[cfg(feature = "measured")]
+#[doc(hidden)]
+pub use identity::measured;
 pub use store::Durability;

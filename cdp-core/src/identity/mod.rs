@@ -16,6 +16,8 @@ mod labels;
 mod limits;
 pub mod linkage;
 mod links;
+#[cfg(feature = "measured")]
+pub mod measured;
 mod normalize;
 mod overlay;
 mod partition;
