@@ -431,6 +431,24 @@ fn events_of_one_instant_that_come_due_all_count() {
     assert_eq!(changes.column("occurred_at").unwrap().value(0), Value::Text(slot(2).to_string()));
 }
 
+#[test]
+fn somebody_who_begins_to_exist_between_two_looks_is_followed_from_then_on() {
+    let db = in_memory(slot(0));
+    let quiet = r#"{"kind": "audience", "name": "quiet", "rule": {"not": {"event": "Bought"}}}"#;
+    db.define(&[json(quiet)], false).unwrap();
+    let message = |id: u8, what: &str, user: &str, at: Timestamp| {
+        json(&format!(r#"{{"type": {what}, "userId": "{user}", "messageId": "{id}", "timestamp": "{at}"}}"#))
+    };
+    let bought = r#""track", "event": "Bought""#;
+    ingest(&db, &[message(1, bought, "other", slot(0))]).unwrap();
+    ingest(&db, &[message(2, r#""identify""#, "u", slot(1)), message(3, bought, "u", slot(2))]).unwrap();
+    db.advance(Some(slot(5))).unwrap();
+    let changes = db.audience_changes(None, None, None).unwrap();
+    assert_eq!(texts(&changes, "type"), ["Audience Entered", "Audience Exited"]);
+    let occurred_at = changes.column("occurred_at").unwrap();
+    assert_eq!([0, 1].map(|row| occurred_at.value(row)), [1, 2].map(|at| Value::Text(slot(at).to_string())));
+}
+
 fn amount() -> impl Strategy<Value = String> {
     prop_oneof![
         (-1_000_000i64..1_000_000).prop_map(|n| n.to_string()),

@@ -64,6 +64,7 @@ impl Writing<'_> {
         let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
         let concerns = self.state.concerns.of(&catalog, &snapshot)?;
+        let any_pending = self.state.memory.view().greatest_occurred_at() > since;
         for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let n_leaves = concern.watch.leaves.len();
@@ -74,8 +75,9 @@ impl Writing<'_> {
                 members,
                 since,
                 to,
+                any_pending,
                 tallies: KnownTallies::of(&audience.name, n_leaves, &self.state.tallies, &mut tallies),
-                slid: HashMap::default(),
+                slid: Vec::new(),
                 seen: HashSet::default(),
             };
             let slid = since.filter(|since| *since < to);
@@ -92,9 +94,7 @@ impl Writing<'_> {
                     }
                 }
             }
-            let mut slid: Vec<(u32, Slid)> = upkeep.slid.iter().map(|(node, slid)| (*node, *slid)).collect();
-            slid.sort_unstable_by_key(|(node, _)| *node);
-            for (node, slid) in slid {
+            for (node, slid) in std::mem::take(&mut upkeep.slid) {
                 found.extend(upkeep.slide(node, slid)?);
             }
         }
@@ -333,6 +333,19 @@ impl<'s> People<'s> {
     }
 }
 
+/// What slid for each node, once, in the order of their numbers.
+fn in_order(mut slid: Vec<(u32, Slid)>) -> Vec<(u32, Slid)> {
+    slid.sort_unstable_by_key(|(node, _)| *node);
+    slid.dedup_by(|(node, slid), (kept_node, kept)| {
+        let is_same = node == kept_node;
+        if is_same {
+            kept.add(*slid);
+        }
+        is_same
+    });
+    slid
+}
+
 /// One audience on its way from `since` to `to`.
 struct Upkeep<'u, 's> {
     people: &'u mut People<'s>,
@@ -341,9 +354,11 @@ struct Upkeep<'u, 's> {
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
+    // Whether a fact of an earlier transaction lay behind `since`.
+    any_pending: bool,
     tallies: KnownTallies<'u>,
-    // What slid for whom: profiles that stand since `since` by their least node, others by each of theirs.
-    slid: HashMap<u32, Slid, FxBuildHasher>,
+    // What slid for whom, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
+    slid: Vec<(u32, Slid)>,
     // The least nodes of those who need no further look.
     seen: HashSet<u32, FxBuildHasher>,
 }
@@ -351,6 +366,13 @@ struct Upkeep<'u, 's> {
 impl Upkeep<'_, '_> {
     fn is_in(&self, nodes: &[u32]) -> bool {
         nodes.iter().any(|node| self.members.contains(*node))
+    }
+
+    /// Whether a profile has certainly had a message by `since`: before its first one it is in no audience, whatever the rule.
+    fn existed(&self, nodes: &[u32]) -> bool {
+        let snapshot = self.people.snapshot;
+        let is_old = |sequence: u64| sequence <= snapshot.committed_sequence;
+        !self.any_pending && nodes.iter().any(|node| snapshot.memory.firsts(*node).sequence().is_some_and(is_old))
     }
 
     /// Whether a profile is whom upkeep last looked at, and will be up to `to`.
@@ -361,20 +383,25 @@ impl Upkeep<'_, '_> {
 
     fn note_what_slid(&mut self, since: Timestamp) {
         let (snapshot, concern) = (self.people.snapshot, self.concern);
-        let mut slid_of: HashMap<u32, Slid, FxBuildHasher> = HashMap::default();
-        concern.visit_sliding(snapshot, since, self.to, |node, slid| slid_of.entry(node).or_default().add(slid));
-        for (node, slid) in slid_of {
+        let mut slid_of = Vec::new();
+        concern.visit_sliding(snapshot, since, self.to, |node, slid| slid_of.push((node, slid)));
+        // In the order of their numbers, nodes lie near each other wherever something is kept of them.
+        for (node, slid) in in_order(slid_of) {
             if self.stands(node, since) {
                 let least = snapshot.partition.members(node).iter().copied().min().unwrap_or(node);
-                self.slid.entry(least).or_default().add(slid);
+                self.slid.push((least, slid));
             } else if snapshot.partition.holds_nothing() {
-                self.slid.entry(node).or_default().add(slid);
+                self.slid.push((node, slid));
             } else {
-                for holder in snapshot.partition.holders_of(node) {
-                    self.slid.entry(holder).or_default().add(slid);
-                }
+                self.slid.extend(snapshot.partition.holders_of(node).into_iter().map(|holder| (holder, slid)));
             }
         }
+        self.slid = in_order(std::mem::take(&mut self.slid));
+    }
+
+    fn slid_of(&self, node: u32) -> Option<&Slid> {
+        let place = self.slid.binary_search_by_key(&node, |(node, _)| *node).ok()?;
+        self.slid.get(place).map(|(_, slid)| slid)
     }
 
     /// What became of somebody for whom something happened.
@@ -393,7 +420,7 @@ impl Upkeep<'_, '_> {
             }
         };
         let mut slid: Option<Slid> = None;
-        for of_node in somebody.nodes.iter().filter_map(|node| self.slid.get(node)) {
+        for of_node in somebody.nodes.iter().filter_map(|node| self.slid_of(*node)) {
             slid.get_or_insert_default().add(*of_node);
         }
         let (mut meanwhile, after) = self.concern.follow(snapshot, &before, &somebody.arrivals, slid.as_ref(), self.to);
@@ -405,7 +432,10 @@ impl Upkeep<'_, '_> {
                 meanwhile.iter_mut().for_each(|range| range.least = 0);
             }
             let mut decided = watch.decide(&meanwhile);
-            if let (None, None, true, Some(since)) = (decided, slid, somebody.is_same, self.since) {
+            if let (None, None, Some(since)) = (decided, slid, self.since)
+                && somebody.is_same
+                && self.existed(&somebody.nodes)
+            {
                 decided = self.concern.decide_each(snapshot, &before, &somebody.arrivals, (since, self.to));
             }
             let cannot_enter = decided == Some(false) && !is_in;
