@@ -164,12 +164,13 @@ pub const DERIVED: &str = r#"[
   {"kind": "audience", "name": "once", "rule": {"at_least": {"n": 2, "of": [
     {"event": "Bought", "count": {"eq": 1}, "within": "4h", "where": [{"property": "sku", "op": "ne", "value": "s1"}]},
     {"event": "Seen", "count": {"lte": 1}, "within": "2h"}, {"feature": "bought", "op": "between", "value": [1, 3]}]}}},
+  {"kind": "audience", "name": "fresh", "rule": {"not": {"event": "Bought"}}},
   {"kind": "audience", "name": "steps", "rule": {"sequence": [{"event": "Seen"}, {"event": "Bought"}], "within": "4h"}}
 ]"#;
 
 /// Every name of an audience in [`DERIVED`].
-pub const AUDIENCES: [&str; 10] =
-    ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "choosy", "once", "steps"];
+pub const AUDIENCES: [&str; 11] =
+    ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "choosy", "once", "fresh", "steps"];
 
 /// The distances at which windows of [`DERIVED`] slide, in slots.
 pub const WINDOWS: [i64; 3] = [2, 3, 4];
