@@ -77,7 +77,7 @@ def test_pages_end_with_a_null_cursor(shop: cdp.Cdp) -> None:
 
 
 def test_amounts_are_the_nearest_floats_or_exact_decimals(shop: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     frame = shop.profiles(columns=["user_id", "features.total_spend"], order_by="user_id")
 
     assert frame["features.total_spend"] == [101.0, 12.345678912]
@@ -109,7 +109,7 @@ def test_an_export_withholds_those_without_consent(shop: cdp.Cdp, tmp_path: Path
 
 
 def test_a_source_maps_rows_from_a_frame_a_file_and_dicts_alike(tmp_path: Path) -> None:
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason="pandas is optional; make installs it")
     source = {"kind": "source", "name": "shop", "message_id": "order", "timestamp": "at", "event": {"const": "Order Completed"},
               "ids": {"user_id": "customer"}, "properties": {"revenue": {"field": "revenue", "as": "number"}}}  # fmt: skip
     rows = [{"order": f"o{n}", "at": "2024-05-01T00:00:00.000Z", "customer": f"u{n}", "revenue": n + 0.5} for n in range(3)]

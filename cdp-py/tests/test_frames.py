@@ -56,7 +56,7 @@ def test_a_frame_is_a_sequence_of_rows(events: Frame) -> None:
 
 
 def test_a_frame_becomes_a_pyarrow_table(events: Frame) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     table = events.to_arrow()
 
     assert table.num_rows == 3
@@ -66,8 +66,8 @@ def test_a_frame_becomes_a_pyarrow_table(events: Frame) -> None:
 
 
 def test_a_frame_becomes_a_pandas_frame(events: Frame) -> None:
-    pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas", reason="pandas is optional; make installs it")
+    pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     frame = events.to_pandas()
 
     assert frame.shape == (3, len(events.columns))
@@ -75,7 +75,7 @@ def test_a_frame_becomes_a_pandas_frame(events: Frame) -> None:
 
 
 def test_a_frame_becomes_a_polars_frame(events: Frame) -> None:
-    pl = pytest.importorskip("polars")
+    pl = pytest.importorskip("polars", reason="polars is optional; make installs it")
     frame = events.to_polars()
 
     assert frame.shape == (3, len(events.columns))
@@ -83,13 +83,13 @@ def test_a_frame_becomes_a_polars_frame(events: Frame) -> None:
 
 
 def test_duckdb_queries_a_frame_by_its_name(events: Frame) -> None:
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is optional; make installs it")
 
     assert duckdb.sql("SELECT event, count(*) FROM events GROUP BY 1").fetchall() == [("Product Viewed", 3)]
 
 
 def test_a_frame_comes_back_in(events: Frame) -> None:
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     with cdp.open() as other:
         rows = events.to_arrow().select(["type", "event", "occurred_at"]).rename_columns(["type", "event", "timestamp"])
         users = rows.append_column("userId", [["a", "b", "c"]])

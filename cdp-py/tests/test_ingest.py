@@ -127,12 +127,12 @@ def check_frame(db: cdp.Cdp, data: Any) -> None:
 
 
 def test_a_pyarrow_table_comes_in(db: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     check_frame(db, pa.Table.from_pylist(MESSAGES))
 
 
 def test_a_pyarrow_record_batch_comes_in(db: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
 
     class OnlyArray:
         def __arrow_c_array__(self, requested_schema: object = None) -> Any:
@@ -142,7 +142,7 @@ def test_a_pyarrow_record_batch_comes_in(db: cdp.Cdp) -> None:
 
 
 def test_a_pandas_frame_comes_in(db: cdp.Cdp) -> None:
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason="pandas is optional; make installs it")
     frame = pd.DataFrame(MESSAGES)
     frame["timestamp"] = pd.to_datetime(frame["timestamp"])
     frame["event"] = frame["event"].astype("category")
@@ -150,7 +150,7 @@ def test_a_pandas_frame_comes_in(db: cdp.Cdp) -> None:
 
 
 def test_a_polars_frame_comes_in(db: cdp.Cdp) -> None:
-    pl = pytest.importorskip("polars")
+    pl = pytest.importorskip("polars", reason="polars is optional; make installs it")
     frame = pl.DataFrame(MESSAGES).with_columns(
         pl.col("timestamp").str.to_datetime(time_unit="ns", time_zone="UTC"), pl.col("event").cast(pl.Categorical)
     )
@@ -158,7 +158,7 @@ def test_a_polars_frame_comes_in(db: cdp.Cdp) -> None:
 
 
 def test_every_arrow_type_becomes_the_value_it_means(db: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     from decimal import Decimal
 
     instant = dt.datetime(2011, 12, 10, 0, 0, 0, 1000)
@@ -195,14 +195,14 @@ def test_every_arrow_type_becomes_the_value_it_means(db: cdp.Cdp) -> None:
 
 
 def test_an_arrow_column_without_meaning_rejects_its_rows_by_name(db: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     for array in [pa.array([b"x"]), pa.array([dt.timedelta(1)]), pa.array([float("inf")]), pa.array([dt.time(1)])]:
         receipt = db.ingest(pa.table({"type": ["track"], "event": ["e"], "userId": ["u"], "odd": array}))
         assert (receipt.accepted, receipt.rejected) == (0, 1)
 
 
 def test_arrow_memory_is_given_back(db: cdp.Cdp) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional; make installs it")
     table = pa.Table.from_pylist(MESSAGES)
     db.ingest(table)
     held = pa.total_allocated_bytes()

@@ -64,7 +64,7 @@ def test_contributions_add_up_to_the_logit(fitted: TfidfLogisticRegression) -> N
     ],
 )
 def test_values_are_those_of_scikit_learn(settings: dict[str, object]) -> None:
-    text = pytest.importorskip("sklearn.feature_extraction.text")
+    text = pytest.importorskip("sklearn.feature_extraction.text", reason="scikit-learn is optional; make installs it")
     train, labels = texts(200)
     train += ["Ünïcode Ärger  STRASSE  straße", "a b cc", "tab\tand\n\nlines", "", "Ελλάς ΕΛΛΆΣ", "x_y 12 3 n1 n1 n1"]
     labels += ["music"] * 6
@@ -85,7 +85,7 @@ def test_values_are_those_of_scikit_learn(settings: dict[str, object]) -> None:
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"music": 3.0}])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_weights_are_those_of_scikit_learn(C: float, class_weight: object, classes: int) -> None:
-    linear = pytest.importorskip("sklearn.linear_model")
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is optional; make installs it")
     train, labels = texts(240)
     kept = [place for place, label in enumerate(labels) if classes == 3 or label != "cooking"]
     train, labels = [train[place] for place in kept], [labels[place] for place in kept]
@@ -105,7 +105,7 @@ def test_weights_are_those_of_scikit_learn(C: float, class_weight: object, class
 
 
 def test_it_is_an_estimator_of_scikit_learn() -> None:
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", reason="sklearn is optional; make installs it")
     from sklearn.base import clone, is_classifier
     from sklearn.model_selection import GridSearchCV, cross_val_score
     from sklearn.pipeline import make_pipeline

@@ -47,7 +47,7 @@ def test_the_fingerprint_is_the_one_of_every_language(db):
 
 
 def test_duckdb_queries_the_events_by_name(db):
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is optional; make installs it")
     events = db.table("events")
     counts = dict(duckdb.sql("select event, count(*) from events group by 1").fetchall())
     assert sum(counts.values()) == EXPECTED["accepted"]

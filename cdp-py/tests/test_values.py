@@ -73,7 +73,7 @@ def test_a_value_is_kept(db: cdp.Cdp, given: object, stored: object) -> None:
 
 
 def test_numpy_values_are_kept(db: cdp.Cdp) -> None:
-    np = pytest.importorskip("numpy")
+    np = pytest.importorskip("numpy", reason="numpy is optional; make installs it")
     for given, stored in [
         (np.int64(5), 5),
         (np.uint8(255), 255),
@@ -97,7 +97,7 @@ def test_numpy_values_are_kept(db: cdp.Cdp) -> None:
 
 
 def test_pandas_values_are_kept(db: cdp.Cdp) -> None:
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason="pandas is optional; make installs it")
     assert round_trip(db, pd.NaT) is None
     assert round_trip(db, pd.NA) is None
     assert round_trip(db, pd.Timestamp("2011-12-10T02:30:00+02:30")) == "2011-12-10T00:00:00.000Z"
