@@ -7,7 +7,7 @@ use crate::dataset::{Arrival, Dataset, copy_store};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, show};
 use crate::run::{Side, expect_equal, number};
-use crate::work_reads::{TABLE_CALLS, expect_store};
+use crate::work_reads::{LONG_HISTORY, TABLE_CALLS, expect_store};
 
 /// People who are asked for, with those that warm up.
 const SAMPLE: u64 = 11_000;
@@ -218,6 +218,8 @@ fn merges(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, rep
     }
     print_table("merge of two profiles, CPU", &rows);
     let [short, long] = ["partition_short", "partition_long"].map(|field| show(line.spread(|run| number(run, field))));
-    println!("  the partition step alone, us/merge: {short} of people seen once, {long} of people seen twenty times");
+    println!(
+        "  the partition step alone, us/merge: {short} of people seen once, {long} of people seen {LONG_HISTORY} times"
+    );
     report.put_lines("merges", &[line]);
 }

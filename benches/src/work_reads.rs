@@ -26,7 +26,7 @@ const COMPARED: usize = 200;
 const MERGE_BATCH: usize = 500;
 const MERGE_BATCHES: usize = 10;
 /// How often people with a long history were seen, where merges are measured in the partition alone.
-const LONG_HISTORY: u32 = 20;
+pub const LONG_HISTORY: u32 = 20;
 
 /// Adds definitions to `--store`: `--what five-audiences` or `windows`; brings audiences up to the instant of the questions.
 pub fn define(arguments: &Arguments) {

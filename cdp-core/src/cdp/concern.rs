@@ -68,8 +68,8 @@ pub(super) struct Concern {
     /// What can end a membership by happening; `None` if every fact may.
     undoing: Option<EventNames>,
     sliding: Vec<Sliding>,
-    /// The length of the shortest window.
-    shortest_ms: Option<i64>,
+    /// How long after it happened an event can matter once more.
+    offsets_ms: BTreeSet<i64>,
     /// Who has had no event of one of these sets of bits is not meant.
     needed: Vec<u64>,
 }
@@ -147,7 +147,7 @@ impl Concern {
         let sliding: Vec<Sliding> = sliding.collect();
         let watched: Vec<Watched> = watched.collect();
         let windows = watched.iter().filter_map(|watched| watched.window_ms);
-        let shortest_ms = sliding.iter().map(|sliding| sliding.offset_ms).chain(windows).min();
+        let offsets_ms = sliding.iter().map(|sliding| sliding.offset_ms).chain(windows).collect();
         let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
         Ok(Concern {
@@ -156,7 +156,7 @@ impl Concern {
             watch,
             undoing: undoing.map(EventNames::These),
             sliding,
-            shortest_ms,
+            offsets_ms,
             needed: reach.needed.iter().map(bits).collect(),
         })
     }
@@ -192,9 +192,7 @@ impl Concern {
         to: Timestamp,
         mut visit: impl FnMut(u32, Slid),
     ) {
-        let windows = self.watched.iter().filter_map(|watched| watched.window_ms);
-        let offsets: BTreeSet<i64> = self.sliding.iter().map(|sliding| sliding.offset_ms).chain(windows).collect();
-        for offset_ms in offsets {
+        for offset_ms in self.offsets_ms.iter().copied() {
             // An event at e matters at e + offset, which lies in (since, to].
             let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
             snapshot.memory.visit_times(after, up_to, |node, event, _| {
@@ -235,7 +233,7 @@ impl Concern {
             arrivals.iter().copied().filter(|arrival| arrival.occurred_at <= to).collect();
         let is_within = |arrival: &Arrival| {
             arrival.occurred_at > since
-                && self.shortest_ms.is_none_or(|length_ms| arrival.occurred_at.plus_millis(length_ms) > to)
+                && self.offsets_ms.first().is_none_or(|shortest_ms| arrival.occurred_at.plus_millis(*shortest_ms) > to)
         };
         if !due.iter().all(is_within) {
             return None;

@@ -10,7 +10,7 @@ use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
 use crate::error::Result;
 use crate::identity::Profiles;
 use crate::records::{Timestamp, Value};
-use crate::rules::{NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
+use crate::rules::{Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
 use crate::store::{EventColumns, Facts, Part};
 
 /// A pass over fewer events is over before a second thread would have helped.
@@ -106,10 +106,9 @@ impl<'a> Snapshot<'a> {
             false => plan.start(0, &|name| self.memory.name_id(name)),
         };
         let verdicts = tallies.verdicts();
-        let holds_nothing = self.partition.holds_nothing();
         let mut found = Vec::new();
         for (profile, nodes) in (0u32..).zip(profiles.iter()) {
-            let held = if holds_nothing { Vec::new() } else { self.partition.held_with(nodes, at, self)? };
+            let held = self.partition.held_with(nodes, at, self)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !held.is_empty() => None,
@@ -143,7 +142,7 @@ impl<'a> Snapshot<'a> {
             let Some(reader) = store.scan_reader(&self.memory) else { break };
             readers.push(reader);
         }
-        let profile_of = profiles.number_of(self.memory.n_nodes(), NOBODY);
+        let profile_of = profiles.number_of();
         let asked = EventColumns { paths: plan.columns(), since_ms: plan.since_ms(), profile_of };
         let (memory, of) = (self.memory, readers.len() + 1);
         let gather = |facts: Facts<'_>, number: usize, tallies: &mut Tallies<'_>| {

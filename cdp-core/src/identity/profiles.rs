@@ -7,19 +7,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::view::PartitionView;
 use crate::records::Timestamp;
+use crate::rules::NOBODY;
 
 /// The nodes of profiles, one profile after the other, in no order.
 #[derive(Debug)]
 pub(crate) struct Profiles {
+    n_nodes: u32,
     nodes: Vec<u32>,
     ends: Vec<u32>,
     number_of: OnceLock<Vec<u32>>,
 }
 
 impl Profiles {
-    fn with_capacity(n_nodes: usize) -> Profiles {
-        let (nodes, ends) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
-        Profiles { nodes, ends, number_of: OnceLock::new() }
+    fn of_nobody(n_nodes: u32) -> Profiles {
+        let (nodes, ends) = (Vec::with_capacity(n_nodes as usize), Vec::with_capacity(n_nodes as usize));
+        Profiles { n_nodes, nodes, ends, number_of: OnceLock::new() }
     }
 
     fn push(&mut self, nodes: &[u32]) {
@@ -44,10 +46,10 @@ impl Profiles {
         starts.zip(&self.ends).map(|(start, end)| self.nodes.get(start as usize..*end as usize).unwrap_or_default())
     }
 
-    /// The number of each node's profile, counted from 0 in the order of [`Profiles::iter`]; `nobody` for a node without.
-    pub(crate) fn number_of(&self, n_nodes: u32, nobody: u32) -> &[u32] {
+    /// The number of each node's profile, counted from 0 in the order of [`Profiles::iter`], or [`NOBODY`].
+    pub(crate) fn number_of(&self) -> &[u32] {
         self.number_of.get_or_init(|| {
-            let mut number_of = vec![nobody; n_nodes as usize];
+            let mut number_of = vec![NOBODY; self.n_nodes as usize];
             for (number, nodes) in (0u32..).zip(self.iter()) {
                 for node in nodes {
                     if let Some(place) = number_of.get_mut(*node as usize) {
@@ -72,7 +74,6 @@ impl Clone for Standing {
 
 #[derive(Debug)]
 struct Known {
-    n_nodes: u32,
     since: Timestamp,
     profiles: Arc<Profiles>,
 }
@@ -80,12 +81,12 @@ struct Known {
 impl Standing {
     fn find(&self, n_nodes: u32, at: Timestamp) -> Option<Arc<Profiles>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = known.as_ref().filter(|known| known.n_nodes == n_nodes && known.since <= at);
+        let fits = known.as_ref().filter(|known| known.profiles.n_nodes == n_nodes && known.since <= at);
         fits.map(|known| known.profiles.clone())
     }
 
-    fn keep(&self, n_nodes: u32, since: Timestamp, profiles: &Arc<Profiles>) {
-        let known = Known { n_nodes, since, profiles: profiles.clone() };
+    fn keep(&self, since: Timestamp, profiles: &Arc<Profiles>) {
+        let known = Known { since, profiles: profiles.clone() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 }
@@ -99,7 +100,7 @@ impl PartitionView<'_> {
         if let Some(profiles) = standing.and_then(|standing| standing.find(n_nodes, at)) {
             return profiles;
         }
-        let mut profiles = Profiles::with_capacity(n_nodes as usize);
+        let mut profiles = Profiles::of_nobody(n_nodes);
         let mut all_stand = self.holds_nothing();
         for (members, stands) in self.profiles(n_nodes, at) {
             if stands {
@@ -120,7 +121,7 @@ impl PartitionView<'_> {
         }
         let profiles = Arc::new(profiles);
         if let Some(standing) = standing.filter(|_| all_stand) {
-            standing.keep(n_nodes, at, &profiles);
+            standing.keep(at, &profiles);
         }
         profiles
     }

@@ -175,7 +175,7 @@ impl Model {
         // From the last instant back, then forward again over what is kept.
         for at in (-1..14).rev().chain(-1..14).map(Timestamp::from_millis) {
             let profiles = view.profiles_at(n_nodes, at);
-            let number_of = profiles.number_of(n_nodes, u32::MAX);
+            let number_of = profiles.number_of();
             let mut n_nodes_of_all = 0;
             for (number, nodes) in (0u32..).zip(profiles.iter()) {
                 assert_eq!(nodes, self.members_at(nodes[0], at), "at {at}");
