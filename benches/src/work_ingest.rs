@@ -17,8 +17,12 @@ const BATCH_ROWS: usize = 10_000;
 
 /// Opens the store of a bench: its clock stands at the instant of every question.
 pub fn open(path: &Path) -> Cdp {
-    let options = OpenOptions::file(path).with_clock(as_of());
-    Cdp::open(options).expect("the store of a bench opens")
+    Cdp::open(at_questions(path)).expect("the store of a bench opens")
+}
+
+/// The options of a store whose clock stands at the instant of every question.
+pub fn at_questions(path: &Path) -> OpenOptions {
+    OpenOptions::file(path).with_clock(as_of())
 }
 
 /// The instant of every question.

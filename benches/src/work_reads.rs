@@ -12,7 +12,7 @@ use crate::definitions::{define_five_audiences, define_window_features, window_f
 use crate::measure::{Latencies, Meter, pin_to_processors, resident_megabytes};
 use crate::messages::write_link;
 use crate::run::{number, stop};
-use crate::work_ingest::{as_of, open};
+use crate::work_ingest::{as_of, at_questions, open};
 use crate::world::{PersonNumber, Truth, World, mix, user_id, uuid};
 
 /// Reads before the clock starts.
@@ -20,6 +20,8 @@ const WARM_UP: usize = 1_000;
 /// So many people are asked for again and again: what a cache may answer.
 const HOT_PEOPLE: usize = 500;
 const HOT_ROUNDS: usize = 10;
+/// So many people are read after the first of a store that was opened just now.
+const NEXT_PEOPLE: usize = 50;
 /// So many answers are compared between the sides.
 const COMPARED: usize = 200;
 /// Messages of one kind in one batch of the merge table, and how many batches of each.
@@ -54,13 +56,16 @@ fn sample_of(arguments: &Arguments) -> Vec<Value> {
         .collect()
 }
 
-/// Opens `--store`, reads one profile, and says what each took and how much memory is held.
+/// Opens `--store`, `--access write` or `read`, reads one profile, and says what each took and how much memory is held; then
+/// what each of some more profiles takes.
 pub fn open_and_read(arguments: &Arguments) {
     pin_to_processors(arguments.number("threads", 1) as usize);
     let sample = sample_of(arguments);
+    let mut options = at_questions(&arguments.path("store"));
+    options.read_only = arguments.need("access") == "read";
     let before = resident_megabytes();
     let meter = Meter::start();
-    let db = open(&arguments.path("store"));
+    let db = Cdp::open(options).expect("the store opens");
     let opened = meter.stop();
     let profile = db.profile(&sample[0], Some(AsOf::at(as_of()))).expect("the store is read");
     let mut said: Object = meter.stop().fields().into_iter().collect();
@@ -68,6 +73,11 @@ pub fn open_and_read(arguments: &Arguments) {
     said.insert("open_wall_seconds".to_owned(), Value::float(opened.wall_seconds));
     said.insert("found".to_owned(), Value::Bool(profile.is_some()));
     said.insert("resident_megabytes".to_owned(), Value::float(resident_megabytes() - before));
+    let mut next = Latencies::default();
+    for identifier in &sample[1..=NEXT_PEOPLE] {
+        next.measure(|| drop(db.profile(identifier, Some(AsOf::at(as_of()))).expect("the store is read")));
+    }
+    said.insert("next".to_owned(), next.into_value());
     println!("{}", Value::Object(said).to_json());
     db.close().expect("the store closes");
 }

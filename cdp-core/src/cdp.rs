@@ -20,6 +20,7 @@ mod live_linkage;
 mod live_links;
 mod memberships;
 mod models;
+mod nearby;
 mod observe;
 mod open;
 mod parse;
@@ -43,7 +44,7 @@ mod upkeep;
 mod write;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use as_of::AsOf;
@@ -60,15 +61,16 @@ pub use segment::Query;
 pub use suggestions::ReviewOptions;
 pub use unify::Identifier;
 
+use nearby::Found;
 use observe::observe;
-use snapshot::Snapshot;
+use snapshot::{Person, Snapshot};
 use state::{Standing, State};
 use write::{Change, Writing};
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::Timestamp;
-use crate::store::Store;
+use crate::store::{Facts, Store};
 
 /// An open customer data platform: a cheap handle that can be cloned and shared between threads.
 ///
@@ -108,7 +110,14 @@ struct Inner {
     max_message_bytes: usize,
     memory_options: crate::store::MemoryOptions,
     past: as_of::Past,
+    // How many people were looked for in the file, because RAM did not hold everybody.
+    n_found_nearby: AtomicU32,
 }
+
+/// A process that only reads takes everybody into RAM when it has looked for so many people in the file, or for one in so many
+/// identifiers if these are more: about then the looks have cost what holding everybody does.
+const MOST_FOUND_NEARBY: u32 = 64;
+const NODES_HELD_PER_FOUND: u32 = 128;
 
 /// How long a read needs RAM.
 #[derive(Clone, Copy)]
@@ -150,34 +159,100 @@ impl Cdp {
     }
 
     fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
-        self.check_open()?;
         let mut work = Some(work);
+        self.read_level(true, |facts, state| {
+            let mut work = |snapshot: Snapshot<'_>| {
+                let snapshot = Snapshot { store: Some(&self.inner.store), ..snapshot };
+                work.take().map(|work| work(&snapshot)).transpose()
+            };
+            match length {
+                Length::Moment => {
+                    let snapshot = Snapshot::of_state(facts, &state);
+                    work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
+                }
+                Length::Long => {
+                    let shared = state.clone();
+                    drop(state);
+                    work(Snapshot::of_state(facts, &shared))
+                }
+            }
+        })
+    }
+
+    /// Runs `work` on the person with this identifier at `at`, `None` if there is nobody; it looks at nobody else, so that RAM
+    /// need not hold everybody.
+    fn read_person<T>(
+        &self,
+        identifier: &Identifier,
+        as_of: Option<AsOf>,
+        at: Timestamp,
+        work: impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        let mut work = Some(work);
+        let is_of_now = as_of.is_none_or(|as_of| as_of.known.is_none());
+        let nearby = if is_of_now { self.read_nearby(identifier, at, &mut work)? } else { None };
+        if let Some(answer) = nearby {
+            return Ok(answer);
+        }
+        let work = work.ok_or_else(|| Error::internal("a read was answered twice"))?;
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
+            let node = snapshot.node_of(identifier)?;
+            let person = node.map(|node| snapshot.person(node, at)).transpose()?.flatten();
+            work(snapshot, person)
+        })
+    }
+
+    /// The same where RAM does not hold everybody; `None`, with the work undone, if it does or if that is better.
+    fn read_nearby<T>(
+        &self,
+        identifier: &Identifier,
+        at: Timestamp,
+        work: &mut Option<impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>>,
+    ) -> Result<Option<T>> {
+        if self.state().holds_everybody {
+            return Ok(None);
+        }
+        self.read_level(false, |facts, state| {
+            let n_found = self.inner.n_found_nearby.fetch_add(1, Ordering::Relaxed);
+            if state.holds_everybody || n_found >= MOST_FOUND_NEARBY.max(facts.n_nodes()? / NODES_HELD_PER_FOUND) {
+                return Ok(Some(None));
+            }
+            let mut work = |snapshot: &Snapshot<'_>, person| work.take().map(|work| work(snapshot, person)).transpose();
+            let answer = match state.find_nearby(facts, identifier)? {
+                Found::Beyond => None,
+                Found::Nobody => work(&Snapshot::of_state(facts, &state), None)?,
+                Found::Somebody(node, nearby) => {
+                    let snapshot = nearby.snapshot(facts, &state);
+                    work(&snapshot, snapshot.person(node, at)?)?
+                }
+            };
+            Ok(Some(answer))
+        })
+    }
+
+    /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM holds
+    /// everybody then, and from then on.
+    fn read_level<T>(
+        &self,
+        everybody: bool,
+        mut work: impl FnMut(Facts<'_>, RwLockReadGuard<'_, State>) -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.check_open()?;
         loop {
             let answer = self.inner.store.read(|facts, revision| {
                 let standing = self.state().standing(revision);
                 if let Standing::Behind = standing {
                     self.state_mut().catch_up(facts, &facts.meta()?)?;
                 }
+                if everybody && !self.state().holds_everybody {
+                    self.state_mut().take_in_everybody(facts, &self.inner.store)?;
+                }
                 let state = self.state();
                 if !matches!(state.standing(revision), Standing::Level) {
                     // This process committed between the snapshot and the look at RAM: take a newer snapshot.
                     return Ok(None);
                 }
-                let mut work = |snapshot: Snapshot<'_>| {
-                    let snapshot = Snapshot { store: Some(&self.inner.store), ..snapshot };
-                    work.take().map(|work| work(&snapshot)).transpose()
-                };
-                match length {
-                    Length::Moment => {
-                        let snapshot = Snapshot::of_state(facts, &state);
-                        work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
-                    }
-                    Length::Long => {
-                        let shared = state.clone();
-                        drop(state);
-                        work(Snapshot::of_state(facts, &shared))
-                    }
-                }
+                work(facts, state)
             })?;
             if let Some(answer) = answer {
                 return Ok(answer);
@@ -211,7 +286,7 @@ impl Cdp {
     }
 
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
-        let work = |facts: crate::store::Facts<'_>| {
+        let work = |facts: Facts<'_>| {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;

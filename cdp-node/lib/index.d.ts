@@ -244,6 +244,7 @@ export interface LinkDecision {
 }
 
 export interface OpenOptions {
+  /** Refuses every write. A large store then opens in an instant and holds nobody in memory until everybody is asked about. */
   readOnly?: boolean
   /** False fails instead of creating the file. */
   create?: boolean

@@ -216,6 +216,81 @@ proptest! {
     }
 }
 
+/// What is said of single people: everything that a process may answer without holding everybody.
+fn said_of_each(db: &Cdp, numbers: std::ops::Range<u8>, at: Timestamp) -> Vec<Option<String>> {
+    let as_of = Some(AsOf::at(at));
+    let one = |number: u8| {
+        let who = identifier(number);
+        [
+            db.profile(&who, as_of).unwrap(),
+            db.features(&who, None, as_of).unwrap(),
+            db.consents(&who, as_of).unwrap(),
+            Some(db.events(&who, None, None, None, as_of).unwrap().to_value()),
+            db.explain_member("busy", &who, as_of).unwrap(),
+            Some(db.decide("greeting", &who, None, Some(at)).unwrap()),
+        ]
+    };
+    numbers.flat_map(one).map(|said| said.map(|said| said.to_json())).collect()
+}
+
+const GREETING: &str = r#"{"kind": "policy", "name": "greeting", "purpose": "service", "choose": [{"when": {"audience": "busy"},
+    "then": {"text": "again"}}], "otherwise": {"text": "welcome"}}"#;
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn a_process_that_only_reads_finds_each_person_without_holding_everybody(
+        history in proptest::collection::vec(fact(), 1..24), decisions in proptest::collection::vec(decision(), 0..4),
+        identities in [0..IDENTITIES.len(), 0..IDENTITIES.len()], redefined_after in 0..9usize, closes in any::<bool>(),
+        flush_messages in prop_oneof![Just(3u64), Just(7), Just(100)], valid in 0..SLOTS,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |read_only| {
+            let mut options = OpenOptions::file(folder.path().join("read.db")).with_clock(late()).with_id_seed("laws");
+            (options.unshared, options.read_only, options.flush_messages) = (true, read_only, flush_messages);
+            Cdp::open(options).unwrap()
+        };
+        let mut db = open(false);
+        define(&db, identities[0]).unwrap();
+        db.define(&[json(GREETING)], false).unwrap();
+        let messages = messages(&history);
+        // One that is open all the time, and catches up; it asks seldom enough that it never takes everybody in.
+        let mut beside = None;
+        for (turn, part) in messages.chunks(4).enumerate() {
+            ingest(&db, part).unwrap();
+            if let Some(decision) = decisions.get(turn) {
+                decide(&db, *decision, Timestamp::from_millis(slot(2).millis() + turn as i64));
+            }
+            if turn == redefined_after {
+                redefine(&db, identities[1]);
+            }
+            if turn == 2 && closes {
+                db.close().unwrap();
+                db = open(false);
+            }
+            let beside = beside.get_or_insert_with(|| open(true));
+            let of = turn as u8 * 2 % 11;
+            prop_assert_eq!(said_of_each(beside, of..of + 1, late()), said_of_each(&db, of..of + 1, late()));
+        }
+        prop_assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+        for at in [slot(valid), late()] {
+            // More looks would pay for taking everybody in.
+            for numbers in [0..5, 5..10, 10..12] {
+                prop_assert_eq!(said_of_each(&open(true), numbers.clone(), at), said_of_each(&db, numbers, at));
+            }
+        }
+        let whole = open(true);
+        said_of_each(&whole, 0..1, late());
+        prop_assert_eq!(whole.fingerprint(None).unwrap(), db.fingerprint(None).unwrap());
+        prop_assert_eq!(said_of_each(&whole, 0..12, late()), said_of_each(&db, 0..12, late()));
+        db.close().unwrap();
+        for numbers in [0..5, 5..10, 10..12] {
+            prop_assert_eq!(said_of_each(&open(true), numbers.clone(), late()), said_of_each(&whole, numbers, late()));
+        }
+    }
+}
+
 fn at_both(as_of: AsOf) -> Query {
     Query { as_of: Some(as_of), ..Query::default() }
 }
@@ -246,4 +321,36 @@ fn another_handle_takes_decisions_in() {
     assert_eq!(linked(&right), Some(Value::Bool(false)));
     let decisions = left.table("link_decisions", None, None, None, None).unwrap();
     assert_eq!(texts(&decisions, "type"), ["merge", "separate", "merge"]);
+}
+
+#[test]
+fn a_value_that_only_a_former_definition_named_is_found_once_a_message_names_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |read_only| {
+        let mut options = OpenOptions::file(folder.path().join("again.db")).with_clock(late()).with_id_seed("laws");
+        (options.unshared, options.read_only, options.flush_messages) = (true, read_only, 3);
+        Cdp::open(options).unwrap()
+    };
+    let db = open(false);
+    let define = |normalize: &str| {
+        let email = format!(r#"{{"type": "email", "role": "contact", "priority": 1{normalize}}}"#);
+        let device = r#"{"type": "anonymous_id", "role": "device", "priority": 9}"#;
+        let text = format!(r#"{{"kind": "identity", "name": "mail", "identifiers": [{email}, {device}]}}"#);
+        db.define(&[json(&text)], false).unwrap();
+    };
+    let seen = |email: &str, id: &str| {
+        let context = format!(r#""context": {{"traits": {{"email": "{email}"}}}}"#);
+        json(&format!(r#"{{"type": "track", "event": "Seen", "messageId": "{id}", {context}}}"#))
+    };
+    define(r#", "normalize": "email""#);
+    ingest(&db, &[seen("E0@X.org", "m0"), seen("other@x.org", "m1")]).unwrap();
+    define("");
+    ingest(&db, &[seen("e0@x.org", "m2")]).unwrap();
+    assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+    for email in ["e0@x.org", "E0@X.org", "other@x.org", "nobody@x.org"] {
+        let who = Value::object([("email", Value::from(email))]);
+        let found = open(true).profile(&who, None).unwrap();
+        assert_eq!(found, db.profile(&who, None).unwrap(), "{email}");
+        assert_eq!(found.is_some(), email != "nobody@x.org");
+    }
 }

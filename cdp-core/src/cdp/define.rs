@@ -250,7 +250,7 @@ impl Writing<'_> {
     /// What these definitions would make of the people there are.
     fn people_after(&mut self, definitions: Vec<Definition>) -> Result<PeopleChange> {
         self.define(definitions)?;
-        let after = State::rebuild(self.facts, self.state.memory.options())?;
+        let after = State::rebuild(self.facts, self.state.memory.options(), false)?;
         let (before, after) = (Snapshot::of_state(self.facts, self.state), Snapshot::of_state(self.facts, &after));
         let profile_of = |snapshot: &Snapshot<'_>| -> Result<BTreeMap<u32, u32>> {
             let people = snapshot.people(Timestamp::MAX)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::store::{ConnectOptions, Durability, Store};
 pub struct OpenOptions {
     /// The file; `None` is a store in memory.
     pub path: Option<PathBuf>,
-    /// Refuse every change, and never write to the file.
+    /// Refuse every change, and never write to the file. From 50,000 identifiers on an open takes in nobody then: single people
+    /// are found in the file, until the first read of everybody, or until so many were that holding all costs less.
     pub read_only: bool,
     /// Begin a new store if the file is missing or empty.
     pub create: bool,
@@ -222,7 +223,11 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         salt,
     })?;
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
-    let state = store.read(|facts, _| State::load(facts, Some(&store), memory_options))?;
+    let state = store.read(|facts, _| {
+        let may_wait = options.read_only && facts.n_nodes()? >= memory_options.many_nodes;
+        let nobody = if may_wait { State::load_nobody(facts, memory_options)? } else { None };
+        nobody.map_or_else(|| State::load(facts, Some(&store), memory_options), Ok)
+    })?;
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));
@@ -241,5 +246,6 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         max_message_bytes: options.max_message_bytes,
         memory_options,
         past: super::as_of::Past::default(),
+        n_found_nearby: AtomicU32::new(0),
     })))
 }

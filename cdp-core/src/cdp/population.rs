@@ -331,7 +331,7 @@ mod tests {
 
         // Runs that it has written are seen by nobody else.
         db.try_out(|writing| {
-            let state = State::rebuild(writing.facts, db.inner.memory_options)?;
+            let state = State::rebuild(writing.facts, db.inner.memory_options, false)?;
             let snapshot = Snapshot { store: Some(&db.inner.store), ..Snapshot::of_state(writing.facts, &state) };
             assert!(snapshot.memory.n_events_in_runs() > 300);
             assert!(!readers_there_are(&snapshot));

@@ -105,13 +105,8 @@ impl Cdp {
         let identifier = Identifier::from_value(identifier)?;
         let at = at.unwrap_or_else(|| self.now());
         let event = event.map(read_event).transpose()?;
-        self.read(|snapshot| {
+        self.read_person(&identifier, None, at, |snapshot, person| {
             let policy = snapshot.catalog.policy(policy)?;
-            let node = snapshot.node_of(&identifier)?;
-            let person = match node {
-                Some(node) => snapshot.person(node, at)?,
-                None => None,
-            };
             let known = person.is_some();
             let refusal = match &person {
                 Some(person) => self.refusal(policy, person, at)?,

@@ -245,10 +245,9 @@ impl Cdp {
     pub fn explain_member(&self, audience: &str, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = super::Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
+        self.read_person(&identifier, as_of, at, |snapshot, person| {
             let definition = snapshot.catalog.audience(audience)?;
-            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
-            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+            let Some(person) = person else { return Ok(None) };
             let mut explained = Object::from([
                 ("audience".to_owned(), Value::from(audience)),
                 ("member".to_owned(), Value::Bool(is_member(definition, &person, at)?)),

@@ -115,9 +115,13 @@ impl<'a> Snapshot<'a> {
 
     /// The node of a normalized or raw identifier.
     pub(super) fn find_node(&self, identifier_type: &str, raw: &str) -> Option<u32> {
+        self.memory.node_id(identifier_type, &self.normalized(identifier_type, raw)?)
+    }
+
+    /// A value as the store keeps it; `None` if it is no value of its type.
+    pub(super) fn normalized<'v>(&self, identifier_type: &str, raw: &'v str) -> Option<Cow<'v, str>> {
         let declared = declared_type(self.catalog.identity(), identifier_type);
-        let value = crate::identity::normalize(&declared, Cow::Borrowed(raw))?;
-        self.memory.node_id(identifier_type, &value)
+        crate::identity::normalize(&declared, Cow::Borrowed(raw))
     }
 
     /// The node whose hash is this profile id.

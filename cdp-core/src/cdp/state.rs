@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::concern::Concerns;
 use super::evidence::{Evidence, load_beside};
 use super::live_linkage::LiveLinkage;
@@ -35,6 +37,8 @@ pub(super) struct LoadedModel {
 #[derive(Clone)]
 pub(super) struct State {
     pub(super) meta: Meta,
+    /// Whether identifiers, partition and memberships are here; without them only [`State::find_nearby`] finds people.
+    pub(super) holds_everybody: bool,
     pub(super) catalog: Arc<Catalog>,
     pub(super) types: Arc<TypeRules>,
     pub(super) memory: Memory,
@@ -69,18 +73,34 @@ impl State {
         let look_back_ms = look_back_ms(&catalog)?;
         let paths = property_paths(&catalog);
         let Some((memory, evidence)) = load_beside(facts, store, &meta, &paths, options)? else {
-            return State::rebuild(facts, options);
+            return State::rebuild(facts, options, false);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
         state.append(facts, &meta, evidence, Timestamp::MAX)?;
         Ok(state)
     }
 
-    /// Everything, from the log alone; new runs are written in the transaction that is under way.
-    pub(super) fn rebuild(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+    /// What single people are found with in the file, which does not grow with the number of people; `None` where only a state
+    /// that holds everybody tells who is who.
+    pub(super) fn load_nobody(facts: Facts<'_>, options: MemoryOptions) -> Result<Option<State>> {
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        if may_link(&catalog) {
+            return Ok(None);
+        }
+        let look_back_ms = look_back_ms(&catalog)?;
+        let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else { return Ok(None) };
+        let state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        let mut state = State { holds_everybody: false, ..state };
+        state.observe_nobody(facts, &meta)?;
+        Ok(Some(state))
+    }
+
+    /// Everything, from the log alone; new runs are written in the transaction that is under way. `identifies_anew`: messages
+    /// have come to name other identifiers.
+    pub(super) fn rebuild(facts: Facts<'_>, options: MemoryOptions, identifies_anew: bool) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         let look_back_ms = look_back_ms(&catalog)?;
-        let memory = Memory::empty(facts, &property_paths(&catalog), options)?;
+        let memory = Memory::empty(facts, &property_paths(&catalog), options, identifies_anew)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
         // In parts, for how many messages fill a tail shows only when they are read.
         let part = (options.flush_messages / 8).max(1);
@@ -118,6 +138,7 @@ impl State {
         let live = LiveLinkage::load(facts, &catalog, None)?;
         Ok(State {
             meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
+            holds_everybody: true,
             memory,
             types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms,
@@ -196,15 +217,40 @@ impl State {
             || self.meta.run_sequence != meta.run_sequence
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
-            *self = State::load(facts, None, self.memory.options())?;
+            let nobody = if self.holds_everybody { None } else { State::load_nobody(facts, self.memory.options())? };
+            *self = nobody.map_or_else(|| State::load(facts, None, self.memory.options()), Ok)?;
             return Ok(());
         }
         if self.meta.model_sequence != meta.model_sequence {
             self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
+        if !self.holds_everybody {
+            return self.observe_nobody(facts, meta);
+        }
         let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
         self.append(facts, meta, evidence, Timestamp::MAX)
+    }
+
+    /// Holds everybody from now on.
+    pub(super) fn take_in_everybody(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
+        if !self.holds_everybody {
+            *self = State::load(facts, Some(store), self.memory.options())?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors, and new decisions, and nothing of who is who.
+    fn observe_nobody(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        for stored in facts.decisions_after(self.meta.decision_sequence)? {
+            Arc::make_mut(&mut self.decisions).take(stored.decision);
+        }
+        self.memory.fold(overlay);
+        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| self.memory.view().name_id(name)));
+        self.partition = Arc::new(Partition::of_strangers(facts.n_nodes()?));
+        self.meta = meta.clone();
+        Ok(())
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
@@ -217,9 +263,11 @@ impl State {
         for word in facts.words_after(self.memory.n_words())? {
             overlay.add_word(&word);
         }
-        facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
-            overlay.node(&self.memory, identifier_type, value);
-        })?;
+        if self.holds_everybody {
+            facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
+                overlay.node(&self.memory, identifier_type, value);
+            })?;
+        }
         let links = facts.links_after(after, up_to)?;
         let mut rest = links.as_slice();
         facts.visit_messages(after, up_to, |row| {
@@ -228,6 +276,13 @@ impl State {
             let (now, later) = rest.split_at(own);
             rest = later;
             let named = now.iter().map(|link| link.other).collect();
+            let mut entered: SmallVec<[u32; 8]> = now.iter().flat_map(|link| [link.node, link.other]).collect();
+            // Its first message, or the first that is observed where RAM does not know.
+            let is_known = || overlay.view(&self.memory).firsts(message.node).sequence().is_some();
+            if self.memory.may_be_new(message.node) && !is_known() {
+                entered.push(message.node);
+            }
+            overlay.enter_named(&self.memory, facts, entered, message.sequence)?;
             overlay.enter_key(&self.memory, message.source, &message.message_id, message.sequence);
             overlay.observe(&self.memory, observe(&message, &message.fields, named, self.catalog.identity()));
             Ok(())
@@ -477,8 +532,8 @@ mod tests {
         let people = snapshot.people(at).unwrap();
         let plan = |person: &Person<'_>| person.trait_named("plan", at).unwrap().map(|plan| plan.to_json());
         let traits = people.iter().map(plan);
-        let n_messages = [snapshot.memory.n_message_keys(), snapshot.memory.sequence()].map(|n| n.to_string());
-        told.chain(traits.map(Option::unwrap_or_default)).chain(n_messages).collect()
+        let n_messages = snapshot.memory.sequence().to_string();
+        told.chain(traits.map(Option::unwrap_or_default)).chain([n_messages]).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Person, Snapshot};
-use super::{AsOf, Cdp, Length};
+use super::{AsOf, Cdp};
 use crate::definitions::{ConsentPolicyDefinition, FeatureDefinition, Role};
 use crate::error::{Error, Result};
 use crate::features;
@@ -36,6 +36,10 @@ impl Identifier {
         Identifier { identifier_type: identifier_type.into(), value: value.into() }
     }
 
+    pub(super) fn is_profile_id(&self) -> bool {
+        self.identifier_type == "profile_id"
+    }
+
     /// Reads `{type: value}`; the value is text or a number.
     pub fn from_value(value: &Value) -> Result<Identifier> {
         let hint = "give one, such as {\"user_id\": \"u1\"}";
@@ -57,10 +61,16 @@ impl Identifier {
 impl Snapshot<'_> {
     /// The node a caller speaks of; `None` if nobody matches. An undeclared type that was never seen is an error.
     pub(super) fn node_of(&self, identifier: &Identifier) -> Result<Option<u32>> {
-        let Identifier { identifier_type, value } = identifier;
-        if identifier_type == "profile_id" {
-            return Ok(self.find_profile_id(value));
+        if identifier.is_profile_id() {
+            return Ok(self.find_profile_id(&identifier.value));
         }
+        self.check_type(identifier)?;
+        Ok(self.find_node(&identifier.identifier_type, &identifier.value))
+    }
+
+    /// An undeclared type that was never seen is an error.
+    pub(super) fn check_type(&self, identifier: &Identifier) -> Result<()> {
+        let identifier_type = &identifier.identifier_type;
         if self.catalog.identity().identifier(identifier_type).is_none()
             && self.memory.name_id(identifier_type).is_none()
         {
@@ -69,7 +79,7 @@ impl Snapshot<'_> {
             return Err(Error::invalid(format!("the identifier type `{identifier_type}` is not declared"))
                 .with_hint(format!("declared: {}, profile_id", declared.join(", "))));
         }
-        Ok(self.find_node(identifier_type, value))
+        Ok(())
     }
 }
 
@@ -81,9 +91,8 @@ impl Cdp {
     pub fn profile(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
-            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
-            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+        self.read_person(&identifier, as_of, at, |_, person| {
+            let Some(person) = person else { return Ok(None) };
             Ok(Some(self.profile_value(&person, at)?))
         })
     }
@@ -119,9 +128,8 @@ impl Cdp {
     pub fn features(&self, identifier: &Value, names: Option<&[String]>, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
-            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
-            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+        self.read_person(&identifier, as_of, at, |_, person| {
+            let Some(person) = person else { return Ok(None) };
             Ok(Some(Value::Object(feature_values(&person, names, at)?)))
         })
     }
@@ -130,9 +138,8 @@ impl Cdp {
     pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
-            let Some(node) = snapshot.node_of(&identifier)? else { return Ok(None) };
-            let Some(person) = snapshot.person(node, at)? else { return Ok(None) };
+        self.read_person(&identifier, as_of, at, |_, person| {
+            let Some(person) = person else { return Ok(None) };
             Ok(Some(Value::Object(self.consents_of(&person, at)?)))
         })
     }
@@ -184,11 +191,7 @@ impl Cdp {
     ) -> Result<Frame> {
         let identifier = Identifier::from_value(identifier)?;
         let at = self.instant(as_of.unwrap_or_default());
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
-            let person = match snapshot.node_of(&identifier)? {
-                Some(node) => snapshot.person(node, at)?,
-                None => None,
-            };
+        self.read_person(&identifier, as_of, at, |snapshot, person| {
             let mut rows = Vec::new();
             for (occurred_at, sequence) in person.iter().flat_map(Person::messages) {
                 if occurred_at <= at {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
@@ -223,15 +224,24 @@ impl<'w> Writing<'w> {
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
+        let n_nodes = self.memory.view(&self.state.memory).n_nodes();
         let Evidence { node, links, own } = self.evidence_of(sequence, occurred_at, &identified, &message.fields)?;
+        let memory = self.memory.view(&self.state.memory);
+        let mut named: SmallVec<[u32; 8]> = (n_nodes..memory.n_nodes()).collect();
+        // Under another identity definition than today's a message may have made the node, and name another now.
+        if self.meta.links_to > 0 && memory.firsts(node).named_at().is_none() {
+            named.push(node);
+        }
         for link in &links {
             let is_in_columns = link.rule == LinkRule::SameMessage && own.linked_to(link.node) == Some(link.other);
             // What an identify message says counts by its type as well.
             let is_needed = message.kind == MessageType::Identify || !is_in_columns || !self.is_said(link);
             if is_needed {
                 self.log()?.put_link(link)?;
+                named.extend([link.node, link.other]);
             }
         }
+        self.memory.enter_named(&self.state.memory, self.facts, named, sequence)?;
         let stored = StoredMessage {
             sequence,
             source: source_id,
@@ -397,7 +407,7 @@ impl<'w> Writing<'w> {
         self.facts.put_meta(&self.meta)?;
         let options = self.state.memory.options();
         let mut state = match self.rebuild {
-            true => State::rebuild(self.facts, options)?,
+            true => State::rebuild(self.facts, options, true)?,
             false => State::load(self.facts, None, options)?,
         };
         let (meta, memberships) = {

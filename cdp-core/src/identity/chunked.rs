@@ -23,6 +23,15 @@ impl<T> FromIterator<T> for Chunked<T> {
     }
 }
 
+impl<T: Clone> Chunked<T> {
+    /// An array of this length that holds none of its values but some last ones, to be read only.
+    pub(super) fn of_none(len: usize, value: T) -> Chunked<T> {
+        let mut chunks = vec![Vec::new(); len / CHUNK];
+        chunks.push(vec![value; len % CHUNK]);
+        Chunked { chunks }
+    }
+}
+
 impl<T> Chunked<T> {
     pub(super) fn len(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())

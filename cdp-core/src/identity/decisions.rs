@@ -107,6 +107,16 @@ impl Decisions {
         self.latest.values().filter(|decision| decision.kind != DecisionType::Merge).map(pair_of)
     }
 
+    /// The nodes that a decision speaks of, some of them more than once.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = u32> {
+        self.latest.keys().flat_map(|(node, other)| [*node, *other])
+    }
+
+    /// Those that a node is merged with.
+    pub(crate) fn merged_with(&self, node: u32) -> &[u32] {
+        self.merged.get(&node).map_or(&[], SmallVec::as_slice)
+    }
+
     /// Those that a node is kept apart from.
     pub(crate) fn separated_from(&self, node: u32) -> &[u32] {
         self.separated.get(&node).map_or(&[], SmallVec::as_slice)

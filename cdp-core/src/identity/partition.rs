@@ -32,6 +32,11 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
+    /// Of so many nodes none is known to belong to another.
+    pub(crate) fn of_strangers(n_nodes: u32) -> Partition {
+        Partition { component_of: Chunked::of_none(n_nodes as usize, NO_COMPONENT), ..Partition::default() }
+    }
+
     /// An overlay for a transaction that starts from this partition.
     pub(crate) fn overlay(&self) -> PartitionOverlay {
         PartitionOverlay::default()

@@ -225,6 +225,14 @@ impl Facts<'_> {
         Ok(())
     }
 
+    /// The identifier of a node: the number of the type's name, and the value.
+    pub(crate) fn node(&self, node: u32) -> Result<Option<(u32, String)>> {
+        self.0
+            .prepare_cached("SELECT type, value FROM nodes WHERE node = ?1")
+            .and_then(|mut statement| statement.query_row([node], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .map_err(sql_error)
+    }
+
     /// How many nodes there are.
     pub(crate) fn n_nodes(&self) -> Result<u32> {
         let last = "SELECT COALESCE(MAX(node) + 1, 0) FROM nodes";

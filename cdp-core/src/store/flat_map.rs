@@ -161,6 +161,15 @@ impl FlatMap {
         Ok(FlatMap { options, state, runs, tail: Table::default(), frozen: None, flush: None, merge: None, garbage })
     }
 
+    /// Removes all runs from the file; every sequence may come anew then.
+    pub(crate) fn clear(connection: &Connection) -> Result<()> {
+        let state = State::read(connection)?;
+        for table in ["DELETE FROM map_runs", "DELETE FROM map_blocks"] {
+            connection.execute(table, []).map_err(sql_error)?;
+        }
+        State { generation: state.generation.wrapping_add(1), ..state }.write(connection)
+    }
+
     /// Catches up with the runs of another process; to be called first in a transaction that finds foreign commits, and
     /// before the log they wrote is replayed (above the last sequence known here and above [`FlatMap::watermark`]).
     /// One row is read where nothing has changed. Work under way here is dropped; what is in RAM only is kept.

@@ -162,20 +162,20 @@ fn row_u32(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u32> {
 }
 
 impl Facts<'_> {
-    /// Visits (sequence, source, message id) of the messages in `(after, up_to]`.
+    /// Visits (sequence, source, message id, node) of the messages in `(after, up_to]`.
     pub(crate) fn visit_message_keys(
         &self,
         after: u64,
         up_to: u64,
-        mut visit: impl FnMut(u64, u32, &str),
+        mut visit: impl FnMut(u64, u32, &str, u32),
     ) -> Result<()> {
-        let sql = "SELECT sequence, source, message_id FROM messages WHERE sequence > ?1 AND sequence <= ?2";
+        let sql = "SELECT sequence, source, message_id, node FROM messages WHERE sequence > ?1 AND sequence <= ?2";
         let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
         let mut rows = statement.query(params![sql_integer(after), sql_integer(up_to)]).map_err(sql_error)?;
         while let Some(row) = rows.next().map_err(sql_error)? {
             let sequence = row.get::<_, i64>(0).map_err(sql_error)?.unsigned_abs();
             let message_id = read_id(row, 2).ok_or_else(|| unreadable_message(sequence))?;
-            visit(sequence, row.get(1).map_err(sql_error)?, &message_id);
+            visit(sequence, row.get(1).map_err(sql_error)?, &message_id, row.get(3).map_err(sql_error)?);
         }
         Ok(())
     }
@@ -188,6 +188,14 @@ impl Facts<'_> {
                 let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
                 statement.query_row([sql_integer(sequence)], read).optional()
             })
+            .map_err(sql_error)
+    }
+
+    /// The node that a message belongs to.
+    pub(crate) fn message_node(&self, sequence: u64) -> Result<Option<u32>> {
+        self.0
+            .prepare_cached("SELECT node FROM messages WHERE sequence = ?1")
+            .and_then(|mut statement| statement.query_row([sql_integer(sequence)], |row| row.get(0)).optional())
             .map_err(sql_error)
     }
 

@@ -3,14 +3,18 @@
 //! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`Overlay`] and reads both through a
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
+mod few;
 mod firsts;
 mod view;
 
+pub(crate) use few::Few;
 pub(crate) use firsts::{Firsts, event_bit};
 pub(crate) use view::{ExtraColumns, MemoryView};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::columns::Columns;
 use super::dictionary::Dictionary;
@@ -72,7 +76,7 @@ impl MemoryOptions {
             keys,
             key_mask: 0x3f00_0000_0000_001f,
             word_after: 1,
-            many_nodes: 8,
+            many_nodes: 3,
             blocks,
         }
     }
@@ -156,6 +160,15 @@ impl Memory {
         paths: &[Path],
         options: MemoryOptions,
     ) -> Result<Option<Memory>> {
+        let Some(mut memory) = Memory::load_nobody(facts, paths, options)? else { return Ok(None) };
+        let firsts = Arc::make_mut(&mut memory.firsts);
+        firsts.resize(n_nodes as usize, Firsts::default());
+        memory.runs.read_beginnings(facts.0, firsts, &mut memory.greatest_occurred_at)?;
+        Ok(Some(memory))
+    }
+
+    /// The same without identifiers and their beginnings: who is asked for is read from the file, see [`Few`].
+    pub(crate) fn load_nobody(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Option<Memory>> {
         let runs = Runs::load(facts.0, options.runs)?;
         let columns: Arc<[Path]> = match runs.runs().first() {
             None => Arc::from(paths.to_vec()),
@@ -174,9 +187,6 @@ impl Memory {
         for word in facts.words_after(0)? {
             words.push(Arc::from(word));
         }
-        let firsts = Arc::make_mut(&mut memory.firsts);
-        firsts.resize(n_nodes as usize, Firsts::default());
-        memory.runs.read_beginnings(facts.0, firsts, &mut memory.greatest_occurred_at)?;
         Ok(Some(memory))
     }
 
@@ -186,10 +196,19 @@ impl Memory {
         self.nodes = Arc::new(nodes);
     }
 
-    /// An empty state with columns for these paths, over a file whose runs are dropped in this transaction.
-    pub(crate) fn empty(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
+    /// An empty state with columns for these paths, over a file whose runs are dropped in this transaction. `identifies_anew`:
+    /// messages have come to name other identifiers.
+    pub(crate) fn empty(
+        facts: Facts<'_>,
+        paths: &[Path],
+        options: MemoryOptions,
+        identifies_anew: bool,
+    ) -> Result<Memory> {
         Runs::clear(facts.0)?;
-        let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
+        let keys = match identifies_anew {
+            true => MessageKeys::empty(facts, options.keys, options.key_mask)?,
+            false => MessageKeys::load(facts, options.keys, options.key_mask, 0)?,
+        };
         Ok(Memory::with_runs(Runs::load(facts.0, options.runs)?, keys, Arc::from(paths.to_vec()), options))
     }
 
@@ -380,7 +399,7 @@ impl Memory {
     /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
     pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<Option<KeyStep>> {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
-        let per_step = added.saturating_mul(6) / self.options.keys.block_keys.max(1) + 1;
+        let per_step = added.saturating_mul(9) / self.options.keys.block_keys.max(1) + 1;
         self.keys.step(facts, if all { usize::MAX } else { per_step })
     }
 
@@ -409,14 +428,19 @@ impl Memory {
         Arc::make_mut(&mut self.keys).refresh(facts)
     }
 
+    /// Whether a message that was not observed yet may be the first to name a node.
+    pub(crate) fn may_be_new(&self, node: u32) -> bool {
+        self.keys.may_be_new(node)
+    }
+
     /// How timelines are kept.
     pub(crate) fn options(&self) -> MemoryOptions {
         self.options
     }
 
-    /// Whether there are facts that are in no visible run.
+    /// Whether there are facts that are in no visible run, or many keys.
     pub(crate) fn has_unwritten_facts(&self) -> bool {
-        self.frozen.is_some() || self.sequence > self.frozen_to
+        self.frozen.is_some() || self.sequence > self.frozen_to || self.keys.has_long_tail()
     }
 
     /// Takes in steps after COMMIT.
@@ -440,6 +464,7 @@ impl Memory {
 
     /// Writes everything that is in RAM as a run, in the transaction that is under way.
     pub(crate) fn write_run(&mut self, facts: Facts<'_>) -> Result<()> {
+        Arc::make_mut(&mut self.keys).write(facts)?;
         self.plan_runs(true);
         while self.flush.is_some() {
             let steps = self.step_runs(facts, &self.overlay(), true)?;
@@ -535,6 +560,33 @@ impl Overlay {
     /// Enters the key of a message that the log has accepted.
     pub(crate) fn enter_key(&mut self, base: &Memory, source: u32, message_id: &str, sequence: u64) {
         base.keys.insert(&mut self.keys, source, message_id, sequence);
+    }
+
+    /// Enters that a message that the log has accepted names these nodes for the first time, or links them: one may be there
+    /// more than once. What is not in RAM is read from the file.
+    pub(crate) fn enter_named(
+        &mut self,
+        base: &Memory,
+        facts: Facts<'_>,
+        mut nodes: SmallVec<[u32; 8]>,
+        sequence: u64,
+    ) -> Result<()> {
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
+            let in_ram = match node.checked_sub(base.n_nodes()) {
+                None => base.nodes.get(node),
+                Some(place) => self.nodes.get(place),
+            };
+            match in_ram {
+                Some(identifier) => base.keys.insert_identifier(&mut self.keys, identifier, sequence),
+                None => {
+                    let (identifier_type, value) = facts.node(node)?.unwrap_or_default();
+                    base.keys.insert_identifier(&mut self.keys, (identifier_type, &value), sequence);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds a message that the log has accepted.

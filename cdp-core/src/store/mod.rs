@@ -49,7 +49,7 @@ pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
 pub(crate) use log::{LinkRule, LogWriter, StoredLink, StoredMessage, checksum};
-pub(crate) use memory::{ExtraColumns, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
+pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
 pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;

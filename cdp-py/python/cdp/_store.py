@@ -52,7 +52,8 @@ def open(
 
     Args:
         path: the file. A second `open` of a path in one process shares the store.
-        read_only: refuse every write.
+        read_only: refuse every write. A large store then opens in an instant and holds nobody in memory until everybody is
+            asked about, or many single people were.
         create: False raises instead of creating the file.
         durability: `full` (the default) or `relaxed`.
         clock: a time makes a clock that stands still and moves by `advance(to)` only; for tests and replays.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Firsts, Memory, Overlay};
+use super::{Few, Firsts, Memory, Overlay, event_bit};
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::TimelineEvent;
@@ -51,17 +51,24 @@ pub(crate) struct MemoryView<'a> {
     base: &'a Memory,
     overlay: Option<&'a Overlay>,
     extra: Option<&'a ExtraColumns>,
+    // Who is in RAM, where not everybody is.
+    few: Option<&'a Few>,
     looks_up: bool,
 }
 
 impl<'a> MemoryView<'a> {
     pub(super) fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
-        MemoryView { base, overlay, extra: None, looks_up: false }
+        MemoryView { base, overlay, extra: None, few: None, looks_up: false }
     }
 
     /// The same state for a read of somebody who may be asked for again soon.
     pub(crate) fn looking_up(self) -> MemoryView<'a> {
         MemoryView { looks_up: true, ..self }
+    }
+
+    /// The same state of a few nodes alone.
+    pub(crate) fn of_few(self, few: &'a Few) -> MemoryView<'a> {
+        MemoryView { few: Some(few), ..self }
     }
 
     /// The same state with more columns.
@@ -99,9 +106,9 @@ impl<'a> MemoryView<'a> {
         self.base.keys.candidates(facts, self.overlay.map(|overlay| &overlay.keys), source, message_id)
     }
 
-    /// How many keys of messages are committed.
-    pub(crate) fn n_message_keys(&self) -> u64 {
-        self.base.keys.len()
+    /// The messages that may have named an identifier first, or linked it with another, for the caller to confirm.
+    pub(crate) fn messages_naming(&self, facts: Facts<'_>, (identifier_type, value): (u32, &str)) -> Result<Vec<u64>> {
+        self.base.keys.naming(facts, identifier_type, value)
     }
 
     /// The node of an identifier.
@@ -123,6 +130,9 @@ impl<'a> MemoryView<'a> {
 
     /// The identifier of a node: the number of the type's name, and the value.
     pub(super) fn identifier(&self, node: u32) -> Option<(u32, &'a str)> {
+        if let Some(few) = self.few {
+            return few.identifier(node);
+        }
         match node.checked_sub(self.base.n_nodes()) {
             None => self.base.nodes.get(node),
             Some(place) => self.overlay?.nodes.get(place),
@@ -136,6 +146,9 @@ impl<'a> MemoryView<'a> {
 
     /// The beginnings of a node.
     pub(crate) fn firsts(&self, node: u32) -> Firsts {
+        if let Some(few) = self.few {
+            return few.firsts(node).unwrap_or_default();
+        }
         let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
         if let Some(added) = self.added(node) {
             firsts.include_facts(&added);
@@ -179,6 +192,19 @@ impl<'a> MemoryView<'a> {
             Ok((node, merged))
         };
         gathered.annexes_in_runs().map(merge).collect()
+    }
+
+    /// The beginnings of a node, from all that the log says about it.
+    pub(crate) fn read_firsts(&self, facts: Facts<'_>, node: u32) -> Result<Firsts> {
+        let (mut gathered, mut firsts) = (Gathered::default(), Firsts::default());
+        self.gather(facts, node, &mut gathered)?;
+        for event in &gathered.timeline {
+            firsts.include(Some(event.occurred_at), Some(event.sequence), event_bit(event.event));
+        }
+        for (_, annex) in self.annexes(&gathered)? {
+            firsts.include(annex.first_named_at, annex.first_sequence, 0);
+        }
+        Ok(firsts)
     }
 
     /// What RAM says about a node, the oldest first, and the mark of its rows.

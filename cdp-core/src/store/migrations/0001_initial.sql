@@ -239,7 +239,8 @@ CREATE TABLE run_beginnings (
   data BLOB NOT NULL                    -- checksum, nodes, when each was first named, its first sequence, names of events
 ) STRICT;
 
--- The flat map: hash of (source, message id) -> log sequence. Derived from the log; may be dropped and rebuilt.
+-- The flat map: hash -> log sequence, of (source, message id), and of an identifier for the message that named it first and
+-- for each that `links` has of it. Derived from the log; may be dropped and rebuilt.
 
 -- One row. A process whose RAM stands at another generation must refresh before it writes a step.
 CREATE TABLE map_state (
