@@ -164,13 +164,28 @@ pub const DERIVED: &str = r#"[
   {"kind": "audience", "name": "once", "rule": {"at_least": {"n": 2, "of": [
     {"event": "Bought", "count": {"eq": 1}, "within": "4h", "where": [{"property": "sku", "op": "ne", "value": "s1"}]},
     {"event": "Seen", "count": {"lte": 1}, "within": "2h"}, {"feature": "bought", "op": "between", "value": [1, 3]}]}}},
+  {"kind": "audience", "name": "plan_unseen", "rule": {"all": [{"trait": "plan", "op": "eq", "value": "a"}, {"not": {"event": "Seen"}}]}},
+  {"kind": "audience", "name": "known_busy", "population": "known", "rule": {"event": "Bought", "within": "3h"}},
   {"kind": "audience", "name": "fresh", "rule": {"not": {"event": "Bought"}}},
   {"kind": "audience", "name": "steps", "rule": {"sequence": [{"event": "Seen"}, {"event": "Bought"}], "within": "4h"}}
 ]"#;
 
 /// Every name of an audience in [`DERIVED`].
-pub const AUDIENCES: [&str; 11] =
-    ["busy", "rich", "quiet", "plan_a", "willing", "reachable", "keen", "choosy", "once", "fresh", "steps"];
+pub const AUDIENCES: [&str; 13] = [
+    "busy",
+    "rich",
+    "quiet",
+    "plan_a",
+    "willing",
+    "reachable",
+    "keen",
+    "choosy",
+    "once",
+    "plan_unseen",
+    "known_busy",
+    "fresh",
+    "steps",
+];
 
 /// The distances at which windows of [`DERIVED`] slide, in slots.
 pub const WINDOWS: [i64; 3] = [2, 3, 4];

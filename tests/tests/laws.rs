@@ -685,3 +685,21 @@ fn links_of_one_message_apply_by_rank_and_not_by_who_was_seen_first() {
     assert_eq!(after([&device, &both, &own]), after([&own, &both, &device]));
     assert_eq!(after([&device, &both, &own]), after([&both, &own, &device]));
 }
+
+#[test]
+fn a_late_fact_names_another_node_first_while_a_window_slides() {
+    let db = Cdp::open(OpenOptions::in_memory().with_clock(slot(SLOTS))).unwrap();
+    define(&db, 0).unwrap();
+    let message = |id: &str, says: &str, at: i64| {
+        json(&format!(r#"{{"messageId": "{id}", "timestamp": "{}", {says}}}"#, slot(at)))
+    };
+    let bought = r#""type": "track", "event": "Bought", "userId": "u0", "anonymousId": "a0""#;
+    ingest(&db, &[message("m0", bought, 2), message("m1", bought, 2)]).unwrap();
+    assert_eq!(members(&db, "busy", slot(2)).unwrap().len(), 1);
+    let late = message("m2", r#""type": "identify", "anonymousId": "a0""#, 0);
+    let of_another = message("m3", r#""type": "track", "event": "Seen", "userId": "u1""#, 6);
+    ingest(&db, &[late, of_another]).unwrap();
+    assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
+    let changes = db.audience_changes(Some("busy"), None, None).unwrap();
+    assert_eq!(texts(&changes, "type"), ["Audience Entered", "Merged Into", "Audience Entered", "Audience Exited"]);
+}

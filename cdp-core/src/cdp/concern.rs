@@ -28,12 +28,22 @@ pub(super) struct Arrival {
 }
 
 /// How events that leave windows can change an outcome.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Slid {
     pub(super) may_enter: bool,
     pub(super) may_exit: bool,
+    /// When the first and the last of them left.
+    first_at: Timestamp,
+    last_at: Timestamp,
     /// How many left the window of each watched leaf, filters aside.
     n_gone: [u8; MAX_WATCHED],
+}
+
+impl Default for Slid {
+    fn default() -> Slid {
+        let (first_at, last_at) = (Timestamp::MAX, Timestamp::MIN);
+        Slid { may_enter: false, may_exit: false, first_at, last_at, n_gone: [0; MAX_WATCHED] }
+    }
 }
 
 impl Slid {
@@ -41,6 +51,8 @@ impl Slid {
     pub(super) fn add(&mut self, other: Slid) {
         self.may_enter |= other.may_enter;
         self.may_exit |= other.may_exit;
+        self.first_at = self.first_at.min(other.first_at);
+        self.last_at = self.last_at.max(other.last_at);
         self.n_gone.iter_mut().zip(other.n_gone).for_each(|(n, more)| *n = n.saturating_add(more));
     }
 }
@@ -195,11 +207,12 @@ impl Concern {
         for offset_ms in self.offsets_ms.iter().copied() {
             // An event at e matters at e + offset, which lies in (since, to].
             let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
-            snapshot.memory.visit_times(after, up_to, |node, event, _| {
+            snapshot.memory.visit_times(after, up_to, |node, event, occurred_at| {
                 if event == 0 {
                     return;
                 }
-                let mut slid = Slid::default();
+                let at = occurred_at.plus_millis(offset_ms);
+                let mut slid = Slid { first_at: at, last_at: at, ..Slid::default() };
                 let mut matters = false;
                 let of_offset = self.sliding.iter().filter(|sliding| sliding.offset_ms == offset_ms);
                 for sliding in of_offset.filter(|sliding| sliding.names.contains(event)) {
@@ -220,35 +233,41 @@ impl Concern {
         }
     }
 
-    /// What the rule is after each instant in `(since, to]` at which one of these events came, if it is the same after all of
-    /// them; `None` also where one came late or has left a window again.
-    pub(super) fn decide_each(
+    /// What the rule is after each instant in `(since, to]` at which one of these events came or left, in order, if it stays
+    /// what it `was` until the first. `None` where that is not known, where an event came late or has left a window again, and
+    /// where events left at different instants.
+    pub(super) fn outcomes(
         &self,
         snapshot: &Snapshot<'_>,
-        before: &Ranges,
+        (was, before): (bool, &Ranges),
         arrivals: &[Arrival],
+        slid: Option<&Slid>,
         (since, to): (Timestamp, Timestamp),
-    ) -> Option<bool> {
-        let mut due: SmallVec<[Arrival; 8]> =
+    ) -> Option<SmallVec<[(Timestamp, bool); 8]>> {
+        let came: SmallVec<[Arrival; 8]> =
             arrivals.iter().copied().filter(|arrival| arrival.occurred_at <= to).collect();
         let is_within = |arrival: &Arrival| {
             arrival.occurred_at > since
                 && self.offsets_ms.first().is_none_or(|shortest_ms| arrival.occurred_at.plus_millis(*shortest_ms) > to)
         };
-        if !due.iter().all(is_within) {
+        let is_one_instant = slid.is_none_or(|slid| slid.first_at == slid.last_at);
+        if self.watch.decide(before) != Some(was) || !is_one_instant || !came.iter().all(is_within) {
             return None;
         }
-        due.sort_unstable_by_key(|arrival| arrival.occurred_at);
-        let (mut ranges, mut decided) = (*before, None);
-        for of_instant in due.chunk_by(|left, right| left.occurred_at == right.occurred_at) {
-            (_, ranges) = self.follow(snapshot, &ranges, of_instant, None, to);
-            let now = self.watch.decide(&ranges)?;
-            if decided.is_some_and(|before| before != now) {
-                return None;
-            }
-            decided = Some(now);
-        }
-        decided
+        let left_at = slid.map(|slid| slid.first_at);
+        let mut instants: SmallVec<[Timestamp; 8]> = came.iter().map(|arrival| arrival.occurred_at).collect();
+        instants.extend(left_at);
+        instants.sort_unstable();
+        instants.dedup();
+        let mut ranges = *before;
+        let mut after = |at: Timestamp| {
+            let came_now: SmallVec<[Arrival; 8]> =
+                came.iter().copied().filter(|arrival| arrival.occurred_at == at).collect();
+            let left_now = slid.filter(|_| left_at == Some(at));
+            (_, ranges) = self.follow(snapshot, &ranges, &came_now, left_now, to);
+            Some((at, self.watch.decide(&ranges)?))
+        };
+        instants.into_iter().map(&mut after).collect()
     }
 
     /// What is known of a profile meanwhile, and at `to`, when events came and left: every instant up to `to` lies in the first.

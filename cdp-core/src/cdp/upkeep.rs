@@ -15,10 +15,10 @@ use super::somebody::Somebody;
 use super::tallies::KnownTallies;
 use super::write::Writing;
 use crate::audiences::{Flip, Said, flips, is_member};
-use crate::definitions::AudienceDefinition;
+use crate::definitions::{AudienceDefinition, Population};
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
-use crate::rules::{MAX_WATCHED, Range};
+use crate::rules::{MAX_WATCHED, Range, Ranges};
 use crate::store::{ChangeType, EventEntry, StoredChange};
 
 /// Of profiles with more nodes nothing is put together when they join.
@@ -64,7 +64,6 @@ impl Writing<'_> {
         let due = self.due(&snapshot, since, to, touched);
         let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
         let concerns = self.state.concerns.of(&catalog, &snapshot)?;
-        let any_pending = self.state.memory.view().greatest_occurred_at() > since;
         for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
             let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
             let n_leaves = concern.watch.leaves.len();
@@ -75,7 +74,6 @@ impl Writing<'_> {
                 members,
                 since,
                 to,
-                any_pending,
                 tallies: KnownTallies::of(&audience.name, n_leaves, &self.state.tallies, &mut tallies),
                 slid: Vec::new(),
                 seen: HashSet::default(),
@@ -354,8 +352,6 @@ struct Upkeep<'u, 's> {
     members: Members<'u>,
     since: Option<Timestamp>,
     to: Timestamp,
-    // Whether a fact of an earlier transaction lay behind `since`.
-    any_pending: bool,
     tallies: KnownTallies<'u>,
     // What slid for whom, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
     slid: Vec<(u32, Slid)>,
@@ -366,13 +362,6 @@ struct Upkeep<'u, 's> {
 impl Upkeep<'_, '_> {
     fn is_in(&self, nodes: &[u32]) -> bool {
         nodes.iter().any(|node| self.members.contains(*node))
-    }
-
-    /// Whether a profile has certainly had a message by `since`: before its first one it is in no audience, whatever the rule.
-    fn existed(&self, nodes: &[u32]) -> bool {
-        let snapshot = self.people.snapshot;
-        let is_old = |sequence: u64| sequence <= snapshot.committed_sequence;
-        !self.any_pending && nodes.iter().any(|node| snapshot.memory.firsts(*node).sequence().is_some_and(is_old))
     }
 
     /// Whether a profile is whom upkeep last looked at, and will be up to `to`.
@@ -432,11 +421,14 @@ impl Upkeep<'_, '_> {
                 meanwhile.iter_mut().for_each(|range| range.least = 0);
             }
             let mut decided = watch.decide(&meanwhile);
-            if let (None, None, Some(since)) = (decided, slid, self.since)
+            if decided.is_none()
                 && somebody.is_same
-                && self.existed(&somebody.nodes)
+                && let Some(flips) = self.counted(&somebody.nodes, &before, &somebody.arrivals, slid.as_ref())
             {
-                decided = self.concern.decide_each(snapshot, &before, &somebody.arrivals, (since, self.to));
+                if !flips.is_empty() {
+                    return Ok(Some(self.found(&somebody.nodes, flips)));
+                }
+                decided = Some(is_in);
             }
             let cannot_enter = decided == Some(false) && !is_in;
             let cannot_exit = decided == Some(true)
@@ -453,6 +445,42 @@ impl Upkeep<'_, '_> {
         }
         self.seen.insert(node);
         self.evaluate(somebody.nodes.clone(), somebody.reconsider)
+    }
+
+    /// The flips of a profile that is whom upkeep last looked at, by what came and left alone; `None` if that does not tell them,
+    /// or under which node they are to stand.
+    fn counted(
+        &self,
+        nodes: &[u32],
+        before: &Ranges,
+        arrivals: &[Arrival],
+        slid: Option<&Slid>,
+    ) -> Option<SmallVec<[Flip; 2]>> {
+        let (snapshot, since) = (self.people.snapshot, self.since?);
+        let mut is_in = self.is_in(nodes);
+        // A late fact can name another node first, under which the membership is to stand then.
+        let stands_there = !is_in || self.members.contains(snapshot.first_node(nodes));
+        if !stands_there {
+            return None;
+        }
+        let outcomes = self.concern.outcomes(snapshot, (is_in, before), arrivals, slid, (since, self.to))?;
+        let flips = outcomes.into_iter().filter(|(_, outcome)| std::mem::replace(&mut is_in, *outcome) != *outcome);
+        let flips: SmallVec<[Flip; 2]> =
+            flips.map(|(occurred_at, entered)| Flip { entered, occurred_at, late: false }).collect();
+        // Who is known is in no count.
+        let means_everybody = self.audience.population == Population::Everybody;
+        (means_everybody || flips.iter().all(|flip| !flip.entered)).then_some(flips)
+    }
+
+    /// What flips of a profile without others that were joined with it leave.
+    fn found(&self, nodes: &[u32], flips: SmallVec<[Flip; 2]>) -> Found {
+        Found {
+            audience: self.audience.name.clone(),
+            node: self.people.snapshot.first_node(nodes),
+            merged: Vec::new(),
+            is_member: flips.last().is_some_and(|flip| flip.entered),
+            flips: flips.into_vec(),
+        }
     }
 
     /// What became of somebody for whom a window slid, and nothing else happened.
@@ -477,6 +505,9 @@ impl Upkeep<'_, '_> {
                 return Ok(None);
             }
             self.seen.insert(node);
+            if let Some(flips) = self.counted(&together, &before, &[], Some(&slid)) {
+                return Ok((!flips.is_empty()).then(|| self.found(&together, flips)));
+            }
             return self.evaluate(partition.nodes_of(node), false);
         }
         let nodes = partition.nodes_of_at(node, to);
