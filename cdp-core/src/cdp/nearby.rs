@@ -75,7 +75,7 @@ impl Snapshot<'_> {
             Ok(found.is_some_and(|(found_type, found)| found_type == type_number && found == value))
         };
         for sequence in self.memory.messages_naming(self.facts, (type_number, value))? {
-            let links = self.facts.links_after(sequence - 1, sequence)?;
+            let links = self.facts.links_after(sequence.saturating_sub(1), sequence)?;
             let linked = links.iter().flat_map(|link| [link.node, link.other]);
             for node in self.facts.message_node(sequence)?.into_iter().chain(linked) {
                 if is_it(node)? {
@@ -107,7 +107,7 @@ impl Snapshot<'_> {
                 return Ok(None);
             }
             for sequence in naming {
-                for link in self.facts.links_after(sequence - 1, sequence)? {
+                for link in self.facts.links_after(sequence.saturating_sub(1), sequence)? {
                     if link.node == node || link.other == node {
                         rest.extend([link.node, link.other]);
                         links.push(link_of(&link));

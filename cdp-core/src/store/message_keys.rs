@@ -39,7 +39,7 @@ impl MessageKeys {
         // Nodes are numbered as they come, until another identity definition holds.
         if meta.links_to == 0 {
             facts.visit_message_keys(after.saturating_sub(LOOK_BACK), after, |_, _, _, node| {
-                first_new_node = first_new_node.max(node + 1);
+                first_new_node = first_new_node.max(node.saturating_add(1));
             })?;
         }
         let mut keys = MessageKeys { map, hash_mask, salt: meta.salt, first_new_node };
