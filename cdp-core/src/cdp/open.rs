@@ -225,8 +225,8 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
     let state = store.read(|facts, _| {
         let may_wait = options.read_only && facts.n_nodes()? >= memory_options.many_nodes;
-        let nobody = if may_wait { State::load_nobody(facts, memory_options)? } else { None };
-        nobody.map_or_else(|| State::load(facts, Some(&store), memory_options), Ok)
+        let load = if may_wait { State::load_nobody } else { State::load };
+        load(facts, Some(&store), memory_options)
     })?;
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")

@@ -80,19 +80,21 @@ impl State {
         Ok(state)
     }
 
-    /// What single people are found with in the file, which does not grow with the number of people; `None` where only a state
-    /// that holds everybody tells who is who.
-    pub(super) fn load_nobody(facts: Facts<'_>, options: MemoryOptions) -> Result<Option<State>> {
+    /// What single people are found with in the file, which does not grow with the number of people; everything where only a
+    /// state that holds everybody tells who is who.
+    pub(super) fn load_nobody(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         if may_link(&catalog) {
-            return Ok(None);
+            return State::load(facts, store, options);
         }
         let look_back_ms = look_back_ms(&catalog)?;
-        let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else { return Ok(None) };
+        let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else {
+            return State::load(facts, store, options);
+        };
         let state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
         let mut state = State { holds_everybody: false, ..state };
         state.observe_nobody(facts, &meta)?;
-        Ok(Some(state))
+        Ok(state)
     }
 
     /// Everything, from the log alone; new runs are written in the transaction that is under way. `identifies_anew`: messages
@@ -217,8 +219,10 @@ impl State {
             || self.meta.run_sequence != meta.run_sequence
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
-            let nobody = if self.holds_everybody { None } else { State::load_nobody(facts, self.memory.options())? };
-            *self = nobody.map_or_else(|| State::load(facts, None, self.memory.options()), Ok)?;
+            *self = match self.holds_everybody {
+                true => State::load(facts, None, self.memory.options())?,
+                false => State::load_nobody(facts, None, self.memory.options())?,
+            };
             return Ok(());
         }
         if self.meta.model_sequence != meta.model_sequence {

@@ -462,7 +462,7 @@ impl Memory {
         }
     }
 
-    /// Writes everything that is in RAM as a run, in the transaction that is under way.
+    /// Writes everything that is in RAM as a run, and keys if they are many, in the transaction that is under way.
     pub(crate) fn write_run(&mut self, facts: Facts<'_>) -> Result<()> {
         Arc::make_mut(&mut self.keys).write(facts)?;
         self.plan_runs(true);
