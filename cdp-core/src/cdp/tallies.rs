@@ -4,6 +4,8 @@
 //! looked at once more.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops;
+use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
@@ -11,6 +13,8 @@ use crate::rules::{MAX_WATCHED, Range, Ranges};
 
 /// What all audiences together may take, in bytes.
 const MOST_BYTES: usize = 64 << 20;
+/// So many neighbouring nodes share a piece of memory: whoever follows a few people pays for these, not for everybody.
+const NODES_PER_PIECE: usize = 256;
 
 /// Audience -> the least node of a profile -> its ranges.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +24,9 @@ pub(super) struct Tallies(BTreeMap<String, Tally>);
 #[derive(Clone, Debug, Default)]
 struct Tally {
     n_leaves: usize,
-    ranges: Vec<Kept>,
+    // By node; none where nothing is known of any.
+    pieces: Vec<Option<Arc<[Kept]>>>,
+    n_bytes: usize,
 }
 
 /// A range as it is kept: all zeros say that nothing is known.
@@ -72,9 +78,7 @@ impl<'t> KnownTallies<'t> {
         }
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         if let Some(tally) = self.committed {
-            let start = node as usize * tally.n_leaves;
-            let kept = tally.ranges.get(start..start + tally.n_leaves).unwrap_or_default();
-            ranges.iter_mut().zip(kept).for_each(|(range, kept)| *range = kept.range());
+            ranges.iter_mut().zip(tally.of(node)).for_each(|(range, kept)| *range = kept.range());
         }
         ranges
     }
@@ -87,30 +91,54 @@ impl<'t> KnownTallies<'t> {
     }
 }
 
+impl Tally {
+    fn place(&self, node: u32) -> (usize, ops::Range<usize>) {
+        let start = node as usize % NODES_PER_PIECE * self.n_leaves;
+        (node as usize / NODES_PER_PIECE, start..start + self.n_leaves)
+    }
+
+    fn of(&self, node: u32) -> &[Kept] {
+        let (piece, places) = self.place(node);
+        self.pieces.get(piece).and_then(Option::as_ref).and_then(|piece| piece.get(places)).unwrap_or_default()
+    }
+
+    /// The same to write to; empty where that takes more than `most_bytes`.
+    fn of_mut(&mut self, node: u32, most_bytes: usize) -> &mut [Kept] {
+        let (piece, places) = self.place(node);
+        if self.pieces.get(piece).is_none_or(Option::is_none) {
+            let n_new = (piece + 1).saturating_sub(self.pieces.len());
+            let n_kept = NODES_PER_PIECE * self.n_leaves;
+            let n_bytes = self.n_bytes + n_new * size_of::<Option<Arc<[Kept]>>>() + n_kept * size_of::<Kept>();
+            if n_bytes > most_bytes {
+                return &mut [];
+            }
+            self.n_bytes = n_bytes;
+            self.pieces.resize(self.pieces.len() + n_new, None);
+            if let Some(piece) = self.pieces.get_mut(piece) {
+                *piece = Some(Arc::from(vec![Kept::default(); n_kept]));
+            }
+        }
+        let piece = self.pieces.get_mut(piece).and_then(Option::as_mut).map(Arc::make_mut);
+        piece.and_then(|piece| piece.get_mut(places)).unwrap_or_default()
+    }
+}
+
 impl Tallies {
     /// Takes in what a transaction has found; behind what RAM may take, nothing is kept.
     pub(super) fn apply(&mut self, changes: TallyChanges) {
-        let mut n_kept: usize = self.0.values().map(|tally| tally.ranges.len()).sum();
+        let mut n_bytes: usize = self.0.values().map(|tally| tally.n_bytes).sum();
         for (audience, (n_leaves, changes)) in changes.0 {
             let tally = self.0.entry(audience).or_default();
+            n_bytes -= tally.n_bytes;
             if tally.n_leaves != n_leaves {
-                n_kept -= tally.ranges.len();
-                *tally = Tally { n_leaves, ranges: Vec::new() };
+                *tally = Tally { n_leaves, ..Tally::default() };
             }
+            let most_bytes = MOST_BYTES.saturating_sub(n_bytes);
             for (node, ranges) in changes {
-                let start = node as usize * n_leaves;
-                let end = start + n_leaves;
-                if end > tally.ranges.len() {
-                    let longer = end - tally.ranges.len();
-                    if (n_kept + longer) * size_of::<Kept>() > MOST_BYTES {
-                        continue;
-                    }
-                    tally.ranges.resize(end, Kept::default());
-                    n_kept += longer;
-                }
-                let kept = tally.ranges.get_mut(start..end).unwrap_or_default();
+                let kept = tally.of_mut(node, most_bytes);
                 kept.iter_mut().zip(ranges).for_each(|(kept, range)| *kept = Kept::of(range));
             }
+            n_bytes += tally.n_bytes;
         }
     }
 }
@@ -130,11 +158,16 @@ mod tests {
         known.set(6, [Range::UNKNOWN; MAX_WATCHED]);
         assert_eq!((known.get(5), known.changes.len()), (ranges, 1));
         tallies.apply(changes);
+        // More than RAM may take: forgotten, and nothing else with it.
+        let mut changes = TallyChanges::default();
+        KnownTallies::of("a", 2, &tallies, &mut changes).set(u32::MAX, ranges);
+        tallies.apply(changes);
         let mut changes = TallyChanges::default();
         for (audience, n_leaves, node, expected) in [
             ("a", 2, 5, ranges),
             ("a", 2, 4, [Range::UNKNOWN; MAX_WATCHED]),
-            ("a", 2, 900, [Range::UNKNOWN; MAX_WATCHED]),
+            ("a", 2, 5 + NODES_PER_PIECE as u32, [Range::UNKNOWN; MAX_WATCHED]),
+            ("a", 2, u32::MAX, [Range::UNKNOWN; MAX_WATCHED]),
             ("a", 3, 5, [Range::UNKNOWN; MAX_WATCHED]),
             ("b", 2, 5, [Range::UNKNOWN; MAX_WATCHED]),
         ] {
