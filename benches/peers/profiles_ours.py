@@ -13,7 +13,7 @@ def profile(identifier):
     return db.profile(**identifier)
 
 
-everybody, again = measure.read_twice(profile, sample)
+latencies = measure.read_latencies(profile, sample)
 answers = [profile(identifier) for identifier in sample]
 check = [
     sum(len(found.audiences) for found in answers),
@@ -21,4 +21,4 @@ check = [
     sum(len(found.traits) for found in answers),
 ]
 db.close()
-measure.say(everybody=everybody.summary(), again=again.summary(), check=check)
+measure.say(check=check, **latencies)

@@ -83,10 +83,10 @@ def comparable(row):
 
 
 read = profile if measure.arguments.variant == "profiles" else features
-everybody, again = measure.read_twice(read, sample)
+latencies = measure.read_latencies(read, sample)
 if read is profile:
     answers = [profile(person) for person in sample]
     check = [sum(len(found[2]) for found in answers), sum(found[1][2] for found in answers), sum(len(found[0]) for found in answers)]
 else:
     check = [comparable(features(person)) for person in sample[:COMPARED]]
-measure.say(everybody=everybody.summary(), again=again.summary(), check=check)
+measure.say(check=check, **latencies)

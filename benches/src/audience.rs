@@ -10,7 +10,7 @@ use crate::dataset::{Arrival, Dataset, copy_store};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, show};
 use crate::run::{Side, number, stop};
-use crate::work_audience::TOUCHED;
+use crate::work_audience::REFRESHES;
 use crate::world::{PersonNumber, World};
 
 const PEERS: [(&str, &str, &str, usize); 5] = [
@@ -121,7 +121,7 @@ fn check_members(world: &World, lines: &mut [Line]) {
     }
 }
 
-/// 10,000 new events over more and more people, in a store and in one of a tenth of its size.
+/// 10,000 new events over more and more people, in a store and in one of a tenth of its size; when it was just opened, and warm.
 fn refresh(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut Report) {
     let world = dataset.world;
     let tenth = World { n_events: world.n_events / 10, n_profiles: world.n_profiles / 10, ..world };
@@ -143,16 +143,16 @@ fn refresh(arguments: &Arguments, dataset: &Dataset, store: &Path, report: &mut 
         }));
     }
     let mut found = Object::new();
-    for touched in TOUCHED.map(|touched| touched.to_string()) {
+    for figure in REFRESHES.iter().filter_map(|refresh| refresh.figure) {
         // A store with fewer people has no such batch.
-        let has = |side: usize| runs.iter().all(|run| run[side].get(&touched).is_some());
-        let of = |side: usize| Spread::of(runs.iter().map(|run| number(&run[side], &touched)));
-        let ratio = Spread::of(runs.iter().map(|run| number(&run[0], &touched) / number(&run[1], &touched).max(1e-9)));
+        let has = |side: usize| runs.iter().all(|run| run[side].get(figure).is_some());
+        let of = |side: usize| Spread::of(runs.iter().map(|run| number(&run[side], figure)));
+        let ratio = Spread::of(runs.iter().map(|run| number(&run[0], figure) / number(&run[1], figure).max(1e-9)));
         if has(0) && has(1) {
-            rows.push(vec![touched.clone(), show(of(0)), show(of(1)), show(ratio)]);
+            rows.push(vec![figure.to_owned(), show(of(0)), show(of(1)), show(ratio)]);
             let figures =
                 [("full", of(0).to_value()), ("tenth", of(1).to_value()), ("full_to_tenth", ratio.to_value())];
-            found.insert(touched, Value::object(figures));
+            found.insert(figure.to_owned(), Value::object(figures));
         }
     }
     print_table("taking in 10,000 new events, two audiences refreshed", &rows);

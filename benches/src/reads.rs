@@ -10,7 +10,7 @@ use crate::run::{Side, expect_equal, number};
 use crate::work_reads::{LONG_HISTORY, TABLE_CALLS, expect_store};
 
 /// People who are asked for, with those that warm up.
-const SAMPLE: u64 = 11_000;
+const SAMPLE: u64 = 30_000;
 
 /// Runs the whole table.
 pub fn run(arguments: &Arguments) {
@@ -109,6 +109,7 @@ fn compare(
         "CPU p99 us",
         "wall p50 us",
         "wall p99 us",
+        "first 1,000 p50",
         "again p50",
         "again p99",
         "this/ours p50",
@@ -119,10 +120,11 @@ fn compare(
     for line in &lines {
         let of = |part: &str, field: &str| line.spread(|run| run.get(part).map_or(0.0, |part| number(part, field)));
         let everybody = ["cpu_p50_us", "cpu_p99_us", "wall_p50_us", "wall_p99_us"].map(|field| of("everybody", field));
+        let first = of("first", "cpu_p50_us");
         let again = ["cpu_p50_us", "cpu_p99_us"].map(|field| of("again", field));
         let p50 = |run: &Value| run.get("everybody").map_or(0.0, |part| number(part, "cpu_p50_us"));
         let ratio = line.ratio(&lines[0], p50);
-        let figures: Vec<Spread> = everybody.into_iter().chain(again).chain([ratio]).collect();
+        let figures: Vec<Spread> = everybody.into_iter().chain([first]).chain(again).chain([ratio]).collect();
         rows.push(
             [vec![line.name.clone()], figures.iter().map(|spread| show(*spread)).collect(), vec![line.note.clone()]]
                 .concat(),
@@ -132,6 +134,7 @@ fn compare(
             "cpu_p99_us",
             "wall_p50_us",
             "wall_p99_us",
+            "first_cpu_p50_us",
             "again_cpu_p50_us",
             "again_cpu_p99_us",
             "this_to_ours_p50",

@@ -13,10 +13,40 @@ use crate::world::{Truth, mix};
 
 /// The new events of the refresh table.
 const NEW_EVENTS: u64 = 10_000;
-/// The first batch reads what later ones find in memory; its figure is left out.
-const WARM_UP: u64 = 10;
-/// Over how many people they are spread.
-pub const TOUCHED: [u64; 3] = [100, 1_000, 10_000];
+
+/// One batch of the refresh table.
+#[derive(Clone, Copy)]
+pub struct Refresh {
+    /// The name of its figure, if it is one.
+    pub figure: Option<&'static str>,
+    /// Over how many people the new events are spread.
+    pub touched: u64,
+}
+
+impl Refresh {
+    const fn unmeasured(touched: u64) -> Refresh {
+        Refresh { figure: None, touched }
+    }
+
+    const fn measured(figure: &'static str, touched: u64) -> Refresh {
+        Refresh { figure: Some(figure), touched }
+    }
+}
+
+/// The batches of the refresh table in their order. The first reads what all later ones find in memory; those after it begin
+/// with nobody's blocks, the last ones with most of them.
+pub const REFRESHES: [Refresh; 10] = [
+    Refresh::unmeasured(10),
+    Refresh::measured("100, opened just now", 100),
+    Refresh::measured("1,000, opened just now", 1_000),
+    Refresh::measured("10,000, opened just now", 10_000),
+    Refresh::unmeasured(10_000),
+    Refresh::unmeasured(10_000),
+    Refresh::unmeasured(10_000),
+    Refresh::measured("100 others, warm", 100),
+    Refresh::measured("1,000 others, warm", 1_000),
+    Refresh::measured("10,000 others, warm", 10_000),
+];
 
 /// Rebuilds the four-condition audience of `--store` `--repeat` times, and lists its members as often.
 pub fn rebuild(arguments: &Arguments) {
@@ -64,17 +94,22 @@ pub fn refresh(arguments: &Arguments) {
     let people = Truth::of(&world).people();
     let db = open(&arguments.path("store"));
     let mut said = Object::new();
-    for touched in [WARM_UP].into_iter().chain(TOUCHED).filter(|touched| *touched <= people.len() as u64) {
+    for (round, Refresh { figure, touched }) in (0..).zip(REFRESHES) {
+        if touched > people.len() as u64 {
+            continue;
+        }
         let mut text = String::new();
         for number in 0..NEW_EVENTS {
             // Everybody has the same chance, so that the length of a history is the average one.
-            let (person, _) = people[(mix((number % touched) ^ (touched << 32)) % people.len() as u64) as usize];
-            write_view(&world, person, mix(number ^ (touched << 40)), &mut text);
+            let (person, _) = people[(mix((number % touched) ^ (round << 32)) % people.len() as u64) as usize];
+            write_view(&world, person, mix(number ^ (round << 40)), &mut text);
         }
         let meter = Meter::start();
         let receipt =
             db.ingest(Data::Bytes(text.as_bytes()), &IngestOptions::default(), None).expect("events are read");
-        said.insert(touched.to_string(), Value::float(meter.stop().cpu_seconds));
+        if let Some(figure) = figure {
+            said.insert(figure.to_owned(), Value::float(meter.stop().cpu_seconds));
+        }
         if receipt.accepted != NEW_EVENTS {
             stop("new events were not accepted");
         }
