@@ -106,6 +106,8 @@ impl Shard {
                 Some(slot) if slot.was_used => slot.was_used = false,
                 Some(_) => {
                     self.remove(self.hand);
+                    // The newest stands there now, and has a whole round before it.
+                    self.hand += 1;
                     return true;
                 }
             }
@@ -124,5 +126,38 @@ impl Shard {
         if let Some(moved) = self.slots.get(place) {
             self.places.insert(moved.id, place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::builder::{BlockBuilder, BlockLimits};
+    use super::*;
+
+    fn block(node: u32) -> Arc<Block> {
+        let mut builder = BlockBuilder::new(BlockLimits { enough_rows: usize::MAX, max_rows: usize::MAX }, 0);
+        builder.start_node(node);
+        Arc::new(Block::open(builder.finish().0).unwrap())
+    }
+
+    #[test]
+    fn a_full_cache_takes_in_what_is_read_now() {
+        let each = block(0).ram_bytes();
+        let cache = BlockCache::new(100 * each * N_SHARDS);
+        let id = |number: i64| number * N_SHARDS as i64;
+        for number in 0..100 {
+            cache.insert(id(number), &block(0));
+        }
+        for number in 100..150 {
+            cache.insert(id(number), &block(0));
+        }
+        let kept = |numbers: std::ops::Range<i64>| numbers.filter(|number| cache.peek(id(*number)).is_some()).count();
+        assert_eq!((kept(100..150), kept(0..100), cache.n_bytes()), (50, 50, 100 * each));
+        // What is in use stays, whatever else is read once.
+        for number in 200..1_000 {
+            (100..150).for_each(|used| drop(cache.get(id(used))));
+            cache.insert(id(number), &block(0));
+        }
+        assert_eq!((kept(100..150), cache.n_bytes()), (50, 100 * each));
     }
 }
