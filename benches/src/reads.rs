@@ -149,9 +149,14 @@ fn compare(
     report.put(name, Value::List(found));
 }
 
+/// The store of the peer, which is kept from run to run: it knows the identifiers of a sample.
+fn sqlite_peer() -> String {
+    format!("reads-peer-{SAMPLE}.sqlite")
+}
+
 fn profiles(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, report: &mut Report) {
     let sample = dataset.sample(SAMPLE);
-    let (columns, peer) = (dataset.columns(), dataset.scratch("reads-peer.sqlite", false));
+    let (columns, peer) = (dataset.columns(), dataset.scratch(&sqlite_peer(), false));
     let ours = |side: Side| side.with("store", store).with("sample", &sample).on_threads(1);
     let core = || ours(Side::ours("profiles"));
     let python = || ours(Side::python(arguments, "profiles_ours.py"));
@@ -196,7 +201,7 @@ fn features(arguments: &Arguments, dataset: &Dataset, store: &std::path::Path, r
     let sample = dataset.sample(SAMPLE);
     let columns = dataset.columns();
     let (sqlite_store, duckdb_store) =
-        (dataset.scratch("reads-peer.sqlite", false), dataset.scratch("reads-peer.duckdb", false));
+        (dataset.scratch(&sqlite_peer(), false), dataset.scratch("reads-peer.duckdb", false));
     let core = || Side::ours("features").with("store", store).with("sample", &sample).on_threads(1);
     let peer = |script: &str, store: &std::path::Path| {
         let side = Side::python(arguments, script).with("variant", "features").with("data", &columns);
