@@ -101,17 +101,17 @@ impl Shard {
             if self.hand >= self.slots.len() {
                 self.hand = 0;
             }
-            match self.slots.get_mut(self.hand) {
+            // The newest takes the place of whoever is dropped, behind the hand: it has a whole round before it.
+            let place = self.hand;
+            self.hand += 1;
+            match self.slots.get_mut(place) {
                 None => return false,
                 Some(slot) if slot.was_used => slot.was_used = false,
                 Some(_) => {
-                    self.remove(self.hand);
-                    // The newest stands there now, and has a whole round before it.
-                    self.hand += 1;
+                    self.remove(place);
                     return true;
                 }
             }
-            self.hand += 1;
         }
         false
     }
@@ -134,29 +134,26 @@ mod tests {
     use super::super::builder::{BlockBuilder, BlockLimits};
     use super::*;
 
-    fn block(node: u32) -> Arc<Block> {
+    fn block() -> Arc<Block> {
         let mut builder = BlockBuilder::new(BlockLimits { enough_rows: usize::MAX, max_rows: usize::MAX }, 0);
-        builder.start_node(node);
+        builder.start_node(0);
         Arc::new(Block::open(builder.finish().0).unwrap())
     }
 
     #[test]
     fn a_full_cache_takes_in_what_is_read_now() {
-        let each = block(0).ram_bytes();
+        let each = block().ram_bytes();
         let cache = BlockCache::new(100 * each * N_SHARDS);
         let id = |number: i64| number * N_SHARDS as i64;
-        for number in 0..100 {
-            cache.insert(id(number), &block(0));
-        }
-        for number in 100..150 {
-            cache.insert(id(number), &block(0));
+        for number in 0..150 {
+            cache.insert(id(number), &block());
         }
         let kept = |numbers: std::ops::Range<i64>| numbers.filter(|number| cache.peek(id(*number)).is_some()).count();
         assert_eq!((kept(100..150), kept(0..100), cache.n_bytes()), (50, 50, 100 * each));
         // What is in use stays, whatever else is read once.
         for number in 200..1_000 {
             (100..150).for_each(|used| drop(cache.get(id(used))));
-            cache.insert(id(number), &block(0));
+            cache.insert(id(number), &block());
         }
         assert_eq!((kept(100..150), cache.n_bytes()), (50, 100 * each));
     }
