@@ -15,7 +15,6 @@ use crate::world::{Truth, mix};
 const NEW_EVENTS: u64 = 10_000;
 
 /// One batch of the refresh table.
-#[derive(Clone, Copy)]
 pub struct Refresh {
     /// The name of its figure, if it is one.
     pub figure: Option<&'static str>,

@@ -4,7 +4,7 @@
 
 use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
 use cdp_core::records::{Cells, Receipt, Timestamp, Value};
-use cdp_core::{Cdp, Result};
+use cdp_core::{Cdp, OpenOptions, Result};
 
 use crate::json;
 
@@ -18,6 +18,11 @@ pub const SLOTS: i64 = 8;
 /// The instant of a slot.
 pub fn slot(slot: i64) -> Timestamp {
     Timestamp::from_millis(START_MS + slot * HOUR_MS)
+}
+
+/// A store in RAM whose clock stands, and whose random ids are the same each time.
+pub fn in_memory(clock: Timestamp) -> Cdp {
+    Cdp::open(OpenOptions::in_memory().with_clock(clock).with_id_seed("laws")).unwrap()
 }
 
 /// What a fact says.

@@ -4,8 +4,8 @@ use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
 use cdp_core::records::{Cells, Object, Timestamp, Value};
 use cdp_core::{Cdp, Durability, OpenOptions};
 use cdp_tests::history::{
-    AUDIENCES, DERIVED, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, at, define, faults, ingest, members,
-    messages, people, slot, texts,
+    AUDIENCES, DERIVED, Fact, HOUR_MS, IDENTITIES, SLOTS, START_MS, Says, WINDOWS, at, define, faults, in_memory,
+    ingest, members, messages, people, slot, texts,
 };
 use cdp_tests::{json, number_of_cases};
 use proptest::prelude::*;
@@ -82,10 +82,6 @@ impl Way {
         deliveries.extend(rest);
         deliveries
     }
-}
-
-fn in_memory(clock: Timestamp) -> Cdp {
-    Cdp::open(OpenOptions::in_memory().with_clock(clock).with_id_seed("laws")).unwrap()
 }
 
 fn open(path: &std::path::Path, clock: Timestamp) -> Cdp {

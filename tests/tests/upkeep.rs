@@ -1,13 +1,8 @@
 //! Audiences as time passes: cases of upkeep that the random histories of the laws meet seldom or never.
 
 use cdp_core::records::{Timestamp, Value};
-use cdp_core::{Cdp, OpenOptions};
-use cdp_tests::history::{SLOTS, define, faults, ingest, members, slot, texts};
+use cdp_tests::history::{SLOTS, define, faults, in_memory, ingest, members, slot, texts};
 use cdp_tests::json;
-
-fn in_memory(clock: Timestamp) -> Cdp {
-    Cdp::open(OpenOptions::in_memory().with_clock(clock)).unwrap()
-}
 
 #[test]
 fn an_event_leaves_its_window_at_the_millisecond_and_nothing_is_rebuilt() {
