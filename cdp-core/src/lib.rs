@@ -20,6 +20,7 @@ mod audiences;
 pub mod cdp;
 pub mod clock;
 pub mod definitions;
+mod engine;
 pub mod error;
 pub mod features;
 mod identity;
@@ -29,6 +30,7 @@ mod privacy;
 pub mod records;
 pub mod rules;
 mod store;
+mod verbs;
 pub mod wire;
 
 pub use cdp::{Cdp, OpenOptions};

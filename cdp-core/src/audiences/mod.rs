@@ -3,6 +3,9 @@
 //! Takes a rule and a profile; leaves flips. A flip is found by evaluating the rule at every instant at which its
 //! outcome could change, so the instants are exact to the millisecond. It never schedules anything.
 
+pub(crate) mod bounds;
+pub(crate) mod memberships;
+
 use std::collections::BTreeSet;
 
 use crate::definitions::{AudienceDefinition, Population};

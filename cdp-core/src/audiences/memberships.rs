@@ -1,0 +1,140 @@
+//! Who is in which audience at `advanced_to`, by first node: what folding the outbox gives.
+//!
+//! It takes the changes of the outbox in order and leaves the members. The file keeps the outbox, and now and then the
+//! members as they stood at one change, so that an open need not fold everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::Timestamp;
+use crate::store::{ChangeType, Facts, StoredChange};
+
+/// Audience -> node -> member since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memberships(BTreeMap<String, BTreeMap<u32, Timestamp>>);
+
+/// What a transaction changes of them: audience -> node -> member since, `None` for no member.
+#[derive(Debug, Default)]
+pub(crate) struct MembershipChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
+
+impl MembershipChanges {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn set(&mut self, audience: &str, node: u32, since: Option<Timestamp>) {
+        if let Some(changes) = self.0.get_mut(audience) {
+            changes.insert(node, since);
+        } else {
+            self.0.insert(audience.to_owned(), BTreeMap::from([(node, since)]));
+        }
+    }
+}
+
+impl Memberships {
+    /// The members as the file has them.
+    pub(crate) fn load(facts: Facts<'_>) -> Result<Memberships> {
+        let mut memberships = Memberships::default();
+        let mut known_to = BTreeMap::new();
+        for (audience, change, data) in facts.membership_snapshots()? {
+            memberships.0.insert(audience.clone(), decode(&data)?);
+            known_to.insert(audience, change);
+        }
+        let from = known_to.values().copied().min().unwrap_or(0);
+        for change in facts.changes(None, from, usize::MAX)? {
+            if known_to.get(&change.audience).is_none_or(|known_to| *known_to < change.change) {
+                memberships.replay(&change);
+            }
+        }
+        Ok(memberships)
+    }
+
+    /// Takes in the next change of the outbox.
+    pub(crate) fn replay(&mut self, change: &StoredChange) {
+        let members = self.0.entry(change.audience.clone()).or_default();
+        if change.entered == ChangeType::MergedInto {
+            members.remove(&change.node);
+        }
+        let node = change.merged_into.unwrap_or(change.node);
+        match change.since {
+            Some(since) => members.insert(node, since),
+            None => members.remove(&node),
+        };
+    }
+
+    pub(crate) fn apply(&mut self, changes: MembershipChanges) {
+        for (audience, changes) in changes.0 {
+            let members = self.0.entry(audience).or_default();
+            for (node, since) in changes {
+                match since {
+                    Some(since) => members.insert(node, since),
+                    None => members.remove(&node),
+                };
+            }
+        }
+    }
+
+    /// Keeps the members of every audience, with these changes, in the file, as they stand at a change of the outbox: so
+    /// an audience that is not among them has no earlier change.
+    pub(crate) fn save(&self, facts: Facts<'_>, changes: &MembershipChanges, change: i64) -> Result<()> {
+        let audiences: BTreeSet<&str> = self.0.keys().chain(changes.0.keys()).map(String::as_str).collect();
+        for audience in audiences {
+            let members = Members::of(audience, self, changes);
+            let mut data = Vec::new();
+            for node in members.nodes() {
+                let since = members.since(node).unwrap_or_default();
+                data.extend_from_slice(&node.to_le_bytes());
+                data.extend_from_slice(&since.millis().to_le_bytes());
+            }
+            facts.put_membership_snapshot(audience, change, &data)?;
+        }
+        Ok(())
+    }
+}
+
+const MEMBER_BYTES: usize = 12;
+
+fn decode(data: &[u8]) -> Result<BTreeMap<u32, Timestamp>> {
+    let (members, rest) = data.as_chunks::<MEMBER_BYTES>();
+    let read = |member: &[u8; MEMBER_BYTES]| -> Option<(u32, Timestamp)> {
+        let node = u32::from_le_bytes(*member.first_chunk()?);
+        Some((node, Timestamp::from_millis(i64::from_le_bytes(*member.last_chunk()?))))
+    };
+    if !rest.is_empty() {
+        return Err(Error::new(ErrorKind::Corrupt, "the members of an audience are not readable")
+            .with_hint("restore the store from a backup"));
+    }
+    Ok(members.iter().filter_map(read).collect())
+}
+
+/// The members of one audience as a transaction sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct Members<'m> {
+    committed: Option<&'m BTreeMap<u32, Timestamp>>,
+    changes: Option<&'m BTreeMap<u32, Option<Timestamp>>>,
+}
+
+impl<'m> Members<'m> {
+    pub(crate) fn of(audience: &str, committed: &'m Memberships, changes: &'m MembershipChanges) -> Members<'m> {
+        Members { committed: committed.0.get(audience), changes: changes.0.get(audience) }
+    }
+
+    /// Since when a node is a member.
+    pub(crate) fn since(&self, node: u32) -> Option<Timestamp> {
+        match self.changes.and_then(|changes| changes.get(&node)) {
+            Some(changed) => *changed,
+            None => self.committed.and_then(|members| members.get(&node)).copied(),
+        }
+    }
+
+    pub(crate) fn contains(&self, node: u32) -> bool {
+        self.since(node).is_some()
+    }
+
+    /// Every member's node.
+    pub(crate) fn nodes(&self) -> BTreeSet<u32> {
+        let committed = self.committed.into_iter().flat_map(|members| members.keys().copied());
+        let changed = self.changes.into_iter().flat_map(|changes| changes.keys().copied());
+        committed.chain(changed).filter(|node| self.contains(*node)).collect()
+    }
+}

@@ -1,0 +1,344 @@
+//! The handle, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
+//!
+//! This is the only file (with its parts in `cdp/`) that knows all rooms. A write runs in one transaction: messages
+//! are mapped and checked, get their node, are appended, observed, linked; then the touched profiles are evaluated and
+//! the meta row is written. RAM takes the result in after COMMIT, and only then.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::engine::as_of::{AsOf, Past};
+use crate::engine::group_commit::Group;
+use crate::engine::nearby::Found;
+use crate::engine::snapshot::Person;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::state::{Standing, State};
+use crate::engine::transaction::{Change, Writing};
+use crate::verbs::collect::queue::Queue;
+use crate::verbs::predict::score::Scorers;
+use crate::verbs::unify::profile::Identifier;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::Timestamp;
+use crate::store::{Facts, Store};
+
+/// An open customer data platform: a cheap handle that can be cloned and shared between threads.
+///
+/// ```
+/// use cdp_core::{Cdp, records::Value};
+///
+/// let db = Cdp::open(cdp_core::OpenOptions::in_memory())?;
+/// db.define(&[Value::parse(br#"{"kind": "feature", "name": "spend", "event": "Order Completed", "agg": "sum", "property": "revenue"}"#).unwrap()], false)?;
+/// db.send(&Value::parse(br#"{"type": "track", "event": "Order Completed", "userId": "u1", "properties": {"revenue": 12.5}}"#).unwrap())?;
+/// let profile = db.profile(&Value::parse(br#"{"user_id": "u1"}"#).unwrap(), None)?.expect("u1 was seen");
+/// assert_eq!(profile.get("features").unwrap().to_json(), r#"{"spend":12.5}"#);
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Cdp {
+    pub(crate) inner: Arc<Inner>,
+    // Shared by the clones of one open; a second open of the same path has its own.
+    pub(crate) handle: Arc<Handle>,
+}
+
+/// One open of a store. The store closes with the last of them.
+#[derive(Default)]
+pub(crate) struct Handle {
+    pub(crate) closed: AtomicBool,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) state: RwLock<State>,
+    pub(crate) clock: Clock,
+    pub(crate) group: Group,
+    pub(crate) queue: Queue,
+    pub(crate) scorers: Scorers,
+    pub(crate) strict_consent: bool,
+    pub(crate) interrupted: AtomicBool,
+    pub(crate) open_handles: AtomicUsize,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) memory_options: crate::store::MemoryOptions,
+    pub(crate) past: Past,
+    // How many people were looked for in the file, because RAM did not hold everybody.
+    pub(crate) n_found_nearby: AtomicU32,
+}
+
+/// A process that only reads takes everybody into RAM when it has looked for so many people in the file, or for one in so many
+/// identifiers if these are more: about then the looks have cost what holding everybody does.
+const MOST_FOUND_NEARBY: u32 = 64;
+const NODES_HELD_PER_FOUND: u32 = 128;
+
+/// How long a read needs RAM.
+#[derive(Clone, Copy)]
+pub(crate) enum Length {
+    Moment,
+    Long,
+}
+
+impl std::fmt::Debug for Cdp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cdp")
+    }
+}
+
+impl Cdp {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present instant, by the store's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Runs `work`, which is over in a moment, on one snapshot: the file's first, then RAM at that sequence. A commit of this
+    /// process waits for it.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.read_for(Length::Moment, work)
+    }
+
+    /// The same for work that grows with the store. Where that is a file nobody waits for it: a commit meanwhile changes copies
+    /// of the parts of RAM that it touches. A store in memory has one connection, for which a commit waits.
+    pub(crate) fn read_at_length<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.read_for(Length::Long, work)
+    }
+
+    pub(crate) fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        let mut work = Some(work);
+        self.read_level(true, |facts, state| {
+            let mut work = |snapshot: Snapshot<'_>| {
+                let snapshot = Snapshot { store: Some(&self.inner.store), ..snapshot };
+                work.take().map(|work| work(&snapshot)).transpose()
+            };
+            match length {
+                Length::Moment => {
+                    let snapshot = Snapshot::of_state(facts, &state);
+                    work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
+                }
+                Length::Long => {
+                    let shared = state.clone();
+                    drop(state);
+                    work(Snapshot::of_state(facts, &shared))
+                }
+            }
+        })
+    }
+
+    /// Runs `work` on the person with this identifier at `at`, `None` if there is nobody; it looks at nobody else, so that RAM
+    /// need not hold everybody.
+    pub(crate) fn read_person<T>(
+        &self,
+        identifier: &Identifier,
+        as_of: Option<AsOf>,
+        at: Timestamp,
+        work: impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        let mut work = Some(work);
+        let is_of_now = as_of.is_none_or(|as_of| as_of.known.is_none());
+        let nearby = if is_of_now { self.read_nearby(identifier, at, &mut work)? } else { None };
+        if let Some(answer) = nearby {
+            return Ok(answer);
+        }
+        let work = work.ok_or_else(|| Error::internal("a read was answered twice"))?;
+        self.read_as_of(Length::Moment, as_of, |snapshot| {
+            let node = snapshot.node_of(identifier)?;
+            let person = node.map(|node| snapshot.person(node, at)).transpose()?.flatten();
+            work(snapshot, person)
+        })
+    }
+
+    /// The same where RAM does not hold everybody; `None`, with the work undone, if it does or if that is better.
+    pub(crate) fn read_nearby<T>(
+        &self,
+        identifier: &Identifier,
+        at: Timestamp,
+        work: &mut Option<impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>>,
+    ) -> Result<Option<T>> {
+        if self.state().holds_everybody {
+            return Ok(None);
+        }
+        self.read_level(false, |facts, state| {
+            let n_found = self.inner.n_found_nearby.fetch_add(1, Ordering::Relaxed);
+            if state.holds_everybody || n_found >= MOST_FOUND_NEARBY.max(facts.n_nodes()? / NODES_HELD_PER_FOUND) {
+                return Ok(Some(None));
+            }
+            let mut work = |snapshot: &Snapshot<'_>, person| work.take().map(|work| work(snapshot, person)).transpose();
+            let answer = match state.find_nearby(facts, identifier)? {
+                Found::Beyond => None,
+                Found::Nobody => work(&Snapshot::of_state(facts, &state), None)?,
+                Found::Somebody(node, nearby) => {
+                    let snapshot = nearby.snapshot(facts, &state);
+                    work(&snapshot, snapshot.person(node, at)?)?
+                }
+            };
+            Ok(Some(answer))
+        })
+    }
+
+    /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM holds
+    /// everybody then, and from then on.
+    pub(crate) fn read_level<T>(
+        &self,
+        everybody: bool,
+        mut work: impl FnMut(Facts<'_>, RwLockReadGuard<'_, State>) -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.check_open()?;
+        loop {
+            let answer = self.inner.store.read(|facts, revision| {
+                let standing = self.state().standing(revision);
+                if let Standing::Behind = standing {
+                    self.state_mut().catch_up(facts, &facts.meta()?)?;
+                }
+                if everybody && !self.state().holds_everybody {
+                    self.state_mut().take_in_everybody(facts, &self.inner.store)?;
+                }
+                let state = self.state();
+                if !matches!(state.standing(revision), Standing::Level) {
+                    // This process committed between the snapshot and the look at RAM: take a newer snapshot.
+                    return Ok(None);
+                }
+                work(facts, state)
+            })?;
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        self.write_open(work)
+    }
+
+    /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
+    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let mut answer = None;
+        let outcome: Result<()> = self.write(|writing| {
+            answer = Some(work(writing)?);
+            Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
+        });
+        match (answer, outcome) {
+            (Some(answer), _) => Ok(answer),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::internal("a dry run was committed")),
+        }
+    }
+
+    /// Runs `work` in a write transaction, which a dry run rolls back.
+    pub(crate) fn write_or_try_out<T>(
+        &self,
+        dry_run: bool,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if dry_run { self.try_out(work) } else { self.write(work) }
+    }
+
+    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let work = |facts: Facts<'_>| {
+            let standing = self.state().standing(facts.revision()?);
+            if !matches!(standing, Standing::Level) {
+                self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            // Apart from the look at RAM that follows: while the times are read, others may look as well.
+            let times = self.state().missing_times(facts)?;
+            if let Some(times) = times {
+                self.state_mut().memory.set_times(times);
+            }
+            let state = self.state();
+            let mut writing = Writing::new(self, facts, &state);
+            let answer = work(&mut writing)?;
+            let change = writing.finish()?;
+            Ok((answer, change))
+        };
+        let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
+        self.inner.store.write(work, || self.state_mut(), fold)
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Cdp {
+        inner.open_handles.fetch_add(1, Ordering::AcqRel);
+        Cdp { inner, handle: Arc::default() }
+    }
+
+    /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
+    /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
+    pub fn close(&self) -> Result<()> {
+        if self.handle.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // In a child process after fork() nobody drains what the parent had queued.
+        if self.inner.store.check_process().is_ok() {
+            self.await_queue();
+        }
+        if self.inner.open_handles.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        if !self.inner.store.is_read_only() && !self.inner.store.is_in_memory() {
+            // What stays unwritten, if only because another process writes at the moment, is in the log, and the next open
+            // reads it from there: only slower.
+            let _ = self.inner.store.hurry().and_then(|()| self.write_runs());
+        }
+        // A scorer may hold the host's own objects, this handle among them.
+        self.inner.scorers.clear();
+        self.inner.store.close()
+    }
+
+    /// Writes everything in RAM out as runs, so that the next open is quick.
+    pub(crate) fn write_runs(&self) -> Result<()> {
+        // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
+        for _ in 0..8 {
+            if !self.state().memory.has_unwritten_facts() {
+                break;
+            }
+            self.write_open(|writing| {
+                writing.flush_all();
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the handle was closed.
+    pub fn is_closed(&self) -> bool {
+        self.handle.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again"));
+        }
+        Ok(())
+    }
+
+    /// Asks the long call that runs now to stop at its next opportunity; what it had committed stays.
+    pub fn interrupt(&self) {
+        self.inner.interrupted.store(true, Ordering::Relaxed);
+        self.inner.store.interrupt();
+    }
+
+    /// A request to stop that came before a call began was not meant for it.
+    pub(crate) fn forget_interrupt(&self) {
+        self.inner.interrupted.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check_interrupt(&self) -> Result<()> {
+        if self.inner.interrupted.swap(false, Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted")
+                .with_hint("what it had acknowledged is kept; call again to continue"));
+        }
+        Ok(())
+    }
+
+    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
+    pub fn backup(&self, path: &Path) -> Result<()> {
+        self.check_open()?;
+        self.inner.store.backup(path)
+    }
+}

@@ -1,0 +1,151 @@
+//! One person of a store whose people are not in RAM, read from the file: what a process that only reads does until it is
+//! asked about everybody, or about enough single people that holding all costs less.
+//!
+//! It takes an identifier and leaves the nodes that any evidence joins with it, and who they are: by the flat map from a node
+//! to the messages that link it, from these to their other ends, until no end is new. The partition of these alone is that of
+//! everybody, for no evidence joins them with anybody else. It never decides what a link means.
+
+use std::collections::BTreeSet;
+
+use crate::engine::snapshot::Snapshot;
+use crate::engine::state::{State, link_of};
+use crate::error::Result;
+use crate::identity::{Link, PartitionOverlay};
+use crate::store::{Facts, Few, MemoryView};
+use crate::verbs::unify::profile::Identifier;
+
+/// Who is joined with more identifiers than this, or by more messages, is read with everybody else.
+const MOST_JOINED: usize = 1000;
+
+/// The nodes around one person, and who they are.
+pub(crate) struct Nearby {
+    few: Few,
+    partition: PartitionOverlay,
+}
+
+/// Whom an identifier leads to.
+pub(crate) enum Found {
+    Nobody,
+    Somebody(u32, Box<Nearby>),
+    /// Only a state that holds everybody can tell.
+    Beyond,
+}
+
+impl Nearby {
+    /// What a read of this person sees; of anybody else it knows nothing.
+    pub(crate) fn snapshot<'a>(&'a self, facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
+        let partition = state.partition.view().with(&self.partition);
+        Snapshot { memory: looking_up(state).of_few(&self.few), partition, ..Snapshot::of_state(facts, state) }
+    }
+}
+
+fn looking_up(state: &State) -> MemoryView<'_> {
+    state.memory.view().looking_up()
+}
+
+impl State {
+    /// Finds who has an identifier. An undeclared type that was never seen is an error.
+    pub(crate) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Found> {
+        let snapshot = Snapshot::of_state(facts, self);
+        if identifier.is_profile_id() {
+            return Ok(Found::Beyond);
+        }
+        snapshot.check_type(identifier)?;
+        let type_number = snapshot.memory.name_id(&identifier.identifier_type);
+        let value = snapshot.normalized(&identifier.identifier_type, &identifier.value);
+        let (Some(type_number), Some(value)) = (type_number, value) else { return Ok(Found::Nobody) };
+        let Some(node) = snapshot.node_in_file((type_number, &value))? else { return Ok(Found::Nobody) };
+        let Some((few, mut links)) = snapshot.joined_in_file(node)? else { return Ok(Found::Beyond) };
+        // Decisions hold for whatever evidence comes, in the order of their instants.
+        let mut decided: Vec<Link> = self.decisions.links_of(&few.numbers()).collect();
+        decided.sort_unstable_by_key(|link| (link.occurred_at, link.sequence));
+        links.extend(decided);
+        let mut partition = self.partition.overlay();
+        let rules = Snapshot { memory: looking_up(self).of_few(&few), ..snapshot };
+        partition.add(&self.partition, &links, &BTreeSet::new(), &rules)?;
+        Ok(Found::Somebody(node, Box::new(Nearby { few, partition })))
+    }
+}
+
+impl Snapshot<'_> {
+    /// The node of an identifier, by the messages that may have named it first.
+    fn node_in_file(&self, (type_number, value): (u32, &str)) -> Result<Option<u32>> {
+        let is_it = |node: u32| -> Result<bool> {
+            let found = self.facts.node(node)?;
+            Ok(found.is_some_and(|(found_type, found)| found_type == type_number && found == value))
+        };
+        for sequence in self.memory.messages_naming(self.facts, (type_number, value))? {
+            let links = self.facts.links_after(sequence.saturating_sub(1), sequence)?;
+            let linked = links.iter().flat_map(|link| [link.node, link.other]);
+            for node in self.facts.message_node(sequence)?.into_iter().chain(linked) {
+                if is_it(node)? {
+                    return Ok(Some(node));
+                }
+            }
+        }
+        // What an operator named before any message did is in no message.
+        for node in self.decisions.nodes().collect::<BTreeSet<u32>>() {
+            if is_it(node)? {
+                return Ok(Some(node));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every node that links or decisions join with this one, live or not, and these links in the order of the log; `None` if
+    /// they are too many.
+    fn joined_in_file(&self, node: u32) -> Result<Option<(Few, Vec<Link>)>> {
+        let (mut few, mut links) = (Few::default(), Vec::new());
+        let mut rest = vec![node];
+        while let Some(node) = rest.pop() {
+            if few.contains(node) {
+                continue;
+            }
+            let Some((type_number, value)) = self.facts.node(node)? else { continue };
+            let naming = self.memory.messages_naming(self.facts, (type_number, &value))?;
+            if few.len() >= MOST_JOINED || naming.len() > MOST_JOINED {
+                return Ok(None);
+            }
+            for sequence in naming {
+                for link in self.facts.links_after(sequence.saturating_sub(1), sequence)? {
+                    if link.node == node || link.other == node {
+                        rest.extend([link.node, link.other]);
+                        links.push(link_of(&link));
+                    }
+                }
+            }
+            rest.extend(self.decisions.merged_with(node));
+            few.insert(node, (type_number, value), self.memory.read_firsts(self.facts, node)?);
+        }
+        links.sort_unstable_by_key(|link| (link.sequence, link.other));
+        links.dedup_by_key(|link| (link.sequence, link.other));
+        Ok(Some((few, links)))
+    }
+
+    /// The nodes that the flat map does not lead to, and the links that it does not lead to from both ends.
+    pub(crate) fn unfindable(&self) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        let naming = |node: u32| -> Result<Vec<u64>> {
+            let identifier = self.facts.node(node)?.unwrap_or_default();
+            self.memory.messages_naming(self.facts, (identifier.0, &identifier.1))
+        };
+        for link in self.facts.links_after(0, self.memory.sequence())? {
+            for node in [link.node, link.other] {
+                if !naming(node)?.contains(&link.sequence) {
+                    faults.push(format!(
+                        "message {}: the flat map does not know that it links node {node}",
+                        link.sequence
+                    ));
+                }
+            }
+        }
+        for node in 0..self.memory.n_nodes() {
+            let Some(identifier) = self.facts.node(node)? else { continue };
+            let has_message = self.memory.firsts(node).sequence().is_some();
+            if has_message && self.node_in_file((identifier.0, &identifier.1))? != Some(node) {
+                faults.push(format!("node {node}: the flat map does not lead to it"));
+            }
+        }
+        Ok(faults)
+    }
+}

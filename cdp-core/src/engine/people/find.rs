@@ -1,0 +1,344 @@
+//! The people whom a read means, found by one pass over the columns of all events; only those whom events alone do not
+//! decide are asked one by one. Definitions, people and what is shown of them come from one snapshot.
+
+use std::num::NonZero;
+
+use crate::audiences::is_member;
+use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
+use crate::engine::people::profile::Somebody;
+use crate::engine::snapshot::{Person, Snapshot};
+use crate::error::Result;
+use crate::identity::Profiles;
+use crate::records::{Timestamp, Value};
+use crate::rules::{Plan, PlannedFeature, PlannedRule, Tallies, Verdicts, evaluate};
+use crate::store::{EventColumns, Facts, Part};
+
+/// A pass over fewer events is over before a second thread would have helped.
+const LEAST_EVENTS_FOR_THREADS: u64 = 200_000;
+/// A library leaves the other processors to its host.
+const MOST_THREADS: usize = 2;
+
+/// Whom a read means.
+#[derive(Clone, Copy)]
+pub(crate) enum Whom<'q> {
+    Everybody,
+    Matching(&'q Rule),
+    Members(&'q AudienceDefinition),
+}
+
+/// What a read wants to know of each of them and events may tell.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted<'q> {
+    Feature(&'q FeatureDefinition),
+    Membership(&'q AudienceDefinition),
+}
+
+/// Somebody whom a read means.
+pub(crate) struct Found<'a> {
+    pub(crate) somebody: Somebody<'a>,
+    /// What was wanted, in that order; `None` where the person must be asked.
+    pub(crate) told: Vec<Option<Value>>,
+}
+
+enum PlannedWish {
+    Feature(PlannedFeature),
+    Membership(PlannedRule),
+    Unplanned,
+}
+
+impl PlannedWish {
+    fn told(&self, tallies: &Tallies<'_>, verdicts: &Verdicts, profile: u32) -> Option<Value> {
+        match self {
+            PlannedWish::Feature(feature) => tallies.feature(*feature, profile),
+            PlannedWish::Membership(rule) => verdict(verdicts, *rule, profile).map(Value::Bool),
+            PlannedWish::Unplanned => None,
+        }
+    }
+}
+
+fn verdict(verdicts: &Verdicts, rule: PlannedRule, profile: u32) -> Option<bool> {
+    verdicts.of(rule).get(profile as usize).copied().flatten()
+}
+
+impl<'a> Snapshot<'a> {
+    /// The members of an audience at `at`, from all facts, in the order of their first nodes.
+    pub(crate) fn members_at(&'a self, audience: &AudienceDefinition, at: Timestamp) -> Result<Vec<Somebody<'a>>> {
+        let found = self.find(Whom::Members(audience), &[], at)?;
+        Ok(found.into_iter().map(|found| found.somebody).collect())
+    }
+
+    /// Whom a read means at `at`, in the order of their first nodes.
+    pub(crate) fn find(&'a self, whom: Whom<'_>, wanted: &[Wanted<'_>], at: Timestamp) -> Result<Vec<Found<'a>>> {
+        let is_worth_threads = self.memory.n_events_in_runs() >= LEAST_EVENTS_FOR_THREADS;
+        let n_processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let n_threads = if is_worth_threads { n_processors().min(MOST_THREADS) } else { 1 };
+        self.find_on_threads(whom, wanted, at, n_threads)
+    }
+
+    /// The same with a pass over the events on so many threads, or fewer; the answer is the same for every number.
+    fn find_on_threads(
+        &'a self,
+        whom: Whom<'_>,
+        wanted: &[Wanted<'_>],
+        at: Timestamp,
+        n_threads: usize,
+    ) -> Result<Vec<Found<'a>>> {
+        let mut plan = Plan::new(self.catalog, at);
+        let planned = match whom {
+            Whom::Everybody => None,
+            Whom::Matching(rule) => Some(plan.add_rule(rule)?),
+            Whom::Members(audience) => Some(plan.add_audience(audience)?),
+        };
+        let mut wishes = Vec::with_capacity(wanted.len());
+        for wish in wanted {
+            wishes.push(match wish {
+                Wanted::Feature(feature) => {
+                    plan.add_feature(feature).map_or(PlannedWish::Unplanned, PlannedWish::Feature)
+                }
+                Wanted::Membership(audience) => PlannedWish::Membership(plan.add_audience(audience)?),
+            });
+        }
+        let profiles = self.profiles_at(at);
+        // A property that no definition keeps has no column: then everybody is asked.
+        let has_columns = self.memory.missing_columns(plan.columns()).is_empty();
+        let tallies = match has_columns {
+            true => self.tally(&plan, &profiles, n_threads)?,
+            false => plan.start(0, &|name| self.memory.name_id(name)),
+        };
+        let verdicts = tallies.verdicts();
+        let mut found = Vec::new();
+        for (profile, nodes) in (0u32..).zip(profiles.iter()) {
+            let held = self.partition.held_with(nodes, at, self)?;
+            let holds = match planned {
+                // Columns know nothing of values that are theirs for a time.
+                Some(_) if !held.is_empty() => None,
+                Some(planned) => verdict(&verdicts, planned, profile),
+                None => Some(true),
+            };
+            if holds == Some(false) {
+                continue;
+            }
+            let somebody = Somebody { snapshot: self, nodes: nodes.to_vec(), held };
+            let Some(somebody) = meant(somebody, whom, holds, at)? else { continue };
+            let told = match has_columns && somebody.held.is_empty() {
+                true => wishes.iter().map(|wish| wish.told(&tallies, &verdicts, profile)).collect(),
+                false => vec![None; wishes.len()],
+            };
+            found.push(Found { somebody, told });
+        }
+        found.sort_by_cached_key(|found| found.somebody.order());
+        Ok(found)
+    }
+
+    /// What the events say of every profile, gathered on so many threads, or fewer.
+    fn tally<'p>(&self, plan: &'p Plan<'p>, profiles: &Profiles, n_threads: usize) -> Result<Tallies<'p>> {
+        let start = || plan.start(profiles.len(), &|name| self.memory.name_id(name));
+        let mut tallies = start();
+        if !plan.reads_events() {
+            return Ok(tallies);
+        }
+        let mut readers = Vec::new();
+        while let Some(store) = self.store.filter(|_| readers.len() + 1 < n_threads) {
+            let Some(reader) = store.scan_reader(&self.memory) else { break };
+            readers.push(reader);
+        }
+        let profile_of = profiles.number_of();
+        let asked = EventColumns { paths: plan.columns(), since_ms: plan.since_ms(), profile_of };
+        let (memory, of) = (self.memory, readers.len() + 1);
+        let gather = |facts: Facts<'_>, number: usize, tallies: &mut Tallies<'_>| {
+            memory.visit_event_blocks(facts, asked, Part { number, of }, &mut |block| tallies.add(block))
+        };
+        std::thread::scope(|scope| {
+            let mut others = Vec::with_capacity(readers.len());
+            for (reader, number) in readers.into_iter().zip(1..) {
+                let (mut own, gather) = (start(), &gather);
+                let work = move || gather(reader.facts()?, number, &mut own).map(|()| own);
+                match std::thread::Builder::new().name("cdp-scan".to_owned()).spawn_scoped(scope, work) {
+                    Ok(other) => others.push(other),
+                    // Without a thread it takes longer, no more.
+                    Err(_) => gather(self.facts, number, &mut tallies)?,
+                }
+            }
+            gather(self.facts, 0, &mut tallies)?;
+            for other in others {
+                tallies.take_in(&other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(tallies)
+        })
+    }
+
+    /// How many people there are at `at`.
+    pub(crate) fn n_people(&self, at: Timestamp) -> Result<usize> {
+        let mut n_people = 0;
+        for nodes in self.profiles_at(at).iter() {
+            let somebody = Somebody::new(self, nodes.to_vec(), at)?;
+            n_people += usize::from(meant(somebody, Whom::Everybody, Some(true), at)?.is_some());
+        }
+        Ok(n_people)
+    }
+}
+
+/// Somebody, if they were there at `at` and a read means them; asks for their timeline only where nothing else tells.
+fn meant<'a>(
+    somebody: Somebody<'a>,
+    whom: Whom<'_>,
+    holds: Option<bool>,
+    at: Timestamp,
+) -> Result<Option<Somebody<'a>>> {
+    let existed = somebody.existed_at(at);
+    if existed == Some(false) {
+        return Ok(None);
+    }
+    if holds == Some(true) && existed == Some(true) {
+        return Ok(Some(somebody));
+    }
+    let person = Person::of(somebody)?;
+    let is_meant = person.exists_at(at)
+        && match (holds, whom) {
+            (Some(holds), _) => holds,
+            (None, Whom::Everybody) => true,
+            (None, Whom::Matching(rule)) => evaluate(rule, &person, at)?,
+            (None, Whom::Members(audience)) => is_member(audience, &person, at)?,
+        };
+    Ok(is_meant.then(|| person.into_somebody()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cdp;
+    use crate::audiences::is_member;
+    use crate::cdp::{Data, IngestOptions, OpenOptions};
+    use crate::engine::state::State;
+    use crate::features;
+
+    const DEFINITIONS: [&str; 4] = [
+        r#"{"kind": "feature", "name": "spend", "event": "Bought", "agg": "sum", "property": "price"}"#,
+        r#"{"kind": "feature", "name": "dearest", "event": "Bought", "agg": "max", "property": "price", "within": "2h"}"#,
+        r#"{"kind": "feature", "name": "last", "agg": "last_at"}"#,
+        r#"{"kind": "audience", "name": "buyers", "rule": {"all": [
+            {"event": "Bought", "agg": "sum", "property": "price", "op": "gte", "value": 30},
+            {"event": "*", "count": {"gte": 3}, "within": "3h"},
+            {"event": "Seen", "count": {"lt": 2}, "within": "1h", "where": [{"property": "price", "op": "gt", "value": 20}]}]}}"#,
+    ];
+    const END: i64 = 1_700_000_000_000 + 600 * 60_000;
+
+    /// Messages of 60 people, each under two identifiers that one of them joins.
+    fn messages(numbers: std::ops::Range<u64>) -> String {
+        let message = |n: u64| {
+            let (mixed, at) = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20, 1_700_000_000_000 + n * 60_000);
+            let person = mixed % 60;
+            let who = match (mixed / 60) % 8 {
+                0 => format!(r#""userId": "u{person}", "anonymousId": "a{person}""#),
+                1..=4 => format!(r#""anonymousId": "a{person}""#),
+                _ => format!(r#""userId": "u{person}""#),
+            };
+            let event = if mixed % 7 < 3 { "Bought" } else { "Seen" };
+            let price = match mixed % 11 {
+                0 => "\"12.5\"".to_owned(),
+                1 => "1e20".to_owned(),
+                price => format!("{price}.25"),
+            };
+            format!(
+                r#"{{"type": "track", "messageId": "m{n}", "event": "{event}", {who}, "timestamp": {at}, "properties": {{"price": {price}}}}}"#
+            )
+        };
+        numbers.map(|n| message(n) + "\n").collect()
+    }
+
+    fn ingest(db: &Cdp, numbers: std::ops::Range<u64>) {
+        let text = messages(numbers);
+        let receipt = db.ingest(Data::Bytes(text.as_bytes()), &IngestOptions::default(), None).unwrap();
+        assert_eq!(receipt.rejected, 0);
+    }
+
+    fn said_of(nodes: &[u32], told: &[Option<Value>]) -> String {
+        let told = told.iter().map(|told| told.as_ref().map_or_else(|| "not told".to_owned(), Value::to_json));
+        format!("{nodes:?} {}", told.collect::<Vec<String>>().join(" "))
+    }
+
+    /// Everybody with what a pass on so many threads tells of them, and whom it finds in the audience.
+    fn found(snapshot: &Snapshot<'_>, n_threads: usize, at: Timestamp) -> (Vec<String>, Vec<Vec<u32>>) {
+        let audience = snapshot.catalog.audience("buyers").unwrap();
+        let mut wanted: Vec<Wanted<'_>> = snapshot.catalog.features().map(Wanted::Feature).collect();
+        wanted.push(Wanted::Membership(audience));
+        let everybody = snapshot.find_on_threads(Whom::Everybody, &wanted, at, n_threads).unwrap();
+        let told = everybody.iter().map(|found| said_of(&found.somebody.nodes, &found.told)).collect();
+        let members = snapshot.find_on_threads(Whom::Members(audience), &[], at, n_threads).unwrap();
+        (told, members.into_iter().map(|found| found.somebody.nodes).collect())
+    }
+
+    fn check(snapshot: &Snapshot<'_>) -> usize {
+        let mut n_members = 0;
+        for minutes in [0, 40, 300, 600] {
+            let at = Timestamp::from_millis(END - minutes * 60_000);
+            let alone = found(snapshot, 1, at);
+            for n_threads in [2, 3, 7] {
+                assert_eq!(found(snapshot, n_threads, at), alone, "{n_threads} threads");
+            }
+            // Whatever a pass tells is what each person is told.
+            let audience = snapshot.catalog.audience("buyers").unwrap();
+            let (mut told, mut members) = (Vec::new(), Vec::new());
+            for person in snapshot.people(at).unwrap() {
+                let is_member = is_member(audience, &person, at).unwrap();
+                members.extend(is_member.then(|| person.nodes.clone()));
+                let features = snapshot.catalog.features();
+                let values = features.map(|feature| features::value(feature, &person, at).unwrap());
+                let values: Vec<Option<Value>> = values.chain([Value::Bool(is_member)]).map(Some).collect();
+                told.push(said_of(&person.nodes, &values));
+            }
+            n_members += members.len();
+            assert_eq!(alone.0, told);
+            assert_eq!(alone.1, members);
+        }
+        n_members
+    }
+
+    #[test]
+    fn every_number_of_threads_finds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { flush_messages: 70, ..OpenOptions::file(folder.path().join("store.db")) };
+        let db = Cdp::open(options).unwrap();
+        let definitions: Vec<Value> = DEFINITIONS.iter().map(|text| Value::parse(text.as_bytes()).unwrap()).collect();
+        db.define(&definitions, false).unwrap();
+        for first in (0..560).step_by(20) {
+            ingest(&db, first..first + 20);
+        }
+        let readers_there_are = |snapshot: &Snapshot<'_>| {
+            let reader = snapshot.store.and_then(|store| store.scan_reader(&snapshot.memory));
+            reader.is_some()
+        };
+        let committed = db.read(|snapshot| {
+            assert!(snapshot.memory.n_events_in_runs() > 300);
+            assert!(readers_there_are(snapshot));
+            Ok(check(snapshot))
+        });
+        assert!(committed.unwrap() > 20);
+
+        // What a transaction has added stands in RAM, which every thread sees.
+        db.write(|writing| {
+            for line in messages(560..600).lines() {
+                let (message, _) = db.read_message(&Value::parse(line.as_bytes()).unwrap())?;
+                writing.accept("default", message, false)?;
+            }
+            writing.derive()?;
+            let snapshot = writing.snapshot();
+            assert!(readers_there_are(&snapshot));
+            check(&snapshot);
+            Ok(())
+        })
+        .unwrap();
+
+        // Runs that it has written are seen by nobody else.
+        db.try_out(|writing| {
+            let state = State::rebuild(writing.facts, db.inner.memory_options, false)?;
+            let snapshot = Snapshot { store: Some(&db.inner.store), ..Snapshot::of_state(writing.facts, &state) };
+            assert!(snapshot.memory.n_events_in_runs() > 300);
+            assert!(!readers_there_are(&snapshot));
+            check(&snapshot);
+            Ok(())
+        })
+        .unwrap();
+        assert!(db.read(|snapshot| Ok(readers_there_are(snapshot))).unwrap());
+    }
+}

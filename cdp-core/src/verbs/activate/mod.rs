@@ -1,0 +1,3 @@
+//! What leaves the store: decisions and exports.
+
+pub(crate) mod export;

@@ -1,0 +1,202 @@
+//! Bytes to mapped rows, on a thread of their own where there is a processor for it.
+//!
+//! It takes the data of one call and leaves chunks of mapped rows, a few ahead of the writer that takes them in. It knows
+//! no store; memory stays bounded whatever the size of the input.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
+use std::sync::mpsc::sync_channel;
+
+use crate::definitions::Format;
+use crate::error::{Error, ErrorKind, Result};
+use crate::intake::{self, Mapper, ReadOptions, Row, RowOutcome};
+use crate::records::{Reject, RejectReason, Timestamp};
+use crate::verbs::collect::ingest::Data;
+
+/// Rows that go from the parser to the writer at once.
+const CHUNK_ROWS: usize = 256;
+/// The same in bytes.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// How many chunks the parser may be ahead.
+const CHUNKS_AHEAD: usize = 4;
+
+/// A mapped row on its way into a transaction.
+pub(crate) struct MappedRow {
+    pub(crate) row: Row,
+    pub(crate) outcome: RowOutcome,
+}
+
+/// Some rows in the order of the input.
+pub(crate) struct Chunk {
+    format: Format,
+    rows: Vec<MappedRow>,
+    bytes: usize,
+}
+
+/// The rows of a call, one after the other.
+pub(crate) struct MappedRows<'c> {
+    chunks: &'c mut dyn Iterator<Item = Result<Chunk>>,
+    waiting: VecDeque<Result<Chunk>>,
+    current: std::vec::IntoIter<MappedRow>,
+    /// The format of the input, once a row was seen.
+    pub(crate) format: Format,
+}
+
+impl<'c> MappedRows<'c> {
+    pub(crate) fn new(chunks: &'c mut dyn Iterator<Item = Result<Chunk>>) -> MappedRows<'c> {
+        MappedRows { chunks, waiting: VecDeque::new(), current: Vec::new().into_iter(), format: Format::Json }
+    }
+
+    /// Waits until so many rows or bytes are there, or the end: up to there rows then come without waiting.
+    pub(crate) fn prefetch(&mut self, n_rows: usize, n_bytes: usize) {
+        let (mut rows, mut bytes) = (self.current.len(), 0);
+        for chunk in self.waiting.iter().flatten() {
+            rows += chunk.rows.len();
+            bytes += chunk.bytes;
+        }
+        while rows < n_rows && bytes < n_bytes {
+            let Some(chunk) = self.chunks.next() else { return };
+            let Ok(ready) = &chunk else {
+                self.waiting.push_back(chunk);
+                return;
+            };
+            rows += ready.rows.len();
+            bytes += ready.bytes;
+            self.waiting.push_back(chunk);
+        }
+    }
+}
+
+impl Iterator for MappedRows<'_> {
+    type Item = Result<MappedRow>;
+
+    fn next(&mut self) -> Option<Result<MappedRow>> {
+        loop {
+            if let Some(row) = self.current.next() {
+                return Some(Ok(row));
+            }
+            match self.waiting.pop_front().or_else(|| self.chunks.next())? {
+                Ok(chunk) => {
+                    self.format = chunk.format;
+                    self.current = chunk.rows.into_iter();
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Runs `parse`, which gives chunks to its argument as long as that says `true`, beside `work`, which takes them.
+pub(crate) fn with_chunks<T>(
+    parse: impl FnOnce(&mut dyn FnMut(Result<Chunk>) -> bool) + Send,
+    work: impl FnOnce(&mut dyn Iterator<Item = Result<Chunk>>) -> Result<T>,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
+        let parser = std::thread::Builder::new().name("cdp-parse".to_owned());
+        parser
+            .spawn_scoped(scope, move || parse(&mut |chunk| sender.send(chunk).is_ok()))
+            .map_err(|_| Error::new(ErrorKind::Io, "the operating system gives no thread to parse the input"))?;
+        let answer = work(&mut receiver.iter());
+        // The parser ends at its next chunk: nobody takes it any more.
+        drop(receiver);
+        answer
+    })
+}
+
+/// Reads and maps all rows of the data; an error of the operating system is the last thing that comes.
+pub(crate) fn parse_rows(
+    data: Data<'_>,
+    format: Option<Format>,
+    options: ReadOptions,
+    mapper: &Mapper,
+    now: impl Fn() -> Timestamp,
+    emit: &mut dyn FnMut(Result<Chunk>) -> bool,
+) {
+    let (format, rows) = match open_rows(data, format, options) {
+        Ok(opened) => opened,
+        Err(error) => {
+            emit(Err(error));
+            return;
+        }
+    };
+    let (mut chunk, mut bytes) = (Vec::with_capacity(CHUNK_ROWS), 0);
+    for row in rows {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                if emit(Ok(Chunk { format, rows: chunk, bytes })) {
+                    emit(Err(error));
+                }
+                return;
+            }
+        };
+        bytes += row.n_bytes();
+        let outcome = mapper.map(&row, now());
+        chunk.push(MappedRow { row, outcome });
+        if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
+            let rows = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+            if !emit(Ok(Chunk { format, rows, bytes: std::mem::take(&mut bytes) })) {
+                return;
+            }
+        }
+    }
+    emit(Ok(Chunk { format, rows: chunk, bytes }));
+}
+
+type Rows<'a> = Box<dyn Iterator<Item = Result<Row>> + 'a>;
+
+fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -> Result<(Format, Rows<'a>)> {
+    let mut name = None;
+    let input: Box<dyn Read + 'a> = match data {
+        Data::Values(values) => {
+            let mut number = options.first_row;
+            let rows = values.flat_map(move |value| {
+                let values = match value {
+                    Ok(value) if options.batches => intake::segment::open_batch(value),
+                    Ok(value) => vec![value],
+                    Err(error) if error.kind() == ErrorKind::Invalid => {
+                        // One value that cannot be stored is a reject of its own; anything else ends the reading.
+                        number += 1;
+                        let reject = Reject::new(RejectReason::BadValue, error.message());
+                        return vec![Ok(Row::broken(number - 1, reject, error.message().as_bytes().to_vec()))];
+                    }
+                    Err(error) => return vec![Err(error)],
+                };
+                let rows: Vec<Result<Row>> = values
+                    .into_iter()
+                    .map(|value| {
+                        number += 1;
+                        Ok(Row::from_value(number - 1, value))
+                    })
+                    .collect();
+                rows
+            });
+            return Ok((Format::Json, Box::new(rows)));
+        }
+        Data::Path(path) => {
+            name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+            Box::new(open_file(&path)?)
+        }
+        Data::Bytes(bytes) => Box::new(bytes),
+        Data::Reader(reader) => reader,
+    };
+    let (format, input) = match format {
+        Some(format) => (format, input),
+        None => {
+            let opened = intake::detect_format(name.as_deref(), input)?;
+            (opened.format, opened.input)
+        }
+    };
+    Ok((format, Box::new(intake::rows(input, format, options))))
+}
+
+fn open_file(path: &std::path::Path) -> Result<File> {
+    let io = |what: String| Error::new(ErrorKind::Io, what);
+    let file = File::open(path).map_err(|error| io(format!("the input file cannot be opened: {}", error.kind())))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(io("the input path is a folder, not a file".to_owned()).with_hint("give the path of one file"));
+    }
+    Ok(file)
+}

@@ -1,0 +1,5 @@
+//! Messages and rows come in.
+
+pub(crate) mod ingest;
+pub(crate) mod input;
+pub(crate) mod queue;

@@ -1,0 +1,145 @@
+//! The queue: messages whose senders do not wait, taken in by one thread that shares a transaction among many.
+//!
+//! The thread lives as long as there is something to do. It reads the messages, which costs their senders nothing, and
+//! joins the group commit of those who do wait. Every message is answered once, in its own right, by a call of what its
+//! sender left. Must never reorder messages, and never leave one behind when a handle closes.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::engine::group_commit::{Answer, Waiting, lock};
+use crate::engine::handle::Cdp;
+use crate::error::Result;
+use crate::records::{Receipt, Value};
+
+/// So many messages share a transaction at most: more would keep other writers waiting and save little.
+const MAX_MESSAGES: usize = 500;
+
+type Make = Box<dyn FnOnce() -> Result<Value> + Send>;
+
+#[derive(Default)]
+struct Entries {
+    waiting: VecDeque<(Make, Answer)>,
+    /// How many ever came, and how many of them were answered.
+    entered: u64,
+    answered: u64,
+    is_draining: bool,
+}
+
+/// The messages whose senders do not wait.
+#[derive(Default)]
+pub(crate) struct Queue {
+    entries: Mutex<Entries>,
+    progress: Condvar,
+}
+
+impl Cdp {
+    /// Takes in one message like [`Cdp::send`], but returns at once: `on_done` is told when the message is durable, or
+    /// what was wrong with it. All messages that wait share durable transactions, in the order in which they came.
+    ///
+    /// `on_done` runs on a thread of the library, or on that of another sender, and before the next transaction begins: it
+    /// should hand the receipt on and return, and must not call the store. [`Cdp::close`] waits for it. Nothing bounds
+    /// how many messages wait; who sends faster than the disk writes must count.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, records::Value};
+    ///
+    /// let db = Cdp::open(cdp_core::OpenOptions::in_memory())?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// for _ in 0..1_000 {
+    ///     let tell = tell.clone();
+    ///     let message = Value::parse(br#"{"type": "track", "event": "Product Viewed", "userId": "u1"}"#).unwrap();
+    ///     db.send_queued(message, move |receipt| tell.send(receipt).unwrap());
+    /// }
+    /// for receipt in told.iter().take(1_000) {
+    ///     assert_eq!(receipt?.accepted, 1);
+    /// }
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn send_queued(&self, message: Value, on_done: impl FnOnce(Result<Receipt>) + Send + 'static) {
+        self.send_made(|| Ok(message), on_done);
+    }
+
+    /// The same for a message that is yet to be made, on the thread of the queue.
+    pub(crate) fn send_made(
+        &self,
+        make: impl FnOnce() -> Result<Value> + Send + 'static,
+        on_done: impl FnOnce(Result<Receipt>) + Send + 'static,
+    ) {
+        let answer = Answer::new(on_done);
+        if let Err(error) = self.inner.store.check_process() {
+            return answer.give(Err(error));
+        }
+        {
+            // Whether the handle is open is asked under the lock under which `close` counts who came before it.
+            let mut entries = lock(&self.inner.queue.entries);
+            if let Err(error) = self.check_open() {
+                drop(entries);
+                return answer.give(Err(error));
+            }
+            entries.waiting.push_back((Box::new(make), answer));
+            entries.entered += 1;
+            if std::mem::replace(&mut entries.is_draining, true) {
+                return;
+            }
+        }
+        let cdp = self.clone();
+        let thread = std::thread::Builder::new().name("cdp-queue".to_owned());
+        if thread.spawn(move || cdp.drain()).is_err() {
+            // No thread to be had: the sender waits after all.
+            self.drain();
+        }
+    }
+
+    /// Takes in everything that waits in the queue.
+    fn drain(&self) {
+        let queue = &self.inner.queue;
+        loop {
+            let part: Vec<(Make, Answer)> = {
+                let mut entries = lock(&queue.entries);
+                let n = entries.waiting.len().min(MAX_MESSAGES);
+                entries.is_draining = n > 0;
+                entries.waiting.drain(..n).collect()
+            };
+            if part.is_empty() {
+                return;
+            }
+            let n = part.len() as u64;
+            // A defect must not leave the queue without its thread: who was in this part is told by its dropped answer.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                let n_left = Arc::new(AtomicUsize::new(0));
+                let mut messages = Vec::with_capacity(part.len());
+                for (make, answer) in part {
+                    match make().and_then(|message| self.read_message(&message)) {
+                        Ok((message, warnings)) => {
+                            let n_left = n_left.clone();
+                            let answer = Answer::new(move |outcome| {
+                                answer.give(outcome);
+                                n_left.fetch_sub(1, Ordering::AcqRel);
+                            });
+                            messages.push(Waiting { message, warnings, answer });
+                        }
+                        Err(error) => answer.give(Err(error)),
+                    }
+                }
+                n_left.store(messages.len(), Ordering::Release);
+                self.put_in_group(messages);
+                self.lead_group_until(|| n_left.load(Ordering::Acquire) == 0);
+            }));
+            lock(&queue.entries).answered += n;
+            queue.progress.notify_all();
+        }
+    }
+
+    /// Returns when everything that is in the queue now was answered.
+    pub(crate) fn await_queue(&self) {
+        let queue = &self.inner.queue;
+        let mut entries = lock(&queue.entries);
+        let last = entries.entered;
+        while entries.answered < last {
+            entries = queue.progress.wait(entries).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

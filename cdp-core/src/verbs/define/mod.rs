@@ -1,0 +1,3 @@
+//! Definitions come, change and go.
+
+pub(crate) mod definitions;

@@ -1,0 +1,7 @@
+//! Predictors: trained, asked, judged.
+
+pub(crate) mod judge;
+pub(crate) mod score;
+pub(crate) mod similar;
+pub(crate) mod train;
+pub(crate) mod training_data;

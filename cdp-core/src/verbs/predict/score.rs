@@ -1,0 +1,183 @@
+//! Scorers in the store: whatever the host registers to say which described cohort a text belongs to.
+//!
+//! Takes a scorer for a predictor, for as long as this process has the store open; `train` asks it about every text that has
+//! no answer of it yet, and `predict` about the one text it was given. It must never be asked while a lock is held or a
+//! transaction runs: it may take seconds, and it may call the store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::definitions::PredictorDefinition;
+use crate::engine::handle::Cdp;
+use crate::error::{Error, Result};
+use crate::predict::described::joined;
+use crate::predict::zero_shot::{Asked, Patience, Scorer, ask};
+use crate::predict::{DescribedModel, Prediction};
+use crate::records::{Object, Value};
+
+/// A scorer and how it is asked.
+#[derive(Clone)]
+struct Registered {
+    scorer: Arc<dyn Scorer + Send + Sync>,
+    patience: Patience,
+}
+
+/// The scorers of a store, by predictor.
+#[derive(Default)]
+pub(crate) struct Scorers(RwLock<BTreeMap<String, Registered>>);
+
+impl Scorers {
+    /// Lets all of them go.
+    pub(crate) fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What a predictor says, before any of it is shown.
+pub(crate) struct Answer {
+    pub(crate) prediction: Prediction,
+    pub(crate) method: String,
+    pub(crate) model_version: Option<u32>,
+    pub(crate) last_error: Option<String>,
+}
+
+impl Cdp {
+    /// Lets a scorer speak for the described cohorts of a predictor, in this process, until the store is closed or another
+    /// one is registered; `None` takes it away.
+    ///
+    /// Nothing is asked yet: [`Cdp::train`] asks about all texts of the store and keeps the answers with the scorer's
+    /// method; [`Cdp::predict`] asks about a text that has no kept answer. An error or an answer of another shape is asked
+    /// for again, by default five times with growing pauses; then likeness of words answers, with the last error beside it.
+    ///
+    /// Fails with `not_found` for a predictor that is not defined and `invalid` for one without described cohorts.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use cdp_core::predict::zero_shot::{DescribedCohort, Patience, Scorer};
+    /// use cdp_core::{Cdp, OpenOptions, records::Value};
+    ///
+    /// struct Always;
+    /// impl Scorer for Always {
+    ///     fn method(&self) -> String {
+    ///         "always/1".to_owned()
+    ///     }
+    ///     fn score(&self, texts: &[String], cohorts: &[DescribedCohort]) -> Result<Value, String> {
+    ///         let first = || Value::object([("cohort", Value::from(cohorts[0].cohort.as_str())), ("score", Value::float(0.9))]);
+    ///         Ok(Value::List(texts.iter().map(|_| first()).collect()))
+    ///     }
+    /// }
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(&[Value::parse(br#"{"kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}],
+    ///     "cohorts": [{"cohort": "outdoor", "description": "hiking in the mountains"}]}"#).unwrap()], false)?;
+    /// db.register_scorer("taste", Some((Arc::new(Always), Patience::default())))?;
+    /// let answer = db.predict("taste", None, Some("anything"), None)?.unwrap();
+    /// assert_eq!(answer.get("method").unwrap().as_text(), Some("always/1"));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn register_scorer(
+        &self,
+        predictor: &str,
+        scorer: Option<(Arc<dyn Scorer + Send + Sync>, Patience)>,
+    ) -> Result<()> {
+        let is_described = self.read(|snapshot| Ok(!snapshot.catalog.predictor(predictor)?.cohorts.is_empty()))?;
+        if !is_described {
+            return Err(Error::invalid(format!("the predictor `{predictor}` describes no cohorts to score"))
+                .with_hint("give it \"cohorts\": [{\"cohort\": name, \"description\": \"what it is about\"}]"));
+        }
+        let mut scorers = self.inner.scorers.0.write().unwrap_or_else(PoisonError::into_inner);
+        match scorer {
+            Some((scorer, patience)) => {
+                scorers.insert(predictor.to_owned(), Registered { scorer, patience });
+            }
+            None => {
+                scorers.remove(predictor);
+            }
+        }
+        Ok(())
+    }
+
+    fn scorer(&self, predictor: &str) -> Option<Registered> {
+        self.inner.scorers.0.read().unwrap_or_else(PoisonError::into_inner).get(predictor).cloned()
+    }
+
+    /// Whether a scorer speaks for a predictor in this process.
+    pub(crate) fn has_scorer(&self, predictor: &str) -> bool {
+        self.scorer(predictor).is_some()
+    }
+
+    /// Learns from documents, and asks the scorer about those it has not answered yet. Gives the model and its report.
+    pub(crate) fn train_described(
+        &self,
+        definition: &PredictorDefinition,
+        documents: &[Vec<String>],
+        earlier: Option<&DescribedModel>,
+    ) -> Result<(DescribedModel, Value)> {
+        let scorer = self.scorer(&definition.name);
+        let given = scorer.as_ref().map(|found| (&*found.scorer as &dyn Scorer, found.patience));
+        let trained = DescribedModel::train(definition, documents, earlier, given)?;
+        let Value::Object(mut report) = described_report(&trained.model) else {
+            return Err(Error::internal("a report is no object"));
+        };
+        let Asked { answers, attempts, last_error } = trained.asked;
+        let fields = [
+            ("rows", Value::count(documents.len())),
+            ("texts", Value::count(trained.n_texts)),
+            ("asked", Value::count(trained.n_unanswered)),
+            ("answered", Value::count(answers.len())),
+            ("attempts", Value::integer(attempts)),
+            ("last_error", last_error.map_or(Value::Null, Value::Text)),
+        ];
+        report.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        Ok((trained.model, Value::Object(report)))
+    }
+
+    /// What the scorer says of a document that no kept answer speaks for; likeness, with the error, where it says nothing
+    /// sound.
+    pub(crate) fn ask_scorer(
+        &self,
+        predictor: &str,
+        model: &DescribedModel,
+        document: &[String],
+        model_version: Option<u32>,
+    ) -> Answer {
+        let by_likeness = |last_error: Option<String>| {
+            let (prediction, method) = model.likeness(document);
+            Answer { prediction, method: method.to_owned(), model_version, last_error }
+        };
+        let Some(Registered { scorer, patience }) = self.scorer(predictor) else { return by_likeness(None) };
+        let asked = ask(&*scorer, model.cohorts(), &[joined(document)], patience);
+        match asked.answers.into_iter().next() {
+            Some(answer) => Answer {
+                prediction: model.answered(answer),
+                method: scorer.method(),
+                model_version: None,
+                last_error: None,
+            },
+            None => by_likeness(asked.last_error),
+        }
+    }
+}
+
+/// The report of described cohorts: who got which when they were trained.
+pub(crate) fn described_report(model: &DescribedModel) -> Value {
+    let given = model.given();
+    let total: u64 = given.iter().sum();
+    let unassigned = given.last().copied().unwrap_or(0);
+    let count = |count: u64| Value::integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let classes = model.cohorts().iter().zip(given).map(|(cohort, rows)| {
+        Value::Object(Object::from([
+            ("cohort".to_owned(), Value::from(cohort.cohort.as_str())),
+            ("rows".to_owned(), count(*rows)),
+        ]))
+    });
+    let (kept, method) = model.answers();
+    Value::object([
+        ("task", Value::from("cohort")),
+        ("rows", count(total)),
+        ("classes", Value::List(classes.collect())),
+        ("coverage", Value::float((total - unassigned) as f64 / total.max(1) as f64)),
+        ("methods", Value::List(model.methods().into_iter().map(Value::from).collect())),
+        ("scorer", if method.is_empty() { Value::Null } else { Value::from(method) }),
+        ("answers", Value::count(kept)),
+    ])
+}

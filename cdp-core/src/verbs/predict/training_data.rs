@@ -1,0 +1,195 @@
+//! What a predictor may learn from: the texts, labels and timed rows of those who allow it.
+//!
+//! Takes the people of a snapshot; leaves documents with their classes, or rows as of instants. Who denied the purpose
+//! `ml_training` is never among them, only counted (SEMANTICS, Consent); it must never read a fact that came after the
+//! instant of a row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::definitions::{OUTSIDE, PredictorDefinition, PredictorLabel};
+use crate::engine::handle::Cdp;
+use crate::engine::snapshot::{Person, Snapshot};
+use crate::error::{Error, Result};
+use crate::predict::TimedRow;
+use crate::records::{Path, Timestamp, Value};
+use crate::rules::ProfileView;
+
+/// The purpose that a person must allow before a model learns from them.
+const PURPOSE: &str = "ml_training";
+/// How many instants a propensity model learns from, each a horizon before the next.
+const INSTANTS: i64 = 3;
+
+/// Documents, the class of each, and when whoever wrote it was first seen.
+#[derive(Default)]
+pub(crate) struct LabelledTexts {
+    pub(crate) documents: Vec<Vec<String>>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) first_seen: Vec<i64>,
+    /// How many were left out because they do not allow it.
+    pub(crate) withheld: u64,
+}
+
+/// Rows of features and labels as of instants.
+#[derive(Default)]
+pub(crate) struct TimedRows {
+    pub(crate) rows: Vec<TimedRow>,
+    /// How many people were left out because they do not allow it.
+    pub(crate) withheld: u64,
+}
+
+/// Where the class of a person is found.
+pub(crate) enum Labels<'a> {
+    Trait(&'a Path),
+    List(BTreeMap<u32, &'a str>),
+    Audience(&'a str),
+}
+
+impl Labels<'_> {
+    /// The class that a person is labelled with.
+    pub(crate) fn of(&self, person: &Person<'_>, at: Timestamp) -> Result<Option<String>> {
+        match self {
+            Labels::Trait(path) => match person.trait_value(path, at)? {
+                Some(Value::Text(class)) if !class.is_empty() => Ok(Some(class)),
+                _ => Ok(None),
+            },
+            // Who stands under two classes, because two people became one, has the first in order.
+            Labels::List(classes) => {
+                let own = person.nodes.iter().filter_map(|node| classes.get(node)).min();
+                Ok(own.map(|class| (*class).to_owned()))
+            }
+            Labels::Audience(name) => {
+                let class = if person.in_audience(name, at)? { name } else { OUTSIDE };
+                Ok(Some(class.to_owned()))
+            }
+        }
+    }
+}
+
+impl Cdp {
+    /// Whether a model may learn from a person.
+    pub(crate) fn may_learn_from(&self, person: &Person<'_>, at: Timestamp) -> Result<bool> {
+        let status = person.consent_state(PURPOSE, None, at)?.status;
+        Ok(self.allows(status, person.snapshot.catalog.consent_policy(), PURPOSE))
+    }
+
+    /// The people that have both the texts and the label of a cohort predictor.
+    pub(crate) fn labelled_texts<'a>(
+        &self,
+        snapshot: &'a Snapshot<'a>,
+        definition: &'a PredictorDefinition,
+        at: Timestamp,
+    ) -> Result<LabelledTexts> {
+        let labels = snapshot.labels(definition)?.ok_or_else(|| {
+            let error = Error::invalid(format!("the predictor `{}` has no label to learn from", definition.name));
+            error.with_hint("give it \"label\": {\"trait\": \"...\"}")
+        })?;
+        let mut texts = LabelledTexts::default();
+        for person in snapshot.people(at)? {
+            let Some(class) = labels.of(&person, at)? else { continue };
+            let document = person.document(&definition.text, at)?;
+            if document.is_empty() {
+                continue;
+            }
+            if !self.may_learn_from(&person, at)? {
+                texts.withheld += 1;
+                continue;
+            }
+            texts.documents.push(document);
+            texts.labels.push(class);
+            texts.first_seen.push(person.seen(at).0.map_or(0, Timestamp::millis));
+        }
+        Ok(texts)
+    }
+
+    /// The texts of everybody, without labels.
+    pub(crate) fn all_texts(
+        &self,
+        snapshot: &Snapshot<'_>,
+        definition: &PredictorDefinition,
+        at: Timestamp,
+    ) -> Result<LabelledTexts> {
+        let mut texts = LabelledTexts::default();
+        for person in snapshot.people(at)? {
+            let document = person.document(&definition.text, at)?;
+            if document.is_empty() {
+                continue;
+            }
+            if self.may_learn_from(&person, at)? {
+                texts.documents.push(document);
+            } else {
+                texts.withheld += 1;
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Everybody who had an event by then, as of instants that lie one horizon apart, the last of them one horizon before
+    /// the latest fact: features of facts up to the instant, the label of events strictly after it. Consent is that of now.
+    pub(crate) fn timed_rows(
+        &self,
+        snapshot: &Snapshot<'_>,
+        definition: &PredictorDefinition,
+        now: Timestamp,
+    ) -> Result<TimedRows> {
+        let Some(PredictorLabel::Event { event, horizon }) = &definition.label else {
+            return Err(Error::invalid(format!("the predictor `{}` has no event to learn from", definition.name)));
+        };
+        let horizon_ms = horizon.millis();
+        let mut found = TimedRows::default();
+        let Some(latest) = snapshot.memory.greatest_occurred_at() else { return Ok(found) };
+        let mut withheld = BTreeSet::new();
+        for person in snapshot.people(now)? {
+            if !self.may_learn_from(&person, now)? {
+                found.withheld += 1;
+                withheld.extend(person.nodes.iter().copied());
+            }
+        }
+        for instant in 1..=INSTANTS {
+            let at = latest.plus_millis(-horizon_ms * instant);
+            let end = at.plus_millis(horizon_ms);
+            for person in snapshot.people(at)? {
+                let past = person.events().iter().filter(|happened| happened.occurred_at <= at);
+                let Some(last) = past.map(|happened| happened.occurred_at).max() else { continue };
+                if person.nodes.iter().any(|node| withheld.contains(node)) {
+                    continue;
+                }
+                let number = person.event_number(event);
+                let follows = person.events().iter().any(|happened| {
+                    Some(happened.event) == number && happened.occurred_at > at && happened.occurred_at <= end
+                });
+                found.rows.push(TimedRow {
+                    at: at.millis(),
+                    values: person.feature_row(definition, at)?,
+                    is_positive: follows,
+                    quiet_for: (at.millis() - last.millis()) as f64,
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Snapshot<'_> {
+    /// Where the labels of a cohort predictor are; `None` if it has none. Somebody in a list who is not in the store is
+    /// nobody yet.
+    pub(crate) fn labels<'d>(&self, definition: &'d PredictorDefinition) -> Result<Option<Labels<'d>>> {
+        Ok(match &definition.label {
+            Some(PredictorLabel::Trait(path)) => Some(Labels::Trait(path)),
+            Some(PredictorLabel::Audience(name)) => Some(Labels::Audience(name)),
+            Some(PredictorLabel::List(people)) => {
+                let mut classes = BTreeMap::new();
+                for (class, identifiers) in people {
+                    for (identifier_type, value) in identifiers {
+                        let node = match identifier_type.as_str() {
+                            "profile_id" => self.find_profile_id(value),
+                            _ => self.find_node(identifier_type, value),
+                        };
+                        node.map(|node| classes.entry(node).or_insert(class.as_str()));
+                    }
+                }
+                Some(Labels::List(classes))
+            }
+            Some(PredictorLabel::Event { .. }) | None => None,
+        })
+    }
+}

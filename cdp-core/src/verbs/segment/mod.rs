@@ -1,0 +1,3 @@
+//! Audiences: kept current, listed, explained.
+
+pub(crate) mod upkeep;

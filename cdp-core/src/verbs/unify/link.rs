@@ -1,0 +1,278 @@
+//! A run of probabilistic linkage over the profiles of the store: train, compare, suggest, and link where the definition
+//! allows it and the model may be trusted.
+//!
+//! It takes the known profiles of a snapshot and leaves a model, suggestions and probable links, which replace those found
+//! before, and what single profiles are compared with from then on. It never outranks an operator, and never links with a model that is not judged green.
+
+use std::collections::BTreeMap;
+
+use crate::definitions::ProfileLinkage;
+use crate::engine::handle::Cdp;
+use crate::engine::live_linkage::LiveLinkage;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::transaction::Writing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::linkage::{
+    Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
+    rule_of_stored, stored_keys,
+};
+use crate::records::{Object, Timestamp, Value};
+use crate::store::{ProbableLink, StoredLinkageModel, hex};
+use crate::verbs::unify::compared::{ComparedProfiles, compared_name};
+use crate::verbs::unify::live::Rows;
+
+/// How profiles are linked by [`Cdp::link`].
+#[derive(Clone, Debug, Default)]
+pub struct LinkOptions {
+    /// Where random choices of the training begin; the same seed gives the same model.
+    pub seed: u64,
+    /// Change nothing, only tell what would.
+    pub dry_run: bool,
+}
+
+/// What a run found, before it is written.
+struct Found<'r> {
+    run: &'r Run,
+    compared: &'r ComparedProfiles,
+    links: Vec<(ProbableLink, String)>,
+    model: StoredLinkageModel,
+    bytes: Vec<u8>,
+    report: Object,
+    definitions: i64,
+}
+
+/// The rows of profiles linked, and how the profiles became rows.
+pub(crate) struct Run {
+    pub(crate) links: Links,
+    reading: Reading,
+}
+
+pub(crate) fn no_linkage() -> Error {
+    Error::invalid("the identity definition does not say that profiles are linked by probability")
+        .with_hint("add \"linkage\": {} to it")
+}
+
+impl Snapshot<'_> {
+    pub(crate) fn linkage(&self) -> Result<&ProfileLinkage> {
+        self.catalog.identity().linkage.as_ref().ok_or_else(no_linkage)
+    }
+}
+
+impl Cdp {
+    /// Finds profiles that are probably one person by what their traits and identifiers say, as the `linkage` part of the
+    /// identity definition has it: trains a model without labels, scores, and keeps pairs from the review threshold on as
+    /// suggestions. With `auto_link`, and if the model is judged green, pairs from the auto threshold on become links of
+    /// class `probable`, within the limits of profiles. What was found before is replaced; a run over the same facts
+    /// changes nothing.
+    ///
+    /// Unless the definition says `"live": false`, the run leaves its records and blocking keys in the file, and from then on
+    /// each transaction compares the profiles that it changes, with the model of this run.
+    ///
+    /// Gives `{model_version, verdict, reasons, records, suggestions, links, added, removed, columns, quality}`. Trains
+    /// without any lock; cost grows with profiles and with pairs that share something. Fails with `Invalid` without a
+    /// `linkage`, and with `Conflict` if definitions change meanwhile.
+    ///
+    /// Source of the method: [`linkage::link`](crate::linkage::link).
+    pub fn link(&self, options: &LinkOptions) -> Result<Value> {
+        let (compared, linkage, definitions) = self.compared()?;
+        let run = link_rows(&compared, &linkage, options.seed)?;
+        let found = found(&compared, &run, &linkage, definitions)?;
+        self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
+    }
+
+    /// The profiles that linkage compares, its definition, and at which state of the definitions.
+    pub(crate) fn compared(&self) -> Result<(ComparedProfiles, ProfileLinkage, i64)> {
+        self.read_at_length(|snapshot| {
+            let linkage = snapshot.linkage()?.clone();
+            let compared = snapshot.compared_profiles(&linkage)?;
+            Ok((compared, linkage, snapshot.facts.meta()?.definitions))
+        })
+    }
+}
+
+/// Links the rows of profiles under what operators decided.
+pub(crate) fn link_rows(compared: &ComparedProfiles, linkage: &ProfileLinkage, seed: u64) -> Result<Run> {
+    let (records, roles) = compared.records()?;
+    let links = link_deciding(&[&records], &[&roles], &linkage.of_rows(), &compared.decisions(), seed)?;
+    let reading = Reading::new(&records, links.recognized().first().map_or(&[], Vec::as_slice));
+    Ok(Run { links, reading })
+}
+
+fn found<'r>(
+    compared: &'r ComparedProfiles,
+    run: &'r Run,
+    linkage: &ProfileLinkage,
+    definitions: i64,
+) -> Result<Found<'r>> {
+    let links = &run.links;
+    let may_link = linkage.auto_link && links.quality().verdict == Verdict::Green;
+    let label = |row: u32| links.labels().get(row as usize);
+    let explain = links.explainer();
+    let mut pairs = Vec::new();
+    for (left, right, weight) in links.pair_weights() {
+        let (left, right) = (*left.min(right), *left.max(right));
+        let band = links.band(*weight);
+        if band == Band::Reject || compared.apart.binary_search(&(left, right)).is_ok() {
+            continue;
+        }
+        let (one, other) = (compared.profile(left)?, compared.profile(right)?);
+        let link = ProbableLink {
+            number: 0,
+            // Whoever came first, as live comparison has it too.
+            node: one.node.min(other.node),
+            other: one.node.max(other.node),
+            occurred_at: one.since.max(other.since),
+            weight: *weight,
+            probability: probability_of(*weight),
+            model: 0,
+            // Where operators keep somebody apart, not every likely pair can stand together.
+            is_link: may_link && band == Band::Auto && label(left) == label(right),
+        };
+        pairs.push(((left, right), (link, parts_of(&explain(left, right)))));
+    }
+    pairs.sort_unstable_by_key(|(rows, _)| *rows);
+    let columns = compared.columns.iter().map(|(value, role)| (compared_name(value), Value::from(role.as_str())));
+    let mut report = links.quality().to_object();
+    report.insert("columns".to_owned(), Value::Object(columns.collect()));
+    let bytes = links.model().to_bytes();
+    let model = StoredLinkageModel {
+        version: 0,
+        sequence: compared.sequence,
+        recorded_at: Timestamp::MAX,
+        content_hash: blake3::hash(&bytes).as_bytes().to_vec(),
+        report: Value::Object(report.clone()).to_json(),
+    };
+    let pairs = pairs.into_iter().map(|(_, link)| link).collect();
+    Ok(Found { run, compared, links: pairs, model, bytes, report, definitions })
+}
+
+/// What a weight is made of, as JSON.
+pub(crate) fn parts_of(explained: &PairExplanation) -> String {
+    Value::List(explained.parts.iter().map(part_value).collect()).to_json()
+}
+
+fn part_value(part: &WeightPart) -> Value {
+    let optional = |share: Option<f64>| share.map_or(Value::Null, Value::float);
+    Value::object([
+        ("part", Value::from(part.part.as_str())),
+        ("level", part.level.map_or(Value::Null, Value::from)),
+        ("m", optional(part.m)),
+        ("u", optional(part.u)),
+        ("weight", Value::float(part.weight)),
+    ])
+}
+
+impl Writing<'_> {
+    /// Keeps what a run found instead of what was found before.
+    fn keep_found(&mut self, found: &Found<'_>) -> Result<Value> {
+        if self.meta.definitions != found.definitions {
+            return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
+                .with_hint("link again"));
+        }
+        let version = self.linkage_model_version(found)?;
+        let before = self.facts.probable_links()?;
+        let mut before: BTreeMap<(u32, u32), ProbableLink> =
+            before.into_iter().map(|link| (link.pair(), link)).collect();
+        let mut rows = Rows::default();
+        for (link, parts) in &found.links {
+            let link = ProbableLink { model: version, ..*link };
+            if before.get(&link.pair()).is_some_and(|kept| kept.says_the_same(&link)) {
+                before.remove(&link.pair());
+                continue;
+            }
+            self.put_pair(link, parts.clone(), &mut rows)?;
+        }
+        for gone in before.into_values() {
+            self.replace_pair(gone, &mut rows)?;
+        }
+        let (added, removed) = rows.counts();
+        self.apply_rows(rows)?;
+        self.leave_records(found, version)?;
+        let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();
+        let mut report = found.report.clone();
+        for (name, value) in [
+            ("model_version", Value::integer(version)),
+            ("content_hash", Value::Text(hex(&found.model.content_hash))),
+            ("suggestions", Value::count(found.links.len() - n_links)),
+            ("links", Value::count(n_links)),
+            ("added", Value::count(added)),
+            ("removed", Value::count(removed)),
+        ] {
+            report.insert(name.to_owned(), value);
+        }
+        Ok(Value::Object(report))
+    }
+
+    /// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run
+    /// took its time.
+    fn leave_records(&mut self, found: &Found<'_>, version: u32) -> Result<()> {
+        let (compared, links) = (found.compared, &found.run.links);
+        self.is_compared = true;
+        self.facts.clear_linkage_live()?;
+        let linkage = self.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
+        if !linkage.live {
+            self.live = None;
+            return Ok(());
+        }
+        let columns = compared.record_columns();
+        let stored = LiveLinkage::stored(version, links.quality().verdict, &columns, &found.run.reading);
+        self.facts.put_linkage_live(&stored)?;
+        // Other processes read it anew.
+        self.meta.linkage_runs += 1;
+        self.live = LiveLinkage::load(self.facts, &self.catalog, self.live.take())?;
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        let resolver = live.resolver(self.facts, &self.catalog)?;
+        let table = links.table();
+        let mut in_order: Vec<(u32, usize)> =
+            compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();
+        in_order.sort_unstable();
+        let tables = self.facts.linkage_tables()?;
+        let mut keys: Vec<(i64, u32)> = Vec::new();
+        for (node, row) in in_order {
+            let Some(profile) = compared.profiles.get(row) else { continue };
+            let record = table.row(row as u32);
+            tables.put_record(node, profile.since, &RecordBytes::of(&record).0)?;
+            keys.extend(stored_keys(&record).into_iter().map(|key| (key, node)));
+        }
+        // In the order of the table of keys: every page of it is written once.
+        keys.sort_unstable();
+        tables.append_keys(&keys, |key| resolver.most(rule_of_stored(key)))?;
+        drop((tables, keys));
+        let touched = self.touched_since(compared.sequence, compared.decision_sequence)?;
+        let mut rows = Rows::default();
+        self.compare_nodes(&live, touched, &mut rows)?;
+        self.apply_rows(rows)
+    }
+
+    /// The nodes that messages and decisions after these have touched, each with the sequence of its message.
+    fn touched_since(&mut self, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
+        let mut touched = Vec::new();
+        for link in self.facts.links_after(sequence, self.meta.log_sequence)? {
+            touched.extend([(link.sequence, link.node), (link.sequence, link.other)]);
+        }
+        let memory = self.memory.view(&self.state.memory);
+        self.facts.visit_messages(sequence, self.meta.log_sequence, |row| {
+            let message = row.read(&memory)?;
+            touched.push((message.sequence, message.node));
+            Ok(())
+        })?;
+        for stored in self.facts.decisions_after(decision_sequence)? {
+            let (node, other) = (stored.decision.node, stored.decision.other);
+            self.decided.extend([node, other]);
+            touched.extend([(u64::MAX, node), (u64::MAX, other)]);
+        }
+        Ok(touched)
+    }
+
+    /// The version of the model that a run trained, which is a new one only if its content is.
+    fn linkage_model_version(&mut self, found: &Found<'_>) -> Result<u32> {
+        let latest = self.facts.linkage_model()?;
+        if let Some(latest) = latest.as_ref().filter(|latest| latest.content_hash == found.model.content_hash) {
+            return Ok(latest.version);
+        }
+        let version = latest.map_or(0, |latest| latest.version) + 1;
+        let model = StoredLinkageModel { version, recorded_at: self.meta.recorded_at, ..found.model.clone() };
+        self.facts.put_linkage_model(&model, &found.bytes)?;
+        Ok(version)
+    }
+}

@@ -1,0 +1,217 @@
+//! Likely pairs of profiles for a person to look at, what was decided about them, and why a model found them likely.
+//!
+//! It takes the pairs that linkage found and leaves decisions of operators. It never changes what was found.
+
+use crate::engine::handle::Cdp;
+use crate::engine::snapshot::Snapshot;
+use crate::error::{Error, Result};
+use crate::identity::linkage::{Evaluation, Labels, Scores};
+use crate::records::{Cells, Frame, Object, Timestamp, Value};
+use crate::store::{DecisionType, ProbableLink, hex};
+use crate::verbs::unify::decisions::Decided;
+use crate::verbs::unify::link::link_rows;
+
+/// What is decided about a suggestion by [`Cdp::review_link`].
+#[derive(Clone, Debug, Default)]
+pub struct ReviewOptions {
+    /// Why, for whoever reads the decisions later.
+    pub reason: Option<String>,
+    /// Change nothing, only tell what would.
+    pub dry_run: bool,
+}
+
+impl Snapshot<'_> {
+    /// The name of a pair for the outside: the same after every run, whichever node has the smaller number.
+    fn suggestion_of(&self, link: &ProbableLink) -> String {
+        let mut ends = [self.node_hash(link.node), self.node_hash(link.other)];
+        ends.sort_unstable();
+        let mut hasher = blake3::Hasher::new_keyed(self.salt);
+        ends.iter().for_each(|end| {
+            hasher.update(end.as_bytes());
+        });
+        hex(hasher.finalize().as_bytes().first_chunk::<16>().map_or(&[], |bytes| bytes.as_slice()))
+    }
+
+    /// Whether nobody has decided about the two profiles of a pair, and nothing joins them.
+    fn is_open(&self, link: &ProbableLink) -> bool {
+        let [one, other] = [link.node, link.other].map(|node| self.partition.members(node));
+        let is_decided = || self.decisions.between(link.node, link.other).is_some();
+        let is_separated = || {
+            let apart = one.iter().flat_map(|node| self.decisions.separated_from(*node));
+            !self.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
+        };
+        !one.contains(&link.other) && !is_decided() && !is_separated()
+    }
+
+    /// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
+    pub(crate) fn why_probable(&self, number: u64) -> Result<Vec<(&'static str, Value)>> {
+        let Some(link) = self.probable.get(number) else { return Ok(Vec::new()) };
+        let parts = self.facts.probable_link_parts(number)?.unwrap_or_default();
+        Ok(vec![
+            ("model_version", Value::integer(link.model)),
+            ("weight", Value::float(link.weight)),
+            ("probability", Value::float(link.probability)),
+            ("parts", Value::parse(parts.as_bytes()).unwrap_or_default()),
+        ])
+    }
+}
+
+impl Cdp {
+    /// The pairs of profiles that [`Cdp::link`] or a later message found likely and about which nothing is decided, the
+    /// likeliest first: `suggestion, weight, probability, model_version`, and of both profiles `a_profile_id, a_ids,
+    /// b_profile_id, b_ids` (identifiers as JSON text). `after` is the `next` of the page before.
+    pub fn link_suggestions(&self, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {
+        let after = after.map(read_cursor).transpose()?;
+        self.read_at_length(|snapshot| {
+            let mut open = snapshot.facts.probable_links()?;
+            open.retain(|link| snapshot.is_open(link));
+            let names = |link: &ProbableLink| [snapshot.memory.node(link.node), snapshot.memory.node(link.other)];
+            open.sort_by(|left, right| {
+                right.weight.total_cmp(&left.weight).then_with(|| names(left).cmp(&names(right)))
+            });
+            if let Some((weight, suggestion)) = after {
+                let place = open.iter().position(|link| snapshot.suggestion_of(link) == suggestion);
+                // What was shown last may be decided by now: then the page begins behind its weight.
+                let start = place.map_or_else(|| open.partition_point(|link| link.weight >= weight), |place| place + 1);
+                open.drain(..start.min(open.len()));
+            }
+            let limit = limit.unwrap_or(usize::MAX);
+            let more = open.len() > limit;
+            open.truncate(limit);
+            let next =
+                open.last().filter(|_| more).map(|link| write_cursor(link.weight, &snapshot.suggestion_of(link)));
+            let mut frame = suggestions_frame(snapshot, &open)?;
+            frame.next = next;
+            Ok(frame)
+        })
+    }
+
+    /// Decides about a suggestion: accepted, both profiles are one person as by [`Cdp::merge`]; rejected, they are kept
+    /// apart as by [`Cdp::separate`], whatever later runs find. The opposite review or [`Cdp::unlink`] takes it back. Gives
+    /// what [`Cdp::merge`] gives. Fails with `NotFound` for a suggestion that no run made.
+    pub fn review_link(&self, suggestion: &str, accept: bool, options: &ReviewOptions) -> Result<Value> {
+        let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
+        let occurred_at = self.now();
+        let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
+        self.write_or_try_out(options.dry_run, |writing| {
+            let found = {
+                let snapshot = writing.snapshot();
+                let pairs = writing.facts.probable_links_ever()?.into_iter();
+                pairs.map(|link| (snapshot.suggestion_of(&link), link)).find(|(name, _)| name == suggestion)
+            };
+            let Some((_, ProbableLink { node, other, .. })) = found else {
+                return Err(Error::not_found("there is no such suggestion")
+                    .with_hint("link_suggestions() lists those that are open"));
+            };
+            writing.decide_between([node, other], what)
+        })
+    }
+
+    /// How good a run of [`Cdp::link`] over the facts of now would be, against labels: a list of `{a, b, linked}` with two
+    /// identifiers each, or of `{identifier, person}`. Profiles that are one already count as one record. Gives
+    /// `{records, labels, verdict, true_pairs, kept_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
+    pub fn evaluate_links(&self, labels: &[Value]) -> Result<Value> {
+        let (compared, linkage, _) = self.compared()?;
+        let links = link_rows(&compared, &linkage, 0)?.links;
+        let row_of = |identifier: &Value| -> Result<Option<String>> {
+            let identifier = crate::verbs::unify::profile::Identifier::from_value(identifier)?;
+            let node = self.read(|snapshot| snapshot.node_of(&identifier))?;
+            Ok(node.and_then(|node| compared.row_of(node)).map(|row| row.to_string()))
+        };
+        let (mut pairs, mut persons) = (Vec::new(), Vec::new());
+        for label in labels {
+            let wrong = || {
+                Error::invalid("a label is {a, b, linked} with two identifiers, or {identifier, person}")
+                    .with_hint("give labels of one kind in one call")
+            };
+            let field = |name: &str| label.get(name).ok_or_else(wrong);
+            if label.get("person").is_some() {
+                let person = field("person")?.as_text().ok_or_else(wrong)?;
+                persons.extend(row_of(field("identifier")?)?.map(|row| (row, person.to_owned())));
+            } else {
+                let linked = field("linked")?.as_bool().ok_or_else(wrong)?;
+                let ends = row_of(field("a")?)?.zip(row_of(field("b")?)?).filter(|(a, b)| a != b);
+                pairs.extend(ends.map(|(a, b)| (a, b, linked)));
+            }
+        }
+        if !pairs.is_empty() && !persons.is_empty() {
+            return Err(Error::invalid("labels of pairs and of persons stand in one list").with_hint("give one kind"));
+        }
+        let n_labels = pairs.len().max(persons.len());
+        let labels = if persons.is_empty() { Labels::Pairs(pairs) } else { Labels::Persons(persons) };
+        let mut value = evaluation_value(&links.evaluate(&labels)?);
+        value.insert("records".to_owned(), Value::count(links.len()));
+        value.insert("labels".to_owned(), Value::count(n_labels));
+        value.insert("verdict".to_owned(), Value::from(links.quality().verdict.as_str()));
+        Ok(Value::Object(value))
+    }
+}
+
+fn scores_value(scores: &Scores) -> Value {
+    Value::object([
+        ("precision", Value::float(scores.precision)),
+        ("recall", Value::float(scores.recall)),
+        ("f1", Value::float(scores.f1)),
+    ])
+}
+
+fn evaluation_value(evaluation: &Evaluation) -> Object {
+    let at = |(threshold, scores): &(f64, Scores)| {
+        let Value::Object(mut fields) = scores_value(scores) else { return Value::Null };
+        fields.insert("threshold".to_owned(), Value::float(*threshold));
+        Value::Object(fields)
+    };
+    let fields = [
+        ("true_pairs", Value::count(evaluation.n_true_pairs as usize)),
+        ("kept_recall", Value::float(evaluation.kept_recall)),
+        ("clusters", scores_value(&evaluation.clusters)),
+        ("b_cubed", scores_value(&evaluation.b_cubed)),
+        ("best", at(&evaluation.best)),
+        ("thresholds", Value::List(evaluation.thresholds.iter().map(at).collect())),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn write_cursor(weight: f64, suggestion: &str) -> String {
+    format!("{:016x}{suggestion}", weight.to_bits())
+}
+
+fn read_cursor(text: &str) -> Result<(f64, &str)> {
+    let parts = text.split_at_checked(16);
+    let read =
+        parts.and_then(|(bits, suggestion)| Some((f64::from_bits(u64::from_str_radix(bits, 16).ok()?), suggestion)));
+    read.ok_or_else(|| {
+        Error::invalid("link_suggestions: `after` is no cursor").with_hint("give `next` of the page before")
+    })
+}
+
+fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<Frame> {
+    let (mut profiles, mut ids) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for link in links {
+        let mut people = Vec::new();
+        for node in [link.node, link.other] {
+            people.push(snapshot.person(node, Timestamp::MAX)?);
+        }
+        // Whichever node has the smaller number: who was named first stands first.
+        people.sort_by_key(|person| person.as_ref().map(|person| person.order()));
+        for (place, person) in people.into_iter().enumerate() {
+            let id = person.as_ref().map(|person| person.profile_id());
+            let named = person.as_ref().map(|person| person.ids_value(Timestamp::MAX).to_json());
+            if let (Some(profiles), Some(ids)) = (profiles.get_mut(place), ids.get_mut(place)) {
+                profiles.push(id);
+                ids.push(named);
+            }
+        }
+    }
+    let ([a_profiles, b_profiles], [a_ids, b_ids]) = (profiles, ids);
+    Ok(Frame::new(vec![
+        ("suggestion", Cells::Text(links.iter().map(|link| Some(snapshot.suggestion_of(link))).collect())),
+        ("a_profile_id", Cells::Text(a_profiles)),
+        ("a_ids", Cells::Text(a_ids)),
+        ("b_profile_id", Cells::Text(b_profiles)),
+        ("b_ids", Cells::Text(b_ids)),
+        ("weight", Cells::Float64(links.iter().map(|link| Some(link.weight)).collect())),
+        ("probability", Cells::Float64(links.iter().map(|link| Some(link.probability)).collect())),
+        ("model_version", Cells::Int64(links.iter().map(|link| Some(i64::from(link.model))).collect())),
+    ]))
+}
