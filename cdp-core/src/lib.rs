@@ -24,6 +24,7 @@ pub mod error;
 mod features;
 mod identity;
 mod intake;
+pub mod linkage;
 pub mod predict;
 mod privacy;
 pub mod records;
@@ -35,7 +36,7 @@ pub mod wire;
 pub use cdp::{Cdp, OpenOptions};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Fault, Result};
-pub use identity::linkage::{self, link, link_two};
+pub use linkage::{link, link_two};
 #[cfg(feature = "measured")]
 #[doc(hidden)]
 pub use identity::measured;

@@ -14,7 +14,7 @@ mod forest;
 mod hub;
 mod labels;
 mod limits;
-pub mod linkage;
+pub(crate) use crate::linkage;
 mod links;
 #[cfg(feature = "measured")]
 pub mod measured;
