@@ -7,7 +7,8 @@
 //!
 //! - [`records`]: the plain data that flows; [`definitions`]: everything declarative; `rules`: the one rule tree at work
 //! - `store`: the file, and RAM as its last committed state
-//! - `intake`: bytes to messages; `identity`: who is who; `features`: values from timelines; `audiences`: membership
+//! - `intake`: bytes to messages; `identity`: who is who; [`linkage`]: which records
+//!   are probably one person; `features`: values from timelines; `audiences`: membership
 //!   and its flips; [`predict`]: cohorts; `activate`: decisions and exports; `privacy`: consent
 //! - [`Cdp`]: the handle and the order of the flow; [`wire`]: the verb table that the bindings call
 //!
@@ -36,8 +37,8 @@ pub mod wire;
 pub use cdp::{Cdp, OpenOptions};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Fault, Result};
-pub use linkage::{link, link_two};
 #[cfg(feature = "measured")]
 #[doc(hidden)]
 pub use identity::measured;
+pub use linkage::{link, link_two};
 pub use store::Durability;

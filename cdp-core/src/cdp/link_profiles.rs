@@ -14,7 +14,7 @@ use super::snapshot::Snapshot;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{
+use crate::linkage::{
     Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
     rule_of_stored, stored_keys,
 };

@@ -7,7 +7,7 @@ use super::link::Decided;
 use super::link_profiles::link_rows;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::identity::linkage::{Evaluation, Labels, Scores};
+use crate::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, Frame, Object, Timestamp, Value};
 use crate::store::{DecisionType, ProbableLink, hex};
 
