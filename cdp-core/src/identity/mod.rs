@@ -14,7 +14,6 @@ mod forest;
 mod hub;
 mod labels;
 mod limits;
-pub mod linkage;
 mod links;
 #[cfg(feature = "measured")]
 pub mod measured;

@@ -9,7 +9,7 @@ use super::{Found, Row, RowValues};
 const TIMES: [&str; 4] = ["timestamp", "originalTimestamp", "sentAt", "receivedAt"];
 
 /// BLAKE3 of the message's fields as canonical JSON without its four times.
-pub fn content_hash(fields: &JsonObject) -> [u8; 32] {
+pub(crate) fn content_hash(fields: &JsonObject) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut before = "{\"";
     for (name, value) in fields.members().filter(|(name, _)| !TIMES.contains(name)) {
@@ -27,7 +27,7 @@ pub fn content_hash(fields: &JsonObject) -> [u8; 32] {
 ///
 /// `{"row": true}` counts as a field `row`, so that a CSV row and a JSON row that says the same, its number included, are
 /// the same reject.
-pub fn reject_hash(definition: Option<&SourceDefinition>, row: &Row) -> [u8; 32] {
+pub(crate) fn reject_hash(definition: Option<&SourceDefinition>, row: &Row) -> [u8; 32] {
     ReadFields::new(definition).hash(row)
 }
 

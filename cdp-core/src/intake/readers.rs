@@ -17,7 +17,7 @@ use super::ndjson::NdjsonRows;
 /// How an input is read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReadOptions {
+pub(crate) struct ReadOptions {
     /// How delimited text is laid out.
     pub csv: CsvSettings,
     /// Where the records lie in JSON.
@@ -47,7 +47,7 @@ impl Default for ReadOptions {
 
 impl ReadOptions {
     /// What a source says about reading.
-    pub fn for_source(source: &SourceDefinition) -> ReadOptions {
+    pub(crate) fn for_source(source: &SourceDefinition) -> ReadOptions {
         ReadOptions {
             csv: source.csv.clone(),
             records: source.records.clone(),
@@ -58,7 +58,7 @@ impl ReadOptions {
 
     /// The same, counting rows from `first_row`.
     #[must_use]
-    pub fn with_first_row(mut self, first_row: u64) -> ReadOptions {
+    pub(crate) fn with_first_row(mut self, first_row: u64) -> ReadOptions {
         self.first_row = first_row;
         self
     }
@@ -68,7 +68,7 @@ impl ReadOptions {
 pub(super) type Input<'r> = BufReader<Box<dyn Read + 'r>>;
 
 /// An input whose format is known.
-pub struct Open<'r> {
+pub(crate) struct Open<'r> {
     /// Its format.
     pub format: Format,
     /// All its bytes, unzipped.
@@ -82,7 +82,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 ///
 /// The name's ending tells (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, each also with `.gz`). Without one, a text
 /// that starts with `[` is JSON; one that starts with `{` is NDJSON if its first line is a whole value; else it is CSV.
-pub fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
+pub(crate) fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
     let mut input = unzip(input)?;
     if let Some(format) = name.and_then(format_of_name) {
         return Ok(Open { format, input: Box::new(input) });
@@ -132,7 +132,7 @@ fn format_of_head(head: &[u8]) -> Format {
 ///
 /// An `Err` is an I/O failure, a file that is no gzip after all, or a CSV without readable header: the reading ends with
 /// it. A bad row is a [`Row`] whose values are a reject. Memory is bounded by the options, whatever the input.
-pub fn rows<'r>(
+pub(crate) fn rows<'r>(
     input: Box<dyn Read + 'r>,
     format: Format,
     options: ReadOptions,

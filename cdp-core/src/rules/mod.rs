@@ -20,15 +20,13 @@ mod watch;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
-pub use dependencies::{
-    Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, reads_predictor, trait_paths,
-};
+pub use dependencies::{Lookbacks, lookbacks, property_paths, reads_predictor};
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub use measure::{Measured, Measurer, measure};
+pub use measure::{Measurer, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
-pub use reach::{Reach, Slide, reach};
+pub use reach::reach;
 pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 
 use std::borrow::Cow;

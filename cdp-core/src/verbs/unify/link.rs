@@ -12,7 +12,7 @@ use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{
+use crate::linkage::{
     Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
     rule_of_stored, stored_keys,
 };

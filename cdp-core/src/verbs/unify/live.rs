@@ -13,11 +13,11 @@ use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::snapshot::{Person, Snapshot};
 use crate::engine::transaction::Writing;
 use crate::error::Result;
-use crate::identity::linkage::{
+use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
+use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
 use crate::records::Timestamp;
 use crate::store::{KeyNodes, LinkageTables, ProbableLink, StoredProbableLink};
 use crate::verbs::unify::compared::ComparedProfile;

@@ -5,7 +5,7 @@
 use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::identity::linkage::{Evaluation, Labels, Scores};
+use crate::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, Frame, Object, Timestamp, Value};
 use crate::store::{DecisionType, ProbableLink, hex};
 use crate::verbs::unify::decisions::Decided;
