@@ -1,16 +1,58 @@
-//! The handle, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
+//! Opening a store, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
+//!
+//! This is the only file that knows all rooms. It wires what a transaction derives before it ends, and what `verify` checks;
+//! the engine runs it without naming a verb.
 
-pub use crate::engine::as_of::AsOf;
-pub(crate) use crate::engine::as_of::timestamp_from;
-pub(crate) use crate::engine::group_commit::message_of_type;
+use std::path::PathBuf;
+
+use crate::engine::open;
+use crate::engine::transaction::{Flow, Writing};
+use crate::error::Result;
+use crate::verbs::{inspect, segment, unify};
+
 pub use crate::engine::handle::Cdp;
 pub use crate::engine::open::OpenOptions;
-pub use crate::engine::people::table::Query;
+pub use crate::engine::people::query::Query;
+pub use crate::intake::input::Data;
+pub use crate::records::{AsOf, Identifier};
 pub use crate::verbs::activate::export::ExportRequest;
-pub(crate) use crate::verbs::activate::export::consent_message;
-pub use crate::verbs::collect::ingest::{Data, IngestOptions, Progress};
+pub use crate::verbs::collect::ingest::{IngestOptions, Progress};
 pub use crate::verbs::define::definitions::{DefineResult, PeopleChange};
 pub use crate::verbs::unify::decisions::DecisionOptions;
 pub use crate::verbs::unify::link::LinkOptions;
-pub use crate::verbs::unify::profile::Identifier;
 pub use crate::verbs::unify::suggestions::ReviewOptions;
+
+static FLOW: Flow = Flow {
+    derive,
+    backfill: segment::rebuild::backfill,
+    checks: &[
+        inspect::verify::partition_faults,
+        unify::live_check::record_faults,
+        inspect::verify::block_faults,
+        |snapshot, _| snapshot.unfindable(),
+        segment::rebuild::membership_faults,
+    ],
+};
+
+/// Brings people and audiences up to date with what a transaction has accepted so far: who is one person first, then who is
+/// in which audience.
+fn derive(tx: &mut Writing<'_>) -> Result<()> {
+    unify::live::unify(tx)?;
+    tx.count_new_profiles();
+    segment::upkeep::keep_audiences(tx)
+}
+
+impl Cdp {
+    /// Opens a store. A second open of a path in one process shares the store that is open.
+    ///
+    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file (its bytes stay
+    /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.
+    pub fn open(options: OpenOptions) -> Result<Cdp> {
+        open::open(&options, &FLOW)
+    }
+
+    /// Opens the store in a file, created if it is missing, with the defaults.
+    pub fn open_file(path: impl Into<PathBuf>) -> Result<Cdp> {
+        Cdp::open(OpenOptions::file(path))
+    }
+}

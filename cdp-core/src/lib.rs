@@ -16,7 +16,6 @@
 
 #![forbid(unsafe_code)]
 
-mod activate;
 mod audiences;
 pub mod cdp;
 pub mod clock;
@@ -33,6 +32,7 @@ pub mod records;
 #[expect(unreachable_pub, reason = "the items of this room are narrowed when it is split by leaf and aggregate")]
 mod rules;
 mod store;
+mod sync;
 mod verbs;
 pub mod wire;
 

@@ -3,13 +3,12 @@
 //! This is what the bindings call; it holds no logic. A request is an object of the verb's parameters in snake_case; the
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
-use crate::cdp::{
-    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, consent_message,
-    message_of_type, timestamp_from,
-};
+use crate::cdp::{AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions};
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value};
+use crate::records::{Frame, MessageType, Number, Object, Receipt, Timestamp, Value, timestamp_from};
+use crate::verbs::collect::send::message_of_type;
+use crate::verbs::govern::consent::consent_message;
 
 pub use crate::cdp::{Data, IngestOptions, Progress};
 use crate::records::base64;

@@ -5,6 +5,7 @@
 
 pub(crate) mod bounds;
 pub(crate) mod memberships;
+pub(crate) mod triggers;
 
 use std::collections::BTreeSet;
 

@@ -2,11 +2,10 @@
 //!
 //! It takes the file and leaves links for a state to take in. It never decides who is who.
 
-use crate::engine::state::link_of;
 use crate::error::Result;
 use crate::identity::{Joined, Link};
 use crate::records::Path;
-use crate::store::{Facts, Memory, MemoryOptions, Meta, NodeTable, Store};
+use crate::store::{Facts, Memory, MemoryOptions, Meta, NodeTable, Store, StoredLink};
 
 /// Links of evidence for a state to take in.
 pub(crate) struct Evidence {
@@ -62,4 +61,8 @@ pub(crate) fn load_beside(
         memory.set_nodes(nodes);
         Ok(Some((memory, evidence)))
     })
+}
+
+pub(crate) fn link_of(link: &StoredLink) -> Link {
+    Link { node: link.node, other: link.other, occurred_at: link.occurred_at, sequence: link.sequence, rule: link.rule }
 }

@@ -1,28 +1,19 @@
-//! The handle, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
-//!
-//! This is the only file (with its parts in `cdp/`) that knows all rooms. A write runs in one transaction: messages
-//! are mapped and checked, get their node, are appended, observed, linked; then the touched profiles are evaluated and
-//! the meta row is written. RAM takes the result in after COMMIT, and only then.
+//! The handle of an open store: its fields, its clock, and whether it is open. A handle is cheap to clone and shared
+//! between threads; what it does stands in `read`, `write`, `close` and in the verb rooms.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::engine::as_of::{AsOf, Past};
-use crate::engine::group_commit::Group;
-use crate::engine::nearby::Found;
-use crate::engine::snapshot::Person;
-use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{Standing, State};
-use crate::engine::transaction::{Change, Writing};
-use crate::verbs::collect::queue::Queue;
-use crate::verbs::predict::score::Scorers;
-use crate::verbs::unify::profile::Identifier;
-
 use crate::clock::Clock;
+use crate::engine::group_commit::Group;
+use crate::engine::past::Past;
+use crate::engine::queue::Queue;
+use crate::engine::state::State;
+use crate::engine::transaction::{Check, Flow};
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::Timestamp;
-use crate::store::{Facts, Store};
+use crate::predict::scorers::Scorers;
+use crate::records::{AsOf, Timestamp};
+use crate::store::Store;
 
 /// An open customer data platform: a cheap handle that can be cloned and shared between threads.
 ///
@@ -56,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) group: Group,
     pub(crate) queue: Queue,
     pub(crate) scorers: Scorers,
+    pub(crate) flow: &'static Flow,
     pub(crate) strict_consent: bool,
     pub(crate) interrupted: AtomicBool,
     pub(crate) open_handles: AtomicUsize,
@@ -66,21 +58,47 @@ pub(crate) struct Inner {
     pub(crate) n_found_nearby: AtomicU32,
 }
 
-/// A process that only reads takes everybody into RAM when it has looked for so many people in the file, or for one in so many
-/// identifiers if these are more: about then the looks have cost what holding everybody does.
-const MOST_FOUND_NEARBY: u32 = 64;
-const NODES_HELD_PER_FOUND: u32 = 128;
-
-/// How long a read needs RAM.
-#[derive(Clone, Copy)]
-pub(crate) enum Length {
-    Moment,
-    Long,
-}
-
 impl std::fmt::Debug for Cdp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Cdp")
+    }
+}
+
+/// What verbs need of the handle besides a read or a write.
+impl Cdp {
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.inner.group
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.inner.queue
+    }
+
+    pub(crate) fn scorers(&self) -> &Scorers {
+        &self.inner.scorers
+    }
+
+    /// Whether unknown consent denies every purpose.
+    pub(crate) fn is_consent_strict(&self) -> bool {
+        self.inner.strict_consent
+    }
+
+    /// The largest message, as canonical JSON.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.inner.max_message_bytes
+    }
+
+    /// The checks of what is derived, each against a rebuild.
+    pub(crate) fn checks(&self) -> &'static [Check] {
+        self.inner.flow.checks
     }
 }
 
@@ -97,212 +115,18 @@ impl Cdp {
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
+}
 
-    /// Runs `work`, which is over in a moment, on one snapshot: the file's first, then RAM at that sequence. A commit of this
-    /// process waits for it.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
-        self.read_for(Length::Moment, work)
+impl Cdp {
+    pub(crate) fn instant(&self, as_of: AsOf) -> Timestamp {
+        as_of.valid.unwrap_or_else(|| self.now())
     }
+}
 
-    /// The same for work that grows with the store. Where that is a file nobody waits for it: a commit meanwhile changes copies
-    /// of the parts of RAM that it touches. A store in memory has one connection, for which a commit waits.
-    pub(crate) fn read_at_length<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
-        self.read_for(Length::Long, work)
-    }
-
-    pub(crate) fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
-        let mut work = Some(work);
-        self.read_level(true, |facts, state| {
-            let mut work = |snapshot: Snapshot<'_>| {
-                let snapshot = Snapshot { store: Some(&self.inner.store), ..snapshot };
-                work.take().map(|work| work(&snapshot)).transpose()
-            };
-            match length {
-                Length::Moment => {
-                    let snapshot = Snapshot::of_state(facts, &state);
-                    work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
-                }
-                Length::Long => {
-                    let shared = state.clone();
-                    drop(state);
-                    work(Snapshot::of_state(facts, &shared))
-                }
-            }
-        })
-    }
-
-    /// Runs `work` on the person with this identifier at `at`, `None` if there is nobody; it looks at nobody else, so that RAM
-    /// need not hold everybody.
-    pub(crate) fn read_person<T>(
-        &self,
-        identifier: &Identifier,
-        as_of: Option<AsOf>,
-        at: Timestamp,
-        work: impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>,
-    ) -> Result<T> {
-        let mut work = Some(work);
-        let is_of_now = as_of.is_none_or(|as_of| as_of.known.is_none());
-        let nearby = if is_of_now { self.read_nearby(identifier, at, &mut work)? } else { None };
-        if let Some(answer) = nearby {
-            return Ok(answer);
-        }
-        let work = work.ok_or_else(|| Error::internal("a read was answered twice"))?;
-        self.read_as_of(Length::Moment, as_of, |snapshot| {
-            let node = snapshot.node_of(identifier)?;
-            let person = node.map(|node| snapshot.person(node, at)).transpose()?.flatten();
-            work(snapshot, person)
-        })
-    }
-
-    /// The same where RAM does not hold everybody; `None`, with the work undone, if it does or if that is better.
-    pub(crate) fn read_nearby<T>(
-        &self,
-        identifier: &Identifier,
-        at: Timestamp,
-        work: &mut Option<impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>>,
-    ) -> Result<Option<T>> {
-        if self.state().holds_everybody {
-            return Ok(None);
-        }
-        self.read_level(false, |facts, state| {
-            let n_found = self.inner.n_found_nearby.fetch_add(1, Ordering::Relaxed);
-            if state.holds_everybody || n_found >= MOST_FOUND_NEARBY.max(facts.n_nodes()? / NODES_HELD_PER_FOUND) {
-                return Ok(Some(None));
-            }
-            let mut work = |snapshot: &Snapshot<'_>, person| work.take().map(|work| work(snapshot, person)).transpose();
-            let answer = match state.find_nearby(facts, identifier)? {
-                Found::Beyond => None,
-                Found::Nobody => work(&Snapshot::of_state(facts, &state), None)?,
-                Found::Somebody(node, nearby) => {
-                    let snapshot = nearby.snapshot(facts, &state);
-                    work(&snapshot, snapshot.person(node, at)?)?
-                }
-            };
-            Ok(Some(answer))
-        })
-    }
-
-    /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM holds
-    /// everybody then, and from then on.
-    pub(crate) fn read_level<T>(
-        &self,
-        everybody: bool,
-        mut work: impl FnMut(Facts<'_>, RwLockReadGuard<'_, State>) -> Result<Option<T>>,
-    ) -> Result<T> {
-        self.check_open()?;
-        loop {
-            let answer = self.inner.store.read(|facts, revision| {
-                let standing = self.state().standing(revision);
-                if let Standing::Behind = standing {
-                    self.state_mut().catch_up(facts, &facts.meta()?)?;
-                }
-                if everybody && !self.state().holds_everybody {
-                    self.state_mut().take_in_everybody(facts, &self.inner.store)?;
-                }
-                let state = self.state();
-                if !matches!(state.standing(revision), Standing::Level) {
-                    // This process committed between the snapshot and the look at RAM: take a newer snapshot.
-                    return Ok(None);
-                }
-                work(facts, state)
-            })?;
-            if let Some(answer) = answer {
-                return Ok(answer);
-            }
-        }
-    }
-
-    /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
-        self.check_open()?;
-        self.write_open(work)
-    }
-
-    /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
-    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
-        let mut answer = None;
-        let outcome: Result<()> = self.write(|writing| {
-            answer = Some(work(writing)?);
-            Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
-        });
-        match (answer, outcome) {
-            (Some(answer), _) => Ok(answer),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(Error::internal("a dry run was committed")),
-        }
-    }
-
-    /// Runs `work` in a write transaction, which a dry run rolls back.
-    pub(crate) fn write_or_try_out<T>(
-        &self,
-        dry_run: bool,
-        work: impl FnOnce(&mut Writing<'_>) -> Result<T>,
-    ) -> Result<T> {
-        if dry_run { self.try_out(work) } else { self.write(work) }
-    }
-
-    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
-        let work = |facts: Facts<'_>| {
-            let standing = self.state().standing(facts.revision()?);
-            if !matches!(standing, Standing::Level) {
-                self.state_mut().catch_up(facts, &facts.meta()?)?;
-            }
-            // Apart from the look at RAM that follows: while the times are read, others may look as well.
-            let times = self.state().missing_times(facts)?;
-            if let Some(times) = times {
-                self.state_mut().memory.set_times(times);
-            }
-            let state = self.state();
-            let mut writing = Writing::new(self, facts, &state);
-            let answer = work(&mut writing)?;
-            let change = writing.finish()?;
-            Ok((answer, change))
-        };
-        let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
-        self.inner.store.write(work, || self.state_mut(), fold)
-    }
-
+impl Cdp {
     pub(crate) fn of(inner: Arc<Inner>) -> Cdp {
         inner.open_handles.fetch_add(1, Ordering::AcqRel);
         Cdp { inner, handle: Arc::default() }
-    }
-
-    /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
-    /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
-    pub fn close(&self) -> Result<()> {
-        if self.handle.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        // In a child process after fork() nobody drains what the parent had queued.
-        if self.inner.store.check_process().is_ok() {
-            self.await_queue();
-        }
-        if self.inner.open_handles.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return Ok(());
-        }
-        if !self.inner.store.is_read_only() && !self.inner.store.is_in_memory() {
-            // What stays unwritten, if only because another process writes at the moment, is in the log, and the next open
-            // reads it from there: only slower.
-            let _ = self.inner.store.hurry().and_then(|()| self.write_runs());
-        }
-        // A scorer may hold the host's own objects, this handle among them.
-        self.inner.scorers.clear();
-        self.inner.store.close()
-    }
-
-    /// Writes everything in RAM out as runs, so that the next open is quick.
-    pub(crate) fn write_runs(&self) -> Result<()> {
-        // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
-        for _ in 0..8 {
-            if !self.state().memory.has_unwritten_facts() {
-                break;
-            }
-            self.write_open(|writing| {
-                writing.flush_all();
-                Ok(())
-            })?;
-        }
-        Ok(())
     }
 
     /// Whether the handle was closed.
@@ -334,11 +158,5 @@ impl Cdp {
                 .with_hint("what it had acknowledged is kept; call again to continue"));
         }
         Ok(())
-    }
-
-    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
-    pub fn backup(&self, path: &Path) -> Result<()> {
-        self.check_open()?;
-        self.inner.store.backup(path)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::definitions::{Catalog, ColumnRole, ComparedValue, ProfileLinkage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::linkage::profiles::{Column, ComparedProfile, FoundRoles, Roles, compared_name};
 use crate::linkage::{LinkageModel, Reading, RecordBytes, Resolver, Verdict};
 use crate::records::Value;
 use crate::store::{Facts, StoredLive};
-use crate::verbs::unify::compared::{Column, ComparedProfile, FoundRoles, Roles, compared_name};
 
 /// How single profiles are compared.
 pub(crate) struct LiveLinkage {

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::evidence::link_of;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{State, link_of};
+use crate::engine::state::State;
 use crate::error::Result;
 use crate::identity::{Link, PartitionOverlay};
+use crate::records::Identifier;
 use crate::store::{Facts, Few, MemoryView};
-use crate::verbs::unify::profile::Identifier;
 
 /// Who is joined with more identifiers than this, or by more messages, is read with everybody else.
 const MOST_JOINED: usize = 1000;
@@ -35,7 +36,7 @@ impl Nearby {
     /// What a read of this person sees; of anybody else it knows nothing.
     pub(crate) fn snapshot<'a>(&'a self, facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
         let partition = state.partition.view().with(&self.partition);
-        Snapshot { memory: looking_up(state).of_few(&self.few), partition, ..Snapshot::of_state(facts, state) }
+        Snapshot { memory: looking_up(state).of_few(&self.few), partition, ..state.snapshot(facts) }
     }
 }
 
@@ -46,7 +47,7 @@ fn looking_up(state: &State) -> MemoryView<'_> {
 impl State {
     /// Finds who has an identifier. An undeclared type that was never seen is an error.
     pub(crate) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Found> {
-        let snapshot = Snapshot::of_state(facts, self);
+        let snapshot = self.snapshot(facts);
         if identifier.is_profile_id() {
             return Ok(Found::Beyond);
         }
@@ -69,7 +70,7 @@ impl State {
 
 impl Snapshot<'_> {
     /// The node of an identifier, by the messages that may have named it first.
-    fn node_in_file(&self, (type_number, value): (u32, &str)) -> Result<Option<u32>> {
+    pub(crate) fn node_in_file(&self, (type_number, value): (u32, &str)) -> Result<Option<u32>> {
         let is_it = |node: u32| -> Result<bool> {
             let found = self.facts.node(node)?;
             Ok(found.is_some_and(|(found_type, found)| found_type == type_number && found == value))
@@ -94,7 +95,7 @@ impl Snapshot<'_> {
 
     /// Every node that links or decisions join with this one, live or not, and these links in the order of the log; `None` if
     /// they are too many.
-    fn joined_in_file(&self, node: u32) -> Result<Option<(Few, Vec<Link>)>> {
+    pub(crate) fn joined_in_file(&self, node: u32) -> Result<Option<(Few, Vec<Link>)>> {
         let (mut few, mut links) = (Few::default(), Vec::new());
         let mut rest = vec![node];
         while let Some(node) = rest.pop() {

@@ -2,10 +2,9 @@
 
 use crate::definitions::IdentityDefinition;
 use crate::identity::accounts;
-use crate::intake;
-use crate::privacy;
 use crate::records::{Json, JsonObject, MessageType};
 use crate::store::{EventProperties, Observation, StoredMessage};
+use crate::{intake, privacy};
 
 /// Reads a logged message. `named`: the nodes it is linked to.
 pub(crate) fn observe<'m>(

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::engine::handle::Cdp;
-use crate::engine::handle::Inner;
+use crate::engine::group_commit::Group;
+use crate::engine::handle::{Cdp, Inner};
+use crate::engine::past::Past;
+use crate::engine::queue::Queue;
 use crate::engine::state::State;
+use crate::engine::transaction::Flow;
 use crate::error::{Error, ErrorKind, Result};
+use crate::predict::scorers::Scorers;
 use crate::records::{Timestamp, Value};
 use crate::store::{ConnectOptions, Durability, Store};
 
@@ -106,7 +110,7 @@ impl OpenOptions {
                         _ => return Err(Error::invalid("open: `durability` must be \"full\" or \"relaxed\"")),
                     }
                 }
-                "clock" => options.clock = Some(crate::engine::as_of::timestamp_from(value)?),
+                "clock" => options.clock = Some(crate::records::timestamp_from(value)?),
                 "id_seed" => options.id_seed = Some(text()?.to_owned()),
                 "busy_timeout_ms" => {
                     let millis = value
@@ -169,35 +173,25 @@ fn registry() -> &'static Registry {
     OPEN.get_or_init(Registry::default)
 }
 
-impl Cdp {
-    /// Opens a store. A second open of a path in one process shares the store that is open.
-    ///
-    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file (its bytes stay
-    /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.
-    pub fn open(options: OpenOptions) -> Result<Cdp> {
-        let Some(path) = &options.path else { return open_new(&options) };
-        if options.unshared {
-            return open_new(&options);
-        }
-        let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, inner| inner.strong_count() > 0);
-        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade)
-            && !inner.store.is_closed()
-            && inner.store.process_id() == std::process::id()
-        {
-            return shared(inner, &options);
-        }
-        let cdp = open_new(&options)?;
-        if let Some(key) = canonical(path) {
-            open.insert(key, Arc::downgrade(&cdp.inner));
-        }
-        Ok(cdp)
+/// Opens a store; a second open of a path in one process shares the store that is open.
+pub(crate) fn open(options: &OpenOptions, flow: &'static Flow) -> Result<Cdp> {
+    let Some(path) = &options.path else { return open_new(options, flow) };
+    if options.unshared {
+        return open_new(options, flow);
     }
-
-    /// Opens the store in a file, created if it is missing, with the defaults.
-    pub fn open_file(path: impl Into<PathBuf>) -> Result<Cdp> {
-        Cdp::open(OpenOptions::file(path))
+    let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|_, inner| inner.strong_count() > 0);
+    if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade)
+        && !inner.store.is_closed()
+        && inner.store.process_id() == std::process::id()
+    {
+        return shared(inner, options);
     }
+    let cdp = open_new(options, flow)?;
+    if let Some(key) = canonical(path) {
+        open.insert(key, Arc::downgrade(&cdp.inner));
+    }
+    Ok(cdp)
 }
 
 fn canonical(path: &Path) -> Option<PathBuf> {
@@ -213,7 +207,7 @@ fn shared(inner: Arc<Inner>, options: &OpenOptions) -> Result<Cdp> {
         .with_hint("close it first, or open it with the same read_only and without clock"))
 }
 
-fn open_new(options: &OpenOptions) -> Result<Cdp> {
+fn open_new(options: &OpenOptions, flow: &'static Flow) -> Result<Cdp> {
     let salt = options.id_seed.as_ref().map(|seed| *blake3::hash(format!("id_seed:{seed}").as_bytes()).as_bytes());
     let store = Store::open(&ConnectOptions {
         path: options.path.clone(),
@@ -238,15 +232,16 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         store,
         state: RwLock::new(state),
         clock,
-        group: crate::engine::group_commit::Group::default(),
-        queue: crate::verbs::collect::queue::Queue::default(),
-        scorers: crate::verbs::predict::score::Scorers::default(),
+        group: Group::default(),
+        queue: Queue::default(),
+        scorers: Scorers::default(),
+        flow,
         strict_consent: options.strict_consent,
         interrupted: AtomicBool::new(false),
         open_handles: AtomicUsize::new(0),
         max_message_bytes: options.max_message_bytes,
         memory_options,
-        past: crate::engine::as_of::Past::default(),
+        past: Past::default(),
         n_found_nearby: AtomicU32::new(0),
     })))
 }

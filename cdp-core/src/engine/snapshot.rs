@@ -1,31 +1,18 @@
-//! One moment of the store: facts, timelines, partition and definitions that agree with each other, and the people in it.
+//! One moment of the store: facts, timelines, partition and definitions that agree with each other.
+//!
+//! Everything that a read needs, at one sequence of the log; of a transaction, with what it has added. It changes nothing.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::audiences;
-use crate::definitions::{Catalog, TextField};
-use crate::engine::people::profile::Somebody;
+use crate::definitions::Catalog;
 use crate::engine::profile_ids::{ProfileId, ProfileIds, read_profile_id};
-use crate::engine::state::{LoadedModel, State, link_of};
 use crate::error::{Error, Result};
-use crate::features;
-use crate::identity::{
-    Decisions, Link, NodeRules, PartitionView, ProbableView, Profiles, TypeRule, TypeRules, decision_number,
-    declared_type, is_within, probable_number,
-};
-use crate::predict::{Prediction, TrainedModel};
-use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Path, Timestamp, Value};
-use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, StoredLink, hex};
-
-/// About so many messages of the log are read in a row in the time of one look-up.
-const MESSAGES_PER_LOOK_UP: u64 = 8;
+use crate::identity::{Decisions, PartitionView, ProbableView, Profiles, TypeRule, TypeRules, declared_type};
+use crate::predict::models::LoadedModel;
+use crate::records::{Identifier, Timestamp, Value};
+use crate::store::{Facts, MemoryView, Store, hex};
 
 /// Everything that a read needs, at one sequence of the log.
 #[derive(Clone, Copy)]
@@ -48,32 +35,12 @@ pub(crate) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// The committed state.
-    pub(crate) fn of_state(facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
-        Snapshot {
-            facts,
-            store: None,
-            memory: state.memory.view(),
-            partition: state.partition.view(),
-            catalog: &state.catalog,
-            types: &state.types,
-            decisions: &state.decisions,
-            probable: state.probable.view(),
-            models: &state.models,
-            salt: &state.meta.salt,
-            links_to: state.meta.links_to,
-            committed_sequence: state.memory.sequence,
-            committed_nodes: state.memory.n_nodes(),
-            profile_ids: &state.profile_ids,
-        }
-    }
-
     /// The id of a node for the outside: a keyed hash, so that it tells nothing and resolves for ever.
     pub(crate) fn node_hash(&self, node: u32) -> String {
         hex(&self.id_of(node).to_be_bytes())
     }
 
-    fn id_of(&self, node: u32) -> ProfileId {
+    pub(crate) fn id_of(&self, node: u32) -> ProfileId {
         let (identifier_type, value) = self.memory.node(node);
         let mut hasher = blake3::Hasher::new_keyed(self.salt);
         hasher.update(identifier_type.as_bytes());
@@ -99,16 +66,6 @@ impl<'a> Snapshot<'a> {
         (first_named_at.unwrap_or(Timestamp::MAX), priority, identifier_type, value)
     }
 
-    /// What orders a probable link among the evidence of its instant: after every message, before every decision, by
-    /// its identifiers whatever their numbers.
-    fn probable_order(&self, number: u64) -> String {
-        let Some(link) = self.probable.get(number) else { return format!("\u{10fffe}{number:020}") };
-        let mut ends = [self.memory.node(link.node), self.memory.node(link.other)];
-        ends.sort_unstable();
-        let [(left_type, left), (right_type, right)] = ends;
-        format!("\u{10fffe}{left_type}\0{left}\0{right_type}\0{right}")
-    }
-
     pub(crate) fn type_rule(&self, node: u32) -> &'a TypeRule {
         self.types.rule(self.memory.node_type(node))
     }
@@ -132,437 +89,41 @@ impl<'a> Snapshot<'a> {
         found.or_else(|| (self.committed_nodes..self.memory.n_nodes()).find(|node| self.id_of(*node) == wanted))
     }
 
-    /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
-    pub(crate) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
-        let node = self.partition.holder_at(node, at, self)?;
-        let person = Person::new(self, self.partition.nodes_of_at(node, at), at)?;
-        Ok(person.exists_at(at).then_some(person))
-    }
-
     /// The profiles as they stood at `at`, in no order; some may have had no message by then.
     pub(crate) fn profiles_at(&self, at: Timestamp) -> Arc<Profiles> {
         self.partition.profiles_at(self.memory.n_nodes(), at)
     }
+}
 
-    /// Everybody at `at`, in the order of their first nodes.
-    pub(crate) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
-        let mut people = Vec::new();
-        for nodes in self.profiles_at(at).iter() {
-            let person = Person::new(self, nodes.to_vec(), at)?;
-            if person.exists_at(at) {
-                people.push(person);
-            }
+impl Snapshot<'_> {
+    /// The node a caller speaks of; `None` if nobody matches. An undeclared type that was never seen is an error.
+    pub(crate) fn node_of(&self, identifier: &Identifier) -> Result<Option<u32>> {
+        if identifier.is_profile_id() {
+            return Ok(self.find_profile_id(&identifier.value));
         }
-        people.sort_by_cached_key(|person| person.order());
-        Ok(people)
+        self.check_type(identifier)?;
+        Ok(self.find_node(&identifier.identifier_type, &identifier.value))
+    }
+
+    /// An undeclared type that was never seen is an error.
+    pub(crate) fn check_type(&self, identifier: &Identifier) -> Result<()> {
+        let identifier_type = &identifier.identifier_type;
+        if self.catalog.identity().identifier(identifier_type).is_none()
+            && self.memory.name_id(identifier_type).is_none()
+        {
+            let declared: Vec<&str> =
+                self.catalog.identity().identifiers.iter().map(|declared| declared.name.as_str()).collect();
+            return Err(Error::invalid(format!("the identifier type `{identifier_type}` is not declared"))
+                .with_hint(format!("declared: {}, profile_id", declared.join(", "))));
+        }
+        Ok(())
     }
 }
 
-impl NodeRules for Snapshot<'_> {
-    fn type_of(&self, node: u32) -> u32 {
-        self.memory.node_type(node)
-    }
-
-    fn types(&self) -> &TypeRules {
-        self.types
-    }
-
-    fn type_name(&self, type_number: u32) -> &str {
-        self.memory.name(type_number)
-    }
-
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        // A decision comes after every message of its instant.
-        if let Some(number) = decision_number(sequence) {
-            return Ok(format!("\u{10ffff}{number:020}"));
-        }
-        if let Some(number) = probable_number(sequence) {
-            return Ok(self.probable_order(number));
-        }
-        let key = self.facts.message_key(sequence)?;
-        key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
-            .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
-    }
-
-    fn first_sequence(&self, node: u32) -> Option<u64> {
-        self.memory.firsts(node).sequence()
-    }
-
-    fn committed_sequence(&self) -> u64 {
-        self.committed_sequence
-    }
-
-    fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>> {
-        let mut gathered = Gathered::default();
-        self.memory.gather(self.facts, node, &mut gathered)?;
-        Ok(self.memory.annexes(&gathered)?.pop().and_then(|(_, facts)| facts.first_identified))
-    }
-
-    fn decisions(&self) -> &Decisions {
-        self.decisions
-    }
-
-    fn compare_ranks(&self, left: u32, right: u32) -> Ordering {
-        let rank = |node: u32| (self.type_rule(node).priority, self.memory.node(node));
-        rank(left).cmp(&rank(right))
-    }
-
-    /// The only place that knows where the evidence of a message lies.
-    fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>> {
-        let mut gathered = Gathered::default();
-        for node in nodes {
-            self.memory.gather(self.facts, *node, &mut gathered)?;
-        }
-        let annexes = self.memory.annexes(&gathered)?;
-        let others = annexes.iter().flat_map(|(_, facts)| facts.others.iter().map(|(_, sequence)| *sequence));
-        let sequences: Vec<u64> = gathered.timeline.iter().map(|event| event.sequence).chain(others).collect();
-        let n_messages = sequences.len();
-        let mut evidence = Vec::new();
-        if n_messages as u64 > self.memory.sequence() / MESSAGES_PER_LOOK_UP {
-            let wanted: BTreeSet<u32> = nodes.iter().copied().collect();
-            let mut visit = |link: StoredLink| {
-                if wanted.contains(&link.node) {
-                    evidence.push(link_of(&link));
-                }
-            };
-            self.facts.visit_links(0, self.memory.sequence(), &mut visit)?;
-            self.facts.visit_own_links(self.links_to, self.memory.sequence(), &mut visit)?;
-        } else {
-            for sequence in sequences {
-                let mut visit = |link: StoredLink| evidence.push(link_of(&link));
-                self.facts.visit_links(sequence.saturating_sub(1), sequence, &mut visit)?;
-                if sequence > self.links_to {
-                    self.facts.visit_own_links(sequence.saturating_sub(1), sequence, &mut visit)?;
-                }
-            }
-        }
-        // The table has links that stand in the columns of their messages too, and says of them by which rule they are; it was
-        // read first, and equals stay in order.
-        evidence.sort_by_key(|link| (link.sequence, link.other));
-        evidence.dedup_by_key(|link| (link.sequence, link.other));
-        evidence.extend(self.probable.links_of(nodes));
-        evidence.retain(|link| !self.decisions.is_cut(link.pair()));
-        evidence.extend(self.decisions.links_of(nodes));
-        Ok(evidence)
-    }
-}
-
-/// The message that a decision is about: an event that is taken as if it had happened.
-struct Hypothetical<'a> {
-    message: &'a Value,
-    event: &'a str,
-}
-
-// What stands for the hypothetical event where stored ones have the numbers of the store; it sorts behind all others.
-const HYPOTHETICAL_SEQUENCE: u64 = u64::MAX;
-const HYPOTHETICAL_ROW: u64 = u64::MAX;
-const HYPOTHETICAL_NAME: u32 = u32::MAX;
-
-/// One person: nodes and their timeline, as rules see it.
-pub(crate) struct Person<'a> {
-    somebody: Somebody<'a>,
-    facts: Gathered,
-    // Everything but events, by node; most rules never ask.
-    annexes: OnceCell<Vec<(u32, Annex)>>,
-    hypothetical: Option<Hypothetical<'a>>,
-}
-
-impl<'a> Deref for Person<'a> {
-    type Target = Somebody<'a>;
-
-    fn deref(&self) -> &Somebody<'a> {
-        &self.somebody
-    }
-}
-
-impl<'a> Person<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Person<'a>> {
-        Person::of(Somebody::new(snapshot, nodes, at)?)
-    }
-
-    /// Reads somebody's timeline.
-    pub(crate) fn of(somebody: Somebody<'a>) -> Result<Person<'a>> {
-        let mut facts = Gathered::default();
-        for node in &somebody.nodes {
-            somebody.snapshot.memory.gather(somebody.snapshot.facts, *node, &mut facts)?;
-        }
-        for (value, spans) in &somebody.held {
-            let n_before = facts.timeline.len();
-            somebody.snapshot.memory.gather(somebody.snapshot.facts, *value, &mut facts)?;
-            let own = facts.timeline.split_off(n_before);
-            facts.timeline.extend(own.into_iter().filter(|event| is_within(spans, event.occurred_at)));
-        }
-        facts.sort();
-        Ok(Person { somebody, facts, annexes: OnceCell::new(), hypothetical: None })
-    }
-
-    /// The person without the timeline.
-    pub(crate) fn into_somebody(self) -> Somebody<'a> {
-        self.somebody
-    }
-
-    /// The same person with an event that is taken as if it had happened.
-    pub(crate) fn with_hypothetical(mut self, message: &'a Value, event: &'a str, at: Timestamp) -> Person<'a> {
-        self.facts.timeline.push(TimelineEvent {
-            occurred_at: at,
-            sequence: HYPOTHETICAL_SEQUENCE,
-            event: self.snapshot.memory.name_id(event).unwrap_or(HYPOTHETICAL_NAME),
-            row: HYPOTHETICAL_ROW,
-        });
-        self.facts.sort();
-        self.hypothetical = Some(Hypothetical { message, event });
-        self
-    }
-
-    pub(crate) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
-        self.annexes.get_or_init(|| self.read_annexes()).iter().map(|(node, facts)| (*node, facts))
-    }
-
-    fn read_annexes(&self) -> Vec<(u32, Annex)> {
-        // The checksums of their blocks have told that these are the bytes that were written, so they can be read.
-        let mut annexes = self.snapshot.memory.annexes(&self.facts).unwrap_or_default();
-        // What is held for a time was gathered last.
-        for ((_, annex), (_, spans)) in annexes.iter_mut().skip(self.nodes.len()).zip(&self.held) {
-            annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
-            annex.traits.retain(|write| is_within(spans, write.occurred_at));
-            annex.consents.retain(|write| is_within(spans, write.occurred_at));
-            annex.accounts.retain(|write| is_within(spans, write.occurred_at));
-        }
-        annexes
-    }
-
-    /// Whether a message of this person had happened by `at`.
-    pub(crate) fn exists_at(&self, at: Timestamp) -> bool {
-        self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at)
-            || self.facts().any(|(_, facts)| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at))
-    }
-
-    /// Every message of this person: (occurred_at, sequence), in no order.
-    pub(crate) fn messages(&self) -> Vec<(Timestamp, u64)> {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().copied());
-        self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
-    }
-
-    /// When traits, identifiers and consents changed in `(since, to]`.
-    fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-        let mut instants: Vec<Timestamp> = Vec::new();
-        for (_, facts) in self.facts() {
-            instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
-            instants.extend(facts.traits.iter().map(|write| write.occurred_at));
-            instants.extend(facts.consents.iter().map(|write| write.occurred_at));
-            instants.extend(facts.accounts.iter().map(|write| write.occurred_at));
-            instants.extend(facts.first_named_at);
-        }
-        instants.retain(|instant| *instant > since && *instant <= to);
-        instants.sort_unstable();
-        instants.dedup();
-        instants
-    }
-
-    /// The first and last instant of a message by `at`.
-    pub(crate) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
-        let all = self.facts.timeline.iter().map(|event| event.occurred_at).chain(others);
-        all.filter(|occurred_at| *occurred_at <= at).fold(
-            (None, None),
-            |(first, last): (Option<Timestamp>, _), time| {
-                (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
-            },
-        )
-    }
-
-    /// When the first message of this person happened, if that was in `(since, to]`.
-    pub(crate) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Option<Timestamp> {
-        // Whose first event was before it needs no further look.
-        let was_seen = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= since);
-        if was_seen { None } else { self.seen(to).0.filter(|first_seen| *first_seen > since) }
-    }
-
-    /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
-    pub(crate) fn accounts(&self, at: Timestamp) -> impl Iterator<Item = (&str, &str)> {
-        let writes = self.facts().flat_map(|(_, facts)| facts.accounts.iter());
-        let writes = writes.filter(move |write| write.occurred_at <= at);
-        writes.map(|write| (write.account_type.as_ref(), write.account.as_ref()))
-    }
-
-    /// The purposes that a choice of this person names by `at`.
-    pub(crate) fn purposes(&self, at: Timestamp) -> BTreeSet<&str> {
-        self.consent_writes(at).filter_map(|(_, write)| write.purpose.as_deref()).collect()
-    }
-
-    /// The channels that a choice about a purpose names by `at`.
-    pub(crate) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&str> {
-        let about = self.consent_writes(at).filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
-        about.filter_map(|(_, write)| write.channel.as_deref()).collect()
-    }
-
-    fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &ConsentWrite)> {
-        let writes = self.facts().flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
-        writes.filter(move |(_, write)| write.occurred_at <= at)
-    }
-
-    /// The state of consent for a purpose on one channel, or on all.
-    pub(crate) fn consent_state(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentState> {
-        // An empty object denies every purpose "known to policy or profile".
-        let policy = self.snapshot.catalog.consent_policy();
-        let in_policy = policy.is_some_and(|policy| policy.purposes.iter().any(|(name, _)| name == purpose));
-        let is_known = in_policy || self.purposes(at).contains(purpose);
-        let mut choices = Vec::new();
-        for (node, write) in self.consent_writes(at) {
-            let about_purpose = match write.purpose.as_deref() {
-                Some(name) => name == purpose,
-                None => is_known,
-            };
-            let about_channel = write.channel.is_none() || write.channel.as_deref() == channel;
-            if about_purpose && about_channel {
-                choices.push(Choice {
-                    node,
-                    occurred_at: write.occurred_at,
-                    sequence: write.sequence,
-                    granted: write.granted,
-                });
-            }
-        }
-        let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
-        privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
-    }
-
-    /// The texts that a predictor reads of this person.
-    pub(crate) fn document(&self, fields: &[TextField], at: Timestamp) -> Result<Vec<String>> {
-        let mut items = Vec::new();
-        for field in fields {
-            match field {
-                TextField::Trait(path) => add_text(self.trait_value(path, at)?, &mut items),
-                TextField::Event { event, property } => {
-                    let Some(number) = self.event_number(event) else { continue };
-                    for happened in self.facts.timeline.iter().filter(|happened| happened.occurred_at <= at) {
-                        if happened.event == number {
-                            add_text(self.property(happened, property).map(Cow::into_owned), &mut items);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(items)
-    }
-
-    /// What a predictor says of this person, and the method: its rules first, then its model.
-    pub(crate) fn predicted(&self, predictor: &str, at: Timestamp) -> Result<Option<(Prediction, &'a str)>> {
-        let definition = self.snapshot.catalog.predictor(predictor)?;
-        for rule in &definition.rules {
-            if evaluate(&rule.when, self, at)? {
-                return Ok(Some((Prediction::certain(&rule.cohort), "rule")));
-            }
-        }
-        let models: &'a BTreeMap<String, LoadedModel> = self.snapshot.models;
-        let Some(loaded) = models.get(predictor) else { return Ok(None) };
-        let prediction = match &*loaded.model {
-            TrainedModel::Cohort(model) => model.predict(&self.document(&definition.text, at)?),
-            TrainedModel::Propensity(model) => {
-                let score = model.predict(&self.feature_row(definition, at)?)?;
-                Prediction { cohort: None, score, scores: Vec::new() }
-            }
-            TrainedModel::Described(model) => {
-                return Ok(Some(model.predict(&self.document(&definition.text, at)?)));
-            }
-        };
-        Ok(Some((prediction, "model")))
-    }
-}
-
-fn add_text(value: Option<Value>, items: &mut Vec<String>) {
-    match value {
-        Some(Value::Text(text)) => items.push(text),
-        Some(Value::List(list)) => list.into_iter().for_each(|item| add_text(Some(item), items)),
-        Some(Value::Number(number)) => items.push(number.to_string()),
-        _ => {}
-    }
-}
-
-impl ProfileView for Person<'_> {
-    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
-        if let Some(whole) = self.trait_named(path.as_str(), at)? {
-            return Ok(Some(whole.into_owned()));
-        }
-        let Some((name, _)) = path.as_str().split_once('.') else { return Ok(None) };
-        let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
-        let holder = Value::object([(name, value.into_owned())]);
-        Ok(path.find(&holder).filter(|found| !found.is_null()))
-    }
-
-    fn events(&self) -> &[TimelineEvent] {
-        &self.facts.timeline
-    }
-
-    fn event_number(&self, name: &str) -> Option<u32> {
-        let is_hypothetical = || self.hypothetical.as_ref().is_some_and(|current| current.event == name);
-        self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
-    }
-
-    fn event_name(&self, number: u32) -> &str {
-        match &self.hypothetical {
-            Some(current) if number == HYPOTHETICAL_NAME => current.event,
-            _ => self.snapshot.memory.name(number),
-        }
-    }
-
-    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
-        if event.row != HYPOTHETICAL_ROW {
-            return self.snapshot.memory.property(&self.facts, event, path);
-        }
-        let properties = self.hypothetical.as_ref()?.message.get("properties")?;
-        if path.is_multiple() {
-            return path.find(properties).map(Cow::Owned);
-        }
-        path.find_one(properties).filter(|value| !value.is_null()).map(Cow::Borrowed)
-    }
-
-    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
-        Ok(self.instants_of_other_facts(from, to))
-    }
-
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        // A hypothetical event has no message id: it sorts behind every other.
-        if sequence == HYPOTHETICAL_SEQUENCE {
-            Ok("\u{10ffff}".to_owned())
-        } else {
-            NodeRules::message_id(self.snapshot, sequence)
-        }
-    }
-
-    fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
-        features::value(self.snapshot.catalog.feature(name)?, self, at)
-    }
-
-    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {
-        audiences::is_member(self.snapshot.catalog.audience(name)?, self, at)
-    }
-
-    fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>> {
-        let predicted = self.predicted(predictor, at)?;
-        Ok(predicted.and_then(|(prediction, _)| {
-            let score = Number::from_f64(prediction.score).unwrap_or_default();
-            prediction.cohort.map(|cohort| (cohort, score))
-        }))
-    }
-
-    fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus> {
-        Ok(self.consent_state(purpose, channel, at)?.status)
-    }
-
-    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
-        self.somebody.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
-    }
-
-    fn is_known(&self, at: Timestamp) -> bool {
-        self.somebody.is_known(at)
-    }
-
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        self.accounts(at).any(|found| found == (account_type, account))
-    }
-
-    fn current(&self, path: &Path) -> Option<Value> {
-        path.find(self.hypothetical.as_ref()?.message).filter(|value| !value.is_null())
+impl Snapshot<'_> {
+    /// A node as callers name it: `{type: value}`.
+    pub(crate) fn identifier(&self, node: u32) -> Value {
+        let (identifier_type, value) = self.memory.node(node);
+        Value::object([(identifier_type, Value::from(value))])
     }
 }

@@ -1,35 +1,32 @@
-//! A write transaction: what it has added so far, and how it ends.
+//! A write transaction: what it has added so far to each part of RAM, and how it ends.
+//!
+//! It takes messages, decisions and definitions; it leaves rows in the file and changes for RAM to fold in after COMMIT. What
+//! an end derives is wired from outside by [`Flow`], so that it knows no verb.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
 
-use crate::audiences::bounds::TallyChanges;
-use crate::audiences::memberships::MembershipChanges;
+use crate::audiences::bounds::{Tallies, TallyChanges};
+use crate::audiences::memberships::{Members, MembershipChanges};
+use crate::audiences::triggers::Concern;
 use crate::definitions::Catalog;
-use crate::engine::handle::Cdp;
 use crate::engine::live_linkage::LiveLinkage;
-use crate::engine::observe::observe;
+use crate::engine::load::load_models;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{LoadedModel, State, link_of, load_models};
-use crate::error::{Error, Result};
-use crate::identity::{self, Decisions, Identified, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
-use crate::intake;
-use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{
-    Decision, Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredLink,
-    StoredMessage,
-};
+use crate::engine::state::{Folded, State};
+use crate::error::Result;
+use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
+use crate::records::{Receipt, Timestamp, Value};
+use crate::store::{Decision, Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
 pub(crate) struct Writing<'w> {
-    pub(crate) cdp: &'w Cdp,
+    pub(in crate::engine) context: Context<'w>,
     pub(crate) facts: Facts<'w>,
-    pub(crate) state: &'w State,
+    pub(in crate::engine) state: &'w State,
     pub(crate) catalog: Arc<Catalog>,
-    types: Arc<TypeRules>,
+    pub(crate) types: Arc<TypeRules>,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) probable: ProbableChanges,
     pub(crate) live: Option<Arc<LiveLinkage>>,
@@ -40,18 +37,18 @@ pub(crate) struct Writing<'w> {
     pub(crate) memberships: MembershipChanges,
     pub(crate) tallies: TallyChanges,
     pub(crate) new_profiles: u64,
-    links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
     /// The nodes that operators have decided about.
     pub(crate) decided: Vec<u32>,
     /// Whether a run of linkage has compared everybody.
     pub(crate) is_compared: bool,
-    log: Option<LogWriter<'w>>,
+    pub(crate) log: Option<LogWriter<'w>>,
     // Set when RAM must be read anew from the file: definitions have changed what it keeps.
-    reload: bool,
-    rebuild: bool,
-    models_changed: bool,
-    flush_all: bool,
-    derived: bool,
+    pub(crate) reload: bool,
+    pub(crate) rebuild: bool,
+    pub(crate) models_changed: bool,
+    pub(crate) flush_all: bool,
+    pub(crate) derived: bool,
     /// The node of the last message, for the verbs that take one.
     pub(crate) last_node: Option<u32>,
 }
@@ -60,24 +57,6 @@ pub(crate) struct Writing<'w> {
 pub(crate) enum Change {
     Fold(Box<Folded>),
     Replace(Box<State>),
-}
-
-/// What one transaction has added to every part of the state.
-pub(crate) struct Folded {
-    pub(crate) meta: Meta,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) types: Arc<TypeRules>,
-    pub(crate) memory: Overlay,
-    pub(crate) run_steps: RunSteps,
-    pub(crate) key_step: Option<KeyStep>,
-    pub(crate) flush_all: bool,
-    pub(crate) partition: PartitionOverlay,
-    pub(crate) decisions: Arc<Decisions>,
-    pub(crate) probable: ProbableChanges,
-    pub(crate) live: Option<Arc<LiveLinkage>>,
-    pub(crate) memberships: MembershipChanges,
-    pub(crate) tallies: TallyChanges,
-    pub(crate) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
 impl Change {
@@ -89,38 +68,36 @@ impl Change {
     }
 }
 
-/// What a message says about identity.
-pub(crate) struct Evidence {
-    pub(crate) node: u32,
-    pub(crate) links: Vec<StoredLink>,
-    pub(crate) own: OwnNodes,
+/// A check of what is derived: the faults of a moment, given a rebuild of it.
+pub(crate) type Check = fn(&Snapshot<'_>, &Snapshot<'_>) -> Result<Vec<String>>;
+
+/// What is derived and in which order. The one file that knows all rooms wires it, so that the engine names no verb.
+pub(crate) struct Flow {
+    /// Brings the partition and the audiences up to date with what a transaction has accepted so far.
+    pub(crate) derive: fn(&mut Writing<'_>) -> Result<()>,
+    /// Sets what is kept per audience from all facts, after definitions have changed.
+    pub(crate) backfill: fn(&mut Writing<'_>) -> Result<()>,
+    pub(crate) checks: &'static [Check],
 }
 
-/// What became of one message.
-pub(crate) enum Acceptance {
-    Accepted,
-    Duplicate { conflicting: bool },
-    Rejected(Reject),
-}
-
-/// The writer of a transaction, which begins with the first thing to write.
-fn writer<'l, 'w>(log: &'l mut Option<LogWriter<'w>>, facts: Facts<'w>) -> Result<&'l mut LogWriter<'w>> {
-    let writer = match log.take() {
-        Some(writer) => writer,
-        None => LogWriter::new(facts)?,
-    };
-    Ok(log.insert(writer))
+/// What a transaction needs of the open store besides the file and RAM.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'w> {
+    pub(crate) store: &'w Store,
+    pub(crate) flow: &'static Flow,
+    pub(crate) now: Timestamp,
+    pub(crate) max_message_bytes: usize,
 }
 
 impl<'w> Writing<'w> {
-    pub(crate) fn new(cdp: &'w Cdp, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
+    pub(crate) fn new(context: Context<'w>, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
         let mut meta = state.meta.clone();
-        let now = cdp.now();
+        let now = context.now;
         // Known time never decreases, whatever the clock does.
         meta.recorded_at = meta.recorded_at.max(now);
         meta.revision += 1;
         Writing {
-            cdp,
+            context,
             facts,
             state,
             catalog: state.catalog.clone(),
@@ -152,7 +129,7 @@ impl<'w> Writing<'w> {
     pub(crate) fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             facts: self.facts,
-            store: Some(&self.cdp.inner.store),
+            store: Some(self.context.store),
             memory: self.memory.view(&self.state.memory),
             partition: self.partition.view(&self.state.partition),
             catalog: &self.catalog,
@@ -168,147 +145,10 @@ impl<'w> Writing<'w> {
         }
     }
 
-    /// What appends to the log.
-    pub(crate) fn log(&mut self) -> Result<&mut LogWriter<'w>> {
-        writer(&mut self.log, self.facts)
-    }
-
-    /// The number of a name, entered in the file if it is new.
-    pub(crate) fn name(&mut self, name: &str) -> Result<u32> {
-        let (id, is_new) = self.memory.name(&self.state.memory, name);
-        if is_new {
-            self.facts.put_name(id, name)?;
-            self.resolve_types();
-        }
-        Ok(id)
-    }
-
     /// Reads the identity definition anew: names that it uses may have a number now.
     pub(crate) fn resolve_types(&mut self) {
         let memory = self.memory.view(&self.state.memory);
         self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
-    }
-
-    /// The node of an identifier, entered in the file if it is new.
-    pub(crate) fn node(&mut self, identifier_type: &str, value: &str) -> Result<u32> {
-        let type_id = self.name(identifier_type)?;
-        let (node, is_new) = self.memory.node(&self.state.memory, type_id, value);
-        if is_new {
-            self.facts.put_node(node, type_id, value)?;
-        }
-        Ok(node)
-    }
-
-    /// Appends a message, which has an id, unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
-    pub(crate) fn accept(&mut self, source: &str, mut message: Message, apply_skew: bool) -> Result<Acceptance> {
-        let occurred_at = intake::occurred_at(&message, self.now, apply_skew);
-        let no_id = || Error::internal("a message without id came to the log");
-        let message_id = message.message_id.take().ok_or_else(no_id)?;
-        let catalog = self.catalog.clone();
-        let identified = match identity::identify(catalog.identity(), &message) {
-            Ok(identified) => identified,
-            Err(reject) => return Ok(Acceptance::Rejected(reject)),
-        };
-        if Timestamp::checked_from_millis(occurred_at.millis()).is_err() {
-            let detail = "the corrected time lies outside the years 1900 to 2200";
-            return Ok(Acceptance::Rejected(Reject::at(RejectReason::BadTimestamp, "timestamp", detail)));
-        }
-        let source_id = self.name(source)?;
-        let candidates = self.memory.view(&self.state.memory).message_candidates(self.facts, source_id, &message_id)?;
-        for candidate in candidates {
-            if self.facts.message_key(candidate)? == Some((source_id, message_id.clone())) {
-                let recorded = self.facts.message(candidate, &self.memory.view(&self.state.memory))?;
-                let conflicting = intake::content_hash(&recorded.fields) != intake::content_hash(&message.fields);
-                return Ok(Acceptance::Duplicate { conflicting });
-            }
-        }
-        let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
-        let sequence = self.meta.log_sequence + 1;
-        self.meta.log_sequence = sequence;
-        let n_nodes = self.memory.view(&self.state.memory).n_nodes();
-        let Evidence { node, links, own } = self.evidence_of(sequence, occurred_at, &identified, &message.fields)?;
-        let memory = self.memory.view(&self.state.memory);
-        let mut named: SmallVec<[u32; 8]> = (n_nodes..memory.n_nodes()).collect();
-        // Under another identity definition than today's a message may have made the node, and name another now.
-        if self.meta.links_to > 0 && memory.firsts(node).named_at().is_none() {
-            named.push(node);
-        }
-        for link in &links {
-            let is_in_columns = link.rule == LinkRule::SameMessage && own.linked_to(link.node) == Some(link.other);
-            // What an identify message says counts by its type as well.
-            let is_needed = message.kind == MessageType::Identify || !is_in_columns || !self.is_said(link);
-            if is_needed {
-                self.log()?.put_link(link)?;
-                named.extend([link.node, link.other]);
-            }
-        }
-        self.memory.enter_named(&self.state.memory, self.facts, named, sequence)?;
-        let stored = StoredMessage {
-            sequence,
-            source: source_id,
-            message_id,
-            kind: message.kind,
-            event,
-            node,
-            own,
-            occurred_at,
-            recorded_at: self.meta.recorded_at,
-            checksum: crate::store::checksum(&message.fields),
-            fields: message.fields.clone(),
-        };
-        writer(&mut self.log, self.facts)?.put_message(&stored, &mut self.memory, &self.state.memory)?;
-        let named = links.iter().map(|link| link.other).collect();
-        self.links.extend(links.iter().map(link_of));
-        self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
-        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named, catalog.identity()));
-        self.last_node = Some(node);
-        Ok(Acceptance::Accepted)
-    }
-
-    /// Whether an earlier message has said what a link says, before this transaction.
-    fn is_said(&self, link: &StoredLink) -> bool {
-        // A value that belongs to whoever was linked last is said to belong to them each time: it is in no component.
-        self.partition.view(&self.state.partition).is_said(&link_of(link))
-    }
-
-    /// What a message says about identity: its node and the star of links from it; new nodes and the types of blocked
-    /// values are entered.
-    pub(crate) fn evidence_of(
-        &mut self,
-        sequence: u64,
-        occurred_at: Timestamp,
-        identified: &Identified<'_>,
-        fields: &JsonObject,
-    ) -> Result<Evidence> {
-        let mut kept = identified.kept.iter();
-        let (identifier_type, value) =
-            kept.next().ok_or_else(|| Error::internal("a message without identifier was identified"))?;
-        let node = self.node(identifier_type, value)?;
-        let mut own = OwnNodes::default();
-        let mut note_own = |identifier_type: &str, value: &str, node: u32| {
-            let (field, place) = match identifier_type {
-                "user_id" => ("userId", &mut own.user),
-                "anonymous_id" => ("anonymousId", &mut own.anonymous),
-                _ => return,
-            };
-            if fields.get(field).and_then(Json::as_text).is_some_and(|text| text == value) {
-                *place = Some(node);
-            }
-        };
-        note_own(identifier_type, value, node);
-        let mut links = Vec::with_capacity(kept.len());
-        for (identifier_type, value) in kept {
-            let other = self.node(identifier_type, value)?;
-            note_own(identifier_type, value, other);
-            let is_alias = identified.is_alias_link(identifier_type, value);
-            let rule = if is_alias { LinkRule::Alias } else { LinkRule::SameMessage };
-            links.push(StoredLink { sequence, node, other, rule, occurred_at });
-        }
-        for identifier_type in &identified.blocked {
-            let type_id = self.name(identifier_type)?;
-            self.facts.put_blocked(sequence, type_id)?;
-        }
-        Ok(Evidence { node, links, own })
     }
 
     /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which
@@ -334,22 +174,6 @@ impl<'w> Writing<'w> {
         work(&mut partition, &self.state.partition, &self.snapshot())?;
         self.partition = partition;
         Ok(())
-    }
-
-    /// Applies the links of the transaction to the partition.
-    fn unify(&mut self) -> Result<()> {
-        let links = std::mem::take(&mut self.links);
-        let identified = self.memory.identified();
-        let newly_linked = if self.live.is_some() { self.newly_linked(&links) } else { Vec::new() };
-        self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))?;
-        if self.is_compared { Ok(()) } else { self.compare_anew(newly_linked) }
-    }
-
-    /// Both ends of the links that say something new, each with the sequence of its message.
-    fn newly_linked(&self, links: &[Link]) -> Vec<(u64, u32)> {
-        let view = self.partition.view(&self.state.partition);
-        let new = links.iter().filter(|link| !view.is_said(link));
-        new.flat_map(|link| [(link.sequence, link.node), (link.sequence, link.other)]).collect()
     }
 
     /// Takes in what an operator decided: brings the partition to it at once.
@@ -403,7 +227,7 @@ impl<'w> Writing<'w> {
 
     /// The state under changed definitions, read from the file as this transaction sees it, with the memberships at
     /// `advanced_to` set anew.
-    fn reloaded(mut self) -> Result<Change> {
+    pub(crate) fn reloaded(mut self) -> Result<Change> {
         self.meta.run_sequence += 1;
         self.facts.put_meta(&self.meta)?;
         let options = self.state.memory.options();
@@ -412,11 +236,8 @@ impl<'w> Writing<'w> {
             false => State::load(self.facts, None, options)?,
         };
         let (meta, memberships) = {
-            let mut backfill = Writing::new(self.cdp, self.facts, &state);
-            let catalog = backfill.catalog.clone();
-            for audience in catalog.audiences() {
-                backfill.rebuild_audience(&audience.name)?;
-            }
+            let mut backfill = Writing::new(self.context, self.facts, &state);
+            (self.context.flow.backfill)(&mut backfill)?;
             // A new audience may have entered everybody: no open should go through that again.
             state.memberships.save(self.facts, &backfill.memberships, backfill.meta.change_sequence)?;
             (backfill.meta, backfill.memberships)
@@ -432,12 +253,10 @@ impl<'w> Writing<'w> {
         if std::mem::replace(&mut self.derived, true) {
             return Ok(());
         }
-        self.unify()?;
-        self.count_new_profiles();
-        self.keep_audiences()
+        (self.context.flow.derive)(self)
     }
 
-    fn count_new_profiles(&mut self) {
+    pub(crate) fn count_new_profiles(&mut self) {
         let snapshot = self.snapshot();
         let mut roots = FxHashSet::default();
         let mut new_profiles = 0;
@@ -460,5 +279,76 @@ impl<'w> Writing<'w> {
     pub(crate) fn complete(&self, receipt: &mut Receipt) {
         receipt.merges += self.partition.merges();
         receipt.new_profiles += self.new_profiles;
+    }
+}
+
+impl Writing<'_> {
+    /// Forgets the memberships of an audience that is no more.
+    pub(crate) fn drop_audience(&mut self, name: &str) -> Result<()> {
+        for node in Members::of(name, &self.state.memberships, &self.memberships).nodes() {
+            self.memberships.set(name, node, None);
+        }
+        // The outbox keeps its changes; nothing before this one counts any more.
+        self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)
+    }
+}
+
+impl Writing<'_> {
+    /// Timelines and names as the transaction sees them.
+    pub(crate) fn memory(&self) -> MemoryView<'_> {
+        self.memory.view(&self.state.memory)
+    }
+
+    /// The moment before this transaction.
+    pub(crate) fn committed(&self) -> Snapshot<'_> {
+        self.state.snapshot(self.facts)
+    }
+
+    /// The partition before this transaction, under the changes of it.
+    pub(crate) fn committed_partition(&self) -> &Partition {
+        &self.state.partition
+    }
+
+    /// The members of an audience as the transaction sees them.
+    pub(crate) fn members(&self, audience: &str) -> Members<'_> {
+        Members::of(audience, &self.state.memberships, &self.memberships)
+    }
+
+    /// The bounds of counted leaves before this transaction.
+    pub(crate) fn committed_bounds(&self) -> &Tallies {
+        &self.state.tallies
+    }
+
+    /// What can flip each audience, in the order of the catalog.
+    pub(crate) fn triggers(&self) -> Result<Arc<Vec<Concern>>> {
+        self.state.concerns.of(&self.catalog, &self.memory())
+    }
+
+    /// The nodes of which the transaction has rewritten a trait that `is_meant` picks, each with the sequence of the message.
+    pub(crate) fn rewritten_traits(&self, is_meant: impl FnMut(&str, &Value) -> bool) -> Vec<(u64, u32)> {
+        self.memory.rewritten(&self.state.memory, is_meant)
+    }
+
+    /// Runs `work` on the moment before this transaction and on what a rebuild under its definitions gives.
+    pub(crate) fn with_rebuilt<T>(&self, work: impl FnOnce(&Snapshot<'_>, &Snapshot<'_>) -> Result<T>) -> Result<T> {
+        let rebuilt = State::rebuild(self.facts, self.state.memory.options(), false)?;
+        work(&self.committed(), &rebuilt.snapshot(self.facts))
+    }
+
+    /// Applies the links of the transaction to the partition. Gives both ends of the links that say something new, each with
+    /// the sequence of its message, where single profiles are compared.
+    pub(crate) fn apply_links(&mut self) -> Result<Vec<(u64, u32)>> {
+        let links = std::mem::take(&mut self.links);
+        let identified = self.memory.identified();
+        let newly_linked = if self.live.is_some() { self.newly_linked(&links) } else { Vec::new() };
+        self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))?;
+        Ok(newly_linked)
+    }
+}
+
+impl Writing<'_> {
+    /// The largest message, as canonical JSON.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.context.max_message_bytes
     }
 }

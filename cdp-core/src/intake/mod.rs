@@ -11,6 +11,7 @@ mod csv;
 mod expression;
 mod gates;
 mod hash;
+pub(crate) mod input;
 mod json;
 mod mapping;
 mod ndjson;

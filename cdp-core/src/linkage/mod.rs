@@ -22,6 +22,7 @@ mod model;
 mod nicknames;
 mod normalize;
 mod parsed;
+pub(crate) mod profiles;
 mod quality;
 mod record_bytes;
 mod records;

@@ -1,8 +1,10 @@
 //! The plain data that flows: values, numbers, instants, messages, receipts, tables. No room of its own; every room
 //! reads it, and it knows none of them.
 
+mod as_of;
 pub(crate) mod base64;
 mod frame;
+mod identifier;
 mod json;
 mod message;
 mod number;
@@ -11,7 +13,10 @@ mod receipt;
 mod time;
 mod value;
 
+pub use as_of::AsOf;
+pub(crate) use as_of::timestamp_from;
 pub use frame::{Cells, Column, Frame};
+pub use identifier::Identifier;
 pub use json::{Json, JsonObject, JsonObjectBuilder};
 pub use message::{Message, MessageType};
 pub use number::{Number, NumberFault};

@@ -5,8 +5,9 @@ use std::num::NonZero;
 
 use crate::audiences::is_member;
 use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
+use crate::engine::people::person::Person;
 use crate::engine::people::profile::Somebody;
-use crate::engine::snapshot::{Person, Snapshot};
+use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::identity::Profiles;
 use crate::records::{Timestamp, Value};
@@ -15,6 +16,7 @@ use crate::store::{EventColumns, Facts, Part};
 
 /// A pass over fewer events is over before a second thread would have helped.
 const LEAST_EVENTS_FOR_THREADS: u64 = 200_000;
+
 /// A library leaves the other processors to its host.
 const MOST_THREADS: usize = 2;
 
@@ -76,7 +78,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The same with a pass over the events on so many threads, or fewer; the answer is the same for every number.
-    fn find_on_threads(
+    pub(crate) fn find_on_threads(
         &'a self,
         whom: Whom<'_>,
         wanted: &[Wanted<'_>],
@@ -131,7 +133,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// What the events say of every profile, gathered on so many threads, or fewer.
-    fn tally<'p>(&self, plan: &'p Plan<'p>, profiles: &Profiles, n_threads: usize) -> Result<Tallies<'p>> {
+    pub(crate) fn tally<'p>(&self, plan: &'p Plan<'p>, profiles: &Profiles, n_threads: usize) -> Result<Tallies<'p>> {
         let start = || plan.start(profiles.len(), &|name| self.memory.name_id(name));
         let mut tallies = start();
         if !plan.reads_events() {
@@ -211,6 +213,7 @@ mod tests {
     use crate::cdp::{Data, IngestOptions, OpenOptions};
     use crate::engine::state::State;
     use crate::features;
+    use crate::verbs::collect::accept::accept;
 
     const DEFINITIONS: [&str; 4] = [
         r#"{"kind": "feature", "name": "spend", "event": "Bought", "agg": "sum", "property": "price"}"#,
@@ -319,7 +322,7 @@ mod tests {
         db.write(|writing| {
             for line in messages(560..600).lines() {
                 let (message, _) = db.read_message(&Value::parse(line.as_bytes()).unwrap())?;
-                writing.accept("default", message, false)?;
+                accept(writing, "default", message, false)?;
             }
             writing.derive()?;
             let snapshot = writing.snapshot();
@@ -332,7 +335,7 @@ mod tests {
         // Runs that it has written are seen by nobody else.
         db.try_out(|writing| {
             let state = State::rebuild(writing.facts, db.inner.memory_options, false)?;
-            let snapshot = Snapshot { store: Some(&db.inner.store), ..Snapshot::of_state(writing.facts, &state) };
+            let snapshot = Snapshot { store: Some(&db.inner.store), ..state.snapshot(writing.facts) };
             assert!(snapshot.memory.n_events_in_runs() > 300);
             assert!(!readers_there_are(&snapshot));
             check(&snapshot);

@@ -1,37 +1,17 @@
-//! Tables of people: members, previews and the columns that a caller asks for.
+//! Tables of people: the columns that a caller asks for, in the order and page that was asked.
 
 use std::cmp::Ordering;
 
-use crate::audiences::is_member;
 use crate::definitions::{Rule, nearest};
-use crate::engine::as_of::AsOf;
-use crate::engine::handle::Cdp;
-use crate::engine::handle::Length;
 use crate::engine::people::find::{Found, Wanted, Whom};
+use crate::engine::people::person::Person;
 use crate::engine::people::profile::Somebody;
-use crate::engine::snapshot::{Person, Snapshot};
+use crate::engine::people::query::Query;
+use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::features;
-use crate::records::{Cells, Column, Frame, Number, Object, Path, Timestamp, Value};
-use crate::rules::{self, ProfileView, explain};
-use crate::store::ExtraColumns;
-
-/// What a caller asks of a table of people.
-#[derive(Clone, Debug, Default)]
-pub struct Query {
-    /// Columns; `None`: `profile_id, user_id, email`.
-    pub columns: Option<Vec<String>>,
-    /// A rule that people must match.
-    pub filter: Option<Value>,
-    /// A column, or `-column` for descending; missing values come last.
-    pub order_by: Option<String>,
-    /// At most so many rows; all without it.
-    pub limit: Option<usize>,
-    /// The `next` of the page before.
-    pub after: Option<String>,
-    /// The instant asked about; now without it.
-    pub as_of: Option<AsOf>,
-}
+use crate::records::{Cells, Column, Frame, Object, Path, Timestamp, Value};
+use crate::rules::ProfileView;
+use crate::{features, rules};
 
 /// A column of people, resolved.
 enum PeopleColumn {
@@ -49,7 +29,7 @@ enum PeopleColumn {
 const DEFAULT_COLUMNS: [&str; 3] = ["profile_id", "user_id", "email"];
 
 impl PeopleColumn {
-    fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<PeopleColumn> {
+    pub(crate) fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<PeopleColumn> {
         let catalog = snapshot.catalog;
         match name.split_once('.') {
             Some(("traits", path)) => {
@@ -93,7 +73,7 @@ impl PeopleColumn {
     }
 
     /// What one pass over the events may tell of everybody.
-    fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Wanted<'q>>> {
+    pub(crate) fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Wanted<'q>>> {
         Ok(match self {
             PeopleColumn::Feature(name) => Some(Wanted::Feature(snapshot.catalog.feature(name)?)),
             PeopleColumn::Audience(name) => Some(Wanted::Membership(snapshot.catalog.audience(name)?)),
@@ -102,7 +82,7 @@ impl PeopleColumn {
     }
 
     /// The value without a timeline, where none is needed.
-    fn value_of_somebody(&self, somebody: &Somebody<'_>, at: Timestamp) -> Option<Value> {
+    pub(crate) fn value_of_somebody(&self, somebody: &Somebody<'_>, at: Timestamp) -> Option<Value> {
         Some(match self {
             PeopleColumn::ProfileId => Value::Text(somebody.profile_id()),
             PeopleColumn::Identifier(name) => somebody.last_id(name, at).map_or(Value::Null, Value::from),
@@ -110,7 +90,7 @@ impl PeopleColumn {
         })
     }
 
-    fn value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
+    pub(crate) fn value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(match self {
             PeopleColumn::ProfileId | PeopleColumn::Identifier(_) => {
@@ -130,7 +110,7 @@ impl PeopleColumn {
         })
     }
 
-    fn cells(&self, values: Vec<Value>) -> Cells {
+    pub(crate) fn cells(&self, values: Vec<Value>) -> Cells {
         let text = |value: &Value| value.as_text().map(str::to_owned);
         match self {
             PeopleColumn::FirstSeen | PeopleColumn::LastSeen => Cells::Timestamp(
@@ -155,118 +135,6 @@ fn compare_values(left: &Value, right: &Value) -> Ordering {
         (Value::Text(left), Value::Text(right)) => left.cmp(right),
         _ => rank(left).cmp(&rank(right)).then_with(|| left.to_json().cmp(&right.to_json())),
     }
-}
-
-impl Cdp {
-    /// Runs `work` on a snapshot that has a column for each of these properties. Those that no definition keeps are read
-    /// from the log, once: cost grows with the store.
-    pub(crate) fn read_with_columns<T>(
-        &self,
-        as_of: Option<AsOf>,
-        paths: &[Path],
-        work: impl FnOnce(&Snapshot<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.read_as_of(Length::Long, as_of, |snapshot| {
-            let missing = snapshot.memory.missing_columns(paths);
-            if missing.is_empty() {
-                return work(snapshot);
-            }
-            let mut extra = ExtraColumns::new(missing);
-            snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
-                let message = row.read(&snapshot.memory)?;
-                if message.event.is_some() {
-                    extra.push(
-                        message.sequence,
-                        &crate::engine::observe::event_properties(message.kind, &message.fields),
-                    );
-                }
-                Ok(())
-            })?;
-            let extended = Snapshot { memory: snapshot.memory.with_extra(&extra), ..*snapshot };
-            work(&extended)
-        })
-    }
-
-    /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
-    pub fn profiles(&self, query: &Query) -> Result<Frame> {
-        let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
-        self.read_with_columns(query.as_of, &paths_of(rule.as_ref()), |snapshot| {
-            people_table(snapshot, matching(rule.as_ref()), query, self.instant_of(query), None)
-        })
-    }
-
-    /// One row for each person with the named features, or all.
-    pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
-        let rule = filter.as_ref().map(Rule::from_value).transpose()?;
-        self.read_with_columns(as_of, &paths_of(rule.as_ref()), |snapshot| {
-            let columns = match names {
-                Some(names) => names.iter().map(|name| format!("features.{name}")).collect(),
-                None => snapshot.catalog.features().map(|feature| format!("features.{}", feature.name)).collect(),
-            };
-            let query = Query { columns: Some(columns), as_of, ..Query::default() };
-            people_table(snapshot, matching(rule.as_ref()), &query, self.instant_of(&query), None)
-        })
-    }
-
-    /// The members of an audience at an instant (default: now), in the order in which they were first seen.
-    ///
-    /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
-    pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
-        self.read_as_of(Length::Long, query.as_of, |snapshot| {
-            let whom = Whom::Members(snapshot.catalog.audience(audience)?);
-            people_table(snapshot, whom, query, self.instant_of(query), None)
-        })
-    }
-
-    fn instant_of(&self, query: &Query) -> Timestamp {
-        self.instant(query.as_of.unwrap_or_default())
-    }
-
-    /// Who would be in an audience with this rule: `{matched, known, anonymous, total, share, sample}`; nothing is stored.
-    pub fn preview(&self, rule: &Value, as_of: Option<AsOf>) -> Result<Value> {
-        let parsed = Rule::from_value(rule)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_with_columns(as_of, &rules::property_paths(&parsed), |snapshot| {
-            rules::check_rule(&parsed, snapshot.catalog)?;
-            let total = snapshot.n_people(at)?;
-            let query = Query { limit: Some(10), ..Query::default() };
-            let frame = people_table(snapshot, Whom::Matching(&parsed), &query, at, None)?;
-            let sample = (0..frame.n_rows()).map(|row| Value::Object(frame.row(row))).collect();
-            let count = |name: &str| frame.about.get(name).and_then(Value::as_number).and_then(Number::as_i64);
-            let (known, anonymous) = (count("known").unwrap_or(0), count("anonymous").unwrap_or(0));
-            let matched = known + anonymous;
-            Ok(Value::object([
-                ("matched", Value::integer(matched)),
-                ("known", Value::integer(known)),
-                ("anonymous", Value::integer(anonymous)),
-                ("total", Value::count(total)),
-                ("share", if total == 0 { Value::Null } else { Value::float(matched as f64 / total as f64) }),
-                ("sample", Value::List(sample)),
-            ]))
-        })
-    }
-
-    /// Why a person is in an audience or not: the rule as a tree, each node with `matched` and what was found.
-    pub fn explain_member(&self, audience: &str, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
-        let identifier = crate::verbs::unify::profile::Identifier::from_value(identifier)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_person(&identifier, as_of, at, |snapshot, person| {
-            let definition = snapshot.catalog.audience(audience)?;
-            let Some(person) = person else { return Ok(None) };
-            let mut explained = Object::from([
-                ("audience".to_owned(), Value::from(audience)),
-                ("member".to_owned(), Value::Bool(is_member(definition, &person, at)?)),
-                ("known".to_owned(), Value::Bool(person.is_known(at))),
-                ("as_of".to_owned(), Value::Text(at.to_string())),
-            ]);
-            explained.insert("rule".to_owned(), explain(&definition.rule, &person, at)?);
-            Ok(Some(Value::Object(explained)))
-        })
-    }
-}
-
-fn paths_of(rule: Option<&Rule>) -> Vec<Path> {
-    rule.map(rules::property_paths).unwrap_or_default()
 }
 
 pub(crate) fn matching(rule: Option<&Rule>) -> Whom<'_> {
@@ -406,4 +274,8 @@ pub(crate) fn people_table(
         ("as_of".to_owned(), Value::Text(at.to_string())),
     ]);
     Ok(frame)
+}
+
+pub(crate) fn paths_of(rule: Option<&Rule>) -> Vec<Path> {
+    rule.map(rules::property_paths).unwrap_or_default()
 }

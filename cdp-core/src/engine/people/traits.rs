@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::definitions::TraitStrategy;
-use crate::engine::snapshot::Person;
+use crate::engine::people::person::Person;
 use crate::error::Result;
 use crate::identity;
 use crate::records::{Object, Timestamp, Value};
@@ -35,7 +35,7 @@ impl Person<'_> {
         }
     }
 
-    fn writes(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &TraitWrite> {
+    pub(crate) fn writes(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &TraitWrite> {
         let writes = self.facts().flat_map(|(_, facts)| facts.traits.iter());
         writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name)
     }
@@ -51,7 +51,7 @@ impl Person<'_> {
         Ok(same.map(|write| write.occurred_at).or(last))
     }
 
-    fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
+    pub(crate) fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
         let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
         writes.sort_by_key(|write| write.occurred_at);
         // Message ids are looked up only within one millisecond.
@@ -79,7 +79,7 @@ impl Person<'_> {
     }
 
     /// The last writer by (event time, message id) wins; a null is a tombstone.
-    fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
+    pub(crate) fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
         let mut latest: Vec<&TraitWrite> = Vec::new();
         for write in self.writes(name, at) {
             match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {

@@ -1,4 +1,6 @@
-//! Everything that a store holds, as tables.
+//! What a store holds, as tables.
 
+pub(crate) mod events;
 pub(crate) mod links;
-pub(crate) mod table;
+pub(crate) mod people;
+pub(crate) mod rejects;

@@ -1,18 +1,18 @@
-//! The ways out: consent, decisions and exports. Each names a purpose and passes the consent policy.
+//! Export: the members of an audience who allow the purpose, to a file.
 
 use std::path::Path as FilePath;
 
-use crate::activate::{ExportFormat, choose, write_file};
-use crate::definitions::{Catalog, PolicyDefinition};
+use crate::definitions::Catalog;
 use crate::engine::handle::Cdp;
 use crate::engine::people::find::Whom;
-use crate::engine::people::table::{Query, people_table};
-use crate::engine::snapshot::Person;
+use crate::engine::people::person::Person;
+use crate::engine::people::query::Query;
+use crate::engine::people::table::people_table;
 use crate::error::{Error, Result};
-use crate::intake;
-use crate::records::{Object, Receipt, Timestamp, Value};
+use crate::privacy;
+use crate::records::{Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView};
-use crate::verbs::unify::profile::Identifier;
+use crate::verbs::activate::file::{ExportFormat, write_file};
 
 /// What leaves, and what for.
 #[derive(Clone, Debug, Default)]
@@ -42,110 +42,7 @@ fn channel_identifier(channel: &str) -> Option<&'static str> {
     }
 }
 
-/// The message that records a choice.
-pub(crate) fn consent_message(
-    identifier: &Value,
-    purpose: &str,
-    channel: Option<&str>,
-    status: &str,
-    timestamp: Option<&Value>,
-    message_id: Option<&str>,
-) -> Result<Value> {
-    let identifier = Identifier::from_value(identifier)?;
-    if !matches!(status, "granted" | "denied") {
-        return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\""));
-    }
-    if purpose.is_empty() {
-        return Err(Error::invalid("consent: `purpose` must not be empty")
-            .with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
-    }
-    let mut message = Object::from([
-        ("type".to_owned(), Value::from("consent")),
-        (
-            "ids".to_owned(),
-            Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))]),
-        ),
-        ("purpose".to_owned(), Value::from(purpose)),
-        ("status".to_owned(), Value::from(status)),
-    ]);
-    let optional = [
-        ("channel", channel.map(Value::from)),
-        ("timestamp", timestamp.cloned()),
-        ("messageId", message_id.map(Value::from)),
-    ];
-    message.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))));
-    Ok(Value::Object(message))
-}
-
 impl Cdp {
-    /// Records a choice about the use of a person's data: `purpose`, perhaps a `channel`, `status` `granted` or `denied`.
-    pub fn consent(
-        &self,
-        identifier: &Value,
-        purpose: &str,
-        channel: Option<&str>,
-        status: &str,
-        timestamp: Option<&Value>,
-        message_id: Option<&str>,
-    ) -> Result<Receipt> {
-        self.send(&consent_message(identifier, purpose, channel, status, timestamp, message_id)?)
-    }
-
-    /// Decides for a person: `{choice, matched, known, reasons[], evaluated[]}`.
-    ///
-    /// `event` is a track message `{event, properties, context}`, taken as if it had happened now and not stored. An
-    /// unknown person is an empty profile: nothing is created, nothing raised. Without consent for the policy's purpose
-    /// the answer is `otherwise`, with the state of consent as reason.
-    pub fn decide(
-        &self,
-        policy: &str,
-        identifier: &Value,
-        event: Option<&Value>,
-        at: Option<Timestamp>,
-    ) -> Result<Value> {
-        let identifier = Identifier::from_value(identifier)?;
-        let at = at.unwrap_or_else(|| self.now());
-        let event = event.map(read_event).transpose()?;
-        self.read_person(&identifier, None, at, |snapshot, person| {
-            let policy = snapshot.catalog.policy(policy)?;
-            let known = person.is_some();
-            let refusal = match &person {
-                Some(person) => self.refusal(policy, person, at)?,
-                None => self.refusal_of(ConsentStatus::Unknown, policy, snapshot.catalog.consent_policy()),
-            };
-            let person = match person {
-                Some(person) => person,
-                None => Person::new(snapshot, Vec::new(), at)?,
-            };
-            let person = match &event {
-                Some((name, message)) => person.with_hypothetical(message, name, at),
-                None => person,
-            };
-            Ok(choose(policy, &person, known, at, refusal)?.to_value())
-        })
-    }
-
-    fn refusal(&self, policy: &PolicyDefinition, person: &Person<'_>, at: Timestamp) -> Result<Option<&'static str>> {
-        let status = person.consent_state(&policy.purpose, None, at)?.status;
-        Ok(self.refusal_of(status, policy, person.snapshot.catalog.consent_policy()))
-    }
-
-    fn refusal_of(
-        &self,
-        status: ConsentStatus,
-        policy: &PolicyDefinition,
-        consent_policy: Option<&crate::definitions::ConsentPolicyDefinition>,
-    ) -> Option<&'static str> {
-        if self.allows(status, consent_policy, &policy.purpose) {
-            return None;
-        }
-        Some(match status {
-            ConsentStatus::Conflict => "consent_conflict",
-            ConsentStatus::Denied => "consent_denied",
-            ConsentStatus::Granted | ConsentStatus::Unknown => "consent_unknown",
-        })
-    }
-
     /// Writes the members of an audience who allow the purpose to a file. Gives `{rows, withheld: {consent_unknown,
     /// consent_denied, no_identifier}, purpose, channel, hint}`.
     ///
@@ -195,9 +92,19 @@ impl Cdp {
     }
 
     /// Why a member stays out of a file, if so.
-    fn reason_to_withhold(&self, plan: &ExportPlan, person: &Person<'_>, at: Timestamp) -> Result<Option<Withheld>> {
+    fn reason_to_withhold(
+        &self,
+        plan: &ExportPlan,
+        person: &Person<'_>,
+        at: Timestamp,
+    ) -> Result<Option<Withheld>> {
         let status = person.consent_state(&plan.purpose, plan.channel.as_deref(), at)?.status;
-        if !self.allows(status, person.snapshot.catalog.consent_policy(), &plan.purpose) {
+        if !privacy::effective(
+            status,
+            person.snapshot.catalog.consent_policy(),
+            &plan.purpose,
+            self.is_consent_strict(),
+        ) {
             let is_unknown = status == ConsentStatus::Unknown;
             return Ok(Some(if is_unknown { Withheld::ConsentUnknown } else { Withheld::ConsentDenied }));
         }
@@ -272,18 +179,4 @@ struct ExportPlan {
     channel: Option<String>,
     // header, column
     columns: Vec<(String, String)>,
-}
-
-/// The event of a decision: its name and the whole message.
-fn read_event(event: &Value) -> Result<(String, Value)> {
-    let Value::Object(fields) = event else {
-        return Err(Error::invalid(format!("decide: `event` must be a track message, not {}", event.kind()))
-            .with_hint("such as {\"event\": \"Order Completed\", \"properties\": {\"amount\": 120}}"));
-    };
-    let mut fields = fields.clone();
-    fields.insert("type".to_owned(), Value::from("track"));
-    let read = intake::read_message(fields, intake::MAX_MESSAGE_BYTES)
-        .map_err(|reject| Error::invalid(format!("decide: the event is not a track message: {}", reject.detail)))?;
-    let name = read.message.event.unwrap_or_default();
-    Ok((name, Value::Object(read.message.fields.to_object())))
 }

@@ -1,39 +1,22 @@
-//! Collecting: whole inputs of any size in batches that each commit on their own.
-
-use std::io::Read;
-use std::path::PathBuf;
-use std::sync::Arc;
+//! Ingest: whole inputs of any size in batches that each commit on their own.
 
 use crate::clock::Stopwatch;
 use crate::definitions::{Format, SourceDefinition};
 use crate::engine::handle::Cdp;
-use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::{Acceptance, Writing};
+use crate::engine::transaction::Writing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
-use crate::intake::{self, GateTally, Mapper, ReadOptions, Row};
-use crate::records::{Cells, FIRST_REJECTS, Frame, Message, Receipt, Reject, RejectReason, RejectSample, Value};
-use crate::store::StoredReject;
-use crate::verbs::collect::input::{Chunk, MappedRow, MappedRows, parse_rows, with_chunks};
+use crate::intake::input::{Chunk, Data, MappedRow, MappedRows, parse_rows, with_chunks};
+use crate::intake::{GateTally, Mapper, ReadOptions};
+use crate::records::{FIRST_REJECTS, Receipt, Reject, RejectSample, Value};
+use crate::verbs::collect::accept::{Acceptance, DEFAULT_SOURCE, accept};
+use crate::verbs::collect::quarantine::quarantine;
 
-/// The source of data that names none.
-pub(crate) const DEFAULT_SOURCE: &str = "default";
 /// Rows in one transaction, unless the caller says otherwise.
-const BATCH_ROWS: usize = 10_000;
+pub(crate) const BATCH_ROWS: usize = 10_000;
+
 /// A batch ends early when its rows hold this many bytes, so that memory stays bounded.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
-
-/// Where data comes from.
-pub enum Data<'a> {
-    /// A file, plain or gzip; its name tells the format unless the options do.
-    Path(PathBuf),
-    /// Bytes in memory, plain or gzip.
-    Bytes(&'a [u8]),
-    /// Anything that can be read, plain or gzip.
-    Reader(Box<dyn Read + Send + 'a>),
-    /// Values that are parsed already.
-    Values(Box<dyn Iterator<Item = Result<Value>> + Send + 'a>),
-}
 
 /// How data is taken in.
 #[derive(Clone, Debug, Default)]
@@ -124,30 +107,14 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, &str) -> bool;
 const PROGRESS_MS: u128 = 100;
 
 /// What a call knows about its source.
-struct SourceOf<'s> {
-    name: &'s str,
-    definition: Option<&'s SourceDefinition>,
-    format: Format,
-    apply_skew: bool,
+pub(crate) struct SourceOf<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) definition: Option<&'s SourceDefinition>,
+    pub(crate) format: Format,
+    pub(crate) apply_skew: bool,
 }
 
 impl Cdp {
-    /// Reads a message that its sender gives on its own, with what is odd about it; one without id gets a random one.
-    pub(crate) fn read_message(&self, message: &Value) -> Result<(Message, Vec<String>)> {
-        let Value::Object(fields) = message else {
-            return Err(Error::invalid(format!("a message must be an object, not {}", message.kind())));
-        };
-        let read = intake::read_message(fields.clone(), self.inner.max_message_bytes).map_err(invalid_message)?;
-        let warnings = read.warnings;
-        let mut message = read.message;
-        if message.message_id.is_none() {
-            let message_id = crate::store::random_message_id()?;
-            message.fields = Arc::new(message.fields.with_text("messageId", &message_id));
-            message.message_id = Some(message_id);
-        }
-        Ok((message, warnings))
-    }
-
     /// Takes in a whole input. A bad row never stops it: it is kept with its reason, see [`Cdp::rejects`].
     ///
     /// Each batch is one durable transaction, so after a crash the same call may simply be repeated: what was taken in
@@ -163,7 +130,7 @@ impl Cdp {
             None => None,
         };
         let mapper = definition.as_ref().map_or_else(Mapper::segment, Mapper::new);
-        let mapper = mapper.with_max_message_bytes(self.inner.max_message_bytes);
+        let mapper = mapper.with_max_message_bytes(self.max_message_bytes());
         self.forget_interrupt();
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
@@ -179,7 +146,7 @@ impl Cdp {
         })
     }
 
-    fn ingest_rows(
+    pub(crate) fn ingest_rows(
         &self,
         rows: &mut MappedRows<'_>,
         prefetches: bool,
@@ -223,7 +190,7 @@ impl Cdp {
                     ended = next.is_none();
                 }
                 if let Some(checkpoint) = options.checkpoint.as_deref().filter(|_| ended) {
-                    writing.put_checkpoint(source.name, checkpoint)?;
+                    put_checkpoint(writing, source.name, checkpoint)?;
                 }
                 batch.finish(writing)
             })?);
@@ -244,55 +211,6 @@ impl Cdp {
             receipt.add(Receipt { warnings: tally.warnings(definition), ..Receipt::default() });
         }
         Ok(receipt)
-    }
-
-    /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
-    pub fn rejects(
-        &self,
-        source: Option<&str>,
-        reason: Option<&str>,
-        after: Option<i64>,
-        limit: Option<usize>,
-    ) -> Result<Frame> {
-        if let Some(reason) = reason {
-            let known = RejectReason::ALL.map(RejectReason::as_str);
-            if !known.contains(&reason) {
-                return Err(Error::invalid(format!("rejects: unknown reason `{reason}`"))
-                    .with_hint(format!("reasons: {}", known.join(", "))));
-            }
-        }
-        self.read(|snapshot| {
-            let source_id = match source {
-                Some(name) => match snapshot.memory.name_id(name) {
-                    Some(id) => Some(id),
-                    None => return Ok(rejects_frame(snapshot, &[], None)),
-                },
-                None => None,
-            };
-            let wanted = limit.unwrap_or(usize::MAX);
-            let mut rejects =
-                snapshot.facts.rejects(source_id, reason, after.unwrap_or(0), wanted.saturating_add(1))?;
-            let more = rejects.len() > wanted;
-            rejects.truncate(wanted);
-            let next = if more { rejects.last().map(|reject| reject.reject_id.to_string()) } else { None };
-            Ok(rejects_frame(snapshot, &rejects, next))
-        })
-    }
-
-    /// Maps quarantined rows again, after their source definition was mended. What is accepted leaves the quarantine.
-    pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
-        let mut receipt = Receipt::default();
-        let mut after = 0;
-        self.forget_interrupt();
-        loop {
-            self.check_interrupt()?;
-            let (part, last) = self.write(|writing| writing.redrive_batch(source, reason, after))?;
-            receipt.add(part);
-            match last {
-                Some(last) => after = last,
-                None => return Ok(receipt),
-            }
-        }
     }
 
     /// How far each source was read, as its caller said with the last batch.
@@ -318,52 +236,15 @@ fn tell(progress: &mut Option<&mut Progress<'_>>, rows: u64) -> Result<()> {
         .with_hint("its committed batches are kept; ingest the same input again to continue"))
 }
 
-fn rejects_frame(snapshot: &Snapshot<'_>, rejects: &[StoredReject], next: Option<String>) -> Frame {
-    let text = |value: &dyn Fn(&StoredReject) -> Option<String>| Cells::Text(rejects.iter().map(value).collect());
-    let mut frame = Frame::new(vec![
-        ("reject_id", Cells::Int64(rejects.iter().map(|reject| Some(reject.reject_id)).collect())),
-        ("source", text(&|reject| Some(snapshot.memory.name(reject.source).to_owned()))),
-        (
-            "row",
-            Cells::Int64(rejects.iter().map(|reject| reject.row.and_then(|row| i64::try_from(row).ok())).collect()),
-        ),
-        ("reason", text(&|reject| Some(reject.reason.clone()))),
-        ("field", text(&|reject| reject.field.clone())),
-        ("detail", text(&|reject| Some(reject.detail.clone()))),
-        ("raw", text(&|reject| Some(String::from_utf8_lossy(&reject.raw).into_owned()))),
-        ("recorded_at", Cells::Timestamp(rejects.iter().map(|reject| Some(reject.recorded_at)).collect())),
-    ]);
-    frame.next = next;
-    frame
-}
-
-pub(crate) fn invalid_message(reject: Reject) -> Error {
-    let place = reject.field.map_or(String::new(), |field| format!("`{field}`: "));
-    Error::invalid(format!("the message was not accepted ({}): {place}{}", reject.reason.as_str(), reject.detail))
-}
-
-impl Acceptance {
-    pub(crate) fn count(&self, receipt: &mut Receipt) {
-        match self {
-            Acceptance::Accepted => receipt.accepted += 1,
-            Acceptance::Duplicate { conflicting } => {
-                receipt.duplicates += 1;
-                receipt.conflicting += u64::from(*conflicting);
-            }
-            Acceptance::Rejected(_) => receipt.rejected += 1,
-        }
-    }
-}
-
 /// The rows of one transaction.
 struct Batch {
-    receipt: Receipt,
-    rows: usize,
-    bytes: usize,
+    pub(crate) receipt: Receipt,
+    pub(crate) rows: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Batch {
-    fn take(&mut self, writing: &mut Writing<'_>, source: &SourceOf<'_>, mapped: MappedRow) -> Result<()> {
+    pub(crate) fn take(&mut self, writing: &mut Writing<'_>, source: &SourceOf<'_>, mapped: MappedRow) -> Result<()> {
         let MappedRow { row, outcome } = mapped;
         let receipt = &mut self.receipt;
         self.rows += 1;
@@ -374,8 +255,8 @@ impl Batch {
         if !outcome.warnings.is_empty() {
             receipt.add(Receipt { warnings: outcome.warnings, ..Receipt::default() });
         }
-        if let Err(reject) = writing.take_row(source, outcome.messages, receipt)? {
-            writing.quarantine(source, &row, &reject)?;
+        if let Err(reject) = take_row(writing, source, outcome.messages, receipt)? {
+            quarantine(writing, source, &row, &reject)?;
             receipt.messages += 1;
             receipt.rejected += 1;
             if receipt.first_rejects.len() < FIRST_REJECTS {
@@ -385,122 +266,44 @@ impl Batch {
         Ok(())
     }
 
-    fn finish(mut self, writing: &mut Writing<'_>) -> Result<Receipt> {
+    pub(crate) fn finish(mut self, writing: &mut Writing<'_>) -> Result<Receipt> {
         writing.derive()?;
         writing.complete(&mut self.receipt);
         Ok(self.receipt)
     }
 }
 
-impl Writing<'_> {
-    fn put_checkpoint(&mut self, source: &str, checkpoint: &str) -> Result<()> {
-        let id = self.name(source)?;
-        self.facts.put_checkpoint(id, checkpoint)
-    }
+pub(crate) fn put_checkpoint(tx: &mut Writing<'_>, source: &str, checkpoint: &str) -> Result<()> {
+    let id = tx.name(source)?;
+    tx.facts.put_checkpoint(id, checkpoint)
+}
 
-    /// A row is atomic: all its messages are taken in, or it is a reject.
-    fn take_row(
-        &mut self,
-        source: &SourceOf<'_>,
-        messages: std::result::Result<Vec<crate::records::Message>, Reject>,
-        receipt: &mut Receipt,
-    ) -> Result<std::result::Result<(), Reject>> {
-        let messages = match messages {
-            Ok(messages) => messages,
-            Err(reject) => return Ok(Err(reject)),
-        };
-        if messages.len() > 1 {
-            for message in &messages {
-                if let Err(reject) = identity::identify(self.catalog.identity(), message) {
-                    return Ok(Err(reject));
-                }
+/// A row is atomic: all its messages are taken in, or it is a reject.
+pub(crate) fn take_row(
+    tx: &mut Writing<'_>,
+    source: &SourceOf<'_>,
+    messages: std::result::Result<Vec<crate::records::Message>, Reject>,
+    receipt: &mut Receipt,
+) -> Result<std::result::Result<(), Reject>> {
+    let messages = match messages {
+        Ok(messages) => messages,
+        Err(reject) => return Ok(Err(reject)),
+    };
+    if messages.len() > 1 {
+        for message in &messages {
+            if let Err(reject) = identity::identify(tx.catalog.identity(), message) {
+                return Ok(Err(reject));
             }
         }
-        for message in messages {
-            match self.accept(source.name, message, source.apply_skew)? {
-                Acceptance::Rejected(reject) => return Ok(Err(reject)),
-                acceptance => {
-                    receipt.messages += 1;
-                    acceptance.count(receipt);
-                }
-            }
-        }
-        Ok(Ok(()))
     }
-
-    fn quarantine(&mut self, source: &SourceOf<'_>, row: &Row, reject: &Reject) -> Result<()> {
-        let stored = StoredReject {
-            reject_id: 0,
-            source: self.name(source.name)?,
-            row: Some(row.number),
-            reason: reject.reason.as_str().to_owned(),
-            field: reject.field.clone(),
-            detail: reject.detail.clone(),
-            raw: row.raw().into_owned(),
-            format: source.format.as_str().to_owned(),
-            content_hash: intake::reject_hash(source.definition, row).to_vec(),
-            recorded_at: self.meta.recorded_at,
-        };
-        self.facts.put_reject(&stored)?;
-        Ok(())
-    }
-
-    /// Drives the next rejects again. Gives the last id looked at, or `None` at the end.
-    fn redrive_batch(
-        &mut self,
-        source: Option<&str>,
-        reason: Option<&str>,
-        after: i64,
-    ) -> Result<(Receipt, Option<i64>)> {
-        let mut receipt = Receipt::default();
-        let source_id = match source {
-            Some(name) => match self.snapshot().memory.name_id(name) {
-                Some(id) => Some(id),
-                None => return Ok((receipt, None)),
-            },
-            None => None,
-        };
-        let rejects = self.facts.rejects(source_id, reason, after, BATCH_ROWS)?;
-        let last = rejects.last().map(|reject| reject.reject_id);
-        let catalog = self.catalog.clone();
-        for stored in rejects {
-            let name = self.snapshot().memory.name(stored.source).to_owned();
-            let definition = catalog.source(&name).ok();
-            let mapper = definition.map_or_else(Mapper::segment, Mapper::new);
-            let mapper = mapper.with_max_message_bytes(self.cdp.inner.max_message_bytes);
-            let number = stored.row.unwrap_or(1);
-            let Ok(value) = Value::parse(&stored.raw) else {
-                // What could not be read before cannot be read now.
-                receipt.rows += 1;
+    for message in messages {
+        match accept(tx, source.name, message, source.apply_skew)? {
+            Acceptance::Rejected(reject) => return Ok(Err(reject)),
+            acceptance => {
                 receipt.messages += 1;
-                receipt.rejected += 1;
-                continue;
-            };
-            let row = Row::from_value(number, value);
-            let outcome = mapper.map(&row, self.now);
-            let of = SourceOf {
-                name: &name,
-                definition,
-                format: Format::parse(&stored.format).unwrap_or(Format::Json),
-                apply_skew: definition.is_some_and(|definition| definition.skew),
-            };
-            receipt.rows += 1;
-            receipt.ignored += outcome.ignored;
-            receipt.messages += outcome.ignored;
-            match self.take_row(&of, outcome.messages, &mut receipt)? {
-                Ok(()) => self.facts.delete_reject(stored.reject_id)?,
-                Err(reject) => {
-                    receipt.messages += 1;
-                    receipt.rejected += 1;
-                    if reject.reason.as_str() != stored.reason {
-                        self.facts.delete_reject(stored.reject_id)?;
-                        self.quarantine(&of, &row, &reject)?;
-                    }
-                }
+                acceptance.count(receipt);
             }
         }
-        self.derive()?;
-        self.complete(&mut receipt);
-        Ok((receipt, last))
     }
+    Ok(Ok(()))
 }

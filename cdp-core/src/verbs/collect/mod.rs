@@ -1,5 +1,7 @@
 //! Messages and rows come in.
 
+pub(crate) mod accept;
 pub(crate) mod ingest;
-pub(crate) mod input;
+pub(crate) mod quarantine;
 pub(crate) mod queue;
+pub(crate) mod send;

@@ -1,39 +1,19 @@
-//! The queue: messages whose senders do not wait, taken in by one thread that shares a transaction among many.
+//! Queued sending: messages whose senders do not wait, taken in by one thread that shares a transaction among many.
 //!
-//! The thread lives as long as there is something to do. It reads the messages, which costs their senders nothing, and
-//! joins the group commit of those who do wait. Every message is answered once, in its own right, by a call of what its
-//! sender left. Must never reorder messages, and never leave one behind when a handle closes.
+//! The thread lives as long as there is something to do. It reads the messages, which costs their senders nothing, and joins
+//! the group commit of those who do wait. Every message is answered once. Must never reorder messages, and never leave one
+//! behind when a handle closes.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::engine::group_commit::{Answer, Waiting, lock};
+use crate::engine::group_commit::{Answer, Waiting};
 use crate::engine::handle::Cdp;
+use crate::engine::queue::{MAX_MESSAGES, Make};
 use crate::error::Result;
 use crate::records::{Receipt, Value};
-
-/// So many messages share a transaction at most: more would keep other writers waiting and save little.
-const MAX_MESSAGES: usize = 500;
-
-type Make = Box<dyn FnOnce() -> Result<Value> + Send>;
-
-#[derive(Default)]
-struct Entries {
-    waiting: VecDeque<(Make, Answer)>,
-    /// How many ever came, and how many of them were answered.
-    entered: u64,
-    answered: u64,
-    is_draining: bool,
-}
-
-/// The messages whose senders do not wait.
-#[derive(Default)]
-pub(crate) struct Queue {
-    entries: Mutex<Entries>,
-    progress: Condvar,
-}
+use crate::sync::lock;
 
 impl Cdp {
     /// Takes in one message like [`Cdp::send`], but returns at once: `on_done` is told when the message is durable, or
@@ -69,12 +49,12 @@ impl Cdp {
         on_done: impl FnOnce(Result<Receipt>) + Send + 'static,
     ) {
         let answer = Answer::new(on_done);
-        if let Err(error) = self.inner.store.check_process() {
+        if let Err(error) = self.store().check_process() {
             return answer.give(Err(error));
         }
         {
             // Whether the handle is open is asked under the lock under which `close` counts who came before it.
-            let mut entries = lock(&self.inner.queue.entries);
+            let mut entries = lock(&self.queue().entries);
             if let Err(error) = self.check_open() {
                 drop(entries);
                 return answer.give(Err(error));
@@ -94,8 +74,8 @@ impl Cdp {
     }
 
     /// Takes in everything that waits in the queue.
-    fn drain(&self) {
-        let queue = &self.inner.queue;
+    pub(crate) fn drain(&self) {
+        let queue = self.queue();
         loop {
             let part: Vec<(Make, Answer)> = {
                 let mut entries = lock(&queue.entries);
@@ -125,21 +105,12 @@ impl Cdp {
                     }
                 }
                 n_left.store(messages.len(), Ordering::Release);
-                self.put_in_group(messages);
-                self.lead_group_until(|| n_left.load(Ordering::Acquire) == 0);
+                self.group().put(messages);
+                let is_done = || n_left.load(Ordering::Acquire) == 0;
+                self.group().lead_until(is_done, |messages| self.commit_group(messages));
             }));
             lock(&queue.entries).answered += n;
             queue.progress.notify_all();
-        }
-    }
-
-    /// Returns when everything that is in the queue now was answered.
-    pub(crate) fn await_queue(&self) {
-        let queue = &self.inner.queue;
-        let mut entries = lock(&queue.entries);
-        let last = entries.entered;
-        while entries.answered < last {
-            entries = queue.progress.wait(entries).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -1,20 +1,16 @@
 //! Definitions in, one transaction, free in order; equal is unchanged, other is a new version with its backfill.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::definitions::{Catalog, Definition, Kind, describe_preset, parse_definitions};
 use crate::engine::handle::Cdp;
-use crate::engine::snapshot::Snapshot;
-use crate::engine::state::State;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity;
-use crate::intake;
-use crate::records::{Object, Timestamp, Value};
+use crate::records::{Object, Value};
 use crate::rules;
-use crate::store::{Gathered, StoredDefinition};
+use crate::store::StoredDefinition;
+use crate::verbs::define::people_after::people_after;
+use crate::verbs::define::rederive::apply_catalog;
 
 /// What became of one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,33 +82,11 @@ impl Cdp {
             let identity =
                 results.iter_mut().find(|result| result.kind == Kind::Identity && result.status != "unchanged");
             if let Some(identity) = identity {
-                identity.people = Some(self.try_out(|writing| writing.people_after(definitions))?);
+                identity.people = Some(self.try_out(|writing| people_after(writing, definitions))?);
             }
             return Ok(results);
         }
-        self.write(|writing| writing.define(definitions))
-    }
-
-    /// The same with definitions from a `.json` file (one definition or a list), or from every such file of a folder.
-    ///
-    /// Fails with `not_found` if there is no such file, and with `invalid` if one is not JSON.
-    pub fn define_path(&self, path: impl AsRef<Path>, dry_run: bool) -> Result<Vec<DefineResult>> {
-        let path = path.as_ref();
-        let mut files = Vec::new();
-        find_json(path, &mut files)?;
-        if files.is_empty() {
-            return Err(Error::not_found(format!("no .json file in the folder {}", path.display())));
-        }
-        files.sort();
-        let mut definitions = Vec::new();
-        for file in files {
-            match Value::parse(&std::fs::read(&file).map_err(|error| unreadable(&file, &error))?) {
-                Ok(Value::List(list)) => definitions.extend(list),
-                Ok(one) => definitions.push(one),
-                Err(fault) => return Err(Error::invalid(format!("{}: {fault}", file.display()))),
-            }
-        }
-        self.define(&definitions, dry_run)
+        self.write(|writing| put_definitions(writing, definitions))
     }
 
     /// Every definition that holds: the JSON as it was given, with its `version`.
@@ -141,60 +115,8 @@ impl Cdp {
             Error::invalid(format!("unknown kind of definition `{kind}`"))
                 .with_hint(format!("kinds: {}", kinds.join(", ")))
         })?;
-        self.write(|writing| writing.drop_definition(kind, name))
+        self.write(|writing| take_out_definition(writing, kind, name))
     }
-
-    /// What the store has seen: event names and identifier types with their numbers of messages and values.
-    pub fn schema(&self) -> Result<Value> {
-        self.read(|snapshot| {
-            let mut events = std::collections::BTreeMap::<String, i64>::new();
-            let mut traits = BTreeSet::new();
-            let mut identifiers = std::collections::BTreeMap::<String, i64>::new();
-            for node in 0..snapshot.memory.n_nodes() {
-                *identifiers.entry(snapshot.memory.node(node).0.to_owned()).or_default() += 1;
-                let mut gathered = Gathered::default();
-                snapshot.memory.gather(snapshot.facts, node, &mut gathered)?;
-                for event in &gathered.timeline {
-                    *events.entry(snapshot.memory.name(event.event).to_owned()).or_default() += 1;
-                }
-                for (_, facts) in snapshot.memory.annexes(&gathered)? {
-                    traits.extend(facts.traits.iter().map(|write| write.name.to_string()));
-                }
-            }
-            let counted = |counts: std::collections::BTreeMap<String, i64>| {
-                Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
-            };
-            Ok(Value::Object(Object::from([
-                ("events".to_owned(), counted(events)),
-                ("identifiers".to_owned(), counted(identifiers)),
-                ("traits".to_owned(), Value::List(traits.into_iter().map(Value::from).collect())),
-            ])))
-        })
-    }
-}
-
-/// Gathers a file as it is, or the `.json` files of a folder and the folders in it.
-fn find_json(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
-        let entry = entry.map_err(|error| unreadable(path, &error))?.path();
-        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "json") {
-            find_json(&entry, files)?;
-        }
-    }
-    Ok(())
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    let kind = match error.kind() {
-        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, format!("the definitions {} cannot be read: {}", path.display(), error.kind()))
-        .with_hint("give a .json file or a folder of them")
 }
 
 /// The results of a define, and the catalog that would hold.
@@ -246,129 +168,55 @@ fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
     }
 }
 
-impl Writing<'_> {
-    /// What these definitions would make of the people there are.
-    fn people_after(&mut self, definitions: Vec<Definition>) -> Result<PeopleChange> {
-        self.define(definitions)?;
-        let after = State::rebuild(self.facts, self.state.memory.options(), false)?;
-        let (before, after) = (Snapshot::of_state(self.facts, self.state), Snapshot::of_state(self.facts, &after));
-        let profile_of = |snapshot: &Snapshot<'_>| -> Result<BTreeMap<u32, u32>> {
-            let people = snapshot.people(Timestamp::MAX)?;
-            let numbered = (0u32..).zip(&people);
-            Ok(numbered
-                .flat_map(|(number, person)| person.absorbed().map(move |node| (node, number)).collect::<Vec<_>>())
-                .collect())
-        };
-        let (before_of, after_of) = (profile_of(&before)?, profile_of(&after)?);
-        let several = |from: &BTreeMap<u32, u32>, to: &BTreeMap<u32, u32>| {
-            let mut parts: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-            for (node, number) in from {
-                parts.entry(*number).or_default().extend(to.get(node));
-            }
-            parts.values().filter(|parts| parts.len() > 1).count() as u64
-        };
-        let n_profiles = |of: &BTreeMap<u32, u32>| of.values().collect::<BTreeSet<&u32>>().len() as u64;
-        Ok(PeopleChange {
-            profiles_before: n_profiles(&before_of),
-            profiles_after: n_profiles(&after_of),
-            joined: several(&after_of, &before_of),
-            split: several(&before_of, &after_of),
-        })
-    }
-
-    fn define(&mut self, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
-        let (mut results, _) = plan(&self.catalog, &definitions)?;
-        let mut catalog = (*self.catalog).clone();
-        let latest = self.facts.latest_definitions()?;
-        for (definition, result) in definitions.into_iter().zip(&mut results) {
-            if result.status == "unchanged" {
-                continue;
-            }
-            let kind = definition.kind().as_str();
-            // Versions go on counting after a drop.
-            let before = latest.iter().find(|stored| stored.kind == kind && stored.name == definition.name);
-            result.version = before.map_or(0, |stored| stored.version) + 1;
-            let stored = StoredDefinition {
-                kind: kind.to_owned(),
-                name: definition.name.clone(),
-                version: result.version,
-                json: Some(definition.to_json()),
-            };
-            self.facts.put_definition(&stored, self.meta.recorded_at)?;
-            catalog.insert(result.version, Arc::new(definition));
+pub(crate) fn put_definitions(tx: &mut Writing<'_>, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
+    let (mut results, _) = plan(&tx.catalog, &definitions)?;
+    let mut catalog = (*tx.catalog).clone();
+    let latest = tx.facts.latest_definitions()?;
+    for (definition, result) in definitions.into_iter().zip(&mut results) {
+        if result.status == "unchanged" {
+            continue;
         }
-        if results.iter().all(|result| result.status == "unchanged") {
-            return Ok(results);
-        }
-        self.apply_catalog(catalog)?;
-        Ok(results)
-    }
-
-    fn drop_definition(&mut self, kind: Kind, name: &str) -> Result<()> {
-        let mut catalog = (*self.catalog).clone();
-        let Some(held) = catalog.remove(kind, name) else {
-            return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
-        };
-        if let Some((of_kind, of_name, fault)) = rules::check(&catalog).into_iter().next() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message),
-            )
-            .with_hint("drop or change that one first"));
-        }
+        let kind = definition.kind().as_str();
+        // Versions go on counting after a drop.
+        let before = latest.iter().find(|stored| stored.kind == kind && stored.name == definition.name);
+        result.version = before.map_or(0, |stored| stored.version) + 1;
         let stored = StoredDefinition {
-            kind: kind.as_str().to_owned(),
-            name: name.to_owned(),
-            version: held.version + 1,
-            json: None,
+            kind: kind.to_owned(),
+            name: definition.name.clone(),
+            version: result.version,
+            json: Some(definition.to_json()),
         };
-        self.facts.put_definition(&stored, self.meta.recorded_at)?;
-        if kind == Kind::Audience {
-            self.drop_audience(name)?;
-        }
-        self.apply_catalog(catalog)
+        tx.facts.put_definition(&stored, tx.meta.recorded_at)?;
+        catalog.insert(result.version, Arc::new(definition));
     }
+    if results.iter().all(|result| result.status == "unchanged") {
+        return Ok(results);
+    }
+    apply_catalog(tx, catalog)?;
+    Ok(results)
+}
 
-    /// Makes another catalog hold: re-derives what depends on the definitions that changed.
-    fn apply_catalog(&mut self, catalog: Catalog) -> Result<()> {
-        let identity_changed = catalog.identity() != self.catalog.identity();
-        self.meta.definitions += 1;
-        self.catalog = Arc::new(catalog);
-        if identity_changed {
-            // Records were read, and stand under nodes, as the definition before had it: the next run makes them anew.
-            self.facts.clear_linkage_live()?;
-            self.live = None;
-            self.resolve_types();
-            self.rederive_identity()?;
-        }
-        self.reload_at_the_end(identity_changed);
-        Ok(())
+pub(super) fn take_out_definition(tx: &mut Writing<'_>, kind: Kind, name: &str) -> Result<()> {
+    let mut catalog = (*tx.catalog).clone();
+    let Some(held) = catalog.remove(kind, name) else {
+        return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
+    };
+    if let Some((of_kind, of_name, fault)) = rules::check(&catalog).into_iter().next() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message),
+        )
+        .with_hint("drop or change that one first"));
     }
-
-    /// Derives every message's node and links again, under the identity definition that holds now.
-    fn rederive_identity(&mut self) -> Result<()> {
-        self.facts.clear_evidence()?;
-        let catalog = self.catalog.clone();
-        let (facts, last) = (self.facts, self.meta.log_sequence);
-        self.meta.links_to = last;
-        facts.visit_messages(0, last, |row| {
-            let stored = row.read(&self.memory.view(&self.state.memory))?;
-            let Ok(read) = intake::read_message(stored.fields.to_object(), usize::MAX) else { return Ok(()) };
-            // A message that the new definition gives no identifier stays where it was.
-            let Ok(identified) = identity::identify(catalog.identity(), &read.message) else { return Ok(()) };
-            self.relink(&stored, &identified)
-        })
+    let stored = StoredDefinition {
+        kind: kind.as_str().to_owned(),
+        name: name.to_owned(),
+        version: held.version + 1,
+        json: None,
+    };
+    tx.facts.put_definition(&stored, tx.meta.recorded_at)?;
+    if kind == Kind::Audience {
+        tx.drop_audience(name)?;
     }
-
-    fn relink(&mut self, stored: &crate::store::StoredMessage, identified: &identity::Identified<'_>) -> Result<()> {
-        let evidence = self.evidence_of(stored.sequence, stored.occurred_at, identified, &stored.fields)?;
-        for link in &evidence.links {
-            self.log()?.put_link(link)?;
-        }
-        let node = evidence.node;
-        if node != stored.node {
-            self.facts.set_message_node(stored.sequence, node)?;
-        }
-        Ok(())
-    }
+    apply_catalog(tx, catalog)
 }

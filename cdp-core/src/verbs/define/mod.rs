@@ -1,3 +1,6 @@
 //! Definitions come, change and go.
 
 pub(crate) mod definitions;
+pub(crate) mod files;
+pub(crate) mod people_after;
+pub(crate) mod rederive;

@@ -1,28 +1,16 @@
-//! What is done with trained models: judged, explained, watched, put back, carried elsewhere.
-//!
-//! Takes the models of the file and the people of a snapshot; leaves reports. A model is never rewritten: the one that
-//! answers is the latest version, and putting an older one back appends its bytes as a new version that says so.
+//! Judging models: on people they did not see, by explaining a score, and by how far the present has moved from training.
 
-use crate::definitions::{PredictorDefinition, PredictorTask};
+use crate::definitions::PredictorTask;
 use crate::engine::handle::Cdp;
-use crate::engine::snapshot::{Person, Snapshot};
-use crate::engine::state::LoadedModel;
 use crate::error::{Error, Result};
-use crate::predict::{
-    Drift, Folds, PropensityModel, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity,
-};
-use crate::records::{Object, Timestamp, Value};
-use crate::rules::{ProfileView, reads_predictor};
-use crate::store::{StoredModel, hex};
-use crate::verbs::predict::score::described_report;
+use crate::predict::{Drift, Folds, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity};
+use crate::records::{Identifier, Object, Value};
 use crate::verbs::predict::training_data::{LabelledTexts, TimedRows};
-use crate::verbs::unify::profile::Identifier;
 
 /// From this share of drifted columns on the whole is called drifted.
 const DRIFTED_SHARE: f64 = 0.5;
+
 const DEFAULT_FOLDS: usize = 5;
-/// In how many documents a term must occur to leave the file with a model.
-const EXPORTED_MIN_DF: u32 = 5;
 
 impl Cdp {
     /// Judges a predictor on the facts of now: a cohort predictor on labelled profiles that each model did not see, by
@@ -219,129 +207,6 @@ impl Cdp {
             ]))
         })
     }
-
-    /// Makes an older version of a model the one that answers, or the one before the latest (roll back): appends its bytes as
-    /// a new version whose report says what it `restores`. Gives that report.
-    pub fn activate_model(&self, predictor: &str, version: Option<u32>) -> Result<Value> {
-        let (bytes, mut report, version) = self.read(|snapshot| {
-            let models = snapshot.facts.models()?;
-            let mut of_predictor = models.into_iter().filter(|stored| stored.predictor == predictor).rev();
-            let wanted = match version {
-                Some(version) => of_predictor.find(|stored| stored.version == version),
-                None => of_predictor.nth(1),
-            };
-            let stored = wanted.ok_or_else(|| {
-                Error::not_found(format!("the predictor `{predictor}` has no such version of its model"))
-                    .with_hint(format!("models(\"{predictor}\") lists those there are"))
-            })?;
-            let bytes = snapshot.facts.model_bytes(predictor, stored.version)?;
-            let bytes = bytes.ok_or_else(|| Error::internal("a model has no bytes"))?;
-            Ok((bytes, Value::parse(stored.report.as_bytes()).unwrap_or_default(), stored.version))
-        })?;
-        if let Value::Object(report) = &mut report {
-            report.insert("restores".to_owned(), Value::integer(version));
-        }
-        self.append_model(predictor, &bytes, report, None)
-    }
-
-    /// The bytes of a model in their versioned, checked format: of the latest version, or of one.
-    ///
-    /// Terms of fewer than `min_df` documents (5 by default) stay behind, because a rare word may name a person; so do the
-    /// answers of a scorer, which speak of the texts of this store.
-    pub fn export_model(&self, predictor: &str, version: Option<u32>, min_df: Option<u32>) -> Result<Vec<u8>> {
-        let bytes = self.read(|snapshot| {
-            let version = match version {
-                Some(version) => version,
-                None => snapshot.loaded(predictor)?.version.ok_or_else(|| untrained(predictor))?,
-            };
-            snapshot.facts.model_bytes(predictor, version)?.ok_or_else(|| {
-                Error::not_found(format!("the predictor `{predictor}` has no version {version} of its model"))
-                    .with_hint(format!("models(\"{predictor}\") lists those there are"))
-            })
-        })?;
-        match TrainedModel::from_bytes(&bytes)? {
-            TrainedModel::Cohort(model) => Ok(model.without_rare_terms(min_df.unwrap_or(EXPORTED_MIN_DF))?.to_bytes()),
-            TrainedModel::Propensity(_) => Ok(bytes),
-            TrainedModel::Described(model) => Ok(model.without_people(min_df.unwrap_or(EXPORTED_MIN_DF))?.to_bytes()),
-        }
-    }
-
-    /// Takes in a model from its bytes as the next version of a predictor of the same task. Gives its report.
-    ///
-    /// Fails with `incompatible` or `corrupt` for other bytes, and with `invalid` for a model of another task or features.
-    pub fn import_model(&self, predictor: &str, bytes: &[u8]) -> Result<Value> {
-        let definition = self.read(|snapshot| snapshot.catalog.predictor(predictor).cloned())?;
-        let model = TrainedModel::from_bytes(bytes)?;
-        let fits = match &model {
-            TrainedModel::Cohort(_) => definition.task == PredictorTask::Cohort && definition.cohorts.is_empty(),
-            TrainedModel::Described(model) => model.cohorts() == definition.cohorts,
-            TrainedModel::Propensity(model) => {
-                definition.task == PredictorTask::Propensity
-                    && model.weights().map(|(feature, _)| feature).eq(definition.features.iter().map(String::as_str))
-            }
-        };
-        if !fits {
-            return Err(Error::invalid(format!("the model has another task or other features than `{predictor}`")));
-        }
-        let report = match &model {
-            TrainedModel::Cohort(model) => crate::verbs::predict::train::report(model)?,
-            TrainedModel::Propensity(model) => propensity_report(model),
-            TrainedModel::Described(model) => described_report(model),
-        };
-        let Value::Object(mut report) = report else { return Err(Error::internal("a report is no object")) };
-        report.insert("imported".to_owned(), Value::Bool(true));
-        self.append_model(predictor, bytes, Value::Object(report), None)
-    }
-
-    /// Stores a model as the next version of its predictor and gives its report, completed.
-    pub(crate) fn append_model(
-        &self,
-        predictor: &str,
-        bytes: &[u8],
-        report: Value,
-        sequence: Option<u64>,
-    ) -> Result<Value> {
-        let content_hash = TrainedModel::from_bytes(bytes)?.content_hash();
-        let seen = match sequence {
-            Some(sequence) => sequence,
-            None => self.read(|snapshot| Ok(snapshot.memory.sequence()))?,
-        };
-        self.write(|writing| {
-            let models = writing.facts.models()?;
-            let parent = models.iter().rfind(|stored| stored.predictor == predictor);
-            let version = parent.map_or(0, |stored| stored.version) + 1;
-            let mut fields = Object::new();
-            fields.insert("predictor".to_owned(), Value::from(predictor));
-            fields.insert("version".to_owned(), Value::integer(version));
-            fields.insert("sequence".to_owned(), Value::integer(i64::try_from(seen).unwrap_or(i64::MAX)));
-            if let Value::Object(report) = &report {
-                report.iter().for_each(|(name, value)| {
-                    fields.entry(name.clone()).or_insert_with(|| value.clone());
-                });
-            }
-            fields.insert("content_hash".to_owned(), Value::Text(hex(&content_hash)));
-            fields.insert(
-                "parent".to_owned(),
-                parent.map_or(Value::Null, |stored| Value::Text(hex(&stored.content_hash))),
-            );
-            let report = Value::Object(fields);
-            let stored = StoredModel {
-                predictor: predictor.to_owned(),
-                version,
-                sequence: seen,
-                recorded_at: writing.meta.recorded_at,
-                content_hash: content_hash.to_vec(),
-                report: report.to_json(),
-            };
-            writing.facts.put_model(&stored, bytes)?;
-            writing.models_changed();
-            let catalog = writing.catalog.clone();
-            if catalog.audiences().any(|audience| reads_predictor(&audience.rule, &catalog, predictor)) {
-                writing.reload_at_the_end(false);
-            }
-            Ok(report)
-        })
-    }
 }
 
 fn drift_value((column, drift): (String, Drift)) -> Value {
@@ -351,80 +216,4 @@ fn drift_value((column, drift): (String, Drift)) -> Value {
         fields.extend(figures);
     }
     Value::Object(fields)
-}
-
-/// The report of a propensity model.
-pub(crate) fn propensity_report(model: &PropensityModel) -> Value {
-    let (rows, positives) = model.rows_and_positives();
-    let count = |count: u64| Value::integer(i64::try_from(count).unwrap_or(i64::MAX));
-    let weights = model
-        .weights()
-        .map(|(feature, weight)| Value::object([("feature", Value::from(feature)), ("weight", Value::float(weight))]));
-    let quantiles = model.references().last().map_or(&[][..], |reference| &reference.quantiles);
-    let percentile = |share: usize| quantiles.get((quantiles.len().saturating_sub(1)) * share / 100).copied();
-    let percentiles = [10, 25, 50, 75, 90, 99]
-        .into_iter()
-        .map(|share| (format!("p{share}"), percentile(share).map_or(Value::Null, Value::float)));
-    Value::object([
-        ("task", Value::from("propensity")),
-        ("n_rows", count(rows)),
-        ("positives", count(positives)),
-        ("converged", Value::Bool(model.converged())),
-        ("intercept", Value::float(model.intercept())),
-        ("weights", Value::List(weights.collect())),
-        ("percentiles", Value::Object(percentiles.collect())),
-    ])
-}
-
-/// What is wrong where a predictor is asked before it was trained.
-pub(crate) fn untrained(predictor: &str) -> Error {
-    Error::not_found(format!("the predictor `{predictor}` has no model yet"))
-        .with_hint(format!("train it: train(\"{predictor}\")"))
-}
-
-impl<'a> Snapshot<'a> {
-    /// The model that answers for a predictor.
-    pub(crate) fn loaded(&self, predictor: &str) -> Result<&'a LoadedModel> {
-        self.catalog.predictor(predictor)?;
-        self.models.get(predictor).ok_or_else(|| untrained(predictor))
-    }
-
-    /// The version of the model behind a score; none behind a rule, or behind cohorts that were never trained.
-    pub(crate) fn model_version(&self, predictor: &str, method: &str) -> Option<u32> {
-        self.models.get(predictor).filter(|_| method != "rule").and_then(|loaded| loaded.version)
-    }
-}
-
-impl Person<'_> {
-    /// The features of a propensity predictor at an instant; what is absent counts as 0, true as 1.
-    pub(crate) fn feature_row(&self, definition: &PredictorDefinition, at: Timestamp) -> Result<Vec<f64>> {
-        let value = |name: &String| {
-            Ok(match self.feature(name, at)? {
-                Value::Number(number) => number.to_f64(),
-                Value::Bool(true) => 1.0,
-                Value::Null | Value::Bool(false) => 0.0,
-                other => {
-                    return Err(Error::invalid(format!("the feature `{name}` is {}, not a number", other.kind()))
-                        .with_hint("a propensity predictor reads features that are numbers"));
-                }
-            })
-        };
-        definition.features.iter().map(value).collect()
-    }
-}
-
-impl PropensityModel {
-    /// How far each feature and the likelihood of these rows have moved from training's.
-    pub(crate) fn drift(&self, rows: &[Vec<f64>]) -> Result<Vec<(String, Drift)>> {
-        let mut columns = Vec::new();
-        let names = self.weights().map(|(feature, _)| feature.to_owned()).chain(["score".to_owned()]);
-        for (index, (name, reference)) in names.zip(self.references()).enumerate() {
-            let values: Vec<f64> = match index < self.references().len() - 1 {
-                true => rows.iter().filter_map(|row| row.get(index)).copied().collect(),
-                false => rows.iter().map(|row| self.predict(row)).collect::<Result<_>>()?,
-            };
-            columns.push((name, reference.drift(&values)?));
-        }
-        Ok(columns)
-    }
 }

@@ -1,6 +1,8 @@
 //! Predictors: trained, asked, judged.
 
 pub(crate) mod judge;
+pub(crate) mod predict;
+pub(crate) mod registry;
 pub(crate) mod score;
 pub(crate) mod similar;
 pub(crate) mod train;

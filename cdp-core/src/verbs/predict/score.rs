@@ -4,34 +4,17 @@
 //! no answer of it yet, and `predict` about the one text it was given. It must never be asked while a lock is held or a
 //! transaction runs: it may take seconds, and it may call the store.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::definitions::PredictorDefinition;
 use crate::engine::handle::Cdp;
 use crate::error::{Error, Result};
 use crate::predict::described::joined;
+use crate::predict::reports::described_report;
+use crate::predict::scorers::Registered;
 use crate::predict::zero_shot::{Asked, Patience, Scorer, ask};
 use crate::predict::{DescribedModel, Prediction};
-use crate::records::{Object, Value};
-
-/// A scorer and how it is asked.
-#[derive(Clone)]
-struct Registered {
-    scorer: Arc<dyn Scorer + Send + Sync>,
-    patience: Patience,
-}
-
-/// The scorers of a store, by predictor.
-#[derive(Default)]
-pub(crate) struct Scorers(RwLock<BTreeMap<String, Registered>>);
-
-impl Scorers {
-    /// Lets all of them go.
-    pub(crate) fn clear(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
+use crate::records::Value;
 
 /// What a predictor says, before any of it is shown.
 pub(crate) struct Answer {
@@ -84,20 +67,12 @@ impl Cdp {
             return Err(Error::invalid(format!("the predictor `{predictor}` describes no cohorts to score"))
                 .with_hint("give it \"cohorts\": [{\"cohort\": name, \"description\": \"what it is about\"}]"));
         }
-        let mut scorers = self.inner.scorers.0.write().unwrap_or_else(PoisonError::into_inner);
-        match scorer {
-            Some((scorer, patience)) => {
-                scorers.insert(predictor.to_owned(), Registered { scorer, patience });
-            }
-            None => {
-                scorers.remove(predictor);
-            }
-        }
+        self.scorers().set(predictor, scorer);
         Ok(())
     }
 
-    fn scorer(&self, predictor: &str) -> Option<Registered> {
-        self.inner.scorers.0.read().unwrap_or_else(PoisonError::into_inner).get(predictor).cloned()
+    pub(crate) fn scorer(&self, predictor: &str) -> Option<Registered> {
+        self.scorers().get(predictor)
     }
 
     /// Whether a scorer speaks for a predictor in this process.
@@ -156,28 +131,4 @@ impl Cdp {
             None => by_likeness(asked.last_error),
         }
     }
-}
-
-/// The report of described cohorts: who got which when they were trained.
-pub(crate) fn described_report(model: &DescribedModel) -> Value {
-    let given = model.given();
-    let total: u64 = given.iter().sum();
-    let unassigned = given.last().copied().unwrap_or(0);
-    let count = |count: u64| Value::integer(i64::try_from(count).unwrap_or(i64::MAX));
-    let classes = model.cohorts().iter().zip(given).map(|(cohort, rows)| {
-        Value::Object(Object::from([
-            ("cohort".to_owned(), Value::from(cohort.cohort.as_str())),
-            ("rows".to_owned(), count(*rows)),
-        ]))
-    });
-    let (kept, method) = model.answers();
-    Value::object([
-        ("task", Value::from("cohort")),
-        ("rows", count(total)),
-        ("classes", Value::List(classes.collect())),
-        ("coverage", Value::float((total - unassigned) as f64 / total.max(1) as f64)),
-        ("methods", Value::List(model.methods().into_iter().map(Value::from).collect())),
-        ("scorer", if method.is_empty() { Value::Null } else { Value::from(method) }),
-        ("answers", Value::count(kept)),
-    ])
 }

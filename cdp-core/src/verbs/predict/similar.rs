@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use crate::definitions::PredictorDefinition;
 use crate::engine::handle::Cdp;
-use crate::engine::snapshot::Person;
+use crate::engine::people::person::Person;
 use crate::error::{Error, Result};
 use crate::predict::TrainedModel;
-use crate::records::{Cells, Frame, Path, Timestamp, Value};
+use crate::records::{Cells, Frame, Identifier, Path, Timestamp, Value};
 use crate::rules::ProfileView;
-use crate::verbs::unify::profile::Identifier;
 
 const DEFAULT_NEIGHBORS: usize = 10;
 

@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definitions::{OUTSIDE, PredictorDefinition, PredictorLabel};
 use crate::engine::handle::Cdp;
-use crate::engine::snapshot::{Person, Snapshot};
+use crate::engine::people::person::Person;
+use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::predict::TimedRow;
+use crate::privacy;
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::ProfileView;
 
 /// The purpose that a person must allow before a model learns from them.
 const PURPOSE: &str = "ml_training";
+
 /// How many instants a propensity model learns from, each a horizon before the next.
 const INSTANTS: i64 = 3;
 
@@ -69,7 +72,7 @@ impl Cdp {
     /// Whether a model may learn from a person.
     pub(crate) fn may_learn_from(&self, person: &Person<'_>, at: Timestamp) -> Result<bool> {
         let status = person.consent_state(PURPOSE, None, at)?.status;
-        Ok(self.allows(status, person.snapshot.catalog.consent_policy(), PURPOSE))
+        Ok(privacy::effective(status, person.snapshot.catalog.consent_policy(), PURPOSE, self.is_consent_strict()))
     }
 
     /// The people that have both the texts and the label of a cohort predictor.
@@ -79,7 +82,7 @@ impl Cdp {
         definition: &'a PredictorDefinition,
         at: Timestamp,
     ) -> Result<LabelledTexts> {
-        let labels = snapshot.labels(definition)?.ok_or_else(|| {
+        let labels = labels(snapshot, definition)?.ok_or_else(|| {
             let error = Error::invalid(format!("the predictor `{}` has no label to learn from", definition.name));
             error.with_hint("give it \"label\": {\"trait\": \"...\"}")
         })?;
@@ -169,27 +172,25 @@ impl Cdp {
     }
 }
 
-impl Snapshot<'_> {
-    /// Where the labels of a cohort predictor are; `None` if it has none. Somebody in a list who is not in the store is
-    /// nobody yet.
-    pub(crate) fn labels<'d>(&self, definition: &'d PredictorDefinition) -> Result<Option<Labels<'d>>> {
-        Ok(match &definition.label {
-            Some(PredictorLabel::Trait(path)) => Some(Labels::Trait(path)),
-            Some(PredictorLabel::Audience(name)) => Some(Labels::Audience(name)),
-            Some(PredictorLabel::List(people)) => {
-                let mut classes = BTreeMap::new();
-                for (class, identifiers) in people {
-                    for (identifier_type, value) in identifiers {
-                        let node = match identifier_type.as_str() {
-                            "profile_id" => self.find_profile_id(value),
-                            _ => self.find_node(identifier_type, value),
-                        };
-                        node.map(|node| classes.entry(node).or_insert(class.as_str()));
-                    }
+/// Where the labels of a cohort predictor are; `None` if it has none. Somebody in a list who is not in the store is
+/// nobody yet.
+pub(crate) fn labels<'d>(snapshot: &Snapshot<'_>, definition: &'d PredictorDefinition) -> Result<Option<Labels<'d>>> {
+    Ok(match &definition.label {
+        Some(PredictorLabel::Trait(path)) => Some(Labels::Trait(path)),
+        Some(PredictorLabel::Audience(name)) => Some(Labels::Audience(name)),
+        Some(PredictorLabel::List(people)) => {
+            let mut classes = BTreeMap::new();
+            for (class, identifiers) in people {
+                for (identifier_type, value) in identifiers {
+                    let node = match identifier_type.as_str() {
+                        "profile_id" => snapshot.find_profile_id(value),
+                        _ => snapshot.find_node(identifier_type, value),
+                    };
+                    node.map(|node| classes.entry(node).or_insert(class.as_str()));
                 }
-                Some(Labels::List(classes))
             }
-            Some(PredictorLabel::Event { .. }) | None => None,
-        })
-    }
+            Some(Labels::List(classes))
+        }
+        Some(PredictorLabel::Event { .. }) | None => None,
+    })
 }

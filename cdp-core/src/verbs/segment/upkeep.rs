@@ -1,4 +1,4 @@
-//! Keeps audiences current: after every ingest for the profiles it touched and those for whom a window slid, and on
+//! Keeps audiences current: after every ingest for the profiles it touched and those for which a window slid, and on
 //! `advance(to)`. Every flip goes to the outbox with its exact instant.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -9,313 +9,95 @@ use smallvec::SmallVec;
 
 use crate::audiences::bounds::KnownTallies;
 use crate::audiences::memberships::Members;
+use crate::audiences::triggers::{Arrival, Concern, Slid};
 use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::{AudienceDefinition, Population};
-use crate::engine::handle::Cdp;
+use crate::engine::people::person::Person;
 use crate::engine::people::profile::Somebody;
-use crate::engine::snapshot::{Person, Snapshot};
+use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Writing;
-use crate::engine::triggers::{Arrival, Concern, Slid};
-use crate::error::{Error, Result};
-use crate::records::{Object, Timestamp, Value};
+use crate::error::Result;
+use crate::records::Timestamp;
 use crate::rules::{MAX_WATCHED, Range, Ranges};
-use crate::store::{ChangeType, EventEntry, StoredChange};
+use crate::verbs::segment::changes::{Found, record};
+use crate::verbs::segment::due::{Due, due};
 
-/// Of profiles with more nodes nothing is put together when they join.
-const MOST_NODES_OF_PARTS: usize = 16;
-
-/// What upkeep found for one profile and audience.
-struct Found {
-    audience: String,
-    // The profile's first node, under which its membership stands.
-    node: u32,
-    // Nodes of the profile under which it stood before, besides `node`.
-    merged: Vec<u32>,
-    flips: Vec<Flip>,
-    is_member: bool,
+/// Evaluates the touched profiles, and the others for whom a window slid, up to where the facts reach.
+pub(crate) fn keep_audiences(tx: &mut Writing<'_>) -> Result<()> {
+    let since = tx.meta.advanced_to;
+    let greatest = tx.memory().greatest_occurred_at();
+    let reached = greatest.map(|greatest| greatest.min(tx.now)).max(since);
+    tx.meta.advanced_to = reached;
+    let Some(to) = reached else { return Ok(()) };
+    let mut touched = tx.memory.touched();
+    touched.extend(tx.partition.changed());
+    keep_up(tx, since, to, touched)
 }
 
-impl Writing<'_> {
-    /// Evaluates the touched profiles, and the others for whom a window slid, up to where the facts reach.
-    pub(crate) fn keep_audiences(&mut self) -> Result<()> {
-        let since = self.meta.advanced_to;
-        let greatest = self.memory.view(&self.state.memory).greatest_occurred_at();
-        let reached = greatest.map(|greatest| greatest.min(self.now)).max(since);
-        self.meta.advanced_to = reached;
-        let Some(to) = reached else { return Ok(()) };
-        let mut touched = self.memory.touched();
-        touched.extend(self.partition.changed());
-        self.keep_up(since, to, touched)
-    }
+/// Moves the instant up to which audiences are current.
+pub(crate) fn advance_to(tx: &mut Writing<'_>, to: Timestamp) -> Result<()> {
+    let since = tx.meta.advanced_to;
+    let to = since.map_or(to, |since| since.max(to));
+    tx.meta.advanced_to = Some(to);
+    keep_up(tx, since, to, Vec::new())
+}
 
-    /// Moves the instant up to which audiences are current.
-    fn advance_to(&mut self, to: Timestamp) -> Result<()> {
-        let since = self.meta.advanced_to;
-        let to = since.map_or(to, |since| since.max(to));
-        self.meta.advanced_to = Some(to);
-        self.keep_up(since, to, Vec::new())
-    }
-
-    fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
-        let catalog = self.catalog.clone();
-        let mut found = Vec::new();
-        let mut tallies = std::mem::take(&mut self.tallies);
-        let snapshot = self.snapshot();
-        let due = self.due(&snapshot, since, to, touched);
-        let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
-        let concerns = self.state.concerns.of(&catalog, &snapshot)?;
-        for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
-            let members = Members::of(&audience.name, &self.state.memberships, &self.memberships);
-            let n_leaves = concern.watch.leaves.len();
-            let mut upkeep = Upkeep {
-                people: &mut people,
-                audience,
-                concern,
-                members,
-                since,
-                to,
-                tallies: KnownTallies::of(&audience.name, n_leaves, &self.state.tallies, &mut tallies),
-                slid: Vec::new(),
-                seen: HashSet::default(),
-            };
-            let slid = since.filter(|since| *since < to);
-            if let Some(since) = slid {
-                upkeep.note_what_slid(since);
-            }
-            for somebody in &due {
-                found.extend(upkeep.look_at(somebody)?);
-            }
-            if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
-                for node in 0..snapshot.memory.n_nodes() {
-                    if let Some(somebody) = Due::of(&snapshot, node, to) {
-                        found.extend(upkeep.look_at(&somebody)?);
-                    }
-                }
-            }
-            for (node, slid) in std::mem::take(&mut upkeep.slid) {
-                found.extend(upkeep.slide(node, slid)?);
-            }
-        }
-        found.sort_by(|left, right| {
-            let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
-            (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
-        });
-        self.tallies = tallies;
-        for found in found {
-            self.record(found, to)?;
-        }
-        Ok(())
-    }
-
-    /// The profiles that have new facts in `(since, to]`, each once, or whose facts came now.
-    fn due(&self, snapshot: &Snapshot<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Vec<Due> {
-        let memory = &snapshot.memory;
-        let mut touched = with_holders(snapshot, touched);
-        // Each once, for events are counted.
-        touched.sort_unstable();
-        touched.dedup();
-        let reconsidered: HashSet<u32, FxBuildHasher> = touched.iter().copied().collect();
-        let mut facts: Vec<(u32, Option<Arrival>)> = Vec::with_capacity(touched.len());
-        for node in touched {
-            facts.push((node, None));
-            facts.extend(memory.added_events(node).map(|entry| {
-                let EventEntry { occurred_at, event, row, .. } = entry;
-                (node, Some(Arrival { event, occurred_at, row: Some(row) }))
-            }));
-        }
-        // Facts that lay in the future when they came are due when `to` passes them.
-        if let Some(since) = since {
-            if self.state.memory.view().greatest_occurred_at().is_some_and(|greatest| greatest > since) {
-                memory.visit_times(since, to, |node, event, occurred_at| {
-                    facts.push((node, (event != 0).then_some(Arrival { event, occurred_at, row: None })));
-                });
-            }
-            facts.extend(snapshot.decisions.merged_between(since, to).map(|node| (node, None)));
-        }
-        if !snapshot.partition.holds_nothing() {
-            let nodes = with_holders(snapshot, facts.iter().map(|(node, _)| *node).collect());
-            facts.extend(nodes.into_iter().map(|node| (node, None)));
-        }
-        facts.sort_by_key(|(node, _)| *node);
-        let changed: HashSet<u32, FxBuildHasher> = self.partition.changed().into_iter().collect();
-        let mut due: Vec<Due> = Vec::new();
-        let mut places: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
-        for of_node in facts.chunk_by(|left, right| left.0 == right.0) {
-            let Some(node) = of_node.first().map(|(node, _)| *node) else { continue };
-            let Some(somebody) = Due::of(snapshot, node, to) else { continue };
-            let place = *places.entry(somebody.least_node()).or_insert_with(|| {
-                let holds_nothing = snapshot.partition.holds_nothing();
-                let is_same = holds_nothing
-                    && node < self.state.memory.n_nodes()
-                    && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
-                    && !somebody.nodes.iter().any(|node| changed.contains(node));
-                let parts = match (is_same, holds_nothing) {
-                    (true, _) => Some(SmallVec::from_slice(&[somebody.least_node()])),
-                    (false, true) => self.parts_of(&somebody.nodes, since),
-                    (false, false) => None,
-                };
-                let reconsider = somebody.nodes.iter().any(|node| reconsidered.contains(node));
-                due.push(Due { is_same, parts, reconsider, ..somebody });
-                due.len() - 1
-            });
-            if let Some(somebody) = due.get_mut(place) {
-                somebody.arrivals.extend(of_node.iter().filter_map(|(_, arrival)| *arrival));
-            }
-        }
-        due
-    }
-
-    /// The profiles that these nodes, all of one person, were before this transaction: the least node of each. `None` if that is
-    /// not what upkeep last looked at, or they were in it together with others.
-    fn parts_of(&self, nodes: &[u32], since: Option<Timestamp>) -> Option<SmallVec<[u32; 2]>> {
-        let partition = self.state.partition.view();
-        let mut parts = SmallVec::new();
-        for node in nodes.iter().copied().filter(|node| *node < self.state.memory.n_nodes()) {
-            let members = partition.members(node);
-            let was_looked_at = since.is_some_and(|since| partition.stands_since(node, since));
-            if !was_looked_at || members.len() > MOST_NODES_OF_PARTS {
-                return None;
-            }
-            let mut least = node;
-            for member in members.iter().copied() {
-                nodes.binary_search(&member).ok()?;
-                least = least.min(member);
-            }
-            if !parts.contains(&least) {
-                parts.push(least);
-            }
-        }
-        Some(parts)
-    }
-
-    fn record(&mut self, found: Found, to: Timestamp) -> Result<()> {
-        let before = Members::of(&found.audience, &self.state.memberships, &self.memberships).since(found.node);
-        let entered = found.flips.iter().rev().find(|flip| flip.entered).map(|flip| flip.occurred_at);
-        let since = found.is_member.then(|| entered.or(before).unwrap_or(to));
-        for merged in &found.merged {
-            self.memberships.set(&found.audience, *merged, None);
-            self.put_change(&found, *merged, ChangeType::MergedInto, to, false, since)?;
-        }
-        for flip in &found.flips {
-            let change = if flip.entered { ChangeType::Entered } else { ChangeType::Exited };
-            self.put_change(&found, found.node, change, flip.occurred_at, flip.late, since)?;
-        }
-        self.memberships.set(&found.audience, found.node, since);
-        Ok(())
-    }
-
-    fn put_change(
-        &mut self,
-        found: &Found,
-        node: u32,
-        entered: ChangeType,
-        occurred_at: Timestamp,
-        late: bool,
-        since: Option<Timestamp>,
-    ) -> Result<()> {
-        self.meta.change_sequence += 1;
-        self.facts.put_change(&StoredChange {
-            change: self.meta.change_sequence,
-            audience: found.audience.clone(),
-            node,
-            entered,
-            occurred_at,
-            late,
-            merged_into: (entered == ChangeType::MergedInto).then_some(found.node),
-            recorded_at: self.meta.recorded_at,
+fn keep_up(tx: &mut Writing<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
+    let catalog = tx.catalog.clone();
+    let mut found = Vec::new();
+    let mut tallies = std::mem::take(&mut tx.tallies);
+    let snapshot = tx.snapshot();
+    let due = due(tx, &snapshot, since, to, touched);
+    let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
+    let concerns = tx.triggers()?;
+    for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
+        let members = tx.members(&audience.name);
+        let n_leaves = concern.watch.leaves.len();
+        let mut upkeep = Upkeep {
+            people: &mut people,
+            audience,
+            concern,
+            members,
             since,
-        })
-    }
-
-    /// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
-    pub(crate) fn rebuild_audience(&mut self, name: &str) -> Result<u64> {
-        let Some(at) = self.meta.advanced_to else { return Ok(0) };
-        let catalog = self.catalog.clone();
-        let audience = catalog.audience(name)?;
-        let mut found = Vec::new();
-        {
-            let snapshot = self.snapshot();
-            let members = Members::of(name, &self.state.memberships, &self.memberships);
-            let mut gone = members.nodes();
-            for person in snapshot.members_at(audience, at)? {
-                let node = person.first_node();
-                let mut merged: Vec<u32> = person.absorbed().collect();
-                for member in &merged {
-                    gone.remove(member);
-                }
-                merged.retain(|other| *other != node && members.contains(*other));
-                let is_new = !members.contains(node);
-                if is_new || !merged.is_empty() {
-                    let flip = Flip { entered: true, occurred_at: at, late: false };
-                    let flips = if is_new { vec![flip] } else { Vec::new() };
-                    found.push(Found { audience: name.to_owned(), node, merged, flips, is_member: true });
+            to,
+            tallies: KnownTallies::of(&audience.name, n_leaves, tx.committed_bounds(), &mut tallies),
+            slid: Vec::new(),
+            seen: HashSet::default(),
+        };
+        let slid = since.filter(|since| *since < to);
+        if let Some(since) = slid {
+            upkeep.note_what_slid(since);
+        }
+        for somebody in &due {
+            found.extend(upkeep.look_at(somebody)?);
+        }
+        if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
+            for node in 0..snapshot.memory.n_nodes() {
+                if let Some(somebody) = Due::of(&snapshot, node, to) {
+                    found.extend(upkeep.look_at(&somebody)?);
                 }
             }
-            // Who is no member any more, or nobody, since the identity definition changed.
-            for node in gone {
-                let flips = vec![Flip { entered: false, occurred_at: at, late: false }];
-                found.push(Found { audience: name.to_owned(), node, merged: Vec::new(), flips, is_member: false });
-            }
         }
-        let changed = found.len() as u64;
-        for found in found {
-            self.record(found, at)?;
+        for (node, slid) in std::mem::take(&mut upkeep.slid) {
+            found.extend(upkeep.slide(node, slid)?);
         }
-        Ok(changed)
     }
-
-    /// Forgets the memberships of an audience that is no more.
-    pub(crate) fn drop_audience(&mut self, name: &str) -> Result<()> {
-        for node in Members::of(name, &self.state.memberships, &self.memberships).nodes() {
-            self.memberships.set(name, node, None);
-        }
-        // The outbox keeps its changes; nothing before this one counts any more.
-        self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)
+    found.sort_by(|left, right| {
+        let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
+        (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
+    });
+    tx.tallies = tallies;
+    for found in found {
+        record(tx, found, to)?;
     }
-}
-
-/// These nodes, and whoever holds one of them or ever did.
-fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
-    if snapshot.partition.holds_nothing() {
-        return nodes;
-    }
-    nodes.iter().flat_map(|node| snapshot.partition.holders_of(*node)).chain(nodes.iter().copied()).collect()
-}
-
-/// Somebody at whom upkeep looks.
-struct Due {
-    // At the instant up to which audiences are brought, in the order of their numbers.
-    nodes: Vec<u32>,
-    // The events that came, or fell due.
-    arrivals: Vec<Arrival>,
-    // Whether facts came that may change what was said before.
-    reconsider: bool,
-    // Whether this is whom upkeep last looked at, with new events.
-    is_same: bool,
-    // The least nodes of the profiles that it was, none if it is new; `None` if that is not known.
-    parts: Option<SmallVec<[u32; 2]>>,
-}
-
-impl Due {
-    /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
-    fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
-        if snapshot.partition.is_held_at(node, to) {
-            return None;
-        }
-        let nodes = snapshot.partition.nodes_of_at(node, to);
-        Some(Due { nodes, arrivals: Vec::new(), reconsider: false, is_same: false, parts: None })
-    }
-
-    fn least_node(&self) -> u32 {
-        self.nodes.first().copied().unwrap_or_default()
-    }
+    Ok(())
 }
 
 /// The people that upkeep looks at, each gathered once for all audiences.
 struct People<'s> {
-    snapshot: &'s Snapshot<'s>,
+    pub(crate) snapshot: &'s Snapshot<'s>,
     // by their nodes; several where their values changed hands meanwhile
-    gathered: HashMap<Vec<u32>, Vec<Rc<Person<'s>>>, FxBuildHasher>,
+    pub(crate) gathered: HashMap<Vec<u32>, Vec<Rc<Person<'s>>>, FxBuildHasher>,
 }
 
 impl<'s> People<'s> {
@@ -346,17 +128,17 @@ fn in_order(mut slid: Vec<(u32, Slid)>) -> Vec<(u32, Slid)> {
 
 /// One audience on its way from `since` to `to`.
 struct Upkeep<'u, 's> {
-    people: &'u mut People<'s>,
-    audience: &'u AudienceDefinition,
-    concern: &'u Concern,
-    members: Members<'u>,
-    since: Option<Timestamp>,
-    to: Timestamp,
-    tallies: KnownTallies<'u>,
+    pub(crate) people: &'u mut People<'s>,
+    pub(crate) audience: &'u AudienceDefinition,
+    pub(crate) concern: &'u Concern,
+    pub(crate) members: Members<'u>,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) to: Timestamp,
+    pub(crate) tallies: KnownTallies<'u>,
     // What slid for whom, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
-    slid: Vec<(u32, Slid)>,
+    pub(crate) slid: Vec<(u32, Slid)>,
     // The least nodes of those who need no further look.
-    seen: HashSet<u32, FxBuildHasher>,
+    pub(crate) seen: HashSet<u32, FxBuildHasher>,
 }
 
 impl Upkeep<'_, '_> {
@@ -373,7 +155,7 @@ impl Upkeep<'_, '_> {
     fn note_what_slid(&mut self, since: Timestamp) {
         let (snapshot, concern) = (self.people.snapshot, self.concern);
         let mut slid_of = Vec::new();
-        concern.visit_sliding(snapshot, since, self.to, |node, slid| slid_of.push((node, slid)));
+        concern.visit_sliding(&snapshot.memory, since, self.to, |node, slid| slid_of.push((node, slid)));
         // In the order of their numbers, nodes lie near each other wherever something is kept of them.
         for (node, slid) in in_order(slid_of) {
             if self.stands(node, since) {
@@ -412,7 +194,8 @@ impl Upkeep<'_, '_> {
         for of_node in somebody.nodes.iter().filter_map(|node| self.slid_of(*node)) {
             slid.get_or_insert_default().add(*of_node);
         }
-        let (mut meanwhile, after) = self.concern.follow(snapshot, &before, &somebody.arrivals, slid.as_ref(), self.to);
+        let (mut meanwhile, after) =
+            self.concern.follow(&snapshot.memory, &before, &somebody.arrivals, slid.as_ref(), self.to);
         self.tallies.set(node, after);
         if somebody.parts.is_some() {
             self.seen.insert(node);
@@ -440,7 +223,7 @@ impl Upkeep<'_, '_> {
                 return Ok(None);
             }
         }
-        if !is_in && !self.concern.may_mean(snapshot, &somebody.nodes) {
+        if !is_in && !self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &somebody.nodes) {
             return Ok(None);
         }
         self.seen.insert(node);
@@ -463,7 +246,7 @@ impl Upkeep<'_, '_> {
         if !stands_there {
             return None;
         }
-        let outcomes = self.concern.outcomes(snapshot, (is_in, before), arrivals, slid, (since, self.to))?;
+        let outcomes = self.concern.outcomes(&snapshot.memory, (is_in, before), arrivals, slid, (since, self.to))?;
         let flips = outcomes.into_iter().filter(|(_, outcome)| std::mem::replace(&mut is_in, *outcome) != *outcome);
         let flips: SmallVec<[Flip; 2]> =
             flips.map(|(occurred_at, entered)| Flip { entered, occurred_at, late: false }).collect();
@@ -493,7 +276,7 @@ impl Upkeep<'_, '_> {
         let Some(since) = self.since else { return Ok(None) };
         if self.stands(node, since) {
             let before = self.tallies.get(node);
-            let (meanwhile, after) = self.concern.follow(snapshot, &before, &[], Some(&slid), to);
+            let (meanwhile, after) = self.concern.follow(&snapshot.memory, &before, &[], Some(&slid), to);
             self.tallies.set(node, after);
             let together = partition.members(node);
             let is_in = self.is_in(&together);
@@ -501,7 +284,7 @@ impl Upkeep<'_, '_> {
             if !may_flip || self.concern.watch.decide(&meanwhile) == Some(is_in) {
                 return Ok(None);
             }
-            if !is_in && !self.concern.may_mean(snapshot, &together) {
+            if !is_in && !self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &together) {
                 return Ok(None);
             }
             self.seen.insert(node);
@@ -518,7 +301,7 @@ impl Upkeep<'_, '_> {
         self.tallies.set(least, [Range::UNKNOWN; MAX_WATCHED]);
         let is_in = self.is_in(&nodes);
         let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
-        let may_mean = is_in || self.concern.may_mean(snapshot, &nodes);
+        let may_mean = is_in || self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &nodes);
         if !may_flip || !may_mean || !self.seen.insert(least) {
             return Ok(None);
         }
@@ -564,92 +347,5 @@ impl Upkeep<'_, '_> {
             return Ok(None);
         }
         Ok(Some(Found { audience: self.audience.name.clone(), node, merged, flips, is_member }))
-    }
-}
-
-impl Cdp {
-    /// Moves audiences forward to `to` (default: now) and appends the flips that fell due, each with its exact instant.
-    /// A manual clock moves along. Gives `{advanced_to, changes}`.
-    pub fn advance(&self, to: Option<Timestamp>) -> Result<Value> {
-        if let Some(to) = to {
-            self.inner.clock.advance_to(to);
-        }
-        let to = to.unwrap_or_else(|| self.now());
-        if to > self.now() {
-            return Err(Error::invalid("advance cannot go beyond the present of the system clock")
-                .with_hint("open the store with clock=... for a clock that moves by advance"));
-        }
-        self.write(|writing| {
-            let before = writing.meta.change_sequence;
-            writing.derive()?;
-            writing.advance_to(to)?;
-            Ok(Value::Object(Object::from([
-                (
-                    "advanced_to".to_owned(),
-                    writing.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string())),
-                ),
-                ("changes".to_owned(), Value::integer(writing.meta.change_sequence - before)),
-            ])))
-        })
-    }
-
-    /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
-    /// unless there is a defect.
-    pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
-        self.write(|writing| {
-            let names: Vec<String> = match audience {
-                Some(name) => vec![writing.catalog.audience(name)?.name.clone()],
-                None => writing.catalog.audiences().map(|audience| audience.name.clone()).collect(),
-            };
-            let mut rebuilt = Object::new();
-            for name in names {
-                let changed = writing.rebuild_audience(&name)?;
-                rebuilt.insert(name, Value::integer(i64::try_from(changed).unwrap_or(i64::MAX)));
-            }
-            Ok(Value::Object(rebuilt))
-        })
-    }
-
-    /// The flips of memberships after a cursor, in order: `change, audience, profile_id, type, occurred_at, late,
-    /// merged_into, recorded_at`. Pass the frame's `next` as `after` to go on; at least once, never out of order.
-    pub fn audience_changes(
-        &self,
-        audience: Option<&str>,
-        after: Option<i64>,
-        limit: Option<usize>,
-    ) -> Result<crate::records::Frame> {
-        use crate::records::{Cells, Frame};
-        self.read(|snapshot| {
-            if let Some(name) = audience {
-                snapshot.catalog.audience(name)?;
-            }
-            let limit = limit.unwrap_or(usize::MAX);
-            let changes = snapshot.facts.changes(audience, after.unwrap_or(0), limit)?;
-            let text =
-                |value: &dyn Fn(&StoredChange) -> Option<String>| Cells::Text(changes.iter().map(value).collect());
-            let mut frame = Frame::new(vec![
-                ("change", Cells::Int64(changes.iter().map(|change| Some(change.change)).collect())),
-                ("audience", text(&|change| Some(change.audience.clone()))),
-                ("profile_id", text(&|change| Some(snapshot.node_hash(change.node)))),
-                ("type", text(&|change| Some(change.entered.as_str().to_owned()))),
-                ("occurred_at", Cells::Timestamp(changes.iter().map(|change| Some(change.occurred_at)).collect())),
-                ("late", Cells::Bool(changes.iter().map(|change| Some(change.late)).collect())),
-                ("merged_into", text(&|change| change.merged_into.map(|node| snapshot.node_hash(node)))),
-                ("recorded_at", Cells::Timestamp(changes.iter().map(|change| Some(change.recorded_at)).collect())),
-            ]);
-            // The cursor stays usable at the end: later changes come after it.
-            frame.next = changes.last().map(|change| change.change.to_string());
-            Ok(frame)
-        })
-    }
-
-    pub(crate) fn audiences_of(person: &Person<'_>, at: Timestamp) -> Result<Vec<Value>> {
-        let mut names = Vec::new();
-        for audience in person.snapshot.catalog.audiences() {
-            if is_member(audience, person, at)? {
-                names.push(Value::from(audience.name.as_str()));
-            }
-        }
-        Ok(names)
     }
 }

@@ -9,17 +9,16 @@ use std::collections::BTreeMap;
 use crate::definitions::ProfileLinkage;
 use crate::engine::handle::Cdp;
 use crate::engine::live_linkage::LiveLinkage;
-use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, ErrorKind, Result};
+use crate::linkage::profiles::{ComparedProfiles, compared_name};
 use crate::linkage::{
-    Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
-    rule_of_stored, stored_keys,
+    Band, Links, Reading, RecordBytes, Verdict, link_deciding, probability_of, rule_of_stored, stored_keys,
 };
 use crate::records::{Object, Timestamp, Value};
 use crate::store::{ProbableLink, StoredLinkageModel, hex};
-use crate::verbs::unify::compared::{ComparedProfiles, compared_name};
-use crate::verbs::unify::live::Rows;
+use crate::verbs::unify::live::compare_nodes;
+use crate::verbs::unify::pairs::{Rows, apply_rows, no_linkage, parts_of, put_pair, replace_pair};
 
 /// How profiles are linked by [`Cdp::link`].
 #[derive(Clone, Debug, Default)]
@@ -32,30 +31,19 @@ pub struct LinkOptions {
 
 /// What a run found, before it is written.
 struct Found<'r> {
-    run: &'r Run,
-    compared: &'r ComparedProfiles,
-    links: Vec<(ProbableLink, String)>,
-    model: StoredLinkageModel,
-    bytes: Vec<u8>,
-    report: Object,
-    definitions: i64,
+    pub(crate) run: &'r Run,
+    pub(crate) compared: &'r ComparedProfiles,
+    pub(crate) links: Vec<(ProbableLink, String)>,
+    pub(crate) model: StoredLinkageModel,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) report: Object,
+    pub(crate) definitions: i64,
 }
 
 /// The rows of profiles linked, and how the profiles became rows.
 pub(crate) struct Run {
     pub(crate) links: Links,
     reading: Reading,
-}
-
-pub(crate) fn no_linkage() -> Error {
-    Error::invalid("the identity definition does not say that profiles are linked by probability")
-        .with_hint("add \"linkage\": {} to it")
-}
-
-impl Snapshot<'_> {
-    pub(crate) fn linkage(&self) -> Result<&ProfileLinkage> {
-        self.catalog.identity().linkage.as_ref().ok_or_else(no_linkage)
-    }
 }
 
 impl Cdp {
@@ -77,16 +65,7 @@ impl Cdp {
         let (compared, linkage, definitions) = self.compared()?;
         let run = link_rows(&compared, &linkage, options.seed)?;
         let found = found(&compared, &run, &linkage, definitions)?;
-        self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
-    }
-
-    /// The profiles that linkage compares, its definition, and at which state of the definitions.
-    pub(crate) fn compared(&self) -> Result<(ComparedProfiles, ProfileLinkage, i64)> {
-        self.read_at_length(|snapshot| {
-            let linkage = snapshot.linkage()?.clone();
-            let compared = snapshot.compared_profiles(&linkage)?;
-            Ok((compared, linkage, snapshot.facts.meta()?.definitions))
-        })
+        self.write_or_try_out(options.dry_run, |writing| keep_found(writing, &found))
     }
 }
 
@@ -146,133 +125,114 @@ fn found<'r>(
     Ok(Found { run, compared, links: pairs, model, bytes, report, definitions })
 }
 
-/// What a weight is made of, as JSON.
-pub(crate) fn parts_of(explained: &PairExplanation) -> String {
-    Value::List(explained.parts.iter().map(part_value).collect()).to_json()
+/// Keeps what a run found instead of what was found before.
+fn keep_found(tx: &mut Writing<'_>, found: &Found<'_>) -> Result<Value> {
+    if tx.meta.definitions != found.definitions {
+        return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
+            .with_hint("link again"));
+    }
+    let version = linkage_model_version(tx, found)?;
+    let before = tx.facts.probable_links()?;
+    let mut before: BTreeMap<(u32, u32), ProbableLink> = before.into_iter().map(|link| (link.pair(), link)).collect();
+    let mut rows = Rows::default();
+    for (link, parts) in &found.links {
+        let link = ProbableLink { model: version, ..*link };
+        if before.get(&link.pair()).is_some_and(|kept| kept.says_the_same(&link)) {
+            before.remove(&link.pair());
+            continue;
+        }
+        put_pair(tx, link, parts.clone(), &mut rows)?;
+    }
+    for gone in before.into_values() {
+        replace_pair(tx, gone, &mut rows)?;
+    }
+    let (added, removed) = rows.counts();
+    apply_rows(tx, rows)?;
+    leave_records(tx, found, version)?;
+    let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();
+    let mut report = found.report.clone();
+    for (name, value) in [
+        ("model_version", Value::integer(version)),
+        ("content_hash", Value::Text(hex(&found.model.content_hash))),
+        ("suggestions", Value::count(found.links.len() - n_links)),
+        ("links", Value::count(n_links)),
+        ("added", Value::count(added)),
+        ("removed", Value::count(removed)),
+    ] {
+        report.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(report))
 }
 
-fn part_value(part: &WeightPart) -> Value {
-    let optional = |share: Option<f64>| share.map_or(Value::Null, Value::float);
-    Value::object([
-        ("part", Value::from(part.part.as_str())),
-        ("level", part.level.map_or(Value::Null, Value::from)),
-        ("m", optional(part.m)),
-        ("u", optional(part.u)),
-        ("weight", Value::float(part.weight)),
-    ])
+/// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run
+/// took its time.
+fn leave_records(tx: &mut Writing<'_>, found: &Found<'_>, version: u32) -> Result<()> {
+    let (compared, links) = (found.compared, &found.run.links);
+    tx.is_compared = true;
+    tx.facts.clear_linkage_live()?;
+    let linkage = tx.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
+    if !linkage.live {
+        tx.live = None;
+        return Ok(());
+    }
+    let columns = compared.record_columns();
+    let stored = LiveLinkage::stored(version, links.quality().verdict, &columns, &found.run.reading);
+    tx.facts.put_linkage_live(&stored)?;
+    // Other processes read it anew.
+    tx.meta.linkage_runs += 1;
+    tx.live = LiveLinkage::load(tx.facts, &tx.catalog, tx.live.take())?;
+    let Some(live) = tx.live.clone() else { return Ok(()) };
+    let resolver = live.resolver(tx.facts, &tx.catalog)?;
+    let table = links.table();
+    let mut in_order: Vec<(u32, usize)> =
+        compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();
+    in_order.sort_unstable();
+    let tables = tx.facts.linkage_tables()?;
+    let mut keys: Vec<(i64, u32)> = Vec::new();
+    for (node, row) in in_order {
+        let Some(profile) = compared.profiles.get(row) else { continue };
+        let record = table.row(row as u32);
+        tables.put_record(node, profile.since, &RecordBytes::of(&record).0)?;
+        keys.extend(stored_keys(&record).into_iter().map(|key| (key, node)));
+    }
+    // In the order of the table of keys: every page of it is written once.
+    keys.sort_unstable();
+    tables.append_keys(&keys, |key| resolver.most(rule_of_stored(key)))?;
+    drop((tables, keys));
+    let touched = touched_since(tx, compared.sequence, compared.decision_sequence)?;
+    let mut rows = Rows::default();
+    compare_nodes(tx, &live, touched, &mut rows)?;
+    apply_rows(tx, rows)
 }
 
-impl Writing<'_> {
-    /// Keeps what a run found instead of what was found before.
-    fn keep_found(&mut self, found: &Found<'_>) -> Result<Value> {
-        if self.meta.definitions != found.definitions {
-            return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
-                .with_hint("link again"));
-        }
-        let version = self.linkage_model_version(found)?;
-        let before = self.facts.probable_links()?;
-        let mut before: BTreeMap<(u32, u32), ProbableLink> =
-            before.into_iter().map(|link| (link.pair(), link)).collect();
-        let mut rows = Rows::default();
-        for (link, parts) in &found.links {
-            let link = ProbableLink { model: version, ..*link };
-            if before.get(&link.pair()).is_some_and(|kept| kept.says_the_same(&link)) {
-                before.remove(&link.pair());
-                continue;
-            }
-            self.put_pair(link, parts.clone(), &mut rows)?;
-        }
-        for gone in before.into_values() {
-            self.replace_pair(gone, &mut rows)?;
-        }
-        let (added, removed) = rows.counts();
-        self.apply_rows(rows)?;
-        self.leave_records(found, version)?;
-        let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();
-        let mut report = found.report.clone();
-        for (name, value) in [
-            ("model_version", Value::integer(version)),
-            ("content_hash", Value::Text(hex(&found.model.content_hash))),
-            ("suggestions", Value::count(found.links.len() - n_links)),
-            ("links", Value::count(n_links)),
-            ("added", Value::count(added)),
-            ("removed", Value::count(removed)),
-        ] {
-            report.insert(name.to_owned(), value);
-        }
-        Ok(Value::Object(report))
+/// The nodes that messages and decisions after these have touched, each with the sequence of its message.
+fn touched_since(tx: &mut Writing<'_>, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
+    let mut touched = Vec::new();
+    for link in tx.facts.links_after(sequence, tx.meta.log_sequence)? {
+        touched.extend([(link.sequence, link.node), (link.sequence, link.other)]);
     }
+    let memory = tx.memory();
+    tx.facts.visit_messages(sequence, tx.meta.log_sequence, |row| {
+        let message = row.read(&memory)?;
+        touched.push((message.sequence, message.node));
+        Ok(())
+    })?;
+    for stored in tx.facts.decisions_after(decision_sequence)? {
+        let (node, other) = (stored.decision.node, stored.decision.other);
+        tx.decided.extend([node, other]);
+        touched.extend([(u64::MAX, node), (u64::MAX, other)]);
+    }
+    Ok(touched)
+}
 
-    /// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run
-    /// took its time.
-    fn leave_records(&mut self, found: &Found<'_>, version: u32) -> Result<()> {
-        let (compared, links) = (found.compared, &found.run.links);
-        self.is_compared = true;
-        self.facts.clear_linkage_live()?;
-        let linkage = self.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
-        if !linkage.live {
-            self.live = None;
-            return Ok(());
-        }
-        let columns = compared.record_columns();
-        let stored = LiveLinkage::stored(version, links.quality().verdict, &columns, &found.run.reading);
-        self.facts.put_linkage_live(&stored)?;
-        // Other processes read it anew.
-        self.meta.linkage_runs += 1;
-        self.live = LiveLinkage::load(self.facts, &self.catalog, self.live.take())?;
-        let Some(live) = self.live.clone() else { return Ok(()) };
-        let resolver = live.resolver(self.facts, &self.catalog)?;
-        let table = links.table();
-        let mut in_order: Vec<(u32, usize)> =
-            compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();
-        in_order.sort_unstable();
-        let tables = self.facts.linkage_tables()?;
-        let mut keys: Vec<(i64, u32)> = Vec::new();
-        for (node, row) in in_order {
-            let Some(profile) = compared.profiles.get(row) else { continue };
-            let record = table.row(row as u32);
-            tables.put_record(node, profile.since, &RecordBytes::of(&record).0)?;
-            keys.extend(stored_keys(&record).into_iter().map(|key| (key, node)));
-        }
-        // In the order of the table of keys: every page of it is written once.
-        keys.sort_unstable();
-        tables.append_keys(&keys, |key| resolver.most(rule_of_stored(key)))?;
-        drop((tables, keys));
-        let touched = self.touched_since(compared.sequence, compared.decision_sequence)?;
-        let mut rows = Rows::default();
-        self.compare_nodes(&live, touched, &mut rows)?;
-        self.apply_rows(rows)
+/// The version of the model that a run trained, which is a new one only if its content is.
+fn linkage_model_version(tx: &mut Writing<'_>, found: &Found<'_>) -> Result<u32> {
+    let latest = tx.facts.linkage_model()?;
+    if let Some(latest) = latest.as_ref().filter(|latest| latest.content_hash == found.model.content_hash) {
+        return Ok(latest.version);
     }
-
-    /// The nodes that messages and decisions after these have touched, each with the sequence of its message.
-    fn touched_since(&mut self, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
-        let mut touched = Vec::new();
-        for link in self.facts.links_after(sequence, self.meta.log_sequence)? {
-            touched.extend([(link.sequence, link.node), (link.sequence, link.other)]);
-        }
-        let memory = self.memory.view(&self.state.memory);
-        self.facts.visit_messages(sequence, self.meta.log_sequence, |row| {
-            let message = row.read(&memory)?;
-            touched.push((message.sequence, message.node));
-            Ok(())
-        })?;
-        for stored in self.facts.decisions_after(decision_sequence)? {
-            let (node, other) = (stored.decision.node, stored.decision.other);
-            self.decided.extend([node, other]);
-            touched.extend([(u64::MAX, node), (u64::MAX, other)]);
-        }
-        Ok(touched)
-    }
-
-    /// The version of the model that a run trained, which is a new one only if its content is.
-    fn linkage_model_version(&mut self, found: &Found<'_>) -> Result<u32> {
-        let latest = self.facts.linkage_model()?;
-        if let Some(latest) = latest.as_ref().filter(|latest| latest.content_hash == found.model.content_hash) {
-            return Ok(latest.version);
-        }
-        let version = latest.map_or(0, |latest| latest.version) + 1;
-        let model = StoredLinkageModel { version, recorded_at: self.meta.recorded_at, ..found.model.clone() };
-        self.facts.put_linkage_model(&model, &found.bytes)?;
-        Ok(version)
-    }
+    let version = latest.map_or(0, |latest| latest.version) + 1;
+    let model = StoredLinkageModel { version, recorded_at: tx.meta.recorded_at, ..found.model.clone() };
+    tx.facts.put_linkage_model(&model, &found.bytes)?;
+    Ok(version)
 }

@@ -10,34 +10,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashSet;
 
 use crate::engine::live_linkage::LiveLinkage;
-use crate::engine::snapshot::{Person, Snapshot};
+use crate::engine::load::may_link;
+use crate::engine::people::person::Person;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Writing;
 use crate::error::Result;
-use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
+use crate::identity::{ButForProbable, PartitionOverlay, ProbableView};
+use crate::linkage::profiles::ComparedProfile;
 use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
     rule_of_stored, stored_keys,
 };
 use crate::records::Timestamp;
-use crate::store::{KeyNodes, LinkageTables, ProbableLink, StoredProbableLink};
-use crate::verbs::unify::compared::ComparedProfile;
-use crate::verbs::unify::link::{no_linkage, parts_of};
+use crate::store::{KeyNodes, LinkageTables, ProbableLink};
+use crate::verbs::unify::compared::{compared, standing_for};
+use crate::verbs::unify::pairs::{Rows, apply_rows, linkage_of, no_linkage, parts_of, put_pair, replace_pair};
 
 /// Where evidence joins more nodes than this, profiles wait for a run.
-const MOST_NODES: usize = 1_000;
+pub(crate) const MOST_NODES: usize = 1_000;
 
 /// A profile that may be another one for linkage than before.
 struct Anew {
-    nodes: Vec<u32>,
-    profile: Option<ComparedProfile>,
-}
-
-/// Which rows of probable links a step has replaced and written.
-#[derive(Default)]
-pub(crate) struct Rows {
-    gone: Vec<ProbableLink>,
-    // by number
-    new: BTreeMap<u64, ProbableLink>,
+    pub(crate) nodes: Vec<u32>,
+    pub(crate) profile: Option<ComparedProfile>,
 }
 
 /// One record that is compared with those of the file.
@@ -63,301 +58,259 @@ impl Question<'_, '_> {
     }
 }
 
-impl Writing<'_> {
-    /// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
-    /// the transaction has changed what is compared.
-    pub(crate) fn compare_anew(&mut self, mut touched: Vec<(u64, u32)>) -> Result<()> {
-        let Some(live) = self.live.clone() else { return Ok(()) };
-        let catalog = self.catalog.clone();
-        let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
-        touched.extend(self.memory.rewritten(&self.state.memory, |name, value| roles.compare_trait(name, value)));
-        live.keep_roles(roles);
-        touched.extend(self.partition.changed().into_iter().map(|node| (u64::MAX, node)));
-        let mut rows = Rows::default();
-        self.compare_nodes(&live, touched, &mut rows)?;
-        self.apply_rows(rows)
-    }
-
-    /// Compares the profiles of these nodes in the order of the messages that touched them.
-    pub(crate) fn compare_nodes(
-        &mut self,
-        live: &LiveLinkage,
-        mut touched: Vec<(u64, u32)>,
-        rows: &mut Rows,
-    ) -> Result<()> {
-        if touched.is_empty() {
-            return Ok(());
-        }
-        {
-            let snapshot = self.snapshot();
-            if !snapshot.partition.holds_nothing() {
-                let holders = |(sequence, node): &(u64, u32)| {
-                    let sequence = *sequence;
-                    snapshot.partition.holders_of(*node).into_iter().map(move |holder| (sequence, holder))
-                };
-                let holders: Vec<(u64, u32)> = touched.iter().flat_map(holders).collect();
-                touched.extend(holders);
-            }
-        }
-        touched.sort_unstable_by_key(|(sequence, node)| (*node, *sequence));
-        touched.dedup_by_key(|(_, node)| *node);
-        touched.sort_unstable();
-        let catalog = self.catalog.clone();
-        let resolver = live.resolver(self.facts, &catalog)?;
-        let anew = self.profiles_of(live, &touched)?;
-        let tables = &mut self.facts.linkage_tables()?;
-        let mut is_joined = Vec::with_capacity(anew.len());
-        for Anew { nodes, profile } in &anew {
-            let standing = profile.as_ref().map(|profile| profile.node);
-            let mut n_gone = 0;
-            // A node of this transaction has no record yet.
-            for node in nodes.iter().filter(|node| Some(**node) != standing && **node < self.state.memory.n_nodes()) {
-                n_gone += usize::from(self.forget_record(tables, *node, rows)?);
-            }
-            is_joined.push(n_gone > 0);
-        }
-        let decided: FxHashSet<u32> = self.decided.iter().copied().collect();
-        for (Anew { nodes, profile }, is_joined) in anew.iter().zip(is_joined) {
-            let Some(profile) = profile else { continue };
-            let bytes = live.record(profile);
-            let before = record_of(tables, profile.node)?;
-            let is_same = before.as_ref().is_some_and(|(since, known)| (*since, known) == (profile.since, &bytes));
-            if !is_same || is_joined || nodes.iter().any(|node| decided.contains(node)) {
-                let before = before.map(|(_, known)| known);
-                self.resolve(live, (resolver, tables), (profile, nodes), &bytes, before, rows)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The profiles of these nodes as they stand without any probable link, each once.
-    fn profiles_of(&self, live: &LiveLinkage, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
-        let snapshot = self.snapshot();
-        let mut roles = live.roles(snapshot.linkage()?);
-        let mut but_for_probable = ProfilesBut::new(&snapshot);
-        let mut seen: FxHashSet<u32> = FxHashSet::default();
-        let mut anew = Vec::new();
-        for (_, node) in touched {
-            if seen.contains(node) {
-                continue;
-            }
-            let nodes = but_for_probable.nodes_with(self, *node)?;
-            let profile = match &nodes {
-                Some(nodes) => {
-                    Person::new(&snapshot, nodes.clone(), Timestamp::MAX)?.compared(&mut roles, Timestamp::MAX)?
-                }
-                None => None,
-            };
-            let nodes = nodes.unwrap_or_else(|| vec![*node]);
-            seen.extend(nodes.iter().copied());
-            anew.push(Anew { nodes, profile });
-        }
-        live.keep_roles(roles);
-        Ok(anew)
-    }
-
-    /// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
-    fn forget_record(&mut self, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
-        let Some((_, bytes)) = record_of(tables, node)? else {
-            return Ok(false);
-        };
-        for key in stored_keys(&bytes.texts()?) {
-            tables.delete_key(key, node)?;
-        }
-        tables.delete_record(node)?;
-        for link in self.facts.probable_links_of(node)? {
-            self.replace_pair(link, rows)?;
-        }
-        Ok(true)
-    }
-
-    /// Finds who may be the same person as a profile, writes its pairs, and puts its record in place of the one before.
-    fn resolve(
-        &mut self,
-        live: &LiveLinkage,
-        (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
-        (profile, nodes): (&ComparedProfile, &[u32]),
-        bytes: &RecordBytes,
-        before: Option<RecordBytes>,
-        rows: &mut Rows,
-    ) -> Result<()> {
-        let (facts, node, own) = (self.facts, profile.node, bytes.texts()?);
-        let anchors = Anchors::of(&own);
-        let mut sizes: BTreeMap<i64, KeyNodes> = BTreeMap::new();
-        let mut others = resolver.sharing(&own, |rule, key, most, found| {
-            let key = anchors.stored_key(rule, key);
-            let size = tables.key_nodes(key, most, found)?;
-            sizes.insert(key, size);
-            Ok::<bool, crate::Error>(size != KeyNodes::TooMany)
-        })?;
-        let known = facts.probable_links_of(node)?;
-        others.extend(known.iter().map(|link| link.neighbour(node)));
-        others.sort_unstable();
-        others.dedup();
-        let apart = self.standing_apart_from(nodes)?;
-        others.retain(|other| *other != node && !apart.contains(other));
-        let asked = resolver.ask(&own);
-        let mut question = Question { resolver, tables, own, asked, weighed: BTreeMap::new() };
-        let mut weighed = Vec::with_capacity(others.len());
-        for other in others {
-            weighed.extend(question.weigh(other)?.map(|(weight, _)| (u64::from(other), weight)));
-        }
-        let mut candidates = resolver.candidates(weighed);
-        candidates.retain(|candidate| candidate.band != Band::Reject);
-        let joined = match crate::engine::state::may_link(&self.catalog) && live.verdict() == Verdict::Green {
-            true => self.joined(node, &apart, &candidates, &mut question)?,
-            false => BTreeSet::new(),
-        };
-        let mut known: BTreeMap<u32, ProbableLink> =
-            known.into_iter().map(|link| (link.neighbour(node), link)).collect();
-        for candidate in candidates {
-            let other = u32::try_from(candidate.id).unwrap_or(u32::MAX);
-            let Some((_, since)) = question.weigh(other)? else { continue };
-            let link = ProbableLink {
-                number: 0,
-                node: node.min(other),
-                other: node.max(other),
-                occurred_at: profile.since.max(since),
-                weight: candidate.weight,
-                probability: probability_of(candidate.weight),
-                model: live.model(),
-                is_link: candidate.band == Band::Auto && joined.contains(&other),
-            };
-            match known.remove(&other) {
-                Some(known) if known.says_the_same(&link) => continue,
-                Some(known) => self.replace_pair(known, rows)?,
-                None => {}
-            }
-            let own = &question.own;
-            let explained =
-                question.tables.record(other, |_, bytes| Ok(resolver.explain(own, &Texts::read(bytes)?)))?;
-            self.put_pair(link, explained.map(|explained| parts_of(&explained)).unwrap_or_default(), rows)?;
-        }
-        for gone in known.into_values() {
-            self.replace_pair(gone, rows)?;
-        }
-        put_record((resolver, tables), profile, bytes, before, &sizes)
-    }
-
-    /// The records that are one person with the one asked about: those of the groups of probable links in which it is sure of
-    /// one record and fits them all in the mean as clusters do, the best first, each with those before.
-    fn joined(
-        &self,
-        node: u32,
-        apart: &BTreeSet<u32>,
-        candidates: &[Candidate],
-        question: &mut Question<'_, '_>,
-    ) -> Result<BTreeSet<u32>> {
-        let probable = self.probable.view(&self.state.probable);
-        let mut group_of: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut groups: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        let sure: Vec<Candidate> = candidates.iter().filter(|of| of.band == Band::Auto).copied().collect();
-        for candidate in &sure {
-            if !group_of.contains_key(&candidate.id) {
-                let members = group_with(probable, candidate.id as u32, node);
-                group_of.extend(members.iter().map(|member| (*member, candidate.id)));
-                groups.insert(candidate.id, members);
-            }
-        }
-        let resolver = question.resolver;
-        let group_of = |id: u64| group_of.get(&id).copied().unwrap_or(id);
-        let members_of = |group: u64| groups.get(&group).map_or(&[][..], Vec::as_slice);
-        let weight_of = |id: u64| Ok::<_, crate::Error>(question.weigh(id as u32)?.map(|(weight, _)| weight));
-        let found = resolver.groups(&sure, group_of, members_of, weight_of)?;
-        let mut joined: BTreeSet<u32> = BTreeSet::new();
-        let mut apart = apart.clone();
-        for group in found.into_iter().filter(|group| resolver.is_cluster(group.weight)) {
-            let members: BTreeSet<u32> = members_of(group.group).iter().map(|id| *id as u32).collect();
-            if !apart.is_disjoint(&members) || !self.fits(&joined, &members, question)? {
-                continue;
-            }
-            if self.decisions.keep_some_apart() {
-                for member in &members {
-                    apart.extend(self.standing_apart_from(&self.nodes_behind(*member)?)?);
-                }
-            }
-            joined.extend(members);
-        }
-        Ok(joined)
-    }
-
-    /// Whether the record asked about together with those that it has joined fits a further group in the mean.
-    fn fits(&self, joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'_, '_>) -> Result<bool> {
-        if joined.is_empty() {
-            return Ok(true);
-        }
-        let (mut mean, mut others) = (Mean::default(), Vec::new());
-        for node in group.iter().take(MEMBERS_SCORED) {
-            question.weigh(*node)?.into_iter().for_each(|(weight, _)| mean.add(weight));
-            others.extend(record_of(question.tables, *node)?.map(|(_, bytes)| bytes));
-        }
-        for node in joined.iter().take(MEMBERS_SCORED) {
-            let Some((_, bytes)) = record_of(question.tables, *node)? else { continue };
-            let own = bytes.texts()?;
-            let asked = question.resolver.ask(&own);
-            for other in &others {
-                mean.add(question.resolver.weight(&own, &asked, &other.texts()?));
-            }
-        }
-        Ok(mean.of().is_some_and(|mean| question.resolver.is_cluster(mean)))
-    }
-
-    /// The nodes that stand for the profiles which operators keep apart from one of these nodes.
-    fn standing_apart_from(&self, nodes: &[u32]) -> Result<BTreeSet<u32>> {
-        let mut standing = BTreeSet::new();
-        for other in nodes.iter().flat_map(|node| self.decisions.apart_from(*node)) {
-            let nodes = self.nodes_behind(other)?;
-            standing.extend(self.snapshot().standing_for(&nodes));
-        }
-        Ok(standing)
-    }
-
-    /// The nodes of the profile that a node stands for; the node alone where that is not clear at once.
-    fn nodes_behind(&self, node: u32) -> Result<Vec<u32>> {
-        let snapshot = self.snapshot();
-        let nodes = ProfilesBut::new(&snapshot).nodes_with(self, node)?;
-        Ok(nodes.unwrap_or_else(|| vec![node]))
-    }
-
-    /// Marks a pair as one that does not hold any more.
-    pub(crate) fn replace_pair(&mut self, link: ProbableLink, rows: &mut Rows) -> Result<()> {
-        self.facts.replace_probable_link(link.number, self.meta.recorded_at, self.meta.linkage_runs + 1)?;
-        self.probable.remove(link.number);
-        if rows.new.remove(&link.number).is_none() {
-            rows.gone.push(link);
-        }
-        Ok(())
-    }
-
-    /// Writes a pair with what its weight is made of.
-    pub(crate) fn put_pair(&mut self, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
-        let link = ProbableLink { number: self.facts.last_probable_link()? + 1, ..link };
-        self.facts.put_probable_link(&StoredProbableLink { link, parts, recorded_at: self.meta.recorded_at })?;
-        self.probable.add(link);
-        rows.new.insert(link.number, link);
-        Ok(())
-    }
-
-    /// Brings the partition to the rows of a step.
-    pub(crate) fn apply_rows(&mut self, rows: Rows) -> Result<()> {
-        if rows.gone.is_empty() && rows.new.is_empty() {
-            return Ok(());
-        }
-        self.meta.linkage_runs += 1;
-        let gone: Vec<(u32, u32)> = rows.gone.iter().filter(|link| link.is_link).map(ProbableLink::pair).collect();
-        let new: Vec<_> = rows.new.values().filter(|link| link.is_link).map(probable_evidence).collect();
-        if gone.is_empty() && new.is_empty() {
-            return Ok(());
-        }
-        self.repartition(|partition, base, snapshot| partition.relink(base, &gone, &new, snapshot))
-    }
+/// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
+/// the transaction has changed what is compared.
+pub(crate) fn compare_anew(tx: &mut Writing<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
+    let Some(live) = tx.live.clone() else { return Ok(()) };
+    let catalog = tx.catalog.clone();
+    let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
+    touched.extend(tx.rewritten_traits(|name, value| roles.compare_trait(name, value)));
+    live.keep_roles(roles);
+    touched.extend(tx.partition.changed().into_iter().map(|node| (u64::MAX, node)));
+    let mut rows = Rows::default();
+    compare_nodes(tx, &live, touched, &mut rows)?;
+    apply_rows(tx, rows)
 }
 
-impl Rows {
-    /// How many pairs were written, and how many do not hold any more.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.new.len(), self.gone.len())
+/// Compares the profiles of these nodes in the order of the messages that touched them.
+pub(crate) fn compare_nodes(
+    tx: &mut Writing<'_>,
+    live: &LiveLinkage,
+    mut touched: Vec<(u64, u32)>,
+    rows: &mut Rows,
+) -> Result<()> {
+    if touched.is_empty() {
+        return Ok(());
     }
+    {
+        let snapshot = tx.snapshot();
+        if !snapshot.partition.holds_nothing() {
+            let holders = |(sequence, node): &(u64, u32)| {
+                let sequence = *sequence;
+                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (sequence, holder))
+            };
+            let holders: Vec<(u64, u32)> = touched.iter().flat_map(holders).collect();
+            touched.extend(holders);
+        }
+    }
+    touched.sort_unstable_by_key(|(sequence, node)| (*node, *sequence));
+    touched.dedup_by_key(|(_, node)| *node);
+    touched.sort_unstable();
+    let catalog = tx.catalog.clone();
+    let resolver = live.resolver(tx.facts, &catalog)?;
+    let anew = profiles_of(tx, live, &touched)?;
+    let tables = &mut tx.facts.linkage_tables()?;
+    let n_committed = tx.committed().committed_nodes;
+    let mut is_joined = Vec::with_capacity(anew.len());
+    for Anew { nodes, profile } in &anew {
+        let standing = profile.as_ref().map(|profile| profile.node);
+        let mut n_gone = 0;
+        // A node of this transaction has no record yet.
+        for node in nodes.iter().filter(|node| Some(**node) != standing && **node < n_committed) {
+            n_gone += usize::from(forget_record(tx, tables, *node, rows)?);
+        }
+        is_joined.push(n_gone > 0);
+    }
+    let decided: FxHashSet<u32> = tx.decided.iter().copied().collect();
+    for (Anew { nodes, profile }, is_joined) in anew.iter().zip(is_joined) {
+        let Some(profile) = profile else { continue };
+        let bytes = live.record(profile);
+        let before = record_of(tables, profile.node)?;
+        let is_same = before.as_ref().is_some_and(|(since, known)| (*since, known) == (profile.since, &bytes));
+        if !is_same || is_joined || nodes.iter().any(|node| decided.contains(node)) {
+            let before = before.map(|(_, known)| known);
+            resolve(tx, live, (resolver, tables), (profile, nodes), &bytes, before, rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// The profiles of these nodes as they stand without any probable link, each once.
+fn profiles_of(tx: &Writing<'_>, live: &LiveLinkage, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
+    let snapshot = tx.snapshot();
+    let mut roles = live.roles(linkage_of(&snapshot)?);
+    let mut but_for_probable = ProfilesBut::new(&snapshot);
+    let mut seen: FxHashSet<u32> = FxHashSet::default();
+    let mut anew = Vec::new();
+    for (_, node) in touched {
+        if seen.contains(node) {
+            continue;
+        }
+        let nodes = but_for_probable.nodes_with(tx, *node)?;
+        let profile = match &nodes {
+            Some(nodes) => {
+                let person = Person::new(&snapshot, nodes.clone(), Timestamp::MAX)?;
+                compared(&person, &mut roles, Timestamp::MAX)?
+            }
+            None => None,
+        };
+        let nodes = nodes.unwrap_or_else(|| vec![*node]);
+        seen.extend(nodes.iter().copied());
+        anew.push(Anew { nodes, profile });
+    }
+    live.keep_roles(roles);
+    Ok(anew)
+}
+
+/// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
+fn forget_record(tx: &mut Writing<'_>, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
+    let Some((_, bytes)) = record_of(tables, node)? else {
+        return Ok(false);
+    };
+    for key in stored_keys(&bytes.texts()?) {
+        tables.delete_key(key, node)?;
+    }
+    tables.delete_record(node)?;
+    for link in tx.facts.probable_links_of(node)? {
+        replace_pair(tx, link, rows)?;
+    }
+    Ok(true)
+}
+
+/// Finds who may be the same person as a profile, writes its pairs, and puts its record in place of the one before.
+fn resolve(
+    tx: &mut Writing<'_>,
+    live: &LiveLinkage,
+    (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
+    (profile, nodes): (&ComparedProfile, &[u32]),
+    bytes: &RecordBytes,
+    before: Option<RecordBytes>,
+    rows: &mut Rows,
+) -> Result<()> {
+    let (facts, node, own) = (tx.facts, profile.node, bytes.texts()?);
+    let anchors = Anchors::of(&own);
+    let mut sizes: BTreeMap<i64, KeyNodes> = BTreeMap::new();
+    let mut others = resolver.sharing(&own, |rule, key, most, found| {
+        let key = anchors.stored_key(rule, key);
+        let size = tables.key_nodes(key, most, found)?;
+        sizes.insert(key, size);
+        Ok::<bool, crate::Error>(size != KeyNodes::TooMany)
+    })?;
+    let known = facts.probable_links_of(node)?;
+    others.extend(known.iter().map(|link| link.neighbour(node)));
+    others.sort_unstable();
+    others.dedup();
+    let apart = standing_apart_from(tx, nodes)?;
+    others.retain(|other| *other != node && !apart.contains(other));
+    let asked = resolver.ask(&own);
+    let mut question = Question { resolver, tables, own, asked, weighed: BTreeMap::new() };
+    let mut weighed = Vec::with_capacity(others.len());
+    for other in others {
+        weighed.extend(question.weigh(other)?.map(|(weight, _)| (u64::from(other), weight)));
+    }
+    let mut candidates = resolver.candidates(weighed);
+    candidates.retain(|candidate| candidate.band != Band::Reject);
+    let joined = match may_link(&tx.catalog) && live.verdict() == Verdict::Green {
+        true => joined(tx, node, &apart, &candidates, &mut question)?,
+        false => BTreeSet::new(),
+    };
+    let mut known: BTreeMap<u32, ProbableLink> = known.into_iter().map(|link| (link.neighbour(node), link)).collect();
+    for candidate in candidates {
+        let other = u32::try_from(candidate.id).unwrap_or(u32::MAX);
+        let Some((_, since)) = question.weigh(other)? else { continue };
+        let link = ProbableLink {
+            number: 0,
+            node: node.min(other),
+            other: node.max(other),
+            occurred_at: profile.since.max(since),
+            weight: candidate.weight,
+            probability: probability_of(candidate.weight),
+            model: live.model(),
+            is_link: candidate.band == Band::Auto && joined.contains(&other),
+        };
+        match known.remove(&other) {
+            Some(known) if known.says_the_same(&link) => continue,
+            Some(known) => replace_pair(tx, known, rows)?,
+            None => {}
+        }
+        let own = &question.own;
+        let explained = question.tables.record(other, |_, bytes| Ok(resolver.explain(own, &Texts::read(bytes)?)))?;
+        put_pair(tx, link, explained.map(|explained| parts_of(&explained)).unwrap_or_default(), rows)?;
+    }
+    for gone in known.into_values() {
+        replace_pair(tx, gone, rows)?;
+    }
+    put_record((resolver, tables), profile, bytes, before, &sizes)
+}
+
+/// The records that are one person with the one asked about: those of the groups of probable links in which it is sure of
+/// one record and fits them all in the mean as clusters do, the best first, each with those before.
+fn joined(
+    tx: &Writing<'_>,
+    node: u32,
+    apart: &BTreeSet<u32>,
+    candidates: &[Candidate],
+    question: &mut Question<'_, '_>,
+) -> Result<BTreeSet<u32>> {
+    let probable = tx.snapshot().probable;
+    let mut group_of: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut groups: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let sure: Vec<Candidate> = candidates.iter().filter(|of| of.band == Band::Auto).copied().collect();
+    for candidate in &sure {
+        if !group_of.contains_key(&candidate.id) {
+            let members = group_with(probable, candidate.id as u32, node);
+            group_of.extend(members.iter().map(|member| (*member, candidate.id)));
+            groups.insert(candidate.id, members);
+        }
+    }
+    let resolver = question.resolver;
+    let group_of = |id: u64| group_of.get(&id).copied().unwrap_or(id);
+    let members_of = |group: u64| groups.get(&group).map_or(&[][..], Vec::as_slice);
+    let weight_of = |id: u64| Ok::<_, crate::Error>(question.weigh(id as u32)?.map(|(weight, _)| weight));
+    let found = resolver.groups(&sure, group_of, members_of, weight_of)?;
+    let mut joined: BTreeSet<u32> = BTreeSet::new();
+    let mut apart = apart.clone();
+    for group in found.into_iter().filter(|group| resolver.is_cluster(group.weight)) {
+        let members: BTreeSet<u32> = members_of(group.group).iter().map(|id| *id as u32).collect();
+        if !apart.is_disjoint(&members) || !fits(&joined, &members, question)? {
+            continue;
+        }
+        if tx.decisions.keep_some_apart() {
+            for member in &members {
+                apart.extend(standing_apart_from(tx, &nodes_behind(tx, *member)?)?);
+            }
+        }
+        joined.extend(members);
+    }
+    Ok(joined)
+}
+
+/// Whether the record asked about together with those that it has joined fits a further group in the mean.
+fn fits(joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'_, '_>) -> Result<bool> {
+    if joined.is_empty() {
+        return Ok(true);
+    }
+    let (mut mean, mut others) = (Mean::default(), Vec::new());
+    for node in group.iter().take(MEMBERS_SCORED) {
+        question.weigh(*node)?.into_iter().for_each(|(weight, _)| mean.add(weight));
+        others.extend(record_of(question.tables, *node)?.map(|(_, bytes)| bytes));
+    }
+    for node in joined.iter().take(MEMBERS_SCORED) {
+        let Some((_, bytes)) = record_of(question.tables, *node)? else { continue };
+        let own = bytes.texts()?;
+        let asked = question.resolver.ask(&own);
+        for other in &others {
+            mean.add(question.resolver.weight(&own, &asked, &other.texts()?));
+        }
+    }
+    Ok(mean.of().is_some_and(|mean| question.resolver.is_cluster(mean)))
+}
+
+/// The nodes that stand for the profiles which operators keep apart from one of these nodes.
+fn standing_apart_from(tx: &Writing<'_>, nodes: &[u32]) -> Result<BTreeSet<u32>> {
+    let mut standing = BTreeSet::new();
+    for other in nodes.iter().flat_map(|node| tx.decisions.apart_from(*node)) {
+        let nodes = nodes_behind(tx, other)?;
+        standing.extend(standing_for(&tx.snapshot(), &nodes));
+    }
+    Ok(standing)
+}
+
+/// The nodes of the profile that a node stands for; the node alone where that is not clear at once.
+fn nodes_behind(tx: &Writing<'_>, node: u32) -> Result<Vec<u32>> {
+    let snapshot = tx.snapshot();
+    let nodes = ProfilesBut::new(&snapshot).nodes_with(tx, node)?;
+    Ok(nodes.unwrap_or_else(|| vec![node]))
 }
 
 /// Who stands together without any probable link, a few profiles at a time.
@@ -376,13 +329,13 @@ impl<'s> ProfilesBut<'s> {
     }
 
     /// The nodes of the profile of a node, in order; `None` where they are too many.
-    fn nodes_with(&mut self, writing: &Writing<'_>, node: u32) -> Result<Option<Vec<u32>>> {
+    fn nodes_with(&mut self, tx: &Writing<'_>, node: u32) -> Result<Option<Vec<u32>>> {
         match self.without.partition.nodes_but_for_probable(node, MOST_NODES, &self.without) {
             ButForProbable::Nodes(nodes) => Ok(Some(nodes)),
             ButForProbable::TooMany => Ok(None),
             ButForProbable::Unclear => {
-                let base = &writing.state.partition;
-                let replayed = self.replayed.get_or_insert_with(|| writing.partition.clone());
+                let base = tx.committed_partition();
+                let replayed = self.replayed.get_or_insert_with(|| tx.partition.clone());
                 if !self.is_replayed.contains(&node) {
                     let component = self.without.partition.component_nodes(node);
                     self.is_replayed.extend(component.iter().copied());
@@ -393,47 +346,6 @@ impl<'s> ProfilesBut<'s> {
                 Ok(Some(replayed.view(base).nodes_of(node)))
             }
         }
-    }
-}
-
-impl Snapshot<'_> {
-    /// Where the records and keys that live comparison reads are not those that all profiles give.
-    pub(crate) fn record_faults(&self) -> Result<Vec<String>> {
-        let Some(live) = LiveLinkage::load(self.facts, self.catalog, None)? else { return Ok(Vec::new()) };
-        let resolver = live.resolver(self.facts, self.catalog)?;
-        let waits = |node: u32| self.partition.component_nodes(node).len() > MOST_NODES;
-        let mut expected = BTreeMap::new();
-        for profile in self.compared_profiles(self.linkage()?)?.profiles {
-            expected.insert(profile.node, (profile.since, live.record(&profile)));
-        }
-        let mut faults = Vec::new();
-        let (mut n_keys, mut knows_all) = (0, true);
-        let tables = &mut self.facts.linkage_tables()?;
-        for node in self.facts.linkage_record_nodes()? {
-            let stored = record_of(tables, node)?;
-            if expected.remove(&node) != stored && !waits(node) {
-                faults.push(format!("node {node}: its compared record differs from its rebuild"));
-            }
-            let Some((_, bytes)) = stored else { continue };
-            for key in stored_keys(&bytes.texts()?) {
-                let mut nodes = Vec::new();
-                match tables.key_nodes(key, resolver.most(rule_of_stored(key)), &mut nodes)? {
-                    KeyNodes::TooMany => {}
-                    KeyNodes::Some(_) if nodes.contains(&node) => n_keys += 1,
-                    KeyNodes::Some(_) => faults.push(format!("node {node}: a blocking key is missing")),
-                }
-            }
-        }
-        for node in expected.into_keys() {
-            match waits(node) {
-                true => knows_all = false,
-                false => faults.push(format!("node {node}: its compared record is missing")),
-            }
-        }
-        if knows_all && n_keys != self.facts.count_linkage_keys()? {
-            faults.push("there are blocking keys without a record".to_owned());
-        }
-        Ok(faults)
     }
 }
 
@@ -460,7 +372,7 @@ fn put_record(
 }
 
 /// The record of a node, and since when it holds.
-fn record_of(tables: &mut LinkageTables<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
+pub(crate) fn record_of(tables: &mut LinkageTables<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
     tables.record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))
 }
 
@@ -476,4 +388,11 @@ fn group_with(probable: ProbableView<'_>, start: u32, without: u32) -> Vec<u64> 
         }
     }
     members.into_iter().map(u64::from).collect()
+}
+
+/// Applies the links of a transaction to the partition and compares the profiles that they change.
+pub(crate) fn unify(tx: &mut Writing<'_>) -> Result<()> {
+    let newly_linked = tx.apply_links()?;
+    // A run of linkage has compared all profiles.
+    if tx.is_compared { Ok(()) } else { compare_anew(tx, newly_linked) }
 }

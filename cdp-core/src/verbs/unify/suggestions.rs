@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, Frame, Object, Timestamp, Value};
 use crate::store::{DecisionType, ProbableLink, hex};
-use crate::verbs::unify::decisions::Decided;
+use crate::verbs::unify::decisions::{Decided, decide_between};
 use crate::verbs::unify::link::link_rows;
 
 /// What is decided about a suggestion by [`Cdp::review_link`].
@@ -20,40 +20,26 @@ pub struct ReviewOptions {
     pub dry_run: bool,
 }
 
-impl Snapshot<'_> {
-    /// The name of a pair for the outside: the same after every run, whichever node has the smaller number.
-    fn suggestion_of(&self, link: &ProbableLink) -> String {
-        let mut ends = [self.node_hash(link.node), self.node_hash(link.other)];
-        ends.sort_unstable();
-        let mut hasher = blake3::Hasher::new_keyed(self.salt);
-        ends.iter().for_each(|end| {
-            hasher.update(end.as_bytes());
-        });
-        hex(hasher.finalize().as_bytes().first_chunk::<16>().map_or(&[], |bytes| bytes.as_slice()))
-    }
+/// The name of a pair for the outside: the same after every run, whichever node has the smaller number.
+fn suggestion_of(snapshot: &Snapshot<'_>, link: &ProbableLink) -> String {
+    let mut ends = [snapshot.node_hash(link.node), snapshot.node_hash(link.other)];
+    ends.sort_unstable();
+    let mut hasher = blake3::Hasher::new_keyed(snapshot.salt);
+    ends.iter().for_each(|end| {
+        hasher.update(end.as_bytes());
+    });
+    hex(hasher.finalize().as_bytes().first_chunk::<16>().map_or(&[], |bytes| bytes.as_slice()))
+}
 
-    /// Whether nobody has decided about the two profiles of a pair, and nothing joins them.
-    fn is_open(&self, link: &ProbableLink) -> bool {
-        let [one, other] = [link.node, link.other].map(|node| self.partition.members(node));
-        let is_decided = || self.decisions.between(link.node, link.other).is_some();
-        let is_separated = || {
-            let apart = one.iter().flat_map(|node| self.decisions.separated_from(*node));
-            !self.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
-        };
-        !one.contains(&link.other) && !is_decided() && !is_separated()
-    }
-
-    /// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
-    pub(crate) fn why_probable(&self, number: u64) -> Result<Vec<(&'static str, Value)>> {
-        let Some(link) = self.probable.get(number) else { return Ok(Vec::new()) };
-        let parts = self.facts.probable_link_parts(number)?.unwrap_or_default();
-        Ok(vec![
-            ("model_version", Value::integer(link.model)),
-            ("weight", Value::float(link.weight)),
-            ("probability", Value::float(link.probability)),
-            ("parts", Value::parse(parts.as_bytes()).unwrap_or_default()),
-        ])
-    }
+/// Whether nobody has decided about the two profiles of a pair, and nothing joins them.
+fn is_open(snapshot: &Snapshot<'_>, link: &ProbableLink) -> bool {
+    let [one, other] = [link.node, link.other].map(|node| snapshot.partition.members(node));
+    let is_decided = || snapshot.decisions.between(link.node, link.other).is_some();
+    let is_separated = || {
+        let apart = one.iter().flat_map(|node| snapshot.decisions.separated_from(*node));
+        !snapshot.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
+    };
+    !one.contains(&link.other) && !is_decided() && !is_separated()
 }
 
 impl Cdp {
@@ -64,13 +50,13 @@ impl Cdp {
         let after = after.map(read_cursor).transpose()?;
         self.read_at_length(|snapshot| {
             let mut open = snapshot.facts.probable_links()?;
-            open.retain(|link| snapshot.is_open(link));
+            open.retain(|link| is_open(snapshot, link));
             let names = |link: &ProbableLink| [snapshot.memory.node(link.node), snapshot.memory.node(link.other)];
             open.sort_by(|left, right| {
                 right.weight.total_cmp(&left.weight).then_with(|| names(left).cmp(&names(right)))
             });
             if let Some((weight, suggestion)) = after {
-                let place = open.iter().position(|link| snapshot.suggestion_of(link) == suggestion);
+                let place = open.iter().position(|link| suggestion_of(snapshot, link) == suggestion);
                 // What was shown last may be decided by now: then the page begins behind its weight.
                 let start = place.map_or_else(|| open.partition_point(|link| link.weight >= weight), |place| place + 1);
                 open.drain(..start.min(open.len()));
@@ -79,7 +65,7 @@ impl Cdp {
             let more = open.len() > limit;
             open.truncate(limit);
             let next =
-                open.last().filter(|_| more).map(|link| write_cursor(link.weight, &snapshot.suggestion_of(link)));
+                open.last().filter(|_| more).map(|link| write_cursor(link.weight, &suggestion_of(snapshot, link)));
             let mut frame = suggestions_frame(snapshot, &open)?;
             frame.next = next;
             Ok(frame)
@@ -97,13 +83,13 @@ impl Cdp {
             let found = {
                 let snapshot = writing.snapshot();
                 let pairs = writing.facts.probable_links_ever()?.into_iter();
-                pairs.map(|link| (snapshot.suggestion_of(&link), link)).find(|(name, _)| name == suggestion)
+                pairs.map(|link| (suggestion_of(&snapshot, &link), link)).find(|(name, _)| name == suggestion)
             };
             let Some((_, ProbableLink { node, other, .. })) = found else {
                 return Err(Error::not_found("there is no such suggestion")
                     .with_hint("link_suggestions() lists those that are open"));
             };
-            writing.decide_between([node, other], what)
+            decide_between(writing, [node, other], what)
         })
     }
 
@@ -114,7 +100,7 @@ impl Cdp {
         let (compared, linkage, _) = self.compared()?;
         let links = link_rows(&compared, &linkage, 0)?.links;
         let row_of = |identifier: &Value| -> Result<Option<String>> {
-            let identifier = crate::verbs::unify::profile::Identifier::from_value(identifier)?;
+            let identifier = crate::records::Identifier::from_value(identifier)?;
             let node = self.read(|snapshot| snapshot.node_of(&identifier))?;
             Ok(node.and_then(|node| compared.row_of(node)).map(|row| row.to_string()))
         };
@@ -205,7 +191,7 @@ fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<
     }
     let ([a_profiles, b_profiles], [a_ids, b_ids]) = (profiles, ids);
     Ok(Frame::new(vec![
-        ("suggestion", Cells::Text(links.iter().map(|link| Some(snapshot.suggestion_of(link))).collect())),
+        ("suggestion", Cells::Text(links.iter().map(|link| Some(suggestion_of(snapshot, link))).collect())),
         ("a_profile_id", Cells::Text(a_profiles)),
         ("a_ids", Cells::Text(a_ids)),
         ("b_profile_id", Cells::Text(b_profiles)),

@@ -6,18 +6,33 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 
 use crate::definitions::Format;
 use crate::error::{Error, ErrorKind, Result};
-use crate::intake::{self, Mapper, ReadOptions, Row, RowOutcome};
-use crate::records::{Reject, RejectReason, Timestamp};
-use crate::verbs::collect::ingest::Data;
+use crate::intake;
+use crate::intake::{Mapper, ReadOptions, Row, RowOutcome};
+use crate::records::{Reject, RejectReason, Timestamp, Value};
+
+/// Where data comes from.
+pub enum Data<'a> {
+    /// A file, plain or gzip; its name tells the format unless the options do.
+    Path(PathBuf),
+    /// Bytes in memory, plain or gzip.
+    Bytes(&'a [u8]),
+    /// Anything that can be read, plain or gzip.
+    Reader(Box<dyn Read + Send + 'a>),
+    /// Values that are parsed already.
+    Values(Box<dyn Iterator<Item = Result<Value>> + Send + 'a>),
+}
 
 /// Rows that go from the parser to the writer at once.
 const CHUNK_ROWS: usize = 256;
+
 /// The same in bytes.
 const CHUNK_BYTES: usize = 1024 * 1024;
+
 /// How many chunks the parser may be ahead.
 const CHUNKS_AHEAD: usize = 4;
 

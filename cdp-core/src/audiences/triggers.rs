@@ -1,5 +1,5 @@
-//! Whom an audience can concern, in the numbers of the store: how events that come and leave windows move what is known of a
-//! profile, and whether that can flip a membership.
+//! Decides from event counts alone whether new or expiring events can change an audience membership, so that upkeep need not
+//! read timelines.
 //!
 //! It takes a definition and what happened to one profile and leaves what its rule may be meanwhile and afterwards. It reads
 //! no timeline; where it does not know, upkeep looks.
@@ -10,12 +10,11 @@ use std::sync::{Arc, Mutex};
 use smallvec::SmallVec;
 
 use crate::definitions::{AudienceDefinition, Catalog};
-use crate::engine::group_commit::lock;
-use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::records::Timestamp;
 use crate::rules::{Follows, Lookbacks, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf, lookbacks, matches_at, reach};
-use crate::store::event_bit;
+use crate::store::{MemoryView, event_bit};
+use crate::sync::lock;
 
 /// An event that came, or fell due.
 #[derive(Clone, Copy, Debug)]
@@ -98,10 +97,11 @@ struct Known {
 
 impl Concerns {
     /// The concern of each audience of a catalog, in their order.
-    pub(crate) fn of(&self, catalog: &Arc<Catalog>, snapshot: &Snapshot<'_>) -> Result<Arc<Vec<Concern>>> {
-        let make = || catalog.audiences().map(|audience| Concern::of(audience, snapshot)).collect::<Result<Vec<_>>>();
-        let n_names = snapshot.memory.n_committed_names();
-        if snapshot.memory.has_new_names() {
+    pub(crate) fn of(&self, catalog: &Arc<Catalog>, memory: &MemoryView<'_>) -> Result<Arc<Vec<Concern>>> {
+        let make =
+            || catalog.audiences().map(|audience| Concern::of(audience, catalog, memory)).collect::<Result<Vec<_>>>();
+        let n_names = memory.n_committed_names();
+        if memory.has_new_names() {
             // The transaction may be rolled back, and its numbers be given to other names.
             return Ok(Arc::new(make()?));
         }
@@ -133,15 +133,14 @@ impl EventNames {
 }
 
 impl Concern {
-    fn of(audience: &AudienceDefinition, snapshot: &Snapshot<'_>) -> Result<Concern> {
-        let reach = reach(&audience.rule, snapshot.catalog)?;
-        let numbers =
-            |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| snapshot.memory.name_id(name)).collect() };
+    fn of(audience: &AudienceDefinition, catalog: &Catalog, memory: &MemoryView<'_>) -> Result<Concern> {
+        let reach = reach(&audience.rule, catalog)?;
+        let numbers = |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| memory.name_id(name)).collect() };
         let names_of = |names: &[String]| match names {
             [] => EventNames::Any,
             names => EventNames::These(numbers(names)),
         };
-        let watch = Watch::of(&audience.rule, snapshot.catalog)?;
+        let watch = Watch::of(&audience.rule, catalog)?;
         let watched = watch.leaves.iter().map(|leaf| Watched {
             names: names_of(&leaf.selection.events),
             window_ms: match leaf.follows {
@@ -163,7 +162,7 @@ impl Concern {
         let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
         Ok(Concern {
-            lookbacks: lookbacks(&audience.rule, snapshot.catalog)?,
+            lookbacks: lookbacks(&audience.rule, catalog)?,
             watched,
             watch,
             undoing: undoing.map(EventNames::These),
@@ -174,11 +173,10 @@ impl Concern {
     }
 
     /// Whether a profile of these nodes has had what the rule needs.
-    pub(crate) fn may_mean(&self, snapshot: &Snapshot<'_>, nodes: &[u32]) -> bool {
-        let had = nodes.iter().fold(0, |bits, node| bits | snapshot.memory.firsts(*node).events());
+    pub(crate) fn may_mean(&self, memory: &MemoryView<'_>, holds_nothing: bool, nodes: &[u32]) -> bool {
+        let had = nodes.iter().fold(0, |bits, node| bits | memory.firsts(*node).events());
         // Who holds values for a time is asked.
-        let holds_values = !snapshot.partition.holds_nothing();
-        holds_values || self.needed.iter().all(|needed| had & needed != 0)
+        !holds_nothing || self.needed.iter().all(|needed| had & needed != 0)
     }
 
     /// Whether one of the events can end a membership by happening.
@@ -199,7 +197,7 @@ impl Concern {
     /// of theirs over which a window slides.
     pub(crate) fn visit_sliding(
         &self,
-        snapshot: &Snapshot<'_>,
+        memory: &MemoryView<'_>,
         since: Timestamp,
         to: Timestamp,
         mut visit: impl FnMut(u32, Slid),
@@ -207,7 +205,7 @@ impl Concern {
         for offset_ms in self.offsets_ms.iter().copied() {
             // An event at e matters at e + offset, which lies in (since, to].
             let (after, up_to) = (since.plus_millis(-offset_ms), to.plus_millis(-offset_ms));
-            snapshot.memory.visit_times(after, up_to, |node, event, occurred_at| {
+            memory.visit_times(after, up_to, |node, event, occurred_at| {
                 if event == 0 {
                     return;
                 }
@@ -238,7 +236,7 @@ impl Concern {
     /// where events left at different instants.
     pub(crate) fn outcomes(
         &self,
-        snapshot: &Snapshot<'_>,
+        memory: &MemoryView<'_>,
         (was, before): (bool, &Ranges),
         arrivals: &[Arrival],
         slid: Option<&Slid>,
@@ -264,7 +262,7 @@ impl Concern {
             let came_now: SmallVec<[Arrival; 8]> =
                 came.iter().copied().filter(|arrival| arrival.occurred_at == at).collect();
             let left_now = slid.filter(|_| left_at == Some(at));
-            (_, ranges) = self.follow(snapshot, &ranges, &came_now, left_now, to);
+            (_, ranges) = self.follow(memory, &ranges, &came_now, left_now, to);
             Some((at, self.watch.decide(&ranges)?))
         };
         instants.into_iter().map(&mut after).collect()
@@ -273,7 +271,7 @@ impl Concern {
     /// What is known of a profile meanwhile, and at `to`, when events came and left: every instant up to `to` lies in the first.
     pub(crate) fn follow(
         &self,
-        snapshot: &Snapshot<'_>,
+        memory: &MemoryView<'_>,
         before: &Ranges,
         arrivals: &[Arrival],
         slid: Option<&Slid>,
@@ -299,7 +297,7 @@ impl Concern {
             for arrival in arrivals {
                 let counts = match arrival.row {
                     _ if !watched.has_filters => Some(true),
-                    Some(row) => passes(leaf, snapshot, arrival, row),
+                    Some(row) => passes(leaf, memory, arrival, row),
                     None => None,
                 };
                 if counts == Some(false) {
@@ -322,9 +320,9 @@ impl Concern {
 }
 
 /// Whether an event that this transaction has added passes the filters of a leaf; `None` if the store has no column that tells.
-fn passes(leaf: &WatchedLeaf, snapshot: &Snapshot<'_>, arrival: &Arrival, row: u32) -> Option<bool> {
+fn passes(leaf: &WatchedLeaf, memory: &MemoryView<'_>, arrival: &Arrival, row: u32) -> Option<bool> {
     for filter in &leaf.selection.filters {
-        let value = snapshot.memory.added_property(row, &filter.property)?;
+        let value = memory.added_property(row, &filter.property)?;
         if !matches_at(&filter.property, &filter.comparison, value.as_deref(), arrival.occurred_at) {
             return Some(false);
         }

@@ -1,0 +1,353 @@
+//! Loading: RAM from the file, whole, for a past known time, or from the log alone; and catching up with other processes.
+//!
+//! Takes the file; leaves a state that a read of it agrees with. An error leaves RAM as it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::audiences::memberships::Memberships;
+use crate::definitions::{Catalog, Definition};
+use crate::engine::evidence::{Evidence, load_beside};
+use crate::engine::live_linkage::LiveLinkage;
+use crate::engine::observe::observe;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::state::{State, horizon};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::{Joined, Partition, PartitionOverlay, ProbableChanges, TypeRules};
+use crate::predict::TrainedModel;
+use crate::predict::models::{LoadedModel, answering_models};
+use crate::records::{Path, Timestamp};
+use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store};
+
+impl State {
+    /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
+    /// `store`: gives a second connection where two threads are faster.
+    pub(crate) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        let look_back_ms = look_back_ms(&catalog)?;
+        let paths = property_paths(&catalog);
+        let Some((memory, evidence)) = load_beside(facts, store, &meta, &paths, options)? else {
+            return State::rebuild(facts, options, false);
+        };
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        state.append(facts, &meta, evidence, Timestamp::MAX)?;
+        Ok(state)
+    }
+
+    /// What single people are found with in the file, which does not grow with the number of people; everything where only a
+    /// state that holds everybody tells who is who.
+    pub(crate) fn load_nobody(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        if may_link(&catalog) {
+            return State::load(facts, store, options);
+        }
+        let look_back_ms = look_back_ms(&catalog)?;
+        let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else {
+            return State::load(facts, store, options);
+        };
+        let state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        let mut state = State { holds_everybody: false, ..state };
+        state.observe_nobody(facts, &meta)?;
+        Ok(state)
+    }
+
+    /// Everything, from the log alone; new runs are written in the transaction that is under way. `identifies_anew`: messages
+    /// have come to name other identifiers.
+    pub(crate) fn rebuild(facts: Facts<'_>, options: MemoryOptions, identifies_anew: bool) -> Result<State> {
+        let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        let look_back_ms = look_back_ms(&catalog)?;
+        let memory = Memory::empty(facts, &property_paths(&catalog), options, identifies_anew)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        // In parts, for how many messages fill a tail shows only when they are read.
+        let part = (options.flush_messages / 8).max(1);
+        while meta.log_sequence - state.memory.sequence > part {
+            let overlay = state.observe_log(facts, state.memory.sequence + part)?;
+            state.memory.fold(overlay);
+            if state.memory.is_tail_full() {
+                state.memory.write_run(facts)?;
+            }
+        }
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, Timestamp::MAX)?;
+        Ok(state)
+    }
+
+    /// What the facts recorded by `known` give under the definitions that hold now; in RAM alone.
+    pub(crate) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
+        let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
+        meta.log_sequence = facts.sequence_known_at(known, meta.log_sequence)?;
+        let look_back_ms = look_back_ms(&catalog)?;
+        let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, known)?;
+        Ok(state)
+    }
+
+    /// A state that has yet to take in the links, the memberships, and the messages behind those in `memory`.
+    pub(crate) fn before_the_log(
+        facts: Facts<'_>,
+        meta: &Meta,
+        catalog: Catalog,
+        look_back_ms: i64,
+        memory: Memory,
+    ) -> Result<State> {
+        let models = load_models(facts, &catalog)?;
+        let live = LiveLinkage::load(facts, &catalog, None)?;
+        Ok(State {
+            meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
+            holds_everybody: true,
+            memory,
+            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
+            look_back_ms,
+            catalog: Arc::new(catalog),
+            partition: Arc::default(),
+            decisions: Arc::default(),
+            probable: Arc::default(),
+            live,
+            memberships: Arc::default(),
+            tallies: Arc::default(),
+            concerns: Arc::default(),
+            models,
+            profile_ids: Arc::default(),
+        })
+    }
+
+    /// Brings RAM to what the file holds.
+    pub(crate) fn catch_up(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+        let drop_caches = self.meta.definitions != meta.definitions
+            || self.meta.erasure_epoch != meta.erasure_epoch
+            || self.meta.run_sequence != meta.run_sequence
+            || self.meta.log_sequence > meta.log_sequence;
+        if drop_caches {
+            *self = match self.holds_everybody {
+                true => State::load(facts, None, self.memory.options())?,
+                false => State::load_nobody(facts, None, self.memory.options())?,
+            };
+            return Ok(());
+        }
+        if self.meta.model_sequence != meta.model_sequence {
+            self.models = load_models(facts, &self.catalog)?;
+        }
+        self.memory.refresh_keys(facts)?;
+        if !self.holds_everybody {
+            return self.observe_nobody(facts, meta);
+        }
+        let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
+        self.append(facts, meta, evidence, Timestamp::MAX)
+    }
+
+    /// Holds everybody from now on.
+    pub(crate) fn take_in_everybody(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
+        if !self.holds_everybody {
+            *self = State::load(facts, Some(store), self.memory.options())?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors, and new decisions, and nothing of who is who.
+    pub(crate) fn observe_nobody(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        for stored in facts.decisions_after(self.meta.decision_sequence)? {
+            Arc::make_mut(&mut self.decisions).take(stored.decision);
+        }
+        self.memory.fold(overlay);
+        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| self.memory.view().name_id(name)));
+        self.partition = Arc::new(Partition::of_strangers(facts.n_nodes()?));
+        self.meta = meta.clone();
+        Ok(())
+    }
+
+    /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
+    pub(crate) fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<Overlay> {
+        let after = self.memory.sequence;
+        let mut overlay = self.memory.overlay();
+        for (_, name) in facts.names_after(self.memory.n_names())? {
+            overlay.name(&self.memory, &name);
+        }
+        for word in facts.words_after(self.memory.n_words())? {
+            overlay.add_word(&word);
+        }
+        if self.holds_everybody {
+            facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
+                overlay.node(&self.memory, identifier_type, value);
+            })?;
+        }
+        let links = facts.links_after(after, up_to)?;
+        let mut rest = links.as_slice();
+        facts.visit_messages(after, up_to, |row| {
+            let message = row.read(&overlay.view(&self.memory))?;
+            let own = rest.partition_point(|link| link.sequence <= message.sequence);
+            let (now, later) = rest.split_at(own);
+            rest = later;
+            let named = now.iter().map(|link| link.other).collect();
+            let mut entered: SmallVec<[u32; 8]> = now.iter().flat_map(|link| [link.node, link.other]).collect();
+            // Its first message, or the first that is observed where RAM does not know.
+            let is_known = || overlay.view(&self.memory).firsts(message.node).sequence().is_some();
+            if self.memory.may_be_new(message.node) && !is_known() {
+                entered.push(message.node);
+            }
+            overlay.enter_named(&self.memory, facts, entered, message.sequence)?;
+            overlay.enter_key(&self.memory, message.source, &message.message_id, message.sequence);
+            overlay.observe(&self.memory, observe(&message, &message.fields, named, self.catalog.identity()));
+            Ok(())
+        })?;
+        Ok(overlay)
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors, the links that it does not have, and the decisions and
+    /// probable links that were recorded by `known`.
+    pub(crate) fn append(&mut self, facts: Facts<'_>, meta: &Meta, evidence: Evidence, known: Timestamp) -> Result<()> {
+        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        let Evidence { after: links_after, links: mut evidence, joined } = evidence;
+        let n_links = evidence.len();
+        let mut partition = self.partition.overlay();
+        let mut decided: Vec<Decision> = Vec::new();
+        if self.meta.decision_sequence != meta.decision_sequence {
+            let stored = facts.decisions_after(self.meta.decision_sequence)?;
+            let stored = stored.into_iter().filter(|stored| stored.recorded_at <= known);
+            decided.extend(stored.map(|stored| stored.decision));
+        }
+        let mut decisions = self.decisions.clone();
+        decided.iter().for_each(|decision| Arc::make_mut(&mut decisions).take(*decision));
+        if links_after == 0 && self.meta.decision_sequence == 0 {
+            // From the beginning, decisions hold before the first link comes.
+            evidence.extend(decisions.links());
+            decided.clear();
+        }
+        let pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
+        let mut probable = ProbableChanges::default();
+        let mut live = self.live.clone();
+        let is_relinked = self.meta.linkage_runs != meta.linkage_runs;
+        if is_relinked && links_after == 0 {
+            load_probable(facts, &self.catalog, known)?.into_iter().for_each(|link| probable.add(link));
+            evidence.extend(probable.added());
+        } else if is_relinked && may_link(&self.catalog) {
+            let gone = facts.probable_links_gone_after(self.meta.linkage_runs)?;
+            gone.into_iter().for_each(|number| probable.remove(number));
+            facts.probable_links_after(self.probable.last())?.into_iter().for_each(|link| probable.add(link));
+        }
+        if is_relinked {
+            live = LiveLinkage::load(facts, &self.catalog, live)?;
+        }
+        let types = {
+            let memory = overlay.view(&self.memory);
+            let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
+            let of_state = self.snapshot(facts);
+            let links = probable.view(&self.probable);
+            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: links, ..of_state };
+            let identified = overlay.identified();
+            if self.partition.is_empty() {
+                let joined = joined.filter(|_| evidence.len() == n_links).unwrap_or_else(|| Joined::of(&evidence));
+                partition = PartitionOverlay::of_all(&evidence, joined, &identified, &snapshot)?;
+            } else {
+                partition.add(&self.partition, &evidence, &identified, &snapshot)?;
+            }
+            partition.decide(&self.partition, &pairs, &snapshot)?;
+            if links_after != 0 {
+                let (gone, added): (Vec<_>, Vec<_>) =
+                    (probable.gone(&self.probable).collect(), probable.added().collect());
+                partition.relink(&self.partition, &gone, &added, &snapshot)?;
+            }
+            types
+        };
+        let changes = match links_after {
+            0 => None,
+            _ => Some(facts.changes(None, self.meta.change_sequence, usize::MAX)?),
+        };
+        let loaded = if changes.is_none() { Some(Memberships::load(facts)?) } else { None };
+        // Nothing can fail from here on, so an error above leaves RAM as it was.
+        self.memory.fold(overlay);
+        self.types = types;
+        self.fold_identity(partition, decisions, probable);
+        self.live = live;
+        // Who wrote these facts followed them.
+        self.tallies = Arc::default();
+        if let Some(memberships) = loaded {
+            self.memberships = Arc::new(memberships);
+        }
+        for change in changes.iter().flatten() {
+            Arc::make_mut(&mut self.memberships).replay(change);
+        }
+        self.meta = meta.clone();
+        if let Some(horizon) = horizon(meta, self.look_back_ms) {
+            self.memory.forget_times_before(horizon);
+        }
+        Ok(())
+    }
+}
+
+/// Whether probable links count as evidence.
+pub(crate) fn may_link(catalog: &Catalog) -> bool {
+    catalog.identity().linkage.as_ref().is_some_and(|linkage| linkage.auto_link)
+}
+
+/// The probable links that hold under the definitions, of what was found by a known time.
+fn load_probable(facts: Facts<'_>, catalog: &Catalog, known: Timestamp) -> Result<Vec<ProbableLink>> {
+    if may_link(catalog) { facts.probable_links_known_at(known) } else { Ok(Vec::new()) }
+}
+
+/// The definitions that hold, as the file has them.
+pub(crate) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
+    for stored in facts.latest_definitions()? {
+        let Some(json) = stored.json else { continue };
+        let definition = Definition::parse(&json).map_err(|error| {
+            Error::new(ErrorKind::Incompatible, format!("a stored definition is not understood: {}", error.message()))
+                .with_hint("it may have been written by a newer version of the library")
+        })?;
+        catalog.insert(stored.version, Arc::new(definition));
+    }
+    Ok(catalog)
+}
+
+/// How far back an event can lie and still change the outcome of an audience by the passing of time.
+pub(crate) fn look_back_ms(catalog: &Catalog) -> Result<i64> {
+    let mut longest = 0;
+    for audience in catalog.audiences() {
+        let lookbacks = crate::rules::lookbacks(&audience.rule, catalog)?;
+        longest = lookbacks.event_offsets.iter().fold(longest, |longest, offset| longest.max(*offset));
+    }
+    Ok(longest)
+}
+
+/// The property columns that the definitions ask for.
+pub(crate) fn property_paths(catalog: &Catalog) -> Vec<Path> {
+    let mut paths: Vec<Path> = Vec::new();
+    for feature in catalog.features() {
+        paths.extend(feature.property_paths());
+    }
+    for audience in catalog.audiences() {
+        paths.extend(crate::rules::property_paths(&audience.rule));
+    }
+    for policy in catalog.policies() {
+        for choice in &policy.choose {
+            paths.extend(crate::rules::property_paths(&choice.when));
+        }
+    }
+    for predictor in catalog.predictors() {
+        paths.extend(predictor.property_paths());
+        for rule in &predictor.rules {
+            paths.extend(crate::rules::property_paths(&rule.when));
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The models of the file that answer under the definitions.
+pub(crate) fn load_models(facts: Facts<'_>, catalog: &Catalog) -> Result<BTreeMap<String, LoadedModel>> {
+    let mut latest: BTreeMap<String, u32> = BTreeMap::new();
+    for stored in facts.models()? {
+        latest.insert(stored.predictor, stored.version);
+    }
+    let mut trained = BTreeMap::new();
+    for (predictor, version) in latest {
+        if let Some(bytes) = facts.model_bytes(&predictor, version)? {
+            let model = Arc::new(TrainedModel::from_bytes(&bytes)?);
+            trained.insert(predictor, LoadedModel { version: Some(version), model });
+        }
+    }
+    answering_models(trained, catalog)
+}

@@ -1,0 +1,98 @@
+//! A person as rules see one: traits, events, features, audiences, cohorts, consent.
+
+use std::borrow::Cow;
+
+use crate::engine::people::person::{HYPOTHETICAL_NAME, HYPOTHETICAL_ROW, HYPOTHETICAL_SEQUENCE, Person};
+use crate::error::Result;
+use crate::identity::NodeRules;
+use crate::records::{Number, Path, Timestamp, Value};
+use crate::rules::{ConsentStatus, ProfileView, TimelineEvent};
+use crate::{audiences, features};
+
+impl ProfileView for Person<'_> {
+    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
+        if let Some(whole) = self.trait_named(path.as_str(), at)? {
+            return Ok(Some(whole.into_owned()));
+        }
+        let Some((name, _)) = path.as_str().split_once('.') else { return Ok(None) };
+        let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
+        let holder = Value::object([(name, value.into_owned())]);
+        Ok(path.find(&holder).filter(|found| !found.is_null()))
+    }
+
+    fn events(&self) -> &[TimelineEvent] {
+        &self.facts.timeline
+    }
+
+    fn event_number(&self, name: &str) -> Option<u32> {
+        let is_hypothetical = || self.hypothetical.as_ref().is_some_and(|current| current.event == name);
+        self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
+    }
+
+    fn event_name(&self, number: u32) -> &str {
+        match &self.hypothetical {
+            Some(current) if number == HYPOTHETICAL_NAME => current.event,
+            _ => self.snapshot.memory.name(number),
+        }
+    }
+
+    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
+        if event.row != HYPOTHETICAL_ROW {
+            return self.snapshot.memory.property(&self.facts, event, path);
+        }
+        let properties = self.hypothetical.as_ref()?.message.get("properties")?;
+        if path.is_multiple() {
+            return path.find(properties).map(Cow::Owned);
+        }
+        path.find_one(properties).filter(|value| !value.is_null()).map(Cow::Borrowed)
+    }
+
+    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
+        Ok(self.instants_of_other_facts(from, to))
+    }
+
+    fn message_id(&self, sequence: u64) -> Result<String> {
+        // A hypothetical event has no message id: it sorts behind every other.
+        if sequence == HYPOTHETICAL_SEQUENCE {
+            Ok("\u{10ffff}".to_owned())
+        } else {
+            NodeRules::message_id(self.snapshot, sequence)
+        }
+    }
+
+    fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
+        features::value(self.snapshot.catalog.feature(name)?, self, at)
+    }
+
+    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {
+        audiences::is_member(self.snapshot.catalog.audience(name)?, self, at)
+    }
+
+    fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>> {
+        let predicted = self.predicted(predictor, at)?;
+        Ok(predicted.and_then(|(prediction, _)| {
+            let score = Number::from_f64(prediction.score).unwrap_or_default();
+            prediction.cohort.map(|cohort| (cohort, score))
+        }))
+    }
+
+    fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus> {
+        Ok(self.consent_state(purpose, channel, at)?.status)
+    }
+
+    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
+        self.somebody.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
+    }
+
+    fn is_known(&self, at: Timestamp) -> bool {
+        self.somebody.is_known(at)
+    }
+
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
+        self.accounts(at).any(|found| found == (account_type, account))
+    }
+
+    fn current(&self, path: &Path) -> Option<Value> {
+        path.find(self.hypothetical.as_ref()?.message).filter(|value| !value.is_null())
+    }
+}

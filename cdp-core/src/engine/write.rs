@@ -1,0 +1,85 @@
+//! Writes: work runs in one transaction; what is derived is brought up to date, then COMMIT, then RAM takes the result in.
+//!
+//! A dry run is a write that is rolled back. Must never change RAM before the file has committed.
+
+use std::sync::RwLockWriteGuard;
+
+use crate::engine::handle::{Cdp, Inner};
+use crate::engine::state::{Standing, State};
+use crate::engine::transaction::{Change, Context, Writing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Facts;
+
+impl Cdp {
+    /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        self.write_open(work)
+    }
+
+    /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
+    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let mut answer = None;
+        let outcome: Result<()> = self.write(|writing| {
+            answer = Some(work(writing)?);
+            Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
+        });
+        match (answer, outcome) {
+            (Some(answer), _) => Ok(answer),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::internal("a dry run was committed")),
+        }
+    }
+
+    /// Runs `work` in a write transaction, which a dry run rolls back.
+    pub(crate) fn write_or_try_out<T>(
+        &self,
+        dry_run: bool,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if dry_run { self.try_out(work) } else { self.write(work) }
+    }
+
+    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        let work = |facts: Facts<'_>| {
+            let standing = self.state().standing(facts.revision()?);
+            if !matches!(standing, Standing::Level) {
+                self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            // Apart from the look at RAM that follows: while the times are read, others may look as well.
+            let times = self.state().missing_times(facts)?;
+            if let Some(times) = times {
+                self.state_mut().memory.set_times(times);
+            }
+            let state = self.state();
+            let mut writing = Writing::new(self.context(), facts, &state);
+            let answer = work(&mut writing)?;
+            let change = writing.finish()?;
+            Ok((answer, change))
+        };
+        let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
+        self.inner.store.write(work, || self.state_mut(), fold)
+    }
+
+    /// Writes everything in RAM out as runs, so that the next open is quick.
+    pub(crate) fn write_runs(&self) -> Result<()> {
+        // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
+        for _ in 0..8 {
+            if !self.state().memory.has_unwritten_facts() {
+                break;
+            }
+            self.write_open(|writing| {
+                writing.flush_all();
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Cdp {
+    pub(crate) fn context(&self) -> Context<'_> {
+        let Inner { store, flow, max_message_bytes, .. } = &*self.inner;
+        Context { store, flow, now: self.now(), max_message_bytes: *max_message_bytes }
+    }
+}

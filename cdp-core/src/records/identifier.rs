@@ -1,0 +1,48 @@
+//! How a caller names a person: one identifier type and a value. Shows the type in debug output, never the value.
+
+use crate::error::{Error, Result};
+use crate::records::Value;
+
+/// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identifier {
+    /// The identifier type, or `profile_id`.
+    pub identifier_type: String,
+    /// The value as the caller wrote it.
+    pub value: String,
+}
+
+/// Shows the type, never the value.
+impl std::fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identifier({}: ***)", self.identifier_type)
+    }
+}
+
+impl Identifier {
+    /// An identifier of a type.
+    pub fn new(identifier_type: impl Into<String>, value: impl Into<String>) -> Identifier {
+        Identifier { identifier_type: identifier_type.into(), value: value.into() }
+    }
+
+    pub(crate) fn is_profile_id(&self) -> bool {
+        self.identifier_type == "profile_id"
+    }
+
+    /// Reads `{type: value}`; the value is text or a number.
+    pub fn from_value(value: &Value) -> Result<Identifier> {
+        let hint = "give one, such as {\"user_id\": \"u1\"}";
+        let one = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+        let Some((identifier_type, value)) = one else {
+            return Err(Error::invalid("an identifier is an object with one key: its type").with_hint(hint));
+        };
+        match value {
+            Value::Text(text) => Ok(Identifier::new(identifier_type, text)),
+            Value::Number(number) => Ok(Identifier::new(identifier_type, number.to_string())),
+            other => {
+                Err(Error::invalid(format!("the value of `{identifier_type}` must be text, not {}", other.kind()))
+                    .with_hint(hint))
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The store as tables, for those who bring their own engine: the verb `table`.
+
+use crate::definitions::{Rule, nearest};
+use crate::engine::handle::Cdp;
+use crate::engine::tables::events::events_table;
+use crate::engine::tables::links::{link_decisions_table, links_table};
+use crate::engine::tables::people::table_of_people;
+use crate::engine::tables::rejects::rejects_table;
+use crate::error::{Error, Result};
+use crate::records::{AsOf, Frame, Value};
+use crate::rules;
+
+/// The tables there are.
+const TABLES: [&str; 12] = [
+    "events",
+    "profiles",
+    "identifiers",
+    "traits",
+    "features",
+    "memberships",
+    "cohort_scores",
+    "consents",
+    "accounts",
+    "links",
+    "link_decisions",
+    "rejects",
+];
+
+impl Cdp {
+    /// The names of the tables.
+    pub fn tables(&self) -> Vec<&'static str> {
+        TABLES.to_vec()
+    }
+
+    /// A table as a frame: all rows, or the rows of the people that match a rule, as of an instant (default: now).
+    ///
+    /// `events` has every message: `source, message_id, type, event, profile_id, occurred_at, recorded_at, seq` and
+    /// `properties, traits, context` as JSON text. `links` has the earliest evidence of each pair of identifiers with its
+    /// `status` (`live`, `refused`, `unlinked`) and the `reason` of a refusal, `link_decisions` what operators decided;
+    /// both as they stand now, and without a rule.
+    pub fn table(
+        &self,
+        name: &str,
+        columns: Option<&[String]>,
+        filter: Option<&Value>,
+        as_of: Option<AsOf>,
+        limit: Option<usize>,
+    ) -> Result<Frame> {
+        if !TABLES.contains(&name) {
+            let hint = match nearest(name, TABLES.into_iter()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("tables: {}", TABLES.join(", ")),
+            };
+            return Err(Error::not_found(format!("there is no table `{name}`")).with_hint(hint));
+        }
+        let rule = filter.map(Rule::from_value).transpose()?;
+        let paths = rule.as_ref().map(rules::property_paths).unwrap_or_default();
+        let at = self.instant(as_of.unwrap_or_default());
+        let whole = match name {
+            "rejects" => Some(self.read(|snapshot| rejects_table(snapshot, None, None, None, None))?),
+            "links" => Some(self.read_at_length(links_table)?),
+            "link_decisions" => Some(self.read_at_length(link_decisions_table)?),
+            _ => None,
+        };
+        if let Some(whole) = whole {
+            if rule.is_some() {
+                return Err(Error::invalid(format!("the table `{name}` takes no `where`"))
+                    .with_hint("leave `where` out: its rows are not people"));
+            }
+            return select(whole, columns, limit);
+        }
+        let frame = self.read_with_columns(as_of, &paths, |snapshot| match name {
+            "events" => events_table(snapshot, rule.as_ref(), at),
+            _ => table_of_people(self, snapshot, name, rule.as_ref(), at),
+        })?;
+        select(frame, columns, limit)
+    }
+}
+
+/// The wanted columns and rows of a frame.
+fn select(frame: Frame, columns: Option<&[String]>, limit: Option<usize>) -> Result<Frame> {
+    let mut selected = match columns {
+        None => frame,
+        Some(names) => {
+            let mut selected = Frame { columns: Vec::new(), ..frame.clone() };
+            for name in names {
+                let Some(column) = frame.columns.iter().find(|column| column.name == *name) else {
+                    let known: Vec<&str> = frame.columns.iter().map(|column| column.name.as_str()).collect();
+                    let hint = match nearest(name, known.iter().copied()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("columns: {}", known.join(", ")),
+                    };
+                    return Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint));
+                };
+                selected.columns.push(column.clone());
+            }
+            selected
+        }
+    };
+    if let Some(limit) = limit {
+        for column in &mut selected.columns {
+            column.cells.truncate(limit);
+        }
+    }
+    Ok(selected)
+}

@@ -1,0 +1,3 @@
+//! Features of people.
+
+pub(crate) mod features;

@@ -1,0 +1,124 @@
+//! The quarantine: rows that were not accepted, each with its reason, and driving them again once their source is mended.
+
+use crate::definitions::Format;
+use crate::engine::handle::Cdp;
+use crate::engine::tables::rejects::rejects_table;
+use crate::engine::transaction::Writing;
+use crate::error::{Error, Result};
+use crate::intake;
+use crate::intake::{Mapper, Row};
+use crate::records::{Frame, Receipt, Reject, RejectReason, Value};
+use crate::store::StoredReject;
+use crate::verbs::collect::ingest::{BATCH_ROWS, SourceOf, take_row};
+
+impl Cdp {
+    /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
+    pub fn rejects(
+        &self,
+        source: Option<&str>,
+        reason: Option<&str>,
+        after: Option<i64>,
+        limit: Option<usize>,
+    ) -> Result<Frame> {
+        if let Some(reason) = reason {
+            let known = RejectReason::ALL.map(RejectReason::as_str);
+            if !known.contains(&reason) {
+                return Err(Error::invalid(format!("rejects: unknown reason `{reason}`"))
+                    .with_hint(format!("reasons: {}", known.join(", "))));
+            }
+        }
+        self.read(|snapshot| rejects_table(snapshot, source, reason, after, limit))
+    }
+
+    /// Maps quarantined rows again, after their source definition was mended. What is accepted leaves the quarantine.
+    pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
+        let mut receipt = Receipt::default();
+        let mut after = 0;
+        self.forget_interrupt();
+        loop {
+            self.check_interrupt()?;
+            let (part, last) = self.write(|writing| redrive_batch(writing, source, reason, after))?;
+            receipt.add(part);
+            match last {
+                Some(last) => after = last,
+                None => return Ok(receipt),
+            }
+        }
+    }
+}
+
+pub(crate) fn quarantine(tx: &mut Writing<'_>, source: &SourceOf<'_>, row: &Row, reject: &Reject) -> Result<()> {
+    let stored = StoredReject {
+        reject_id: 0,
+        source: tx.name(source.name)?,
+        row: Some(row.number),
+        reason: reject.reason.as_str().to_owned(),
+        field: reject.field.clone(),
+        detail: reject.detail.clone(),
+        raw: row.raw().into_owned(),
+        format: source.format.as_str().to_owned(),
+        content_hash: intake::reject_hash(source.definition, row).to_vec(),
+        recorded_at: tx.meta.recorded_at,
+    };
+    tx.facts.put_reject(&stored)?;
+    Ok(())
+}
+
+/// Drives the next rejects again. Gives the last id looked at, or `None` at the end.
+pub(crate) fn redrive_batch(
+    tx: &mut Writing<'_>,
+    source: Option<&str>,
+    reason: Option<&str>,
+    after: i64,
+) -> Result<(Receipt, Option<i64>)> {
+    let mut receipt = Receipt::default();
+    let source_id = match source {
+        Some(name) => match tx.snapshot().memory.name_id(name) {
+            Some(id) => Some(id),
+            None => return Ok((receipt, None)),
+        },
+        None => None,
+    };
+    let rejects = tx.facts.rejects(source_id, reason, after, BATCH_ROWS)?;
+    let last = rejects.last().map(|reject| reject.reject_id);
+    let catalog = tx.catalog.clone();
+    for stored in rejects {
+        let name = tx.snapshot().memory.name(stored.source).to_owned();
+        let definition = catalog.source(&name).ok();
+        let mapper = definition.map_or_else(Mapper::segment, Mapper::new);
+        let mapper = mapper.with_max_message_bytes(tx.max_message_bytes());
+        let number = stored.row.unwrap_or(1);
+        let Ok(value) = Value::parse(&stored.raw) else {
+            // What could not be read before cannot be read now.
+            receipt.rows += 1;
+            receipt.messages += 1;
+            receipt.rejected += 1;
+            continue;
+        };
+        let row = Row::from_value(number, value);
+        let outcome = mapper.map(&row, tx.now);
+        let of = SourceOf {
+            name: &name,
+            definition,
+            format: Format::parse(&stored.format).unwrap_or(Format::Json),
+            apply_skew: definition.is_some_and(|definition| definition.skew),
+        };
+        receipt.rows += 1;
+        receipt.ignored += outcome.ignored;
+        receipt.messages += outcome.ignored;
+        match take_row(tx, &of, outcome.messages, &mut receipt)? {
+            Ok(()) => tx.facts.delete_reject(stored.reject_id)?,
+            Err(reject) => {
+                receipt.messages += 1;
+                receipt.rejected += 1;
+                if reject.reason.as_str() != stored.reason {
+                    tx.facts.delete_reject(stored.reject_id)?;
+                    quarantine(tx, &of, &row, &reject)?;
+                }
+            }
+        }
+    }
+    tx.derive()?;
+    tx.complete(&mut receipt);
+    Ok((receipt, last))
+}

@@ -1,0 +1,108 @@
+//! Sending single messages: durable on return, in a transaction that callers on several threads share.
+
+use std::sync::{Arc, Mutex};
+
+use crate::engine::group_commit::{Answer, Waiting};
+use crate::engine::handle::Cdp;
+use crate::engine::people::profile::Somebody;
+use crate::engine::transaction::Writing;
+use crate::error::{Error, Result};
+use crate::records::{Message, MessageType, Receipt, Timestamp, Value};
+use crate::sync::lock;
+use crate::verbs::collect::accept::{Acceptance, DEFAULT_SOURCE, accept, invalid_message};
+
+/// The message that a verb of this type sends: its fields, with the type.
+pub(crate) fn message_of_type(kind: MessageType, message: &Value) -> Result<Value> {
+    let mut fields = message
+        .as_object()
+        .cloned()
+        .ok_or_else(|| Error::invalid(format!("{} takes a message object, not {}", kind.as_str(), message.kind())))?;
+    if let Some(other) = fields.get("type").and_then(Value::as_text).filter(|word| *word != kind.as_str()) {
+        return Err(Error::invalid(format!("{} was given a message of type `{other}`", kind.as_str())));
+    }
+    fields.insert("type".to_owned(), Value::from(kind.as_str()));
+    Ok(Value::Object(fields))
+}
+
+impl Cdp {
+    /// Takes in one Segment message (`type`, ids, `event`, `properties`, `traits`, ...; both casings). Durable on return;
+    /// callers on several threads share transactions.
+    ///
+    /// A bad message is an `invalid` error and nothing is kept. The receipt has the `message_id`, random if the message
+    /// brought none, and the `profile_id`; what a shared transaction merged and made is counted in one of its receipts.
+    pub fn send(&self, message: &Value) -> Result<Receipt> {
+        let (message, warnings) = self.read_message(message)?;
+        self.check_open()?;
+        // In a child process after fork() whoever led the group is not there to hand the lead on.
+        self.store().check_process()?;
+        let given = Arc::new(Mutex::new(None));
+        let place = given.clone();
+        let answer = Answer::new(move |outcome| *lock(&place) = Some(outcome));
+        self.group().put(vec![Waiting { message, warnings, answer }]);
+        self.group().lead_until(|| lock(&given).is_some(), |messages| self.commit_group(messages));
+        lock(&given).take().unwrap_or_else(|| Err(Error::internal("a message of a group got no answer")))
+    }
+
+    /// Takes in a message of one type: what the verbs `identify`, `track`, `page`, `screen`, `group`, `alias` do.
+    pub fn send_as(&self, kind: MessageType, message: &Value) -> Result<Receipt> {
+        self.send(&message_of_type(kind, message)?)
+    }
+
+    pub(super) fn commit_group(&self, group: Vec<Waiting>) {
+        let (mut messages, mut answers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for Waiting { message, warnings, answer } in group {
+            messages.push((message, warnings));
+            answers.push(answer);
+        }
+        if messages.is_empty() {
+            return;
+        }
+        // Each was let in while its handle was open, and is taken in even if that closes meanwhile.
+        match self.write_open(|writing| take_group(writing, messages)) {
+            Ok(outcomes) => answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| answer.give(outcome)),
+            Err(error) => answers.into_iter().for_each(|answer| answer.give(Err(error.clone()))),
+        }
+    }
+}
+
+/// The answer to each message. What the transaction as a whole has merged and made is counted in the first receipt.
+fn take_group(tx: &mut Writing<'_>, group: Vec<(Message, Vec<String>)>) -> Result<Vec<Result<Receipt>>> {
+    let mut answers = Vec::with_capacity(group.len());
+    for (message, warnings) in group {
+        let message_id = message.message_id.clone();
+        let mut receipt = Receipt { rows: 1, messages: 1, warnings, message_id, ..Receipt::default() };
+        tx.last_node = None;
+        answers.push(match accept(tx, DEFAULT_SOURCE, message, true)? {
+            Acceptance::Rejected(reject) => Err(invalid_message(reject)),
+            acceptance => {
+                acceptance.count(&mut receipt);
+                Ok((receipt, tx.last_node))
+            }
+        });
+    }
+    if let [Err(refused)] = answers.as_slice() {
+        // Alone: nothing is written at all.
+        return Err(refused.clone());
+    }
+    tx.derive()?;
+    let mut is_first = true;
+    let mut finished = Vec::with_capacity(answers.len());
+    for answer in answers {
+        finished.push(match answer {
+            Err(error) => Err(error),
+            Ok((mut receipt, node)) => {
+                if std::mem::take(&mut is_first) {
+                    tx.complete(&mut receipt);
+                }
+                if let Some(node) = node {
+                    let snapshot = tx.snapshot();
+                    let node = snapshot.partition.holder_at(node, Timestamp::MAX, &snapshot)?;
+                    let somebody = Somebody::new(&snapshot, snapshot.partition.nodes_of(node), Timestamp::MAX)?;
+                    receipt.profile_id = Some(somebody.profile_id());
+                }
+                Ok(receipt)
+            }
+        });
+    }
+    Ok(finished)
+}

@@ -1,0 +1,3 @@
+//! What people allow.
+
+pub(crate) mod consent;
