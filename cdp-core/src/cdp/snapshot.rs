@@ -20,7 +20,7 @@ use crate::identity::{
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
 use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, StoredLink, hex};
 
@@ -171,16 +171,17 @@ impl NodeRules for Snapshot<'_> {
         self.memory.name(type_number)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
         // A decision comes after every message of its instant.
         if let Some(number) = decision_number(sequence) {
-            return Ok(format!("\u{10ffff}{number:020}"));
+            return Ok(TieOrder::behind_messages(format!("\u{10ffff}{number:020}")));
         }
         if let Some(number) = probable_number(sequence) {
-            return Ok(self.probable_order(number));
+            return Ok(TieOrder::behind_messages(self.probable_order(number)));
         }
-        let key = self.facts.message_key(sequence)?;
-        key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
+        let found = self.facts.message_order(sequence)?;
+        found
+            .map(|(source, message_id, ordinal)| TieOrder::message(ordinal, &message_id, self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
@@ -420,11 +421,13 @@ impl<'a> Person<'a> {
                     occurred_at: write.occurred_at,
                     sequence: write.sequence,
                     granted: write.granted,
+                    is_of_channel: write.channel.is_some(),
                 });
             }
         }
         let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
-        privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
+        let ordinal = |sequence| Ok(ProfileView::tie_order(self, sequence)?.ordinal);
+        privacy::resolve(&choices, &ordinal, &joined_at)
     }
 
     /// The texts that a predictor reads of this person.
@@ -521,12 +524,12 @@ impl ProfileView for Person<'_> {
         Ok(self.instants_of_other_facts(from, to))
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        // A hypothetical event has no message id: it sorts behind every other.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        // A hypothetical event is no message of the log: it sorts behind every other.
         if sequence == HYPOTHETICAL_SEQUENCE {
-            Ok("\u{10ffff}".to_owned())
+            Ok(TieOrder::behind_messages("\u{10ffff}".to_owned()))
         } else {
-            NodeRules::message_id(self.snapshot, sequence)
+            NodeRules::tie_order(self.snapshot, sequence)
         }
     }
 

@@ -222,6 +222,7 @@ impl<'w> Writing<'w> {
             }
         }
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
+        let ordinal = if message.is_untimed() { self.meta.ordinals.next(occurred_at) } else { 0 };
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
         let n_nodes = self.memory.view(&self.state.memory).n_nodes();
@@ -251,6 +252,7 @@ impl<'w> Writing<'w> {
             node,
             own,
             occurred_at,
+            ordinal,
             recorded_at: self.meta.recorded_at,
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
