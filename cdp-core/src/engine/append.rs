@@ -118,6 +118,7 @@ impl Writing<'_> {
     ) -> Result<()> {
         let catalog = self.catalog.clone();
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
+        let ordinal = if message.is_untimed() { self.meta.ordinals.next(occurred_at) } else { 0 };
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
         let n_nodes = self.memory.view(&self.state.memory).n_nodes();
@@ -147,6 +148,7 @@ impl Writing<'_> {
             node,
             own,
             occurred_at,
+            ordinal,
             recorded_at: self.meta.recorded_at,
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),

@@ -8,6 +8,7 @@ use crate::engine::evidence::link_of;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::identity::{Decisions, Link, NodeRules, TypeRules, decision_number, probable_number};
+use crate::records::TieOrder;
 use crate::records::Timestamp;
 use crate::store::{Gathered, StoredLink};
 
@@ -27,16 +28,17 @@ impl NodeRules for Snapshot<'_> {
         self.memory.name(type_number)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
         // A decision comes after every message of its instant.
         if let Some(number) = decision_number(sequence) {
-            return Ok(format!("\u{10ffff}{number:020}"));
+            return Ok(TieOrder::behind_messages(format!("\u{10ffff}{number:020}")));
         }
         if let Some(number) = probable_number(sequence) {
-            return Ok(self.probable_order(number));
+            return Ok(TieOrder::behind_messages(self.probable_order(number)));
         }
-        let key = self.facts.message_key(sequence)?;
-        key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
+        let found = self.facts.message_order(sequence)?;
+        found
+            .map(|(source, message_id, ordinal)| TieOrder::message(ordinal, &message_id, self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 

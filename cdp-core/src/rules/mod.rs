@@ -32,7 +32,7 @@ pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 use std::borrow::Cow;
 
 use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 
 /// One event of a profile's timeline: plain numbers, so that timelines are copied and sorted without a look at names or
 /// properties. The view that gave it knows what the numbers stand for.
@@ -73,8 +73,8 @@ pub trait ProfileView {
         self.property(event, path).and_then(|value| operators::decimal(&value))
     }
 
-    /// The message id of an event, for breaking ties between events of the same millisecond.
-    fn message_id(&self, sequence: u64) -> Result<String>;
+    /// The place of an event among the facts of its millisecond.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder>;
 
     /// The value of a defined feature.
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value>;

@@ -16,8 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// `cdp1` in ASCII, at byte 68 of every store.
 const APPLICATION_ID: i64 = 0x6364_7031;
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
-/// The schema version this library writes.
-pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+/// The schema version this library reads and writes. Until a first version is tagged, every change of the file raises it, and
+/// an older file is refused.
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// How much a power cut may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -196,6 +197,13 @@ fn refuse_foreign(path: &Path) -> Result<()> {
         )
         .with_hint("the file was left unchanged; use a newer version of the library"));
     }
+    if version < SCHEMA_VERSION {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("the store has schema version {version}; this library reads version {SCHEMA_VERSION}"),
+        )
+        .with_hint("the file was left unchanged; ingest its data into a new store"));
+    }
     Ok(())
 }
 
@@ -280,7 +288,10 @@ fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
                 None => random_bytes::<32>()?,
             };
             connection
-                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0, 0)", [salt.as_slice()])
+                .execute(
+                    "INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0, 0, NULL, 0, 0)",
+                    [salt.as_slice()],
+                )
                 .map_err(sql_error)?;
         }
         connection

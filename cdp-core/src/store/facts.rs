@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::Timestamp;
+use crate::records::{Ordinals, Timestamp};
 
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct Meta {
     pub(crate) linkage_runs: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
+    /// Counts the messages that the clock dates, per instant.
+    pub(crate) ordinals: Ordinals,
     pub(crate) salt: [u8; 32],
 }
 
@@ -124,7 +126,8 @@ impl Facts<'_> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision, run_sequence, links_to, decision_sequence, linkage_runs FROM meta WHERE id = 1",
+                   revision, run_sequence, links_to, decision_sequence, linkage_runs, untimed_at, untimed_count,
+                   untimed_greatest FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -142,6 +145,11 @@ impl Facts<'_> {
                         links_to: row.get::<_, i64>(10)?.unsigned_abs(),
                         decision_sequence: row.get::<_, i64>(11)?.unsigned_abs(),
                         linkage_runs: row.get::<_, i64>(12)?.unsigned_abs(),
+                        ordinals: Ordinals {
+                            instant: row.get::<_, Option<i64>>(13)?.map(time),
+                            count: row.get::<_, i64>(14)?.unsigned_abs(),
+                            greatest: row.get::<_, i64>(15)?.unsigned_abs(),
+                        },
                     })
                 })
             })
@@ -170,7 +178,8 @@ impl Facts<'_> {
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
                    model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10,
-                   decision_sequence = ?11, linkage_runs = ?12 WHERE id = 1",
+                   decision_sequence = ?11, linkage_runs = ?12, untimed_at = ?13, untimed_count = ?14,
+                   untimed_greatest = ?15 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -186,6 +195,9 @@ impl Facts<'_> {
                     sql_integer(meta.links_to),
                     sql_integer(meta.decision_sequence),
                     sql_integer(meta.linkage_runs),
+                    meta.ordinals.instant.map(Timestamp::millis),
+                    sql_integer(meta.ordinals.count),
+                    sql_integer(meta.ordinals.greatest),
                 ])
             })
             .map(|_| ())

@@ -47,11 +47,13 @@ impl Person<'_> {
                     occurred_at: write.occurred_at,
                     sequence: write.sequence,
                     granted: write.granted,
+                    is_of_channel: write.channel.is_some(),
                 });
             }
         }
         let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
-        privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
+        let ordinal = |sequence| Ok(ProfileView::tie_order(self, sequence)?.ordinal);
+        privacy::resolve(&choices, &ordinal, &joined_at)
     }
 }
 

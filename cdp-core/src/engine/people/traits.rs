@@ -8,7 +8,7 @@ use crate::definitions::TraitStrategy;
 use crate::engine::people::person::Person;
 use crate::error::Result;
 use crate::identity;
-use crate::records::{Object, Timestamp, Value};
+use crate::records::{Object, TieOrder, Timestamp, Value};
 use crate::rules::ProfileView;
 use crate::store::TraitWrite;
 
@@ -54,12 +54,12 @@ impl Person<'_> {
     pub(crate) fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
         let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
         writes.sort_by_key(|write| write.occurred_at);
-        // Message ids are looked up only within one millisecond.
+        // The order within a millisecond is read only where there is more than one write.
         for tied in writes.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
             if tied.len() > 1 {
                 let mut keyed = Vec::with_capacity(tied.len());
                 for write in tied.iter() {
-                    keyed.push((ProfileView::message_id(self, write.sequence)?, *write));
+                    keyed.push((ProfileView::tie_order(self, write.sequence)?, *write));
                 }
                 keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
                 for (place, (_, write)) in tied.iter_mut().zip(keyed) {
@@ -78,8 +78,8 @@ impl Person<'_> {
         Ok(identity::settle(strategy, &values, |place| sources.get(place).cloned().unwrap_or_default()))
     }
 
-    /// The last writer by (event time, message id) wins; a null is a tombstone.
-    pub(crate) fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
+    /// The last writer by (event time, ordinal, message id) wins; a null is a tombstone.
+    fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
         let mut latest: Vec<&TraitWrite> = Vec::new();
         for write in self.writes(name, at) {
             match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
@@ -90,13 +90,13 @@ impl Person<'_> {
             latest.push(write);
         }
         let mut winner = latest.first().copied();
-        // Message ids are looked up only where writes of one millisecond disagree.
+        // The order within a millisecond is read only where its writes disagree.
         if !latest.windows(2).all(|pair| matches!(pair, [left, right] if left.value == right.value)) {
-            let mut greatest = String::new();
+            let mut greatest: Option<TieOrder> = None;
             for write in latest {
-                let message_id = ProfileView::message_id(self, write.sequence)?;
-                if message_id >= greatest {
-                    (greatest, winner) = (message_id, Some(write));
+                let order = Some(ProfileView::tie_order(self, write.sequence)?);
+                if order >= greatest {
+                    (greatest, winner) = (order, Some(write));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::engine::people::person::{HYPOTHETICAL_NAME, HYPOTHETICAL_ROW, HYPOTHETICAL_SEQUENCE, Person};
 use crate::error::Result;
 use crate::identity::NodeRules;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent};
 use crate::{audiences, features};
 
@@ -51,12 +51,12 @@ impl ProfileView for Person<'_> {
         Ok(self.instants_of_other_facts(from, to))
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        // A hypothetical event has no message id: it sorts behind every other.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        // A hypothetical event is no message of the log: it sorts behind every other.
         if sequence == HYPOTHETICAL_SEQUENCE {
-            Ok("\u{10ffff}".to_owned())
+            Ok(TieOrder::behind_messages("\u{10ffff}".to_owned()))
         } else {
-            NodeRules::message_id(self.snapshot, sequence)
+            NodeRules::tie_order(self.snapshot, sequence)
         }
     }
 

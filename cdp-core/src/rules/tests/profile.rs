@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::definitions::{Catalog, Definition, Population};
 use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 
 /// An event as it was recorded; its place in the list is its sequence.
 #[derive(Clone, Debug)]
@@ -105,8 +105,8 @@ impl ProfileView for MemoryProfile<'_> {
         value.filter(|value| !value.is_null()).map(Cow::Owned)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        Ok(self.recorded[sequence as usize].message_id.clone())
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        Ok(TieOrder::message(0, &self.recorded[sequence as usize].message_id, ""))
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {

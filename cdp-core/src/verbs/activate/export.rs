@@ -92,12 +92,7 @@ impl Cdp {
     }
 
     /// Why a member stays out of a file, if so.
-    fn reason_to_withhold(
-        &self,
-        plan: &ExportPlan,
-        person: &Person<'_>,
-        at: Timestamp,
-    ) -> Result<Option<Withheld>> {
+    fn reason_to_withhold(&self, plan: &ExportPlan, person: &Person<'_>, at: Timestamp) -> Result<Option<Withheld>> {
         let status = person.consent_state(&plan.purpose, plan.channel.as_deref(), at)?.status;
         if !privacy::effective(
             status,

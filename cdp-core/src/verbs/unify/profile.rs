@@ -75,7 +75,11 @@ impl Cdp {
                 }
             }
             rows.sort_by(|left, right| {
-                (left.occurred_at, &left.message_id).cmp(&(right.occurred_at, &right.message_id))
+                (left.occurred_at, left.ordinal, &left.message_id).cmp(&(
+                    right.occurred_at,
+                    right.ordinal,
+                    &right.message_id,
+                ))
             });
             let from = after.unwrap_or(0).min(rows.len());
             let to = limit.map_or(rows.len(), |limit| from.saturating_add(limit).min(rows.len()));
