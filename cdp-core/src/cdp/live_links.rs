@@ -20,8 +20,8 @@ use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::records::Timestamp;
-use crate::store::{KeyNodes, LinkageTables, ProbableLink, StoredProbableLink};
+use crate::records::{ProbableLink, Timestamp};
+use crate::store::{KeyNodes, LinkageTables, StoredProbableLink};
 
 /// Where evidence joins more nodes than this, profiles wait for a run.
 const MOST_NODES: usize = 1_000;

@@ -20,9 +20,9 @@ use crate::identity::{
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, StoredLink, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, StoredLink, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;

@@ -12,7 +12,7 @@ use super::links::{Link, NodeRules};
 use super::overlay::PartitionOverlay;
 use super::partition::{NO_COMPONENT, Partition};
 use crate::error::Result;
-use crate::store::LinkRule;
+use crate::records::LinkRule;
 
 /// The nodes that links join, whatever limits say.
 #[derive(Default)]

@@ -16,8 +16,7 @@ use super::limits::{Side, cannot_refuse, may_conflict, refusal};
 use super::links::{Kept, Link, NodeRules, sort_links};
 use super::view::Members;
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 /// Up to this many links a search goes through them all.
 pub(super) const FEW_LINKS: usize = 16;

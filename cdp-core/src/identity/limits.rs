@@ -9,8 +9,7 @@ use super::links::{Kept, Link, NodeRules, compare};
 use super::types::TypeRule;
 use crate::definitions::{Limit, Role};
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 /// Why a link was refused; types by the number of their name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

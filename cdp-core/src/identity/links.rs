@@ -6,8 +6,7 @@ use super::decisions::Decisions;
 use super::types::TypeRules;
 use crate::definitions::{IdentifierType, IdentityDefinition};
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 /// A link of evidence between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,7 @@ use super::partition::Partition;
 use super::types::TypeRules;
 use crate::definitions::IdentityDefinition;
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 const NAMES: [&str; 3] = ["user_id", "email", "anonymous_id"];
 /// The identifiers of a pair, by the place of their type in [`NAMES`]: a user with an address and a device, and a stranger's address

@@ -19,7 +19,7 @@ use super::partition::{NO_COMPONENT, Partition};
 use super::spans::{Holders, held_end};
 use super::view::PartitionView;
 use crate::error::Result;
-use crate::store::LinkRule;
+use crate::records::LinkRule;
 
 /// A profile up to this size is written down whole when it changes.
 const FEW_NODES: usize = 16;

@@ -11,8 +11,7 @@ use super::overlay::PartitionOverlay;
 use super::partition::Partition;
 use super::view::PartitionView;
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 /// A link of a value, as RAM keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,7 @@ use super::links::{Link, NodeRules, pair, sort_links};
 use super::overlay::PartitionOverlay;
 use super::partition::{NO_COMPONENT, Partition};
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
 
 /// The partition as one transaction sees it.
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 //! reads it, and it knows none of them.
 
 pub(crate) mod base64;
+mod evidence;
 mod frame;
 mod json;
 mod message;
@@ -11,6 +12,7 @@ mod receipt;
 mod time;
 mod value;
 
+pub(crate) use evidence::{Decision, DecisionType, LinkRule, ProbableLink, StoredLink};
 pub use frame::{Cells, Column, Frame};
 pub use json::{Json, JsonObject, JsonObjectBuilder};
 pub use message::{Message, MessageType};
