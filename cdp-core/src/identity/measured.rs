@@ -6,7 +6,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::decisions::Decisions;
-use super::links::{Link, NodeRules};
+use super::links::Link;
+use super::node_rules::NodeRules;
 use super::partition::Partition;
 use super::types::TypeRules;
 use crate::definitions::IdentityDefinition;
