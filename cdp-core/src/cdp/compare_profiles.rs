@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::snapshot::{Person, Snapshot};
 use crate::definitions::{ColumnRole, ComparedValue, OnConflict, ProfileLinkage, Role};
 use crate::error::{Error, Result};
-use crate::identity::linkage::{ColumnRoles, Decisions, Records, usual_role};
 use crate::identity::{ProbableView, declared_type};
+use crate::linkage::{ColumnRoles, Decisions, Records, usual_role};
 use crate::records::{Timestamp, Value};
 
 /// A column of the records; only of some roles a person has several.

@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::{
     self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number,
 };
-use crate::records::{Timestamp, Value};
-use crate::store::{Decision, DecisionType};
+use crate::records::{Decision, DecisionType, Timestamp, Value};
 
 /// How many further ways `explain_link` shows.
 const SHOWN_ALTERNATIVES: usize = 5;

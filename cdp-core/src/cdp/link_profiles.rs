@@ -14,12 +14,12 @@ use super::snapshot::Snapshot;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{
+use crate::linkage::{
     Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::records::{Object, Timestamp, Value};
-use crate::store::{ProbableLink, StoredLinkageModel, hex};
+use crate::records::{Object, ProbableLink, Timestamp, Value};
+use crate::store::{StoredLinkageModel, hex};
 
 /// How profiles are linked by [`Cdp::link`].
 #[derive(Clone, Debug, Default)]

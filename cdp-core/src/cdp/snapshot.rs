@@ -20,9 +20,9 @@ use crate::identity::{
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Path, TieOrder, Timestamp, Value};
+use crate::records::{Number, Path, StoredLink, TieOrder, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
-use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, StoredLink, hex};
+use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, hex};
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
@@ -500,13 +500,6 @@ impl ProfileView for Person<'_> {
     fn event_number(&self, name: &str) -> Option<u32> {
         let is_hypothetical = || self.hypothetical.as_ref().is_some_and(|current| current.event == name);
         self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
-    }
-
-    fn event_name(&self, number: u32) -> &str {
-        match &self.hypothetical {
-            Some(current) if number == HYPOTHETICAL_NAME => current.event,
-            _ => self.snapshot.memory.name(number),
-        }
     }
 
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {

@@ -21,8 +21,8 @@ use crate::identity::{
     Decisions, Joined, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules,
 };
 use crate::predict::{DescribedModel, TrainedModel};
-use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store, StoredLink, TimeIndex};
+use crate::records::{Decision, Path, ProbableLink, StoredLink, Timestamp};
+use crate::store::{Facts, Memory, MemoryOptions, Meta, Overlay, Store, TimeIndex};
 
 /// A model and its version.
 #[derive(Clone)]

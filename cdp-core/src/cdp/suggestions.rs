@@ -7,9 +7,9 @@ use super::link::Decided;
 use super::link_profiles::link_rows;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::identity::linkage::{Evaluation, Labels, Scores};
-use crate::records::{Cells, Frame, Object, Timestamp, Value};
-use crate::store::{DecisionType, ProbableLink, hex};
+use crate::linkage::{Evaluation, Labels, Scores};
+use crate::records::{Cells, DecisionType, Frame, Object, ProbableLink, Timestamp, Value};
+use crate::store::hex;
 
 /// What is decided about a suggestion by [`Cdp::review_link`].
 #[derive(Clone, Debug, Default)]

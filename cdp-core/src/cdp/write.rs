@@ -16,11 +16,10 @@ use crate::definitions::Catalog;
 use crate::error::{Error, Result};
 use crate::identity::{self, Decisions, Identified, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
 use crate::intake;
-use crate::records::{Json, JsonObject, Message, MessageType, Receipt, Reject, RejectReason, Timestamp};
-use crate::store::{
-    Decision, Facts, KeyStep, LinkRule, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredLink,
-    StoredMessage,
+use crate::records::{
+    Decision, Json, JsonObject, LinkRule, Message, MessageType, Receipt, Reject, RejectReason, StoredLink, Timestamp,
 };
+use crate::store::{Facts, KeyStep, LogWriter, Meta, Overlay, OwnNodes, RunSteps, StoredDecision, StoredMessage};
 
 /// A transaction that holds the write lock.
 pub(super) struct Writing<'w> {

@@ -20,15 +20,13 @@ mod watch;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
-pub use dependencies::{
-    Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, reads_predictor, trait_paths,
-};
+pub use dependencies::{Lookbacks, lookbacks, property_paths, reads_predictor};
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub use measure::{Measured, Measurer, measure};
+pub use measure::{Measurer, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
-pub use reach::{Reach, Slide, reach};
+pub use reach::reach;
 pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 
 use std::borrow::Cow;
@@ -61,9 +59,6 @@ pub trait ProfileView {
 
     /// The number of an event name; `None` if no event of that name was ever seen.
     fn event_number(&self, name: &str) -> Option<u32>;
-
-    /// The name that has this number.
-    fn event_name(&self, number: u32) -> &str;
 
     /// The value of a property of an event of this view; null and absent are `None`, a path with `*` gives the list of
     /// values found.
