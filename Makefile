@@ -14,13 +14,14 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
 	@echo "make demo    the main job on real orders, in the terminal"
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
+	@echo "make same-bytes BASE=<commit>   whether this tree makes the same stores as a commit, byte by byte"
 	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
 	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...);"
 	@echo "             bench-ml: texts to classes against scikit-learn"
@@ -74,6 +75,11 @@ consumers: $(VENV)/wheel node
 kill: $(VENV)/wheel node
 	cargo build --package cdp-tests --bin ingest_worker
 	$(PY) tests/kill.py --kills 10 --rows 100000
+
+# Not part of `make test`: it answers for one change against one commit.
+BASE ?= HEAD
+same-bytes:
+	$(PYTHON) tests/same_bytes.py $(BASE) $(SAME_BYTES_OPTIONS)
 
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')

@@ -7,8 +7,8 @@ use crate::engine::observe::observe;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, Result};
 use crate::identity::{Identified, Link};
-use crate::records::{Json, JsonObject, Message, MessageType, Timestamp};
-use crate::store::{Facts, LinkRule, LogWriter, OwnNodes, StoredLink, StoredMessage};
+use crate::records::{Json, JsonObject, LinkRule, Message, MessageType, StoredLink, Timestamp};
+use crate::store::{Facts, LogWriter, OwnNodes, StoredMessage};
 
 /// What a message says about identity.
 pub(crate) struct Evidence {

@@ -4,8 +4,8 @@
 
 use crate::error::Result;
 use crate::identity::{Joined, Link};
-use crate::records::Path;
-use crate::store::{Facts, Memory, MemoryOptions, Meta, NodeTable, Store, StoredLink};
+use crate::records::{Path, StoredLink};
+use crate::store::{Facts, Memory, MemoryOptions, Meta, NodeTable, Store};
 
 /// Links of evidence for a state to take in.
 pub(crate) struct Evidence {

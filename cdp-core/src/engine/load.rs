@@ -18,8 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Joined, Partition, PartitionOverlay, ProbableChanges, TypeRules};
 use crate::predict::TrainedModel;
 use crate::predict::models::{LoadedModel, answering_models};
-use crate::records::{Path, Timestamp};
-use crate::store::{Decision, Facts, Memory, MemoryOptions, Meta, Overlay, ProbableLink, Store};
+use crate::records::{Decision, Path, ProbableLink, Timestamp};
+use crate::store::{Facts, Memory, MemoryOptions, Meta, Overlay, Store};
 
 impl State {
     /// Everything, from the file: timelines from the runs, the rest of the log observed anew.

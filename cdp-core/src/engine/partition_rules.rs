@@ -8,9 +8,8 @@ use crate::engine::evidence::link_of;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::identity::{Decisions, Link, NodeRules, TypeRules, decision_number, probable_number};
-use crate::records::TieOrder;
-use crate::records::Timestamp;
-use crate::store::{Gathered, StoredLink};
+use crate::records::{StoredLink, TieOrder, Timestamp};
+use crate::store::Gathered;
 
 /// About so many messages of the log are read in a row in the time of one look-up.
 const MESSAGES_PER_LOOK_UP: u64 = 8;

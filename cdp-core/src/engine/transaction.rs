@@ -17,8 +17,8 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Folded, State};
 use crate::error::Result;
 use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
-use crate::records::{Receipt, Timestamp, Value};
-use crate::store::{Decision, Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
+use crate::records::{Decision, Receipt, Timestamp, Value};
+use crate::store::{Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
 pub(crate) struct Writing<'w> {

@@ -6,13 +6,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::decisions::Decisions;
-use super::links::{Link, NodeRules};
+use super::links::Link;
+use super::node_rules::NodeRules;
 use super::partition::Partition;
 use super::types::TypeRules;
 use crate::definitions::IdentityDefinition;
 use crate::error::Result;
-use crate::records::{TieOrder, Timestamp};
-use crate::store::LinkRule;
+use crate::records::{LinkRule, TieOrder, Timestamp};
 
 const NAMES: [&str; 3] = ["user_id", "email", "anonymous_id"];
 /// The identifiers of a pair, by the place of their type in [`NAMES`]: a user with an address and a device, and a stranger's address

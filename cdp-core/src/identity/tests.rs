@@ -11,8 +11,7 @@ use self::model::Model;
 use super::{Decisions, Joined, Link, NodeRules, Partition, PartitionOverlay, TypeRules};
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 use crate::error::Result;
-use crate::records::{Duration, TieOrder, Timestamp};
-use crate::store::{Decision, DecisionType, LinkRule};
+use crate::records::{Decision, DecisionType, Duration, LinkRule, TieOrder, Timestamp};
 
 const NAMES: [&str; 4] = ["user_id", "email", "anonymous_id", "loyalty_card"];
 

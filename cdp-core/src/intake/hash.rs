@@ -3,6 +3,7 @@
 use crate::definitions::SourceDefinition;
 use crate::records::{JsonObject, Object, Path, Value, write_json_object};
 
+use super::row::text_of;
 use super::{Found, Row, RowValues};
 
 /// The times that a redelivery changes; they are no part of what a message says.
@@ -80,7 +81,7 @@ impl ReadFields {
 }
 
 fn as_text(value: Value) -> Value {
-    super::expression::text_of(value).map_or(Value::Null, Value::Text)
+    text_of(value).map_or(Value::Null, Value::Text)
 }
 
 /// The hash of (source, canonical row), or of the row alone: 32 hexadecimal digits.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::definitions::{Emit, Expression, FieldMap, MessageIdRule, Severity, SourceDefinition};
 use crate::records::{JsonObject, Message, MessageType, Object, Path, Reject, RejectReason, Timestamp, Value};
 
-use super::expression::{Evaluated, Item, Scope, Stop, insert_at, name_of, text_of};
+use super::expression::{Evaluated, Item, Scope, Stop, insert_at, name_of};
+use super::row::text_of;
 use super::segment::{check_required, check_size, event_name, id_text};
 use super::times::rfc3339;
 use super::{Found, MAX_MESSAGE_BYTES, Row, RowOutcome, gates, hash, segment};

@@ -7,6 +7,7 @@
 //! Data order: [`readers`] (bytes -> [`Row`]) -> [`mapping`] or [`segment`] (row -> messages) -> [`skew`] (when it
 //! happened) and [`hash`] (what it says).
 
+mod bytes;
 mod csv;
 mod expression;
 mod gates;
@@ -26,10 +27,11 @@ mod testing;
 
 use crate::records::{Message, Reject};
 
+pub(crate) use bytes::ReadOptions;
 pub(crate) use gates::GateTally;
 pub(crate) use hash::{content_hash, reject_hash};
 pub(crate) use mapping::Mapper;
-pub(crate) use readers::{ReadOptions, detect_format, rows};
+pub(crate) use readers::{detect_format, rows};
 pub(crate) use row::{Cells, Found, Row, RowValues};
 pub(crate) use segment::{event_properties, read_message};
 pub(crate) use skew::occurred_at;

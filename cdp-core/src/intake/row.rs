@@ -272,3 +272,14 @@ impl Found<'_> {
         }
     }
 }
+
+/// The text of a value: numbers as decimals, lists and objects as JSON, null as `None`.
+pub(super) fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Text(text) => Some(text),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        other => Some(other.to_json()),
+    }
+}

@@ -69,7 +69,14 @@ pub struct Evaluation {
 const THRESHOLDS: [f64; 11] = [0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999];
 const WORST: usize = 20;
 
-pub(crate) fn evaluate(links: &Links, labels: &Labels) -> Result<Evaluation> {
+impl Links {
+    /// How good the links are against labels. Fails with `Invalid` if a label names an unknown record.
+    pub fn evaluate(&self, labels: &Labels) -> Result<Evaluation> {
+        evaluate(self, labels)
+    }
+}
+
+fn evaluate(links: &Links, labels: &Labels) -> Result<Evaluation> {
     let rows = links.rows_by_id();
     let row = |id: &String| {
         rows.get(id.as_str()).copied().ok_or_else(|| {

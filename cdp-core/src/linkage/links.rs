@@ -4,7 +4,6 @@ use std::fmt;
 
 use rustc_hash::FxHashMap;
 
-use super::evaluate::{Evaluation, Labels, evaluate};
 use super::explain::{PairExplanation, explain};
 use super::model::{LinkageModel, Scorer, probability, weight_of};
 use super::quality::{ModelQuality, Verdict};
@@ -202,11 +201,6 @@ impl Links {
     pub(crate) fn explainer(&self) -> impl Fn(u32, u32) -> PairExplanation + '_ {
         let scorer = Scorer::new(&self.model, &self.table);
         move |left, right| explain(&scorer, left, right)
-    }
-
-    /// How good the links are against labels. Fails with `Invalid` if a label names an unknown record.
-    pub fn evaluate(&self, labels: &Labels) -> Result<Evaluation> {
-        evaluate(self, labels)
     }
 
     pub(crate) fn least_weight(thresholds: &LinkageThresholds) -> f64 {

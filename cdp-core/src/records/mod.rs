@@ -3,6 +3,7 @@
 
 mod as_of;
 pub(crate) mod base64;
+mod evidence;
 mod frame;
 mod identifier;
 mod json;
@@ -16,13 +17,13 @@ mod value;
 
 pub use as_of::AsOf;
 pub(crate) use as_of::timestamp_from;
+pub(crate) use evidence::{Decision, DecisionType, LinkRule, ProbableLink, StoredLink};
 pub use frame::{Cells, Column, Frame};
 pub use identifier::Identifier;
 pub use json::{Json, JsonObject, JsonObjectBuilder};
 pub use message::{Message, MessageType};
 pub use number::{Number, NumberFault};
-pub(crate) use order::Ordinals;
-pub use order::TieOrder;
+pub(crate) use order::{Ordinals, TieOrder};
 pub use path::Path;
 pub use receipt::{FIRST_REJECTS, Receipt, Reject, RejectReason, RejectSample};
 pub use time::{Duration, Timestamp, TimestampFault};

@@ -9,7 +9,7 @@ use super::Timestamp;
 
 /// The place of a fact among those of its instant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TieOrder {
+pub(crate) struct TieOrder {
     /// 0 for a message with a time of its own.
     pub(crate) ordinal: u64,
     /// The message id, then what tells equal ids apart.

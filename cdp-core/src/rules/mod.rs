@@ -60,9 +60,6 @@ pub trait ProfileView {
     /// The number of an event name; `None` if no event of that name was ever seen.
     fn event_number(&self, name: &str) -> Option<u32>;
 
-    /// The name that has this number.
-    fn event_name(&self, number: u32) -> &str;
-
     /// The value of a property of an event of this view; null and absent are `None`, a path with `*` gives the list of
     /// values found.
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>>;

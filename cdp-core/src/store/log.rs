@@ -12,7 +12,7 @@ use super::facts::{Facts, sql_integer, time};
 use super::memory::{Memory, MemoryView, Overlay};
 use super::message_rows::{MessageRow, OwnNodes, Payload, packed_id, unpacked_id};
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::{JsonObject, MessageType, Timestamp};
+use crate::records::{JsonObject, LinkRule, MessageType, StoredLink, Timestamp};
 
 /// A message as the log keeps it.
 #[derive(Clone)]
@@ -44,49 +44,6 @@ impl StoredMessage {
 /// CRC-32 of a message's canonical text.
 pub(crate) fn checksum(fields: &JsonObject) -> u32 {
     crc32fast::hash(fields.text().as_bytes())
-}
-
-/// A link of identity evidence: the message's node and another identifier it named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoredLink {
-    pub(crate) sequence: u64,
-    pub(crate) node: u32,
-    pub(crate) other: u32,
-    pub(crate) rule: LinkRule,
-    pub(crate) occurred_at: Timestamp,
-}
-
-/// Why two identifiers were linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum LinkRule {
-    /// They stood in one message.
-    SameMessage,
-    /// An alias message said so.
-    Alias,
-    /// An operator merged them.
-    Operator,
-    /// A model found them to be one person.
-    Probable,
-}
-
-impl LinkRule {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            LinkRule::SameMessage => "same_message",
-            LinkRule::Alias => "alias",
-            LinkRule::Operator => "merge",
-            LinkRule::Probable => "probable",
-        }
-    }
-
-    /// How sure such a link is: `exact`, `operator` or `probable`.
-    pub(crate) fn class(self) -> &'static str {
-        match self {
-            LinkRule::SameMessage | LinkRule::Alias => "exact",
-            LinkRule::Operator => "operator",
-            LinkRule::Probable => "probable",
-        }
-    }
 }
 
 /// Appends to the log, with statements that are found once for a whole transaction.

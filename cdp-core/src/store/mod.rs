@@ -40,7 +40,7 @@ use rusqlite::{Connection, InterruptHandle};
 
 pub use connection::Durability;
 pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
-pub(crate) use decisions::{Decision, DecisionType, StoredDecision};
+pub(crate) use decisions::StoredDecision;
 pub(crate) use event_blocks::{EventColumns, Part};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
@@ -48,12 +48,12 @@ pub(crate) use facts::{
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
-pub(crate) use log::{LinkRule, LogWriter, StoredLink, StoredMessage, checksum};
+pub(crate) use log::{LogWriter, StoredMessage, checksum};
 pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
 pub(crate) use message_rows::OwnNodes;
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;
-pub(crate) use probable_links::{ProbableLink, StoredLinkageModel, StoredProbableLink};
+pub(crate) use probable_links::{StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
 pub(crate) use time_index::TimeIndex;
 

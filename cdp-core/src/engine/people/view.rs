@@ -29,13 +29,6 @@ impl ProfileView for Person<'_> {
         self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
     }
 
-    fn event_name(&self, number: u32) -> &str {
-        match &self.hypothetical {
-            Some(current) if number == HYPOTHETICAL_NAME => current.event,
-            _ => self.snapshot.memory.name(number),
-        }
-    }
-
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         if event.row != HYPOTHETICAL_ROW {
             return self.snapshot.memory.property(&self.facts, event, path);

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Link, NodeRules, PartitionView, declared_type};
 use super::{NAMES, World};
 use crate::definitions::{OnConflict, Role};
-use crate::records::{TieOrder, Timestamp};
-use crate::store::LinkRule;
+use crate::records::{LinkRule, TieOrder, Timestamp};
 
 /// What holds, from all evidence at once.
 #[derive(Debug, Default)]

@@ -96,10 +96,6 @@ impl ProfileView for MemoryProfile<'_> {
         self.names.iter().position(|known| *known == name).map(|place| place as u32)
     }
 
-    fn event_name(&self, number: u32) -> &str {
-        self.names[number as usize]
-    }
-
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         let value = path.find(&self.recorded[event.row as usize].properties);
         value.filter(|value| !value.is_null()).map(Cow::Owned)

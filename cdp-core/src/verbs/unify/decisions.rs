@@ -10,8 +10,7 @@ use crate::engine::transaction::Writing;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::identity::declared_type;
-use crate::records::{Identifier, Timestamp, Value};
-use crate::store::{Decision, DecisionType};
+use crate::records::{Decision, DecisionType, Identifier, Timestamp, Value};
 use crate::verbs::unify::explain::{Pair, are_linked, paths_between, steps_of};
 
 /// What goes with a decision of an operator.

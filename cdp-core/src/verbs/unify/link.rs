@@ -15,8 +15,8 @@ use crate::linkage::profiles::{ComparedProfiles, compared_name};
 use crate::linkage::{
     Band, Links, Reading, RecordBytes, Verdict, link_deciding, probability_of, rule_of_stored, stored_keys,
 };
-use crate::records::{Object, Timestamp, Value};
-use crate::store::{ProbableLink, StoredLinkageModel, hex};
+use crate::records::{Object, ProbableLink, Timestamp, Value};
+use crate::store::{StoredLinkageModel, hex};
 use crate::verbs::unify::live::compare_nodes;
 use crate::verbs::unify::pairs::{Rows, apply_rows, no_linkage, parts_of, put_pair, replace_pair};
 

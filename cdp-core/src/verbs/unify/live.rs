@@ -21,8 +21,8 @@ use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::records::Timestamp;
-use crate::store::{KeyNodes, LinkageTables, ProbableLink};
+use crate::records::{ProbableLink, Timestamp};
+use crate::store::{KeyNodes, LinkageTables};
 use crate::verbs::unify::compared::{compared, standing_for};
 use crate::verbs::unify::pairs::{Rows, apply_rows, linkage_of, no_linkage, parts_of, put_pair, replace_pair};
 

@@ -8,8 +8,8 @@ use crate::engine::transaction::Writing;
 use crate::error::{Error, Result};
 use crate::identity::probable_evidence;
 use crate::linkage::{PairExplanation, WeightPart};
-use crate::records::Value;
-use crate::store::{ProbableLink, StoredProbableLink};
+use crate::records::{ProbableLink, Value};
+use crate::store::StoredProbableLink;
 
 /// Which rows of probable links a step has replaced and written.
 #[derive(Default)]

@@ -6,8 +6,8 @@ use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::linkage::{Evaluation, Labels, Scores};
-use crate::records::{Cells, Frame, Object, Timestamp, Value};
-use crate::store::{DecisionType, ProbableLink, hex};
+use crate::records::{Cells, DecisionType, Frame, Object, ProbableLink, Timestamp, Value};
+use crate::store::hex;
 use crate::verbs::unify::decisions::{Decided, decide_between};
 use crate::verbs::unify::link::link_rows;
 
