@@ -17,7 +17,7 @@ pub use crate::intake::input::Data;
 pub use crate::records::{AsOf, Identifier};
 pub use crate::verbs::activate::export::ExportRequest;
 pub use crate::verbs::collect::ingest::{IngestOptions, Progress};
-pub use crate::verbs::define::definitions::{DefineResult, PeopleChange};
+pub use crate::verbs::define::plan::{DefineResult, PeopleChange};
 pub use crate::verbs::unify::decisions::DecisionOptions;
 pub use crate::verbs::unify::link::LinkOptions;
 pub use crate::verbs::unify::suggestions::ReviewOptions;

@@ -5,15 +5,11 @@ use crate::definitions::{Format, SourceDefinition};
 use crate::engine::handle::Cdp;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity;
 use crate::intake::input::{Chunk, Data, MappedRow, MappedRows, parse_rows, with_chunks};
 use crate::intake::{GateTally, Mapper, ReadOptions};
-use crate::records::{FIRST_REJECTS, Receipt, Reject, RejectSample, Value};
-use crate::verbs::collect::accept::{Acceptance, DEFAULT_SOURCE, accept};
-use crate::verbs::collect::quarantine::quarantine;
-
-/// Rows in one transaction, unless the caller says otherwise.
-pub(crate) const BATCH_ROWS: usize = 10_000;
+use crate::records::{FIRST_REJECTS, Receipt, RejectSample, Value};
+use crate::verbs::collect::accept::DEFAULT_SOURCE;
+use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
 /// A batch ends early when its rows hold this many bytes, so that memory stays bounded.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -105,14 +101,6 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, &str) -> bool;
 
 /// How often, at most, progress is reported: every 100 ms.
 const PROGRESS_MS: u128 = 100;
-
-/// What a call knows about its source.
-pub(crate) struct SourceOf<'s> {
-    pub(crate) name: &'s str,
-    pub(crate) definition: Option<&'s SourceDefinition>,
-    pub(crate) format: Format,
-    pub(crate) apply_skew: bool,
-}
 
 impl Cdp {
     /// Takes in a whole input. A bad row never stops it: it is kept with its reason, see [`Cdp::rejects`].
@@ -276,34 +264,4 @@ impl Batch {
 pub(crate) fn put_checkpoint(tx: &mut Writing<'_>, source: &str, checkpoint: &str) -> Result<()> {
     let id = tx.name(source)?;
     tx.facts.put_checkpoint(id, checkpoint)
-}
-
-/// A row is atomic: all its messages are taken in, or it is a reject.
-pub(crate) fn take_row(
-    tx: &mut Writing<'_>,
-    source: &SourceOf<'_>,
-    messages: std::result::Result<Vec<crate::records::Message>, Reject>,
-    receipt: &mut Receipt,
-) -> Result<std::result::Result<(), Reject>> {
-    let messages = match messages {
-        Ok(messages) => messages,
-        Err(reject) => return Ok(Err(reject)),
-    };
-    if messages.len() > 1 {
-        for message in &messages {
-            if let Err(reject) = identity::identify(tx.catalog.identity(), message) {
-                return Ok(Err(reject));
-            }
-        }
-    }
-    for message in messages {
-        match accept(tx, source.name, message, source.apply_skew)? {
-            Acceptance::Rejected(reject) => return Ok(Err(reject)),
-            acceptance => {
-                receipt.messages += 1;
-                acceptance.count(receipt);
-            }
-        }
-    }
-    Ok(Ok(()))
 }

@@ -4,4 +4,5 @@ pub(crate) mod accept;
 pub(crate) mod ingest;
 pub(crate) mod quarantine;
 pub(crate) mod queue;
+pub(crate) mod rows;
 pub(crate) mod send;

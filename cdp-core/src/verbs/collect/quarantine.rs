@@ -5,11 +5,9 @@ use crate::engine::handle::Cdp;
 use crate::engine::tables::rejects::rejects_table;
 use crate::engine::transaction::Writing;
 use crate::error::{Error, Result};
-use crate::intake;
 use crate::intake::{Mapper, Row};
-use crate::records::{Frame, Receipt, Reject, RejectReason, Value};
-use crate::store::StoredReject;
-use crate::verbs::collect::ingest::{BATCH_ROWS, SourceOf, take_row};
+use crate::records::{Frame, Receipt, RejectReason, Value};
+use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
 impl Cdp {
     /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
@@ -45,23 +43,6 @@ impl Cdp {
             }
         }
     }
-}
-
-pub(crate) fn quarantine(tx: &mut Writing<'_>, source: &SourceOf<'_>, row: &Row, reject: &Reject) -> Result<()> {
-    let stored = StoredReject {
-        reject_id: 0,
-        source: tx.name(source.name)?,
-        row: Some(row.number),
-        reason: reject.reason.as_str().to_owned(),
-        field: reject.field.clone(),
-        detail: reject.detail.clone(),
-        raw: row.raw().into_owned(),
-        format: source.format.as_str().to_owned(),
-        content_hash: intake::reject_hash(source.definition, row).to_vec(),
-        recorded_at: tx.meta.recorded_at,
-    };
-    tx.facts.put_reject(&stored)?;
-    Ok(())
 }
 
 /// Drives the next rejects again. Gives the last id looked at, or `None` at the end.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::handle::Cdp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::Value;
-use crate::verbs::define::definitions::DefineResult;
+use crate::verbs::define::plan::DefineResult;
 
 impl Cdp {
     /// The same with definitions from a `.json` file (one definition or a list), or from every such file of a folder.

@@ -3,4 +3,5 @@
 pub(crate) mod definitions;
 pub(crate) mod files;
 pub(crate) mod people_after;
+pub(crate) mod plan;
 pub(crate) mod rederive;

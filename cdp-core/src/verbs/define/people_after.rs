@@ -7,7 +7,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Writing;
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::verbs::define::definitions::{PeopleChange, put_definitions};
+use crate::verbs::define::plan::{PeopleChange, put_definitions};
 
 /// What these definitions would make of the people there are.
 pub(crate) fn people_after(tx: &mut Writing<'_>, definitions: Vec<Definition>) -> Result<PeopleChange> {

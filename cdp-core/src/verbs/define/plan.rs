@@ -1,0 +1,172 @@
+//! What a call of `define` would make hold: each definition with its next version, checked against all others, and written in
+//! one transaction.
+
+use std::sync::Arc;
+
+use crate::definitions::{Catalog, Definition, Kind};
+use crate::engine::transaction::Writing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::{Object, Value};
+use crate::rules;
+use crate::store::StoredDefinition;
+use crate::verbs::define::rederive::apply_catalog;
+
+/// What became of one definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefineResult {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The version that holds now.
+    pub version: u32,
+    /// `created`, `updated` or `unchanged`.
+    pub status: &'static str,
+    /// What a person should know although the definition holds.
+    pub warnings: Vec<String>,
+    /// In a dry run of an identity definition: what it would make of the people there are.
+    pub people: Option<PeopleChange>,
+}
+
+/// What another identity definition makes of the people there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PeopleChange {
+    /// How many profiles there are.
+    pub profiles_before: u64,
+    /// How many there would be.
+    pub profiles_after: u64,
+    /// How many of the profiles to come consist of several of today's, or of parts of them.
+    pub joined: u64,
+    /// How many of today's profiles would be several.
+    pub split: u64,
+}
+
+impl DefineResult {
+    /// `{kind, name, version, status, warnings}`, and `people` if it is known.
+    pub fn to_value(&self) -> Value {
+        let people = self.people.map(|people| {
+            let count = |n: u64| Value::integer(i64::try_from(n).unwrap_or(i64::MAX));
+            let people = Value::object([
+                ("profiles_before", count(people.profiles_before)),
+                ("profiles_after", count(people.profiles_after)),
+                ("joined", count(people.joined)),
+                ("split", count(people.split)),
+            ]);
+            ("people".to_owned(), people)
+        });
+        let mut object = Object::from([
+            ("kind".to_owned(), Value::from(self.kind.as_str())),
+            ("name".to_owned(), Value::from(self.name.as_str())),
+            ("version".to_owned(), Value::integer(self.version)),
+            ("status".to_owned(), Value::from(self.status)),
+            (
+                "warnings".to_owned(),
+                Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
+            ),
+        ]);
+        object.extend(people);
+        Value::Object(object)
+    }
+}
+
+/// The results of a define, and the catalog that would hold.
+pub(super) fn plan(catalog: &Catalog, definitions: &[Definition]) -> Result<(Vec<DefineResult>, Catalog)> {
+    let mut planned = catalog.clone();
+    let mut results = Vec::with_capacity(definitions.len());
+    for definition in definitions {
+        let kind = definition.kind();
+        only_one(&planned, definition)?;
+        let held = planned.get(kind, &definition.name);
+        let (version, status) = match held {
+            Some(held) if held.definition.json == definition.json => (held.version, "unchanged"),
+            Some(held) => (held.version + 1, "updated"),
+            None => (1, "created"),
+        };
+        planned.insert(version, Arc::new(definition.clone()));
+        results.push(DefineResult {
+            kind,
+            name: definition.name.clone(),
+            version,
+            status,
+            warnings: Vec::new(),
+            people: None,
+        });
+    }
+    let faults = rules::check(&planned);
+    if let Some((kind, name, _)) = faults.first() {
+        let what = format!("the {} `{name}`", kind.as_str());
+        return Err(Error::from_faults(&what, faults.into_iter().map(|(_, _, fault)| fault).collect()));
+    }
+    Ok((results, planned))
+}
+
+/// There is one identity definition and one consent policy at a time.
+fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
+    let kind = definition.kind();
+    if !matches!(kind, Kind::Identity | Kind::ConsentPolicy) {
+        return Ok(());
+    }
+    let other = catalog.iter().find(|held| held.definition.kind() == kind && held.definition.name != definition.name);
+    match other {
+        Some(other) => Err(Error::invalid(format!(
+            "there is a {} `{}` already, and only one may hold",
+            kind.as_str(),
+            other.definition.name
+        ))
+        .with_hint(format!("give it the name `{}` to replace it, or drop that one first", other.definition.name))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn put_definitions(tx: &mut Writing<'_>, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
+    let (mut results, _) = plan(&tx.catalog, &definitions)?;
+    let mut catalog = (*tx.catalog).clone();
+    let latest = tx.facts.latest_definitions()?;
+    for (definition, result) in definitions.into_iter().zip(&mut results) {
+        if result.status == "unchanged" {
+            continue;
+        }
+        let kind = definition.kind().as_str();
+        // Versions go on counting after a drop.
+        let before = latest.iter().find(|stored| stored.kind == kind && stored.name == definition.name);
+        result.version = before.map_or(0, |stored| stored.version) + 1;
+        let stored = StoredDefinition {
+            kind: kind.to_owned(),
+            name: definition.name.clone(),
+            version: result.version,
+            json: Some(definition.to_json()),
+        };
+        tx.facts.put_definition(&stored, tx.meta.recorded_at)?;
+        catalog.insert(result.version, Arc::new(definition));
+    }
+    if results.iter().all(|result| result.status == "unchanged") {
+        return Ok(results);
+    }
+    apply_catalog(tx, catalog)?;
+    Ok(results)
+}
+
+pub(super) fn take_out_definition(tx: &mut Writing<'_>, kind: Kind, name: &str) -> Result<()> {
+    let mut catalog = (*tx.catalog).clone();
+    let Some(held) = catalog.remove(kind, name) else {
+        return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
+    };
+    if let Some((of_kind, of_name, fault)) = rules::check(&catalog).into_iter().next() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the {} `{of_name}` refers to it: {}", of_kind.as_str(), fault.message),
+        )
+        .with_hint("drop or change that one first"));
+    }
+    let stored = StoredDefinition {
+        kind: kind.as_str().to_owned(),
+        name: name.to_owned(),
+        version: held.version + 1,
+        json: None,
+    };
+    tx.facts.put_definition(&stored, tx.meta.recorded_at)?;
+    if kind == Kind::Audience {
+        tx.drop_audience(name)?;
+    }
+    apply_catalog(tx, catalog)
+}
