@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::engine::open;
-use crate::engine::transaction::{Flow, Writing};
+use crate::engine::transaction::{Flow, Transaction};
 use crate::error::Result;
 use crate::verbs::{inspect, segment, unify};
 
@@ -36,7 +36,7 @@ static FLOW: Flow = Flow {
 
 /// Brings people and audiences up to date with what a transaction has accepted so far: who is one person first, then who is
 /// in which audience.
-fn derive(tx: &mut Writing<'_>) -> Result<()> {
+fn derive(tx: &mut Transaction<'_>) -> Result<()> {
     unify::live::unify(tx)?;
     tx.count_new_profiles();
     segment::upkeep::keep_audiences(tx)

@@ -1,4 +1,4 @@
-//! What upkeep knows of each profile and audience without its timeline: between which ends the watched leaves of the rule lie.
+//! Lower and upper bounds of each counted rule leaf, per profile and audience, so that upkeep need not read timelines.
 //!
 //! It takes what upkeep found and followed. It is in RAM alone and may forget everything at any time: then profiles are
 //! looked at once more.
@@ -18,11 +18,11 @@ const NODES_PER_PIECE: usize = 256;
 
 /// Audience -> the least node of a profile -> its ranges.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tallies(BTreeMap<String, Tally>);
+pub(crate) struct Bounds(BTreeMap<String, AudienceBounds>);
 
 /// The ranges of one audience.
 #[derive(Clone, Debug, Default)]
-struct Tally {
+struct AudienceBounds {
     n_leaves: usize,
     // By node; none where nothing is known of any.
     pieces: Vec<Option<Arc<[Kept]>>>,
@@ -48,27 +48,27 @@ impl Kept {
 
 /// What a transaction changes of them.
 #[derive(Debug, Default)]
-pub(crate) struct TallyChanges(BTreeMap<String, (usize, HashMap<u32, Ranges, FxBuildHasher>)>);
+pub(crate) struct BoundsChanges(BTreeMap<String, (usize, HashMap<u32, Ranges, FxBuildHasher>)>);
 
-impl TallyChanges {
+impl BoundsChanges {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.values().all(|(_, changes)| changes.is_empty())
     }
 }
 
 /// The ranges of one audience as a transaction sees them.
-pub(crate) struct KnownTallies<'t> {
-    committed: Option<&'t Tally>,
+pub(crate) struct BoundsView<'t> {
+    committed: Option<&'t AudienceBounds>,
     changes: &'t mut HashMap<u32, Ranges, FxBuildHasher>,
 }
 
-impl<'t> KnownTallies<'t> {
+impl<'t> BoundsView<'t> {
     /// Of an audience of whose rule so many leaves are watched.
-    pub(crate) fn of(audience: &str, n_leaves: usize, committed: &'t Tallies, changes: &'t mut TallyChanges) -> Self {
+    pub(crate) fn of(audience: &str, n_leaves: usize, committed: &'t Bounds, changes: &'t mut BoundsChanges) -> Self {
         // What was kept for another version of the rule says nothing about this one.
-        let committed = committed.0.get(audience).filter(|tally| tally.n_leaves == n_leaves);
+        let committed = committed.0.get(audience).filter(|bounds| bounds.n_leaves == n_leaves);
         let (_, changes) = changes.0.entry(audience.to_owned()).or_insert_with(|| (n_leaves, HashMap::default()));
-        KnownTallies { committed, changes }
+        BoundsView { committed, changes }
     }
 
     /// What is known of the profile with this least node.
@@ -77,8 +77,8 @@ impl<'t> KnownTallies<'t> {
             return *changed;
         }
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
-        if let Some(tally) = self.committed {
-            ranges.iter_mut().zip(tally.of(node)).for_each(|(range, kept)| *range = kept.range());
+        if let Some(bounds) = self.committed {
+            ranges.iter_mut().zip(bounds.of(node)).for_each(|(range, kept)| *range = kept.range());
         }
         ranges
     }
@@ -91,7 +91,7 @@ impl<'t> KnownTallies<'t> {
     }
 }
 
-impl Tally {
+impl AudienceBounds {
     fn place(&self, node: u32) -> (usize, ops::Range<usize>) {
         let start = node as usize % NODES_PER_PIECE * self.n_leaves;
         (node as usize / NODES_PER_PIECE, start..start + self.n_leaves)
@@ -123,22 +123,22 @@ impl Tally {
     }
 }
 
-impl Tallies {
+impl Bounds {
     /// Takes in what a transaction has found; behind what RAM may take, nothing is kept.
-    pub(crate) fn apply(&mut self, changes: TallyChanges) {
-        let mut n_bytes: usize = self.0.values().map(|tally| tally.n_bytes).sum();
+    pub(crate) fn apply(&mut self, changes: BoundsChanges) {
+        let mut n_bytes: usize = self.0.values().map(|bounds| bounds.n_bytes).sum();
         for (audience, (n_leaves, changes)) in changes.0 {
-            let tally = self.0.entry(audience).or_default();
-            n_bytes -= tally.n_bytes;
-            if tally.n_leaves != n_leaves {
-                *tally = Tally { n_leaves, ..Tally::default() };
+            let bounds = self.0.entry(audience).or_default();
+            n_bytes -= bounds.n_bytes;
+            if bounds.n_leaves != n_leaves {
+                *bounds = AudienceBounds { n_leaves, ..AudienceBounds::default() };
             }
             let most_bytes = MOST_BYTES.saturating_sub(n_bytes);
             for (node, ranges) in changes {
-                let kept = tally.of_mut(node, most_bytes);
+                let kept = bounds.of_mut(node, most_bytes);
                 kept.iter_mut().zip(ranges).for_each(|(kept, range)| *kept = Kept::of(range));
             }
-            n_bytes += tally.n_bytes;
+            n_bytes += bounds.n_bytes;
         }
     }
 }
@@ -151,18 +151,18 @@ mod tests {
     fn what_was_followed_is_known_afterwards_and_nothing_else() {
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         ranges[1] = Range { least: 2, greatest: 7 };
-        let mut tallies = Tallies::default();
-        let mut changes = TallyChanges::default();
-        let mut known = KnownTallies::of("a", 2, &tallies, &mut changes);
+        let mut bounds = Bounds::default();
+        let mut changes = BoundsChanges::default();
+        let mut known = BoundsView::of("a", 2, &bounds, &mut changes);
         known.set(5, ranges);
         known.set(6, [Range::UNKNOWN; MAX_WATCHED]);
         assert_eq!((known.get(5), known.changes.len()), (ranges, 1));
-        tallies.apply(changes);
+        bounds.apply(changes);
         // More than RAM may take: forgotten, and nothing else with it.
-        let mut changes = TallyChanges::default();
-        KnownTallies::of("a", 2, &tallies, &mut changes).set(u32::MAX, ranges);
-        tallies.apply(changes);
-        let mut changes = TallyChanges::default();
+        let mut changes = BoundsChanges::default();
+        BoundsView::of("a", 2, &bounds, &mut changes).set(u32::MAX, ranges);
+        bounds.apply(changes);
+        let mut changes = BoundsChanges::default();
         for (audience, n_leaves, node, expected) in [
             ("a", 2, 5, ranges),
             ("a", 2, 4, [Range::UNKNOWN; MAX_WATCHED]),
@@ -171,7 +171,7 @@ mod tests {
             ("a", 3, 5, [Range::UNKNOWN; MAX_WATCHED]),
             ("b", 2, 5, [Range::UNKNOWN; MAX_WATCHED]),
         ] {
-            assert_eq!(KnownTallies::of(audience, n_leaves, &tallies, &mut changes).get(node), expected, "{audience}");
+            assert_eq!(BoundsView::of(audience, n_leaves, &bounds, &mut changes).get(node), expected, "{audience}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is in which audience at `advanced_to`, by first node: what folding the outbox gives.
+//! The members of each audience at `advanced_to`, by the first node of the profile: the fold of the outbox.
 //!
 //! It takes the changes of the outbox in order and leaves the members. The file keeps the outbox, and now and then the
 //! members as they stood at one change, so that an open need not fold everything.
@@ -15,9 +15,9 @@ pub(crate) struct Memberships(BTreeMap<String, BTreeMap<u32, Timestamp>>);
 
 /// What a transaction changes of them: audience -> node -> member since, `None` for no member.
 #[derive(Debug, Default)]
-pub(crate) struct MembershipChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
+pub(crate) struct MembershipsChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
 
-impl MembershipChanges {
+impl MembershipsChanges {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -62,7 +62,7 @@ impl Memberships {
         };
     }
 
-    pub(crate) fn apply(&mut self, changes: MembershipChanges) {
+    pub(crate) fn apply(&mut self, changes: MembershipsChanges) {
         for (audience, changes) in changes.0 {
             let members = self.0.entry(audience).or_default();
             for (node, since) in changes {
@@ -76,10 +76,10 @@ impl Memberships {
 
     /// Keeps the members of every audience, with these changes, in the file, as they stand at a change of the outbox: so
     /// an audience that is not among them has no earlier change.
-    pub(crate) fn save(&self, facts: Facts<'_>, changes: &MembershipChanges, change: i64) -> Result<()> {
+    pub(crate) fn save(&self, facts: Facts<'_>, changes: &MembershipsChanges, change: i64) -> Result<()> {
         let audiences: BTreeSet<&str> = self.0.keys().chain(changes.0.keys()).map(String::as_str).collect();
         for audience in audiences {
-            let members = Members::of(audience, self, changes);
+            let members = MembershipsView::of(audience, self, changes);
             let mut data = Vec::new();
             for node in members.nodes() {
                 let since = members.since(node).unwrap_or_default();
@@ -109,14 +109,18 @@ fn decode(data: &[u8]) -> Result<BTreeMap<u32, Timestamp>> {
 
 /// The members of one audience as a transaction sees them.
 #[derive(Clone, Copy)]
-pub(crate) struct Members<'m> {
+pub(crate) struct MembershipsView<'m> {
     committed: Option<&'m BTreeMap<u32, Timestamp>>,
     changes: Option<&'m BTreeMap<u32, Option<Timestamp>>>,
 }
 
-impl<'m> Members<'m> {
-    pub(crate) fn of(audience: &str, committed: &'m Memberships, changes: &'m MembershipChanges) -> Members<'m> {
-        Members { committed: committed.0.get(audience), changes: changes.0.get(audience) }
+impl<'m> MembershipsView<'m> {
+    pub(crate) fn of(
+        audience: &str,
+        committed: &'m Memberships,
+        changes: &'m MembershipsChanges,
+    ) -> MembershipsView<'m> {
+        MembershipsView { committed: committed.0.get(audience), changes: changes.0.get(audience) }
     }
 
     /// Since when a node is a member.

@@ -72,7 +72,7 @@ struct Watched {
 }
 
 /// Whom an audience can concern.
-pub(crate) struct Concern {
+pub(crate) struct Trigger {
     pub(crate) lookbacks: Lookbacks,
     pub(crate) watch: Watch,
     watched: Vec<Watched>,
@@ -87,19 +87,19 @@ pub(crate) struct Concern {
 
 /// The concerns of all audiences, made once for as long as definitions and names stay the same.
 #[derive(Default)]
-pub(crate) struct Concerns(Mutex<Option<Known>>);
+pub(crate) struct Triggers(Mutex<Option<Known>>);
 
 struct Known {
     catalog: Arc<Catalog>,
     n_names: u32,
-    concerns: Arc<Vec<Concern>>,
+    triggers: Arc<Vec<Trigger>>,
 }
 
-impl Concerns {
+impl Triggers {
     /// The concern of each audience of a catalog, in their order.
-    pub(crate) fn of(&self, catalog: &Arc<Catalog>, memory: &MemoryView<'_>) -> Result<Arc<Vec<Concern>>> {
+    pub(crate) fn of(&self, catalog: &Arc<Catalog>, memory: &MemoryView<'_>) -> Result<Arc<Vec<Trigger>>> {
         let make =
-            || catalog.audiences().map(|audience| Concern::of(audience, catalog, memory)).collect::<Result<Vec<_>>>();
+            || catalog.audiences().map(|audience| Trigger::of(audience, catalog, memory)).collect::<Result<Vec<_>>>();
         let n_names = memory.n_committed_names();
         if memory.has_new_names() {
             // The transaction may be rolled back, and its numbers be given to other names.
@@ -109,11 +109,11 @@ impl Concerns {
         if let Some(known) =
             known.as_ref().filter(|known| Arc::ptr_eq(&known.catalog, catalog) && known.n_names == n_names)
         {
-            return Ok(known.concerns.clone());
+            return Ok(known.triggers.clone());
         }
-        let concerns = Arc::new(make()?);
-        *known = Some(Known { catalog: catalog.clone(), n_names, concerns: concerns.clone() });
-        Ok(concerns)
+        let triggers = Arc::new(make()?);
+        *known = Some(Known { catalog: catalog.clone(), n_names, triggers: triggers.clone() });
+        Ok(triggers)
     }
 }
 
@@ -132,8 +132,8 @@ impl EventNames {
     }
 }
 
-impl Concern {
-    fn of(audience: &AudienceDefinition, catalog: &Catalog, memory: &MemoryView<'_>) -> Result<Concern> {
+impl Trigger {
+    fn of(audience: &AudienceDefinition, catalog: &Catalog, memory: &MemoryView<'_>) -> Result<Trigger> {
         let reach = reach(&audience.rule, catalog)?;
         let numbers = |names: &[String]| -> Vec<u32> { names.iter().filter_map(|name| memory.name_id(name)).collect() };
         let names_of = |names: &[String]| match names {
@@ -161,7 +161,7 @@ impl Concern {
         let offsets_ms = sliding.iter().map(|sliding| sliding.offset_ms).chain(windows).collect();
         let undoing = reach.undoing.map(|names| numbers(&names.into_iter().collect::<Vec<_>>()));
         let bits = |names: &Vec<String>| numbers(names).into_iter().fold(0, |bits, event| bits | event_bit(event));
-        Ok(Concern {
+        Ok(Trigger {
             lookbacks: lookbacks(&audience.rule, catalog)?,
             watched,
             watch,

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::engine::evidence::link_of;
 use crate::engine::observe::observe;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::identity::{Identified, Link};
 use crate::records::{Json, JsonObject, LinkRule, Message, MessageType, StoredLink, Timestamp};
@@ -26,7 +26,7 @@ fn writer<'l, 'w>(log: &'l mut Option<LogWriter<'w>>, facts: Facts<'w>) -> Resul
     Ok(log.insert(writer))
 }
 
-impl<'w> Writing<'w> {
+impl<'w> Transaction<'w> {
     /// What appends to the log.
     pub(crate) fn log(&mut self) -> Result<&mut LogWriter<'w>> {
         writer(&mut self.log, self.facts)
@@ -106,7 +106,7 @@ impl<'w> Writing<'w> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// Appends a message that is not in the log: its evidence, its row and key, and what RAM mirrors of it.
     pub(crate) fn append_message(
         &mut self,

@@ -45,7 +45,7 @@ pub(crate) struct Waiting {
     pub(crate) answer: Answer,
 }
 
-/// How long who commits waits for as many as the last time, a fraction of what a durable commit takes.
+/// How long the leader waits for the group to reach its previous size: a fraction of one durable commit.
 const COMPANIONS_AWAITED: Duration = Duration::from_micros(300);
 
 /// The messages that wait for a transaction.

@@ -38,7 +38,11 @@ impl State {
 
     /// What single people are found with in the file, which does not grow with the number of people; everything where only a
     /// state that holds everybody tells who is who.
-    pub(crate) fn load_nobody(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
+    pub(crate) fn load_without_profiles(
+        facts: Facts<'_>,
+        store: Option<&Store>,
+        options: MemoryOptions,
+    ) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         if may_link(&catalog) {
             return State::load(facts, store, options);
@@ -48,8 +52,8 @@ impl State {
             return State::load(facts, store, options);
         };
         let state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        let mut state = State { holds_everybody: false, ..state };
-        state.observe_nobody(facts, &meta)?;
+        let mut state = State { holds_all_profiles: false, ..state };
+        state.observe_without_profiles(facts, &meta)?;
         Ok(state)
     }
 
@@ -96,7 +100,7 @@ impl State {
         let live = LiveLinkage::load(facts, &catalog, None)?;
         Ok(State {
             meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
-            holds_everybody: true,
+            holds_all_profiles: true,
             memory,
             types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
             look_back_ms,
@@ -106,8 +110,8 @@ impl State {
             probable: Arc::default(),
             live,
             memberships: Arc::default(),
-            tallies: Arc::default(),
-            concerns: Arc::default(),
+            bounds: Arc::default(),
+            triggers: Arc::default(),
             models,
             profile_ids: Arc::default(),
         })
@@ -120,9 +124,9 @@ impl State {
             || self.meta.run_sequence != meta.run_sequence
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
-            *self = match self.holds_everybody {
+            *self = match self.holds_all_profiles {
                 true => State::load(facts, None, self.memory.options())?,
-                false => State::load_nobody(facts, None, self.memory.options())?,
+                false => State::load_without_profiles(facts, None, self.memory.options())?,
             };
             return Ok(());
         }
@@ -130,23 +134,23 @@ impl State {
             self.models = load_models(facts, &self.catalog)?;
         }
         self.memory.refresh_keys(facts)?;
-        if !self.holds_everybody {
-            return self.observe_nobody(facts, meta);
+        if !self.holds_all_profiles {
+            return self.observe_without_profiles(facts, meta);
         }
         let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
         self.append(facts, meta, evidence, Timestamp::MAX)
     }
 
     /// Holds everybody from now on.
-    pub(crate) fn take_in_everybody(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
-        if !self.holds_everybody {
+    pub(crate) fn load_all_profiles(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
+        if !self.holds_all_profiles {
             *self = State::load(facts, Some(store), self.memory.options())?;
         }
         Ok(())
     }
 
     /// Takes in the messages after the last one that RAM mirrors, and new decisions, and nothing of who is who.
-    pub(crate) fn observe_nobody(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+    pub(crate) fn observe_without_profiles(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         for stored in facts.decisions_after(self.meta.decision_sequence)? {
             Arc::make_mut(&mut self.decisions).take(stored.decision);
@@ -168,7 +172,7 @@ impl State {
         for word in facts.words_after(self.memory.n_words())? {
             overlay.add_word(&word);
         }
-        if self.holds_everybody {
+        if self.holds_all_profiles {
             facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
                 overlay.node(&self.memory, identifier_type, value);
             })?;
@@ -262,7 +266,7 @@ impl State {
         self.fold_identity(partition, decisions, probable);
         self.live = live;
         // Who wrote these facts followed them.
-        self.tallies = Arc::default();
+        self.bounds = Arc::default();
         if let Some(memberships) = loaded {
             self.memberships = Arc::new(memberships);
         }

@@ -24,11 +24,11 @@ pub(crate) struct Nearby {
     partition: PartitionOverlay,
 }
 
-/// Whom an identifier leads to.
-pub(crate) enum Found {
-    Nobody,
-    Somebody(u32, Box<Nearby>),
-    /// Only a state that holds everybody can tell.
+/// Where an identifier leads in the file.
+pub(crate) enum Lookup {
+    Unknown,
+    Known(u32, Box<Nearby>),
+    /// Only a state that holds all profiles can answer.
     Beyond,
 }
 
@@ -46,17 +46,17 @@ fn looking_up(state: &State) -> MemoryView<'_> {
 
 impl State {
     /// Finds who has an identifier. An undeclared type that was never seen is an error.
-    pub(crate) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Found> {
+    pub(crate) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Lookup> {
         let snapshot = self.snapshot(facts);
         if identifier.is_profile_id() {
-            return Ok(Found::Beyond);
+            return Ok(Lookup::Beyond);
         }
         snapshot.check_type(identifier)?;
         let type_number = snapshot.memory.name_id(&identifier.identifier_type);
         let value = snapshot.normalized(&identifier.identifier_type, &identifier.value);
-        let (Some(type_number), Some(value)) = (type_number, value) else { return Ok(Found::Nobody) };
-        let Some(node) = snapshot.node_in_file((type_number, &value))? else { return Ok(Found::Nobody) };
-        let Some((few, mut links)) = snapshot.joined_in_file(node)? else { return Ok(Found::Beyond) };
+        let (Some(type_number), Some(value)) = (type_number, value) else { return Ok(Lookup::Unknown) };
+        let Some(node) = snapshot.node_in_file((type_number, &value))? else { return Ok(Lookup::Unknown) };
+        let Some((few, mut links)) = snapshot.joined_in_file(node)? else { return Ok(Lookup::Beyond) };
         // Decisions hold for whatever evidence comes, in the order of their instants.
         let mut decided: Vec<Link> = self.decisions.links_of(&few.numbers()).collect();
         decided.sort_unstable_by_key(|link| (link.occurred_at, link.sequence));
@@ -64,7 +64,7 @@ impl State {
         let mut partition = self.partition.overlay();
         let rules = Snapshot { memory: looking_up(self).of_few(&few), ..snapshot };
         partition.add(&self.partition, &links, &BTreeSet::new(), &rules)?;
-        Ok(Found::Somebody(node, Box::new(Nearby { few, partition })))
+        Ok(Lookup::Known(node, Box::new(Nearby { few, partition })))
     }
 }
 

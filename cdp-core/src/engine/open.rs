@@ -220,7 +220,7 @@ fn open_new(options: &OpenOptions, flow: &'static Flow) -> Result<Cdp> {
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
     let state = store.read(|facts, _| {
         let may_wait = options.read_only && facts.n_nodes()? >= memory_options.many_nodes;
-        let load = if may_wait { State::load_nobody } else { State::load };
+        let load = if may_wait { State::load_without_profiles } else { State::load };
         load(facts, Some(&store), memory_options)
     })?;
     if salt.is_some_and(|salt| salt != state.meta.salt) {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
 use crate::engine::handle::Cdp;
-use crate::engine::nearby::Found;
+use crate::engine::nearby::Lookup;
 use crate::engine::people::person::Person;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Standing, State};
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::records::{AsOf, Identifier, Path, Timestamp};
 use crate::store::{ExtraColumns, Facts};
 
-/// A process that only reads takes everybody into RAM when it has looked for so many people in the file, or for one in so many
-/// identifiers if these are more: about then the looks have cost what holding everybody does.
+/// After this many single lookups (or one per [`NODES_HELD_PER_FOUND`] identifiers, if more) a read-only process loads all
+/// profiles: by then the lookups have cost as much.
 const MOST_FOUND_NEARBY: u32 = 64;
 
 const NODES_HELD_PER_FOUND: u32 = 128;
@@ -93,19 +93,19 @@ impl Cdp {
         at: Timestamp,
         work: &mut Option<impl FnOnce(&Snapshot<'_>, Option<Person<'_>>) -> Result<T>>,
     ) -> Result<Option<T>> {
-        if self.state().holds_everybody {
+        if self.state().holds_all_profiles {
             return Ok(None);
         }
         self.read_level(false, |facts, state| {
             let n_found = self.inner.n_found_nearby.fetch_add(1, Ordering::Relaxed);
-            if state.holds_everybody || n_found >= MOST_FOUND_NEARBY.max(facts.n_nodes()? / NODES_HELD_PER_FOUND) {
+            if state.holds_all_profiles || n_found >= MOST_FOUND_NEARBY.max(facts.n_nodes()? / NODES_HELD_PER_FOUND) {
                 return Ok(Some(None));
             }
             let mut work = |snapshot: &Snapshot<'_>, person| work.take().map(|work| work(snapshot, person)).transpose();
             let answer = match state.find_nearby(facts, identifier)? {
-                Found::Beyond => None,
-                Found::Nobody => work(&state.snapshot(facts), None)?,
-                Found::Somebody(node, nearby) => {
+                Lookup::Beyond => None,
+                Lookup::Unknown => work(&state.snapshot(facts), None)?,
+                Lookup::Known(node, nearby) => {
                     let snapshot = nearby.snapshot(facts, &state);
                     work(&snapshot, snapshot.person(node, at)?)?
                 }
@@ -128,8 +128,8 @@ impl Cdp {
                 if let Standing::Behind = standing {
                     self.state_mut().catch_up(facts, &facts.meta()?)?;
                 }
-                if everybody && !self.state().holds_everybody {
-                    self.state_mut().take_in_everybody(facts, &self.inner.store)?;
+                if everybody && !self.state().holds_all_profiles {
+                    self.state_mut().load_all_profiles(facts, &self.inner.store)?;
                 }
                 let state = self.state();
                 if !matches!(state.standing(revision), Standing::Level) {
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::Cdp;
     use crate::cdp::{Data, IngestOptions, LinkOptions, OpenOptions};
-    use crate::engine::people::find::{Wanted, Whom};
+    use crate::engine::people::find::{Filter, Projection};
     use crate::engine::people::person::Person;
     use crate::records::Value;
 
@@ -262,18 +262,18 @@ mod tests {
     fn said(snapshot: &Snapshot<'_>) -> Vec<String> {
         let at = Timestamp::from_millis(1_700_000_900_000);
         let audience = snapshot.catalog.audience("buyers").unwrap();
-        let mut wanted: Vec<Wanted<'_>> = snapshot.catalog.features().map(Wanted::Feature).collect();
-        wanted.push(Wanted::Membership(audience));
-        let found = snapshot.find(Whom::Everybody, &wanted, at).unwrap();
-        let told = found.iter().map(|found| {
-            let told = found.told.iter().map(|told| told.as_ref().map_or_else(String::new, Value::to_json));
-            format!("{:?} {}", found.somebody.nodes, told.collect::<Vec<String>>().join(" "))
+        let mut wanted: Vec<Projection<'_>> = snapshot.catalog.features().map(Projection::Feature).collect();
+        wanted.push(Projection::Membership(audience));
+        let found = snapshot.find(Filter::All, &wanted, at).unwrap();
+        let values = found.iter().map(|found| {
+            let values = found.values.iter().map(|values| values.as_ref().map_or_else(String::new, Value::to_json));
+            format!("{:?} {}", found.profile.nodes, values.collect::<Vec<String>>().join(" "))
         });
         let people = snapshot.people(at).unwrap();
         let plan = |person: &Person<'_>| person.trait_named("plan", at).unwrap().map(|plan| plan.to_json());
         let traits = people.iter().map(plan);
         let n_messages = snapshot.memory.sequence().to_string();
-        told.chain(traits.map(Option::unwrap_or_default)).chain([n_messages]).collect()
+        values.chain(traits.map(Option::unwrap_or_default)).chain([n_messages]).collect()
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::audiences::bounds::{Tallies, TallyChanges};
-use crate::audiences::memberships::{MembershipChanges, Memberships};
-use crate::audiences::triggers::Concerns;
+use crate::audiences::bounds::{Bounds, BoundsChanges};
+use crate::audiences::memberships::{Memberships, MembershipsChanges};
+use crate::audiences::triggers::Triggers;
 use crate::definitions::Catalog;
 use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::profile_ids::ProfileIds;
@@ -25,7 +25,7 @@ use crate::store::{Facts, KeyStep, Memory, Meta, Overlay, RunSteps, TimeIndex};
 pub(crate) struct State {
     pub(crate) meta: Meta,
     /// Whether identifiers, partition and memberships are here; without them only [`State::find_nearby`] finds people.
-    pub(crate) holds_everybody: bool,
+    pub(crate) holds_all_profiles: bool,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) types: Arc<TypeRules>,
     pub(crate) memory: Memory,
@@ -36,8 +36,8 @@ pub(crate) struct State {
     /// What single profiles are compared with as they come, if they are.
     pub(crate) live: Option<Arc<LiveLinkage>>,
     pub(crate) memberships: Arc<Memberships>,
-    pub(crate) tallies: Arc<Tallies>,
-    pub(crate) concerns: Arc<Concerns>,
+    pub(crate) bounds: Arc<Bounds>,
+    pub(crate) triggers: Arc<Triggers>,
     pub(crate) models: BTreeMap<String, LoadedModel>,
     pub(crate) profile_ids: Arc<ProfileIds>,
 }
@@ -53,7 +53,7 @@ pub(crate) enum Standing {
 }
 
 /// What one transaction has added to every part of the state.
-pub(crate) struct Folded {
+pub(crate) struct StateChanges {
     pub(crate) meta: Meta,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) types: Arc<TypeRules>,
@@ -65,8 +65,8 @@ pub(crate) struct Folded {
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) probable: ProbableChanges,
     pub(crate) live: Option<Arc<LiveLinkage>>,
-    pub(crate) memberships: MembershipChanges,
-    pub(crate) tallies: TallyChanges,
+    pub(crate) memberships: MembershipsChanges,
+    pub(crate) bounds: BoundsChanges,
     pub(crate) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
@@ -94,7 +94,7 @@ impl State {
 
 impl State {
     /// Takes in what a committed transaction has changed.
-    pub(crate) fn fold(&mut self, folded: Folded) {
+    pub(crate) fn fold(&mut self, folded: StateChanges) {
         self.meta = folded.meta;
         self.catalog = folded.catalog;
         self.types = folded.types;
@@ -112,8 +112,8 @@ impl State {
         if !folded.memberships.is_empty() {
             Arc::make_mut(&mut self.memberships).apply(folded.memberships);
         }
-        if !folded.tallies.is_empty() {
-            Arc::make_mut(&mut self.tallies).apply(folded.tallies);
+        if !folded.bounds.is_empty() {
+            Arc::make_mut(&mut self.bounds).apply(folded.bounds);
         }
         if let Some(models) = folded.models {
             self.models = models;

@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::audiences::bounds::{Tallies, TallyChanges};
-use crate::audiences::memberships::{Members, MembershipChanges};
-use crate::audiences::triggers::Concern;
+use crate::audiences::bounds::{Bounds, BoundsChanges};
+use crate::audiences::memberships::{MembershipsChanges, MembershipsView};
+use crate::audiences::triggers::Trigger;
 use crate::definitions::Catalog;
 use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::load::load_models;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{Folded, State};
+use crate::engine::state::{State, StateChanges};
 use crate::error::Result;
 use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
 use crate::records::{Decision, Receipt, Timestamp, Value};
 use crate::store::{Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
-pub(crate) struct Writing<'w> {
+pub(crate) struct Transaction<'w> {
     pub(in crate::engine) context: Context<'w>,
     pub(crate) facts: Facts<'w>,
     pub(in crate::engine) state: &'w State,
@@ -34,8 +34,8 @@ pub(crate) struct Writing<'w> {
     pub(crate) now: Timestamp,
     pub(crate) memory: Overlay,
     pub(crate) partition: PartitionOverlay,
-    pub(crate) memberships: MembershipChanges,
-    pub(crate) tallies: TallyChanges,
+    pub(crate) memberships: MembershipsChanges,
+    pub(crate) bounds: BoundsChanges,
     pub(crate) new_profiles: u64,
     pub(crate) links: Vec<Link>,
     /// The nodes that operators have decided about.
@@ -55,7 +55,7 @@ pub(crate) struct Writing<'w> {
 
 /// What RAM takes in after COMMIT.
 pub(crate) enum Change {
-    Fold(Box<Folded>),
+    Fold(Box<StateChanges>),
     Replace(Box<State>),
 }
 
@@ -74,9 +74,9 @@ pub(crate) type Check = fn(&Snapshot<'_>, &Snapshot<'_>) -> Result<Vec<String>>;
 /// What is derived and in which order. The one file that knows all rooms wires it, so that the engine names no verb.
 pub(crate) struct Flow {
     /// Brings the partition and the audiences up to date with what a transaction has accepted so far.
-    pub(crate) derive: fn(&mut Writing<'_>) -> Result<()>,
+    pub(crate) derive: fn(&mut Transaction<'_>) -> Result<()>,
     /// Sets what is kept per audience from all facts, after definitions have changed.
-    pub(crate) backfill: fn(&mut Writing<'_>) -> Result<()>,
+    pub(crate) backfill: fn(&mut Transaction<'_>) -> Result<()>,
     pub(crate) checks: &'static [Check],
 }
 
@@ -89,14 +89,14 @@ pub(crate) struct Context<'w> {
     pub(crate) max_message_bytes: usize,
 }
 
-impl<'w> Writing<'w> {
-    pub(crate) fn new(context: Context<'w>, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
+impl<'w> Transaction<'w> {
+    pub(crate) fn new(context: Context<'w>, facts: Facts<'w>, state: &'w State) -> Transaction<'w> {
         let mut meta = state.meta.clone();
         let now = context.now;
         // Known time never decreases, whatever the clock does.
         meta.recorded_at = meta.recorded_at.max(now);
         meta.revision += 1;
-        Writing {
+        Transaction {
             context,
             facts,
             state,
@@ -109,8 +109,8 @@ impl<'w> Writing<'w> {
             now,
             memory: state.memory.overlay(),
             partition: state.partition.overlay(),
-            memberships: MembershipChanges::default(),
-            tallies: TallyChanges::default(),
+            memberships: MembershipsChanges::default(),
+            bounds: BoundsChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             decided: Vec::new(),
@@ -207,7 +207,7 @@ impl<'w> Writing<'w> {
         let key_step = self.state.memory.step_keys(self.facts, &self.memory, self.flush_all)?;
         self.facts.put_meta(&self.meta)?;
         let models = self.models_changed.then(|| load_models(self.facts, &self.catalog)).transpose()?;
-        Ok(Change::Fold(Box::new(Folded {
+        Ok(Change::Fold(Box::new(StateChanges {
             meta: self.meta,
             catalog: self.catalog,
             types: self.types,
@@ -220,7 +220,7 @@ impl<'w> Writing<'w> {
             probable: self.probable,
             live: self.live,
             memberships: self.memberships,
-            tallies: self.tallies,
+            bounds: self.bounds,
             models,
         })))
     }
@@ -236,7 +236,7 @@ impl<'w> Writing<'w> {
             false => State::load(self.facts, None, options)?,
         };
         let (meta, memberships) = {
-            let mut backfill = Writing::new(self.context, self.facts, &state);
+            let mut backfill = Transaction::new(self.context, self.facts, &state);
             (self.context.flow.backfill)(&mut backfill)?;
             // A new audience may have entered everybody: no open should go through that again.
             state.memberships.save(self.facts, &backfill.memberships, backfill.meta.change_sequence)?;
@@ -282,10 +282,10 @@ impl<'w> Writing<'w> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// Forgets the memberships of an audience that is no more.
     pub(crate) fn drop_audience(&mut self, name: &str) -> Result<()> {
-        for node in Members::of(name, &self.state.memberships, &self.memberships).nodes() {
+        for node in MembershipsView::of(name, &self.state.memberships, &self.memberships).nodes() {
             self.memberships.set(name, node, None);
         }
         // The outbox keeps its changes; nothing before this one counts any more.
@@ -293,7 +293,7 @@ impl Writing<'_> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// Timelines and names as the transaction sees them.
     pub(crate) fn memory(&self) -> MemoryView<'_> {
         self.memory.view(&self.state.memory)
@@ -310,18 +310,18 @@ impl Writing<'_> {
     }
 
     /// The members of an audience as the transaction sees them.
-    pub(crate) fn members(&self, audience: &str) -> Members<'_> {
-        Members::of(audience, &self.state.memberships, &self.memberships)
+    pub(crate) fn members(&self, audience: &str) -> MembershipsView<'_> {
+        MembershipsView::of(audience, &self.state.memberships, &self.memberships)
     }
 
     /// The bounds of counted leaves before this transaction.
-    pub(crate) fn committed_bounds(&self) -> &Tallies {
-        &self.state.tallies
+    pub(crate) fn committed_bounds(&self) -> &Bounds {
+        &self.state.bounds
     }
 
     /// What can flip each audience, in the order of the catalog.
-    pub(crate) fn triggers(&self) -> Result<Arc<Vec<Concern>>> {
-        self.state.concerns.of(&self.catalog, &self.memory())
+    pub(crate) fn triggers(&self) -> Result<Arc<Vec<Trigger>>> {
+        self.state.triggers.of(&self.catalog, &self.memory())
     }
 
     /// The nodes of which the transaction has rewritten a trait that `is_meant` picks, each with the sequence of the message.
@@ -346,7 +346,7 @@ impl Writing<'_> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// The largest message, as canonical JSON.
     pub(crate) fn max_message_bytes(&self) -> usize {
         self.context.max_message_bytes

@@ -6,22 +6,22 @@ use std::sync::RwLockWriteGuard;
 
 use crate::engine::handle::{Cdp, Inner};
 use crate::engine::state::{Standing, State};
-use crate::engine::transaction::{Change, Context, Writing};
+use crate::engine::transaction::{Change, Context, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Facts;
 
 impl Cdp {
     /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
         self.write_open(work)
     }
 
     /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
-    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut answer = None;
-        let outcome: Result<()> = self.write(|writing| {
-            answer = Some(work(writing)?);
+        let outcome: Result<()> = self.write(|tx| {
+            answer = Some(work(tx)?);
             Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
         });
         match (answer, outcome) {
@@ -35,12 +35,12 @@ impl Cdp {
     pub(crate) fn write_or_try_out<T>(
         &self,
         dry_run: bool,
-        work: impl FnOnce(&mut Writing<'_>) -> Result<T>,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         if dry_run { self.try_out(work) } else { self.write(work) }
     }
 
-    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         let work = |facts: Facts<'_>| {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
@@ -52,9 +52,9 @@ impl Cdp {
                 self.state_mut().memory.set_times(times);
             }
             let state = self.state();
-            let mut writing = Writing::new(self.context(), facts, &state);
-            let answer = work(&mut writing)?;
-            let change = writing.finish()?;
+            let mut tx = Transaction::new(self.context(), facts, &state);
+            let answer = work(&mut tx)?;
+            let change = tx.finish()?;
             Ok((answer, change))
         };
         let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
@@ -68,8 +68,8 @@ impl Cdp {
             if !self.state().memory.has_unwritten_facts() {
                 break;
             }
-            self.write_open(|writing| {
-                writing.flush_all();
+            self.write_open(|tx| {
+                tx.flush_all();
                 Ok(())
             })?;
         }

@@ -1,12 +1,13 @@
-//! The people whom a read means, found by one pass over the columns of all events; only those whom events alone do not
-//! decide are asked one by one. Definitions, people and what is shown of them come from one snapshot.
+//! Finds the people that match a filter, with the values that a table shows, by one pass over the columns of all events.
+//!
+//! A timeline is read only where the columns do not decide. Definitions, people and values come from one snapshot.
 
 use std::num::NonZero;
 
 use crate::audiences::is_member;
 use crate::definitions::{AudienceDefinition, FeatureDefinition, Rule};
 use crate::engine::people::person::Person;
-use crate::engine::people::profile::Somebody;
+use crate::engine::people::profile::Profile;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::identity::Profiles;
@@ -20,40 +21,40 @@ const LEAST_EVENTS_FOR_THREADS: u64 = 200_000;
 /// A library leaves the other processors to its host.
 const MOST_THREADS: usize = 2;
 
-/// Whom a read means.
+/// The people that a read selects.
 #[derive(Clone, Copy)]
-pub(crate) enum Whom<'q> {
-    Everybody,
+pub(crate) enum Filter<'q> {
+    All,
     Matching(&'q Rule),
     Members(&'q AudienceDefinition),
 }
 
-/// What a read wants to know of each of them and events may tell.
+/// A value of each selected person that a pass over events may give.
 #[derive(Clone, Copy)]
-pub(crate) enum Wanted<'q> {
+pub(crate) enum Projection<'q> {
     Feature(&'q FeatureDefinition),
     Membership(&'q AudienceDefinition),
 }
 
-/// Somebody whom a read means.
+/// A selected profile.
 pub(crate) struct Found<'a> {
-    pub(crate) somebody: Somebody<'a>,
-    /// What was wanted, in that order; `None` where the person must be asked.
-    pub(crate) told: Vec<Option<Value>>,
+    pub(crate) profile: Profile<'a>,
+    /// The requested values in order; `None` where the timeline must be read.
+    pub(crate) values: Vec<Option<Value>>,
 }
 
-enum PlannedWish {
+enum PlannedProjection {
     Feature(PlannedFeature),
     Membership(PlannedRule),
     Unplanned,
 }
 
-impl PlannedWish {
-    fn told(&self, tallies: &Tallies<'_>, verdicts: &Verdicts, profile: u32) -> Option<Value> {
+impl PlannedProjection {
+    fn values(&self, tallies: &Tallies<'_>, verdicts: &Verdicts, profile: u32) -> Option<Value> {
         match self {
-            PlannedWish::Feature(feature) => tallies.feature(*feature, profile),
-            PlannedWish::Membership(rule) => verdict(verdicts, *rule, profile).map(Value::Bool),
-            PlannedWish::Unplanned => None,
+            PlannedProjection::Feature(feature) => tallies.feature(*feature, profile),
+            PlannedProjection::Membership(rule) => verdict(verdicts, *rule, profile).map(Value::Bool),
+            PlannedProjection::Unplanned => None,
         }
     }
 }
@@ -64,40 +65,45 @@ fn verdict(verdicts: &Verdicts, rule: PlannedRule, profile: u32) -> Option<bool>
 
 impl<'a> Snapshot<'a> {
     /// The members of an audience at `at`, from all facts, in the order of their first nodes.
-    pub(crate) fn members_at(&'a self, audience: &AudienceDefinition, at: Timestamp) -> Result<Vec<Somebody<'a>>> {
-        let found = self.find(Whom::Members(audience), &[], at)?;
-        Ok(found.into_iter().map(|found| found.somebody).collect())
+    pub(crate) fn members_at(&'a self, audience: &AudienceDefinition, at: Timestamp) -> Result<Vec<Profile<'a>>> {
+        let found = self.find(Filter::Members(audience), &[], at)?;
+        Ok(found.into_iter().map(|found| found.profile).collect())
     }
 
     /// Whom a read means at `at`, in the order of their first nodes.
-    pub(crate) fn find(&'a self, whom: Whom<'_>, wanted: &[Wanted<'_>], at: Timestamp) -> Result<Vec<Found<'a>>> {
+    pub(crate) fn find(
+        &'a self,
+        filter: Filter<'_>,
+        wanted: &[Projection<'_>],
+        at: Timestamp,
+    ) -> Result<Vec<Found<'a>>> {
         let is_worth_threads = self.memory.n_events_in_runs() >= LEAST_EVENTS_FOR_THREADS;
         let n_processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let n_threads = if is_worth_threads { n_processors().min(MOST_THREADS) } else { 1 };
-        self.find_on_threads(whom, wanted, at, n_threads)
+        self.find_on_threads(filter, wanted, at, n_threads)
     }
 
     /// The same with a pass over the events on so many threads, or fewer; the answer is the same for every number.
     pub(crate) fn find_on_threads(
         &'a self,
-        whom: Whom<'_>,
-        wanted: &[Wanted<'_>],
+        filter: Filter<'_>,
+        wanted: &[Projection<'_>],
         at: Timestamp,
         n_threads: usize,
     ) -> Result<Vec<Found<'a>>> {
         let mut plan = Plan::new(self.catalog, at);
-        let planned = match whom {
-            Whom::Everybody => None,
-            Whom::Matching(rule) => Some(plan.add_rule(rule)?),
-            Whom::Members(audience) => Some(plan.add_audience(audience)?),
+        let planned = match filter {
+            Filter::All => None,
+            Filter::Matching(rule) => Some(plan.add_rule(rule)?),
+            Filter::Members(audience) => Some(plan.add_audience(audience)?),
         };
         let mut wishes = Vec::with_capacity(wanted.len());
         for wish in wanted {
             wishes.push(match wish {
-                Wanted::Feature(feature) => {
-                    plan.add_feature(feature).map_or(PlannedWish::Unplanned, PlannedWish::Feature)
+                Projection::Feature(feature) => {
+                    plan.add_feature(feature).map_or(PlannedProjection::Unplanned, PlannedProjection::Feature)
                 }
-                Wanted::Membership(audience) => PlannedWish::Membership(plan.add_audience(audience)?),
+                Projection::Membership(audience) => PlannedProjection::Membership(plan.add_audience(audience)?),
             });
         }
         let profiles = self.profiles_at(at);
@@ -109,26 +115,26 @@ impl<'a> Snapshot<'a> {
         };
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
-        for (profile, nodes) in (0u32..).zip(profiles.iter()) {
+        for (number, nodes) in (0u32..).zip(profiles.iter()) {
             let held = self.partition.held_with(nodes, at, self)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !held.is_empty() => None,
-                Some(planned) => verdict(&verdicts, planned, profile),
+                Some(planned) => verdict(&verdicts, planned, number),
                 None => Some(true),
             };
             if holds == Some(false) {
                 continue;
             }
-            let somebody = Somebody { snapshot: self, nodes: nodes.to_vec(), held };
-            let Some(somebody) = meant(somebody, whom, holds, at)? else { continue };
-            let told = match has_columns && somebody.held.is_empty() {
-                true => wishes.iter().map(|wish| wish.told(&tallies, &verdicts, profile)).collect(),
+            let profile = Profile { snapshot: self, nodes: nodes.to_vec(), held };
+            let Some(profile) = meant(profile, filter, holds, at)? else { continue };
+            let values = match has_columns && profile.held.is_empty() {
+                true => wishes.iter().map(|wish| wish.values(&tallies, &verdicts, number)).collect(),
                 false => vec![None; wishes.len()],
             };
-            found.push(Found { somebody, told });
+            found.push(Found { profile, values });
         }
-        found.sort_by_cached_key(|found| found.somebody.order());
+        found.sort_by_cached_key(|found| found.profile.order());
         Ok(found)
     }
 
@@ -173,8 +179,8 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn n_people(&self, at: Timestamp) -> Result<usize> {
         let mut n_people = 0;
         for nodes in self.profiles_at(at).iter() {
-            let somebody = Somebody::new(self, nodes.to_vec(), at)?;
-            n_people += usize::from(meant(somebody, Whom::Everybody, Some(true), at)?.is_some());
+            let profile = Profile::new(self, nodes.to_vec(), at)?;
+            n_people += usize::from(meant(profile, Filter::All, Some(true), at)?.is_some());
         }
         Ok(n_people)
     }
@@ -182,27 +188,27 @@ impl<'a> Snapshot<'a> {
 
 /// Somebody, if they were there at `at` and a read means them; asks for their timeline only where nothing else tells.
 fn meant<'a>(
-    somebody: Somebody<'a>,
-    whom: Whom<'_>,
+    profile: Profile<'a>,
+    filter: Filter<'_>,
     holds: Option<bool>,
     at: Timestamp,
-) -> Result<Option<Somebody<'a>>> {
-    let existed = somebody.existed_at(at);
+) -> Result<Option<Profile<'a>>> {
+    let existed = profile.existed_at(at);
     if existed == Some(false) {
         return Ok(None);
     }
     if holds == Some(true) && existed == Some(true) {
-        return Ok(Some(somebody));
+        return Ok(Some(profile));
     }
-    let person = Person::of(somebody)?;
+    let person = Person::of(profile)?;
     let is_meant = person.exists_at(at)
-        && match (holds, whom) {
+        && match (holds, filter) {
             (Some(holds), _) => holds,
-            (None, Whom::Everybody) => true,
-            (None, Whom::Matching(rule)) => evaluate(rule, &person, at)?,
-            (None, Whom::Members(audience)) => is_member(audience, &person, at)?,
+            (None, Filter::All) => true,
+            (None, Filter::Matching(rule)) => evaluate(rule, &person, at)?,
+            (None, Filter::Members(audience)) => is_member(audience, &person, at)?,
         };
-    Ok(is_meant.then(|| person.into_somebody()))
+    Ok(is_meant.then(|| person.into_profile()))
 }
 
 #[cfg(test)]
@@ -255,20 +261,21 @@ mod tests {
         assert_eq!(receipt.rejected, 0);
     }
 
-    fn said_of(nodes: &[u32], told: &[Option<Value>]) -> String {
-        let told = told.iter().map(|told| told.as_ref().map_or_else(|| "not told".to_owned(), Value::to_json));
-        format!("{nodes:?} {}", told.collect::<Vec<String>>().join(" "))
+    fn said_of(nodes: &[u32], values: &[Option<Value>]) -> String {
+        let values =
+            values.iter().map(|values| values.as_ref().map_or_else(|| "not values".to_owned(), Value::to_json));
+        format!("{nodes:?} {}", values.collect::<Vec<String>>().join(" "))
     }
 
     /// Everybody with what a pass on so many threads tells of them, and whom it finds in the audience.
     fn found(snapshot: &Snapshot<'_>, n_threads: usize, at: Timestamp) -> (Vec<String>, Vec<Vec<u32>>) {
         let audience = snapshot.catalog.audience("buyers").unwrap();
-        let mut wanted: Vec<Wanted<'_>> = snapshot.catalog.features().map(Wanted::Feature).collect();
-        wanted.push(Wanted::Membership(audience));
-        let everybody = snapshot.find_on_threads(Whom::Everybody, &wanted, at, n_threads).unwrap();
-        let told = everybody.iter().map(|found| said_of(&found.somebody.nodes, &found.told)).collect();
-        let members = snapshot.find_on_threads(Whom::Members(audience), &[], at, n_threads).unwrap();
-        (told, members.into_iter().map(|found| found.somebody.nodes).collect())
+        let mut wanted: Vec<Projection<'_>> = snapshot.catalog.features().map(Projection::Feature).collect();
+        wanted.push(Projection::Membership(audience));
+        let everybody = snapshot.find_on_threads(Filter::All, &wanted, at, n_threads).unwrap();
+        let values = everybody.iter().map(|found| said_of(&found.profile.nodes, &found.values)).collect();
+        let members = snapshot.find_on_threads(Filter::Members(audience), &[], at, n_threads).unwrap();
+        (values, members.into_iter().map(|found| found.profile.nodes).collect())
     }
 
     fn check(snapshot: &Snapshot<'_>) -> usize {
@@ -281,17 +288,17 @@ mod tests {
             }
             // Whatever a pass tells is what each person is told.
             let audience = snapshot.catalog.audience("buyers").unwrap();
-            let (mut told, mut members) = (Vec::new(), Vec::new());
+            let (mut shown, mut members) = (Vec::new(), Vec::new());
             for person in snapshot.people(at).unwrap() {
                 let is_member = is_member(audience, &person, at).unwrap();
                 members.extend(is_member.then(|| person.nodes.clone()));
                 let features = snapshot.catalog.features();
                 let values = features.map(|feature| features::value(feature, &person, at).unwrap());
                 let values: Vec<Option<Value>> = values.chain([Value::Bool(is_member)]).map(Some).collect();
-                told.push(said_of(&person.nodes, &values));
+                shown.push(said_of(&person.nodes, &values));
             }
             n_members += members.len();
-            assert_eq!(alone.0, told);
+            assert_eq!(alone.0, shown);
             assert_eq!(alone.1, members);
         }
         n_members
@@ -319,13 +326,13 @@ mod tests {
         assert!(committed.unwrap() > 20);
 
         // What a transaction has added stands in RAM, which every thread sees.
-        db.write(|writing| {
+        db.write(|tx| {
             for line in messages(560..600).lines() {
                 let (message, _) = db.read_message(&Value::parse(line.as_bytes()).unwrap())?;
-                accept(writing, "default", message, false)?;
+                accept(tx, "default", message, false)?;
             }
-            writing.derive()?;
-            let snapshot = writing.snapshot();
+            tx.derive()?;
+            let snapshot = tx.snapshot();
             assert!(readers_there_are(&snapshot));
             check(&snapshot);
             Ok(())
@@ -333,9 +340,9 @@ mod tests {
         .unwrap();
 
         // Runs that it has written are seen by nobody else.
-        db.try_out(|writing| {
-            let state = State::rebuild(writing.facts, db.inner.memory_options, false)?;
-            let snapshot = Snapshot { store: Some(&db.inner.store), ..state.snapshot(writing.facts) };
+        db.try_out(|tx| {
+            let state = State::rebuild(tx.facts, db.inner.memory_options, false)?;
+            let snapshot = Snapshot { store: Some(&db.inner.store), ..state.snapshot(tx.facts) };
             assert!(snapshot.memory.n_events_in_runs() > 300);
             assert!(!readers_there_are(&snapshot));
             check(&snapshot);

@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::ops::Deref;
 
-use crate::engine::people::profile::Somebody;
+use crate::engine::people::profile::Profile;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::identity::is_within;
@@ -28,7 +28,7 @@ pub(crate) const HYPOTHETICAL_NAME: u32 = u32::MAX;
 
 /// One person: nodes and their timeline, as rules see it.
 pub(crate) struct Person<'a> {
-    pub(super) somebody: Somebody<'a>,
+    pub(super) profile: Profile<'a>,
     pub(super) facts: Gathered,
     // Everything but events, by node; most rules never ask.
     annexes: OnceCell<Vec<(u32, Annex)>>,
@@ -36,37 +36,37 @@ pub(crate) struct Person<'a> {
 }
 
 impl<'a> Deref for Person<'a> {
-    type Target = Somebody<'a>;
+    type Target = Profile<'a>;
 
-    fn deref(&self) -> &Somebody<'a> {
-        &self.somebody
+    fn deref(&self) -> &Profile<'a> {
+        &self.profile
     }
 }
 
 impl<'a> Person<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Person<'a>> {
-        Person::of(Somebody::new(snapshot, nodes, at)?)
+        Person::of(Profile::new(snapshot, nodes, at)?)
     }
 
     /// Reads somebody's timeline.
-    pub(crate) fn of(somebody: Somebody<'a>) -> Result<Person<'a>> {
+    pub(crate) fn of(profile: Profile<'a>) -> Result<Person<'a>> {
         let mut facts = Gathered::default();
-        for node in &somebody.nodes {
-            somebody.snapshot.memory.gather(somebody.snapshot.facts, *node, &mut facts)?;
+        for node in &profile.nodes {
+            profile.snapshot.memory.gather(profile.snapshot.facts, *node, &mut facts)?;
         }
-        for (value, spans) in &somebody.held {
+        for (value, spans) in &profile.held {
             let n_before = facts.timeline.len();
-            somebody.snapshot.memory.gather(somebody.snapshot.facts, *value, &mut facts)?;
+            profile.snapshot.memory.gather(profile.snapshot.facts, *value, &mut facts)?;
             let own = facts.timeline.split_off(n_before);
             facts.timeline.extend(own.into_iter().filter(|event| is_within(spans, event.occurred_at)));
         }
         facts.sort();
-        Ok(Person { somebody, facts, annexes: OnceCell::new(), hypothetical: None })
+        Ok(Person { profile, facts, annexes: OnceCell::new(), hypothetical: None })
     }
 
     /// The person without the timeline.
-    pub(crate) fn into_somebody(self) -> Somebody<'a> {
-        self.somebody
+    pub(crate) fn into_profile(self) -> Profile<'a> {
+        self.profile
     }
 
     /// The same person with an event that is taken as if it had happened.

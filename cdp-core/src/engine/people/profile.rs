@@ -1,5 +1,6 @@
-//! Somebody, by their nodes alone: who they are, what they are called, and since when. RAM has all of that, so a table of
-//! everybody reads the timelines only of those whose timeline it shows.
+//! A profile without its events: identifiers and when each was first seen.
+//!
+//! RAM has all of that, so a table of all people reads a timeline only where a column shows it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::identity::{Span, is_within, reach_back};
 use crate::records::{Timestamp, Value};
 
 /// The nodes of one person.
-pub(crate) struct Somebody<'a> {
+pub(crate) struct Profile<'a> {
     pub(crate) snapshot: &'a Snapshot<'a>,
     /// In the order of their numbers.
     pub(crate) nodes: Vec<u32>,
@@ -18,11 +19,11 @@ pub(crate) struct Somebody<'a> {
     pub(crate) held: Vec<(u32, Vec<Span>)>,
 }
 
-impl<'a> Somebody<'a> {
+impl<'a> Profile<'a> {
     /// The person of these nodes at `at`, with what they hold for a time.
-    pub(crate) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Somebody<'a>> {
+    pub(crate) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Profile<'a>> {
         let held = snapshot.partition.held_with(&nodes, at, snapshot)?;
-        Ok(Somebody { snapshot, nodes, held })
+        Ok(Profile { snapshot, nodes, held })
     }
 
     /// Every node whose memberships are theirs: their own, and the values that they held first.

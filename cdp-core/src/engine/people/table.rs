@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use crate::definitions::{Rule, nearest};
-use crate::engine::people::find::{Found, Wanted, Whom};
+use crate::engine::people::find::{Filter, Found, Projection};
 use crate::engine::people::person::Person;
-use crate::engine::people::profile::Somebody;
+use crate::engine::people::profile::Profile;
 use crate::engine::people::query::Query;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -73,19 +73,19 @@ impl PeopleColumn {
     }
 
     /// What one pass over the events may tell of everybody.
-    pub(crate) fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Wanted<'q>>> {
+    pub(crate) fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Projection<'q>>> {
         Ok(match self {
-            PeopleColumn::Feature(name) => Some(Wanted::Feature(snapshot.catalog.feature(name)?)),
-            PeopleColumn::Audience(name) => Some(Wanted::Membership(snapshot.catalog.audience(name)?)),
+            PeopleColumn::Feature(name) => Some(Projection::Feature(snapshot.catalog.feature(name)?)),
+            PeopleColumn::Audience(name) => Some(Projection::Membership(snapshot.catalog.audience(name)?)),
             _ => None,
         })
     }
 
     /// The value without a timeline, where none is needed.
-    pub(crate) fn value_of_somebody(&self, somebody: &Somebody<'_>, at: Timestamp) -> Option<Value> {
+    pub(crate) fn value_of_profile(&self, profile: &Profile<'_>, at: Timestamp) -> Option<Value> {
         Some(match self {
-            PeopleColumn::ProfileId => Value::Text(somebody.profile_id()),
-            PeopleColumn::Identifier(name) => somebody.last_id(name, at).map_or(Value::Null, Value::from),
+            PeopleColumn::ProfileId => Value::Text(profile.profile_id()),
+            PeopleColumn::Identifier(name) => profile.last_id(name, at).map_or(Value::Null, Value::from),
             _ => return None,
         })
     }
@@ -94,7 +94,7 @@ impl PeopleColumn {
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(match self {
             PeopleColumn::ProfileId | PeopleColumn::Identifier(_) => {
-                self.value_of_somebody(person, at).unwrap_or_default()
+                self.value_of_profile(person, at).unwrap_or_default()
             }
             PeopleColumn::Trait(path) => person.trait_value(path, at)?.unwrap_or_default(),
             PeopleColumn::Feature(name) => features::value(person.snapshot.catalog.feature(name)?, person, at)?,
@@ -137,8 +137,8 @@ fn compare_values(left: &Value, right: &Value) -> Ordering {
     }
 }
 
-pub(crate) fn matching(rule: Option<&Rule>) -> Whom<'_> {
-    rule.map_or(Whom::Everybody, Whom::Matching)
+pub(crate) fn matching(rule: Option<&Rule>) -> Filter<'_> {
+    rule.map_or(Filter::All, Filter::Matching)
 }
 
 /// The columns of a table, and which of them one pass over the events may tell.
@@ -171,7 +171,7 @@ impl<'q> Columns<'q> {
     }
 
     /// What is worth a pass over all events: what orders the table, and what it shows unless that is one page.
-    fn planned<'s>(&'s self, snapshot: &'s Snapshot<'_>) -> Result<(Vec<Wanted<'s>>, Vec<Option<usize>>)> {
+    fn planned<'s>(&'s self, snapshot: &'s Snapshot<'_>) -> Result<(Vec<Projection<'s>>, Vec<Option<usize>>)> {
         let (mut wanted, mut places) = (Vec::new(), Vec::new());
         for (place, column) in self.columns.iter().enumerate() {
             let is_for_all = self.query.limit.is_none() || self.order_by.is_some_and(|(order, _)| order == place);
@@ -190,45 +190,45 @@ struct Row<'r, 'a> {
 }
 
 impl<'a> Row<'_, 'a> {
-    fn value(&mut self, column: &PeopleColumn, told: Option<usize>, at: Timestamp) -> Result<Value> {
-        if let Some(value) = told.and_then(|place| self.found.told.get_mut(place)).and_then(Option::take) {
+    fn value(&mut self, column: &PeopleColumn, values: Option<usize>, at: Timestamp) -> Result<Value> {
+        if let Some(value) = values.and_then(|place| self.found.values.get_mut(place)).and_then(Option::take) {
             return Ok(value);
         }
-        if let Some(value) = column.value_of_somebody(&self.found.somebody, at) {
+        if let Some(value) = column.value_of_profile(&self.found.profile, at) {
             return Ok(value);
         }
         let person = match self.person.take() {
             Some(person) => person,
-            None => Person::new(self.found.somebody.snapshot, self.found.somebody.nodes.clone(), at)?,
+            None => Person::new(self.found.profile.snapshot, self.found.profile.nodes.clone(), at)?,
         };
         column.value(self.person.insert(person), at)
     }
 }
 
 /// Whether a person stays in a table.
-pub(crate) type Keep<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
+pub(crate) type Predicate<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
 
 /// A table of the people whom a read means, or a page of it, with how many of all of them are known and anonymous.
 pub(crate) fn people_table(
     snapshot: &Snapshot<'_>,
-    whom: Whom<'_>,
+    filter: Filter<'_>,
     query: &Query,
     at: Timestamp,
-    keep: Option<Keep<'_>>,
+    keep: Option<Predicate<'_>>,
 ) -> Result<Frame> {
     let columns = Columns::resolve(snapshot, query)?;
     let (wanted, places) = columns.planned(snapshot)?;
-    let mut people = snapshot.find(whom, &wanted, at)?;
+    let mut people = snapshot.find(filter, &wanted, at)?;
     if let Some(keep) = keep {
         let mut kept = Vec::new();
         for found in people {
-            if keep(&Person::new(snapshot, found.somebody.nodes.clone(), at)?)? {
+            if keep(&Person::new(snapshot, found.profile.nodes.clone(), at)?)? {
                 kept.push(found);
             }
         }
         people = kept;
     }
-    let known = people.iter().filter(|found| found.somebody.is_known(at)).count();
+    let known = people.iter().filter(|found| found.profile.is_known(at)).count();
     let anonymous = people.len() - known;
     if let Some((order, descending)) = columns.order_by
         && let (Some(column), Some(place)) = (columns.columns.get(order), places.get(order))
@@ -246,7 +246,7 @@ pub(crate) fn people_table(
     }
     if let Some(after) = &query.after {
         let last = snapshot.find_profile_id(after);
-        let place = last.and_then(|last| people.iter().position(|found| found.somebody.first_node() == last));
+        let place = last.and_then(|last| people.iter().position(|found| found.profile.first_node() == last));
         let Some(place) = place else {
             return Err(Error::invalid("the cursor `after` does not belong to this table")
                 .with_hint("pass the `next` of the page before, with the same arguments"));
@@ -267,7 +267,7 @@ pub(crate) fn people_table(
     for ((name, column), values) in columns.names.into_iter().zip(&columns.columns).zip(values) {
         frame.columns.push(Column { name, cells: column.cells(values) });
     }
-    frame.next = if more { people.last().map(|found| found.somebody.profile_id()) } else { None };
+    frame.next = if more { people.last().map(|found| found.profile.profile_id()) } else { None };
     frame.about = Object::from([
         ("known".to_owned(), Value::count(known)),
         ("anonymous".to_owned(), Value::count(anonymous)),

@@ -74,11 +74,11 @@ impl ProfileView for Person<'_> {
     }
 
     fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool {
-        self.somebody.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
+        self.profile.nodes_named_by(at).into_iter().any(|node| self.snapshot.memory.node(node).0 == identifier_type)
     }
 
     fn is_known(&self, at: Timestamp) -> bool {
-        self.somebody.is_known(at)
+        self.profile.is_known(at)
     }
 
     fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {

@@ -18,13 +18,13 @@ pub(crate) fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Tim
     let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];
     let mut held: BTreeMap<u32, Vec<HeldBy>> = BTreeMap::new();
     for found in snapshot.find(matching(rule), &[], at)? {
-        let id: Arc<str> = Arc::from(found.somebody.profile_id());
-        for node in &found.somebody.nodes {
+        let id: Arc<str> = Arc::from(found.profile.profile_id());
+        for node in &found.profile.nodes {
             if let Some(place) = profile_of.get_mut(*node as usize) {
                 *place = Some(id.clone());
             }
         }
-        for (value, spans) in &found.somebody.held {
+        for (value, spans) in &found.profile.held {
             let of_value = held.entry(*value).or_default();
             of_value.push((spans.clone(), id.clone()));
         }

@@ -30,7 +30,7 @@ pub(crate) fn table_of_people(
         _ => &["profile_id", "purpose", "status", "effective", "since"],
     });
     for found in snapshot.find(matching(rule), &[], at)? {
-        let person = Person::of(found.somebody)?;
+        let person = Person::of(found.profile)?;
         let id = Value::Text(person.profile_id());
         let json = |value: Value| match value {
             Value::Null => Value::Null,

@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use crate::definitions::Catalog;
 use crate::engine::handle::Cdp;
-use crate::engine::people::find::Whom;
+use crate::engine::people::find::Filter;
 use crate::engine::people::person::Person;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::people_table;
@@ -62,7 +62,7 @@ impl Cdp {
                 withheld.count(reason.as_ref());
                 Ok(reason.is_none())
             };
-            let members = Whom::Members(snapshot.catalog.audience(&plan.audience)?);
+            let members = Filter::Members(snapshot.catalog.audience(&plan.audience)?);
             let frame = people_table(snapshot, members, &query, at, Some(&mut keep))?;
             Ok((plan, format, frame))
         })?;

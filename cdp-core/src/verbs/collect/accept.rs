@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::handle::Cdp;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
 use crate::{identity, intake};
@@ -32,7 +32,12 @@ impl Acceptance {
 }
 
 /// Appends a message, which has an id, unless the log has it. `apply_skew`: whether the sender's clock may be corrected.
-pub(crate) fn accept(tx: &mut Writing<'_>, source: &str, mut message: Message, apply_skew: bool) -> Result<Acceptance> {
+pub(crate) fn accept(
+    tx: &mut Transaction<'_>,
+    source: &str,
+    mut message: Message,
+    apply_skew: bool,
+) -> Result<Acceptance> {
     let occurred_at = intake::occurred_at(&message, tx.now, apply_skew);
     let no_id = || Error::internal("a message without id came to the log");
     let message_id = message.message_id.take().ok_or_else(no_id)?;

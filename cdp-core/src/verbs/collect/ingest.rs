@@ -3,7 +3,7 @@
 use crate::clock::Stopwatch;
 use crate::definitions::{Format, SourceDefinition};
 use crate::engine::handle::Cdp;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::intake::input::{Chunk, Data, MappedRow, MappedRows, parse_rows, with_chunks};
 use crate::intake::{GateTally, Mapper, ReadOptions};
@@ -164,13 +164,13 @@ impl Cdp {
                 apply_skew: definition.is_some_and(|definition| definition.skew),
             };
             // Rows are taken as they are mapped, inside the transaction, so that memory holds a few and not a batch.
-            receipt.add(self.write(|writing| {
+            receipt.add(self.write(|tx| {
                 let mut batch = Batch { receipt: Receipt::default(), rows: 0, bytes: 0 };
                 let mut next = first.map(Ok);
                 while let Some(row) = next.take() {
                     let row: MappedRow = row?;
                     tally.note(&row.outcome);
-                    batch.take(writing, &source, row)?;
+                    batch.take(tx, &source, row)?;
                     if batch.rows >= batch_rows || batch.bytes >= batch_bytes {
                         break;
                     }
@@ -178,9 +178,9 @@ impl Cdp {
                     ended = next.is_none();
                 }
                 if let Some(checkpoint) = options.checkpoint.as_deref().filter(|_| ended) {
-                    put_checkpoint(writing, source.name, checkpoint)?;
+                    put_checkpoint(tx, source.name, checkpoint)?;
                 }
-                batch.finish(writing)
+                batch.finish(tx)
             })?);
             if watch.elapsed_ms() >= PROGRESS_MS {
                 watch = Stopwatch::start();
@@ -232,7 +232,7 @@ struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn take(&mut self, writing: &mut Writing<'_>, source: &SourceOf<'_>, mapped: MappedRow) -> Result<()> {
+    pub(crate) fn take(&mut self, tx: &mut Transaction<'_>, source: &SourceOf<'_>, mapped: MappedRow) -> Result<()> {
         let MappedRow { row, outcome } = mapped;
         let receipt = &mut self.receipt;
         self.rows += 1;
@@ -243,8 +243,8 @@ impl Batch {
         if !outcome.warnings.is_empty() {
             receipt.add(Receipt { warnings: outcome.warnings, ..Receipt::default() });
         }
-        if let Err(reject) = take_row(writing, source, outcome.messages, receipt)? {
-            quarantine(writing, source, &row, &reject)?;
+        if let Err(reject) = take_row(tx, source, outcome.messages, receipt)? {
+            quarantine(tx, source, &row, &reject)?;
             receipt.messages += 1;
             receipt.rejected += 1;
             if receipt.first_rejects.len() < FIRST_REJECTS {
@@ -254,14 +254,14 @@ impl Batch {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self, writing: &mut Writing<'_>) -> Result<Receipt> {
-        writing.derive()?;
-        writing.complete(&mut self.receipt);
+    pub(crate) fn finish(mut self, tx: &mut Transaction<'_>) -> Result<Receipt> {
+        tx.derive()?;
+        tx.complete(&mut self.receipt);
         Ok(self.receipt)
     }
 }
 
-pub(crate) fn put_checkpoint(tx: &mut Writing<'_>, source: &str, checkpoint: &str) -> Result<()> {
+pub(crate) fn put_checkpoint(tx: &mut Transaction<'_>, source: &str, checkpoint: &str) -> Result<()> {
     let id = tx.name(source)?;
     tx.facts.put_checkpoint(id, checkpoint)
 }

@@ -3,7 +3,7 @@
 use crate::definitions::Format;
 use crate::engine::handle::Cdp;
 use crate::engine::tables::rejects::rejects_table;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::intake::{Mapper, Row};
 use crate::records::{Frame, Receipt, RejectReason, Value};
@@ -35,7 +35,7 @@ impl Cdp {
         self.forget_interrupt();
         loop {
             self.check_interrupt()?;
-            let (part, last) = self.write(|writing| redrive_batch(writing, source, reason, after))?;
+            let (part, last) = self.write(|tx| redrive_batch(tx, source, reason, after))?;
             receipt.add(part);
             match last {
                 Some(last) => after = last,
@@ -47,7 +47,7 @@ impl Cdp {
 
 /// Drives the next rejects again. Gives the last id looked at, or `None` at the end.
 pub(crate) fn redrive_batch(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     source: Option<&str>,
     reason: Option<&str>,
     after: i64,

@@ -1,7 +1,7 @@
 //! Rows of a source on their way into a transaction: each is taken in whole, or kept with the reason why not.
 
 use crate::definitions::{Format, SourceDefinition};
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::Result;
 use crate::intake::Row;
 use crate::records::{Receipt, Reject};
@@ -22,7 +22,7 @@ pub(super) struct SourceOf<'s> {
 
 /// A row is atomic: all its messages are taken in, or it is a reject.
 pub(super) fn take_row(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     source: &SourceOf<'_>,
     messages: std::result::Result<Vec<crate::records::Message>, Reject>,
     receipt: &mut Receipt,
@@ -50,7 +50,7 @@ pub(super) fn take_row(
     Ok(Ok(()))
 }
 
-pub(super) fn quarantine(tx: &mut Writing<'_>, source: &SourceOf<'_>, row: &Row, reject: &Reject) -> Result<()> {
+pub(super) fn quarantine(tx: &mut Transaction<'_>, source: &SourceOf<'_>, row: &Row, reject: &Reject) -> Result<()> {
     let stored = StoredReject {
         reject_id: 0,
         source: tx.name(source.name)?,

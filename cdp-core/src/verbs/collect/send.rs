@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::engine::group_commit::{Answer, Waiting};
 use crate::engine::handle::Cdp;
-use crate::engine::people::profile::Somebody;
-use crate::engine::transaction::Writing;
+use crate::engine::people::profile::Profile;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::records::{Message, MessageType, Receipt, Timestamp, Value};
 use crate::sync::lock;
@@ -58,7 +58,7 @@ impl Cdp {
             return;
         }
         // Each was let in while its handle was open, and is taken in even if that closes meanwhile.
-        match self.write_open(|writing| take_group(writing, messages)) {
+        match self.write_open(|tx| take_group(tx, messages)) {
             Ok(outcomes) => answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| answer.give(outcome)),
             Err(error) => answers.into_iter().for_each(|answer| answer.give(Err(error.clone()))),
         }
@@ -66,7 +66,7 @@ impl Cdp {
 }
 
 /// The answer to each message. What the transaction as a whole has merged and made is counted in the first receipt.
-fn take_group(tx: &mut Writing<'_>, group: Vec<(Message, Vec<String>)>) -> Result<Vec<Result<Receipt>>> {
+fn take_group(tx: &mut Transaction<'_>, group: Vec<(Message, Vec<String>)>) -> Result<Vec<Result<Receipt>>> {
     let mut answers = Vec::with_capacity(group.len());
     for (message, warnings) in group {
         let message_id = message.message_id.clone();
@@ -97,8 +97,8 @@ fn take_group(tx: &mut Writing<'_>, group: Vec<(Message, Vec<String>)>) -> Resul
                 if let Some(node) = node {
                     let snapshot = tx.snapshot();
                     let node = snapshot.partition.holder_at(node, Timestamp::MAX, &snapshot)?;
-                    let somebody = Somebody::new(&snapshot, snapshot.partition.nodes_of(node), Timestamp::MAX)?;
-                    receipt.profile_id = Some(somebody.profile_id());
+                    let profile = Profile::new(&snapshot, snapshot.partition.nodes_of(node), Timestamp::MAX)?;
+                    receipt.profile_id = Some(profile.profile_id());
                 }
                 Ok(receipt)
             }

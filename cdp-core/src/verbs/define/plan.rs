@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::definitions::{Catalog, Definition, Kind};
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Object, Value};
 use crate::rules;
@@ -118,7 +118,7 @@ fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
     }
 }
 
-pub(super) fn put_definitions(tx: &mut Writing<'_>, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
+pub(super) fn put_definitions(tx: &mut Transaction<'_>, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
     let (mut results, _) = plan(&tx.catalog, &definitions)?;
     let mut catalog = (*tx.catalog).clone();
     let latest = tx.facts.latest_definitions()?;
@@ -146,7 +146,7 @@ pub(super) fn put_definitions(tx: &mut Writing<'_>, definitions: Vec<Definition>
     Ok(results)
 }
 
-pub(super) fn take_out_definition(tx: &mut Writing<'_>, kind: Kind, name: &str) -> Result<()> {
+pub(super) fn take_out_definition(tx: &mut Transaction<'_>, kind: Kind, name: &str) -> Result<()> {
     let mut catalog = (*tx.catalog).clone();
     let Some(held) = catalog.remove(kind, name) else {
         return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::definitions::Catalog;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::Result;
 use crate::{identity, intake};
 
 /// Makes another catalog hold: re-derives what depends on the definitions that changed.
-pub(crate) fn apply_catalog(tx: &mut Writing<'_>, catalog: Catalog) -> Result<()> {
+pub(crate) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Result<()> {
     let identity_changed = catalog.identity() != tx.catalog.identity();
     tx.meta.definitions += 1;
     tx.catalog = Arc::new(catalog);
@@ -24,7 +24,7 @@ pub(crate) fn apply_catalog(tx: &mut Writing<'_>, catalog: Catalog) -> Result<()
 }
 
 /// Derives every message's node and links again, under the identity definition that holds now.
-fn rederive_identity(tx: &mut Writing<'_>) -> Result<()> {
+fn rederive_identity(tx: &mut Transaction<'_>) -> Result<()> {
     tx.facts.clear_evidence()?;
     let catalog = tx.catalog.clone();
     let (facts, last) = (tx.facts, tx.meta.log_sequence);
@@ -39,7 +39,7 @@ fn rederive_identity(tx: &mut Writing<'_>) -> Result<()> {
 }
 
 fn relink(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     stored: &crate::store::StoredMessage,
     identified: &identity::Identified<'_>,
 ) -> Result<()> {

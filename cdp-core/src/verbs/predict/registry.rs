@@ -119,8 +119,8 @@ impl Cdp {
             Some(sequence) => sequence,
             None => self.read(|snapshot| Ok(snapshot.memory.sequence()))?,
         };
-        self.write(|writing| {
-            let models = writing.facts.models()?;
+        self.write(|tx| {
+            let models = tx.facts.models()?;
             let parent = models.iter().rfind(|stored| stored.predictor == predictor);
             let version = parent.map_or(0, |stored| stored.version) + 1;
             let mut fields = Object::new();
@@ -142,15 +142,15 @@ impl Cdp {
                 predictor: predictor.to_owned(),
                 version,
                 sequence: seen,
-                recorded_at: writing.meta.recorded_at,
+                recorded_at: tx.meta.recorded_at,
                 content_hash: content_hash.to_vec(),
                 report: report.to_json(),
             };
-            writing.facts.put_model(&stored, bytes)?;
-            writing.models_changed();
-            let catalog = writing.catalog.clone();
+            tx.facts.put_model(&stored, bytes)?;
+            tx.models_changed();
+            let catalog = tx.catalog.clone();
             if catalog.audiences().any(|audience| reads_predictor(&audience.rule, &catalog, predictor)) {
-                writing.reload_at_the_end(false);
+                tx.reload_at_the_end(false);
             }
             Ok(report)
         })

@@ -2,7 +2,7 @@
 
 use crate::audiences::Flip;
 use crate::engine::handle::Cdp;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::Result;
 use crate::records::Timestamp;
 use crate::store::{ChangeType, StoredChange};
@@ -18,7 +18,7 @@ pub(crate) struct Found {
     pub(crate) is_member: bool,
 }
 
-pub(crate) fn record(tx: &mut Writing<'_>, found: Found, to: Timestamp) -> Result<()> {
+pub(crate) fn record(tx: &mut Transaction<'_>, found: Found, to: Timestamp) -> Result<()> {
     let before = tx.members(&found.audience).since(found.node);
     let entered = found.flips.iter().rev().find(|flip| flip.entered).map(|flip| flip.occurred_at);
     let since = found.is_member.then(|| entered.or(before).unwrap_or(to));
@@ -35,7 +35,7 @@ pub(crate) fn record(tx: &mut Writing<'_>, found: Found, to: Timestamp) -> Resul
 }
 
 fn put_change(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     found: &Found,
     node: u32,
     entered: ChangeType,

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::audiences::triggers::Arrival;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::records::Timestamp;
 use crate::store::EventEntry;
 
@@ -45,7 +45,7 @@ impl Due {
 
 /// The profiles that have new facts in `(since, to]`, each once, or whose facts came now.
 pub(crate) fn due(
-    tx: &Writing<'_>,
+    tx: &Transaction<'_>,
     snapshot: &Snapshot<'_>,
     since: Option<Timestamp>,
     to: Timestamp,
@@ -84,24 +84,24 @@ pub(crate) fn due(
     let mut places: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
     for of_node in facts.chunk_by(|left, right| left.0 == right.0) {
         let Some(node) = of_node.first().map(|(node, _)| *node) else { continue };
-        let Some(somebody) = Due::of(snapshot, node, to) else { continue };
-        let place = *places.entry(somebody.least_node()).or_insert_with(|| {
+        let Some(profile) = Due::of(snapshot, node, to) else { continue };
+        let place = *places.entry(profile.least_node()).or_insert_with(|| {
             let holds_nothing = snapshot.partition.holds_nothing();
             let is_same = holds_nothing
                 && node < snapshot.committed_nodes
                 && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
-                && !somebody.nodes.iter().any(|node| changed.contains(node));
+                && !profile.nodes.iter().any(|node| changed.contains(node));
             let parts = match (is_same, holds_nothing) {
-                (true, _) => Some(SmallVec::from_slice(&[somebody.least_node()])),
-                (false, true) => parts_of(tx, &somebody.nodes, since),
+                (true, _) => Some(SmallVec::from_slice(&[profile.least_node()])),
+                (false, true) => parts_of(tx, &profile.nodes, since),
                 (false, false) => None,
             };
-            let reconsider = somebody.nodes.iter().any(|node| reconsidered.contains(node));
-            due.push(Due { is_same, parts, reconsider, ..somebody });
+            let reconsider = profile.nodes.iter().any(|node| reconsidered.contains(node));
+            due.push(Due { is_same, parts, reconsider, ..profile });
             due.len() - 1
         });
-        if let Some(somebody) = due.get_mut(place) {
-            somebody.arrivals.extend(of_node.iter().filter_map(|(_, arrival)| *arrival));
+        if let Some(profile) = due.get_mut(place) {
+            profile.arrivals.extend(of_node.iter().filter_map(|(_, arrival)| *arrival));
         }
     }
     due
@@ -109,7 +109,7 @@ pub(crate) fn due(
 
 /// The profiles that these nodes, all of one person, were before this transaction: the least node of each. `None` if that is
 /// not what upkeep last looked at, or they were in it together with others.
-fn parts_of(tx: &Writing<'_>, nodes: &[u32], since: Option<Timestamp>) -> Option<SmallVec<[u32; 2]>> {
+fn parts_of(tx: &Transaction<'_>, nodes: &[u32], since: Option<Timestamp>) -> Option<SmallVec<[u32; 2]>> {
     let committed = tx.committed();
     let partition = committed.partition;
     let mut parts = SmallVec::new();

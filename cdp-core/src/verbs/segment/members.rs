@@ -3,7 +3,7 @@
 use crate::audiences::is_member;
 use crate::definitions::Rule;
 use crate::engine::handle::Cdp;
-use crate::engine::people::find::Whom;
+use crate::engine::people::find::Filter;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::people_table;
 use crate::engine::read::Length;
@@ -18,8 +18,8 @@ impl Cdp {
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
         self.read_as_of(Length::Long, query.as_of, |snapshot| {
-            let whom = Whom::Members(snapshot.catalog.audience(audience)?);
-            people_table(snapshot, whom, query, self.instant(query.as_of.unwrap_or_default()), None)
+            let filter = Filter::Members(snapshot.catalog.audience(audience)?);
+            people_table(snapshot, filter, query, self.instant(query.as_of.unwrap_or_default()), None)
         })
     }
 
@@ -31,7 +31,7 @@ impl Cdp {
             rules::check_rule(&parsed, snapshot.catalog)?;
             let total = snapshot.n_people(at)?;
             let query = Query { limit: Some(10), ..Query::default() };
-            let frame = people_table(snapshot, Whom::Matching(&parsed), &query, at, None)?;
+            let frame = people_table(snapshot, Filter::Matching(&parsed), &query, at, None)?;
             let sample = (0..frame.n_rows()).map(|row| Value::Object(frame.row(row))).collect();
             let count = |name: &str| frame.about.get(name).and_then(Value::as_number).and_then(Number::as_i64);
             let (known, anonymous) = (count("known").unwrap_or(0), count("anonymous").unwrap_or(0));

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::audiences::memberships::{Members, MembershipChanges, Memberships};
+use crate::audiences::memberships::{Memberships, MembershipsChanges, MembershipsView};
 use crate::audiences::{Flip, is_member};
 use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::records::{Object, Timestamp, Value};
 use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::upkeep::advance_to;
 
 /// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
-pub(crate) fn rebuild_audience(tx: &mut Writing<'_>, name: &str) -> Result<u64> {
+pub(crate) fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
     let Some(at) = tx.meta.advanced_to else { return Ok(0) };
     let catalog = tx.catalog.clone();
     let audience = catalog.audience(name)?;
@@ -61,16 +61,16 @@ impl Cdp {
             return Err(Error::invalid("advance cannot go beyond the present of the system clock")
                 .with_hint("open the store with clock=... for a clock that moves by advance"));
         }
-        self.write(|writing| {
-            let before = writing.meta.change_sequence;
-            writing.derive()?;
-            advance_to(writing, to)?;
+        self.write(|tx| {
+            let before = tx.meta.change_sequence;
+            tx.derive()?;
+            advance_to(tx, to)?;
             Ok(Value::Object(Object::from([
                 (
                     "advanced_to".to_owned(),
-                    writing.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string())),
+                    tx.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string())),
                 ),
-                ("changes".to_owned(), Value::integer(writing.meta.change_sequence - before)),
+                ("changes".to_owned(), Value::integer(tx.meta.change_sequence - before)),
             ])))
         })
     }
@@ -78,14 +78,14 @@ impl Cdp {
     /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
     /// unless there is a defect.
     pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
-        self.write(|writing| {
+        self.write(|tx| {
             let names: Vec<String> = match audience {
-                Some(name) => vec![writing.catalog.audience(name)?.name.clone()],
-                None => writing.catalog.audiences().map(|audience| audience.name.clone()).collect(),
+                Some(name) => vec![tx.catalog.audience(name)?.name.clone()],
+                None => tx.catalog.audiences().map(|audience| audience.name.clone()).collect(),
             };
             let mut rebuilt = Object::new();
             for name in names {
-                let changed = rebuild_audience(writing, &name)?;
+                let changed = rebuild_audience(tx, &name)?;
                 rebuilt.insert(name, Value::integer(i64::try_from(changed).unwrap_or(i64::MAX)));
             }
             Ok(Value::Object(rebuilt))
@@ -94,7 +94,7 @@ impl Cdp {
 }
 
 /// Sets the memberships of all audiences from all facts, after definitions have changed.
-pub(crate) fn backfill(tx: &mut Writing<'_>) -> Result<()> {
+pub(crate) fn backfill(tx: &mut Transaction<'_>) -> Result<()> {
     let catalog = tx.catalog.clone();
     for audience in catalog.audiences() {
         rebuild_audience(tx, &audience.name)?;
@@ -106,7 +106,7 @@ pub(crate) fn backfill(tx: &mut Writing<'_>) -> Result<()> {
 pub(crate) fn membership_faults(snapshot: &Snapshot<'_>, rebuilt: &Snapshot<'_>) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let Some(at) = snapshot.facts.meta()?.advanced_to else { return Ok(faults) };
-    let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipChanges::default());
+    let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipsChanges::default());
     for audience in snapshot.catalog.audiences() {
         let mut members = BTreeSet::new();
         for person in rebuilt.people(at)? {
@@ -114,7 +114,7 @@ pub(crate) fn membership_faults(snapshot: &Snapshot<'_>, rebuilt: &Snapshot<'_>)
                 members.insert(person.first_node());
             }
         }
-        if members != Members::of(&audience.name, &stored, &unchanged).nodes() {
+        if members != MembershipsView::of(&audience.name, &stored, &unchanged).nodes() {
             faults.push(format!("audience `{}`: the memberships differ from their rebuild", audience.name));
         }
     }

@@ -7,15 +7,15 @@ use std::rc::Rc;
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
-use crate::audiences::bounds::KnownTallies;
-use crate::audiences::memberships::Members;
-use crate::audiences::triggers::{Arrival, Concern, Slid};
+use crate::audiences::bounds::BoundsView;
+use crate::audiences::memberships::MembershipsView;
+use crate::audiences::triggers::{Arrival, Slid, Trigger};
 use crate::audiences::{Flip, Said, flips, is_member};
 use crate::definitions::{AudienceDefinition, Population};
 use crate::engine::people::person::Person;
-use crate::engine::people::profile::Somebody;
+use crate::engine::people::profile::Profile;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::Result;
 use crate::records::Timestamp;
 use crate::rules::{MAX_WATCHED, Range, Ranges};
@@ -23,7 +23,7 @@ use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::due::{Due, due};
 
 /// Evaluates the touched profiles, and the others for whom a window slid, up to where the facts reach.
-pub(crate) fn keep_audiences(tx: &mut Writing<'_>) -> Result<()> {
+pub(crate) fn keep_audiences(tx: &mut Transaction<'_>) -> Result<()> {
     let since = tx.meta.advanced_to;
     let greatest = tx.memory().greatest_occurred_at();
     let reached = greatest.map(|greatest| greatest.min(tx.now)).max(since);
@@ -35,32 +35,32 @@ pub(crate) fn keep_audiences(tx: &mut Writing<'_>) -> Result<()> {
 }
 
 /// Moves the instant up to which audiences are current.
-pub(crate) fn advance_to(tx: &mut Writing<'_>, to: Timestamp) -> Result<()> {
+pub(crate) fn advance_to(tx: &mut Transaction<'_>, to: Timestamp) -> Result<()> {
     let since = tx.meta.advanced_to;
     let to = since.map_or(to, |since| since.max(to));
     tx.meta.advanced_to = Some(to);
     keep_up(tx, since, to, Vec::new())
 }
 
-fn keep_up(tx: &mut Writing<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
+fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
     let catalog = tx.catalog.clone();
     let mut found = Vec::new();
-    let mut tallies = std::mem::take(&mut tx.tallies);
+    let mut bounds = std::mem::take(&mut tx.bounds);
     let snapshot = tx.snapshot();
     let due = due(tx, &snapshot, since, to, touched);
     let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
-    let concerns = tx.triggers()?;
-    for (audience, concern) in catalog.audiences().zip(concerns.iter()) {
+    let triggers = tx.triggers()?;
+    for (audience, trigger) in catalog.audiences().zip(triggers.iter()) {
         let members = tx.members(&audience.name);
-        let n_leaves = concern.watch.leaves.len();
+        let n_leaves = trigger.watch.leaves.len();
         let mut upkeep = Upkeep {
             people: &mut people,
             audience,
-            concern,
+            trigger,
             members,
             since,
             to,
-            tallies: KnownTallies::of(&audience.name, n_leaves, tx.committed_bounds(), &mut tallies),
+            bounds: BoundsView::of(&audience.name, n_leaves, tx.committed_bounds(), &mut bounds),
             slid: Vec::new(),
             seen: HashSet::default(),
         };
@@ -68,13 +68,13 @@ fn keep_up(tx: &mut Writing<'_>, since: Option<Timestamp>, to: Timestamp, touche
         if let Some(since) = slid {
             upkeep.note_what_slid(since);
         }
-        for somebody in &due {
-            found.extend(upkeep.look_at(somebody)?);
+        for profile in &due {
+            found.extend(upkeep.look_at(profile)?);
         }
-        if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
+        if slid.is_some_and(|since| trigger.is_anybody_due(since, to)) {
             for node in 0..snapshot.memory.n_nodes() {
-                if let Some(somebody) = Due::of(&snapshot, node, to) {
-                    found.extend(upkeep.look_at(&somebody)?);
+                if let Some(profile) = Due::of(&snapshot, node, to) {
+                    found.extend(upkeep.look_at(&profile)?);
                 }
             }
         }
@@ -86,7 +86,7 @@ fn keep_up(tx: &mut Writing<'_>, since: Option<Timestamp>, to: Timestamp, touche
         let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
         (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
     });
-    tx.tallies = tallies;
+    tx.bounds = bounds;
     for found in found {
         record(tx, found, to)?;
     }
@@ -107,7 +107,7 @@ impl<'s> People<'s> {
         if let Some(person) = known.and_then(|people| people.iter().find(|person| person.held == held)) {
             return Ok(person.clone());
         }
-        let person = Rc::new(Person::of(Somebody { snapshot: self.snapshot, nodes: nodes.clone(), held })?);
+        let person = Rc::new(Person::of(Profile { snapshot: self.snapshot, nodes: nodes.clone(), held })?);
         self.gathered.entry(nodes).or_default().push(person.clone());
         Ok(person)
     }
@@ -130,11 +130,11 @@ fn in_order(mut slid: Vec<(u32, Slid)>) -> Vec<(u32, Slid)> {
 struct Upkeep<'u, 's> {
     pub(crate) people: &'u mut People<'s>,
     pub(crate) audience: &'u AudienceDefinition,
-    pub(crate) concern: &'u Concern,
-    pub(crate) members: Members<'u>,
+    pub(crate) trigger: &'u Trigger,
+    pub(crate) members: MembershipsView<'u>,
     pub(crate) since: Option<Timestamp>,
     pub(crate) to: Timestamp,
-    pub(crate) tallies: KnownTallies<'u>,
+    pub(crate) bounds: BoundsView<'u>,
     // What slid for whom, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
     pub(crate) slid: Vec<(u32, Slid)>,
     // The least nodes of those who need no further look.
@@ -153,9 +153,9 @@ impl Upkeep<'_, '_> {
     }
 
     fn note_what_slid(&mut self, since: Timestamp) {
-        let (snapshot, concern) = (self.people.snapshot, self.concern);
+        let (snapshot, trigger) = (self.people.snapshot, self.trigger);
         let mut slid_of = Vec::new();
-        concern.visit_sliding(&snapshot.memory, since, self.to, |node, slid| slid_of.push((node, slid)));
+        trigger.visit_sliding(&snapshot.memory, since, self.to, |node, slid| slid_of.push((node, slid)));
         // In the order of their numbers, nodes lie near each other wherever something is kept of them.
         for (node, slid) in in_order(slid_of) {
             if self.stands(node, since) {
@@ -176,58 +176,58 @@ impl Upkeep<'_, '_> {
     }
 
     /// What became of somebody for whom something happened.
-    fn look_at(&mut self, somebody: &Due) -> Result<Option<Found>> {
-        let (node, snapshot) = (somebody.least_node(), self.people.snapshot);
+    fn look_at(&mut self, profile: &Due) -> Result<Option<Found>> {
+        let (node, snapshot) = (profile.least_node(), self.people.snapshot);
         if self.seen.contains(&node) {
             return Ok(None);
         }
-        let is_in = self.is_in(&somebody.nodes);
-        let watch = &self.concern.watch;
-        let before = match &somebody.parts {
+        let is_in = self.is_in(&profile.nodes);
+        let watch = &self.trigger.watch;
+        let before = match &profile.parts {
             None => [Range::UNKNOWN; MAX_WATCHED],
-            Some(_) if somebody.is_same => self.tallies.get(node),
+            Some(_) if profile.is_same => self.bounds.get(node),
             Some(parts) => {
-                parts.iter().fold(watch.ranges_of_nobody(), |sum, part| watch.sum(&sum, &self.tallies.get(*part)))
+                parts.iter().fold(watch.ranges_of_nobody(), |sum, part| watch.sum(&sum, &self.bounds.get(*part)))
             }
         };
         let mut slid: Option<Slid> = None;
-        for of_node in somebody.nodes.iter().filter_map(|node| self.slid_of(*node)) {
+        for of_node in profile.nodes.iter().filter_map(|node| self.slid_of(*node)) {
             slid.get_or_insert_default().add(*of_node);
         }
         let (mut meanwhile, after) =
-            self.concern.follow(&snapshot.memory, &before, &somebody.arrivals, slid.as_ref(), self.to);
-        self.tallies.set(node, after);
-        if somebody.parts.is_some() {
+            self.trigger.follow(&snapshot.memory, &before, &profile.arrivals, slid.as_ref(), self.to);
+        self.bounds.set(node, after);
+        if profile.parts.is_some() {
             self.seen.insert(node);
-            if !somebody.is_same {
+            if !profile.is_same {
                 // Before they joined, each had less.
                 meanwhile.iter_mut().for_each(|range| range.least = 0);
             }
             let mut decided = watch.decide(&meanwhile);
             if decided.is_none()
-                && somebody.is_same
-                && let Some(flips) = self.counted(&somebody.nodes, &before, &somebody.arrivals, slid.as_ref())
+                && profile.is_same
+                && let Some(flips) = self.counted(&profile.nodes, &before, &profile.arrivals, slid.as_ref())
             {
                 if !flips.is_empty() {
-                    return Ok(Some(self.found(&somebody.nodes, flips)));
+                    return Ok(Some(self.found(&profile.nodes, flips)));
                 }
                 decided = Some(is_in);
             }
             let cannot_enter = decided == Some(false) && !is_in;
             let cannot_exit = decided == Some(true)
-                || !(self.concern.may_undo(&somebody.arrivals) || slid.is_some_and(|slid| slid.may_exit));
+                || !(self.trigger.may_undo(&profile.arrivals) || slid.is_some_and(|slid| slid.may_exit));
             // A late fact can name another node first, under which the membership is to stand then.
             let stays =
-                is_in && somebody.is_same && cannot_exit && self.members.contains(snapshot.first_node(&somebody.nodes));
+                is_in && profile.is_same && cannot_exit && self.members.contains(snapshot.first_node(&profile.nodes));
             if cannot_enter || stays {
                 return Ok(None);
             }
         }
-        if !is_in && !self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &somebody.nodes) {
+        if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &profile.nodes) {
             return Ok(None);
         }
         self.seen.insert(node);
-        self.evaluate(somebody.nodes.clone(), somebody.reconsider)
+        self.evaluate(profile.nodes.clone(), profile.reconsider)
     }
 
     /// The flips of a profile that is whom upkeep last looked at, by what came and left alone; `None` if that does not tell them,
@@ -246,7 +246,7 @@ impl Upkeep<'_, '_> {
         if !stands_there {
             return None;
         }
-        let outcomes = self.concern.outcomes(&snapshot.memory, (is_in, before), arrivals, slid, (since, self.to))?;
+        let outcomes = self.trigger.outcomes(&snapshot.memory, (is_in, before), arrivals, slid, (since, self.to))?;
         let flips = outcomes.into_iter().filter(|(_, outcome)| std::mem::replace(&mut is_in, *outcome) != *outcome);
         let flips: SmallVec<[Flip; 2]> =
             flips.map(|(occurred_at, entered)| Flip { entered, occurred_at, late: false }).collect();
@@ -275,16 +275,16 @@ impl Upkeep<'_, '_> {
         }
         let Some(since) = self.since else { return Ok(None) };
         if self.stands(node, since) {
-            let before = self.tallies.get(node);
-            let (meanwhile, after) = self.concern.follow(&snapshot.memory, &before, &[], Some(&slid), to);
-            self.tallies.set(node, after);
+            let before = self.bounds.get(node);
+            let (meanwhile, after) = self.trigger.follow(&snapshot.memory, &before, &[], Some(&slid), to);
+            self.bounds.set(node, after);
             let together = partition.members(node);
             let is_in = self.is_in(&together);
             let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
-            if !may_flip || self.concern.watch.decide(&meanwhile) == Some(is_in) {
+            if !may_flip || self.trigger.watch.decide(&meanwhile) == Some(is_in) {
                 return Ok(None);
             }
-            if !is_in && !self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &together) {
+            if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &together) {
                 return Ok(None);
             }
             self.seen.insert(node);
@@ -298,10 +298,10 @@ impl Upkeep<'_, '_> {
         if self.seen.contains(&least) {
             return Ok(None);
         }
-        self.tallies.set(least, [Range::UNKNOWN; MAX_WATCHED]);
+        self.bounds.set(least, [Range::UNKNOWN; MAX_WATCHED]);
         let is_in = self.is_in(&nodes);
         let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
-        let may_mean = is_in || self.concern.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &nodes);
+        let may_mean = is_in || self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &nodes);
         if !may_flip || !may_mean || !self.seen.insert(least) {
             return Ok(None);
         }
@@ -331,7 +331,7 @@ impl Upkeep<'_, '_> {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
-            instants.extend(self.concern.lookbacks.change_instants(part.as_ref(), *start, end)?);
+            instants.extend(self.trigger.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.first_seen_in(*start, end));
             parts.insert(*start, part);
         }
@@ -342,7 +342,7 @@ impl Upkeep<'_, '_> {
         let said = Said { member: was_member, since: self.since, reconsider };
         let flips = flips(said, &instants, self.to, &is_member_at)?;
         let is_member = flips.last().map_or(was_member, |flip| flip.entered);
-        self.tallies.set(least_node, self.concern.watch.ranges(person.as_ref(), self.to)?);
+        self.bounds.set(least_node, self.trigger.watch.ranges(person.as_ref(), self.to)?);
         if flips.is_empty() && merged.is_empty() {
             return Ok(None);
         }

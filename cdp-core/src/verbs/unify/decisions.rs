@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::definitions::Role;
 use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::identity::declared_type;
@@ -77,10 +77,10 @@ impl Cdp {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |writing| {
-            let nodes = [node_named(writing, &pair.a)?, node_named(writing, &pair.b)?];
+        self.write_or_try_out(options.dry_run, |tx| {
+            let nodes = [node_named(tx, &pair.a)?, node_named(tx, &pair.b)?];
             check_pair(nodes)?;
-            decide_between(writing, nodes, what)
+            decide_between(tx, nodes, what)
         })
     }
 }
@@ -94,7 +94,7 @@ fn check_pair([node, other]: [u32; 2]) -> Result<()> {
 }
 
 /// Decides about two nodes and tells what became of their people; in a dry run the decision has no number.
-pub(crate) fn decide_between(tx: &mut Writing<'_>, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
+pub(crate) fn decide_between(tx: &mut Transaction<'_>, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
     let Decided { kind, occurred_at, reason, dry_run } = decided;
     let before = profiles_of(&tx.snapshot(), &[node, other])?;
     let number = tx.meta.decision_sequence + 1;
@@ -105,7 +105,7 @@ pub(crate) fn decide_between(tx: &mut Writing<'_>, [node, other]: [u32; 2], deci
 }
 
 /// The node that a caller names, entered if it is new: a decision may precede the evidence that it speaks of.
-pub(crate) fn node_named(tx: &mut Writing<'_>, named: &Identifier) -> Result<u32> {
+pub(crate) fn node_named(tx: &mut Transaction<'_>, named: &Identifier) -> Result<u32> {
     if let Some(node) = tx.snapshot().node_of(named)? {
         return Ok(node);
     }

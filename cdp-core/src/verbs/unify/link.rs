@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::definitions::ProfileLinkage;
 use crate::engine::handle::Cdp;
 use crate::engine::live_linkage::LiveLinkage;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::linkage::profiles::{ComparedProfiles, compared_name};
 use crate::linkage::{
@@ -65,7 +65,7 @@ impl Cdp {
         let (compared, linkage, definitions) = self.compared()?;
         let run = link_rows(&compared, &linkage, options.seed)?;
         let found = found(&compared, &run, &linkage, definitions)?;
-        self.write_or_try_out(options.dry_run, |writing| keep_found(writing, &found))
+        self.write_or_try_out(options.dry_run, |tx| keep_found(tx, &found))
     }
 }
 
@@ -126,7 +126,7 @@ fn found<'r>(
 }
 
 /// Keeps what a run found instead of what was found before.
-fn keep_found(tx: &mut Writing<'_>, found: &Found<'_>) -> Result<Value> {
+fn keep_found(tx: &mut Transaction<'_>, found: &Found<'_>) -> Result<Value> {
     if tx.meta.definitions != found.definitions {
         return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
             .with_hint("link again"));
@@ -166,7 +166,7 @@ fn keep_found(tx: &mut Writing<'_>, found: &Found<'_>) -> Result<Value> {
 
 /// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run
 /// took its time.
-fn leave_records(tx: &mut Writing<'_>, found: &Found<'_>, version: u32) -> Result<()> {
+fn leave_records(tx: &mut Transaction<'_>, found: &Found<'_>, version: u32) -> Result<()> {
     let (compared, links) = (found.compared, &found.run.links);
     tx.is_compared = true;
     tx.facts.clear_linkage_live()?;
@@ -206,7 +206,7 @@ fn leave_records(tx: &mut Writing<'_>, found: &Found<'_>, version: u32) -> Resul
 }
 
 /// The nodes that messages and decisions after these have touched, each with the sequence of its message.
-fn touched_since(tx: &mut Writing<'_>, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
+fn touched_since(tx: &mut Transaction<'_>, sequence: u64, decision_sequence: u64) -> Result<Vec<(u64, u32)>> {
     let mut touched = Vec::new();
     for link in tx.facts.links_after(sequence, tx.meta.log_sequence)? {
         touched.extend([(link.sequence, link.node), (link.sequence, link.other)]);
@@ -226,7 +226,7 @@ fn touched_since(tx: &mut Writing<'_>, sequence: u64, decision_sequence: u64) ->
 }
 
 /// The version of the model that a run trained, which is a new one only if its content is.
-fn linkage_model_version(tx: &mut Writing<'_>, found: &Found<'_>) -> Result<u32> {
+fn linkage_model_version(tx: &mut Transaction<'_>, found: &Found<'_>) -> Result<u32> {
     let latest = tx.facts.linkage_model()?;
     if let Some(latest) = latest.as_ref().filter(|latest| latest.content_hash == found.model.content_hash) {
         return Ok(latest.version);

@@ -13,7 +13,7 @@ use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::load::may_link;
 use crate::engine::people::person::Person;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::Result;
 use crate::identity::{ButForProbable, PartitionOverlay, ProbableView};
 use crate::linkage::profiles::ComparedProfile;
@@ -60,7 +60,7 @@ impl Question<'_, '_> {
 
 /// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
 /// the transaction has changed what is compared.
-pub(crate) fn compare_anew(tx: &mut Writing<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
+pub(crate) fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
     let Some(live) = tx.live.clone() else { return Ok(()) };
     let catalog = tx.catalog.clone();
     let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
@@ -74,7 +74,7 @@ pub(crate) fn compare_anew(tx: &mut Writing<'_>, mut touched: Vec<(u64, u32)>) -
 
 /// Compares the profiles of these nodes in the order of the messages that touched them.
 pub(crate) fn compare_nodes(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     live: &LiveLinkage,
     mut touched: Vec<(u64, u32)>,
     rows: &mut Rows,
@@ -126,7 +126,7 @@ pub(crate) fn compare_nodes(
 }
 
 /// The profiles of these nodes as they stand without any probable link, each once.
-fn profiles_of(tx: &Writing<'_>, live: &LiveLinkage, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
+fn profiles_of(tx: &Transaction<'_>, live: &LiveLinkage, touched: &[(u64, u32)]) -> Result<Vec<Anew>> {
     let snapshot = tx.snapshot();
     let mut roles = live.roles(linkage_of(&snapshot)?);
     let mut but_for_probable = ProfilesBut::new(&snapshot);
@@ -153,7 +153,7 @@ fn profiles_of(tx: &Writing<'_>, live: &LiveLinkage, touched: &[(u64, u32)]) -> 
 }
 
 /// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
-fn forget_record(tx: &mut Writing<'_>, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
+fn forget_record(tx: &mut Transaction<'_>, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
     let Some((_, bytes)) = record_of(tables, node)? else {
         return Ok(false);
     };
@@ -169,7 +169,7 @@ fn forget_record(tx: &mut Writing<'_>, tables: &mut LinkageTables<'_>, node: u32
 
 /// Finds who may be the same person as a profile, writes its pairs, and puts its record in place of the one before.
 fn resolve(
-    tx: &mut Writing<'_>,
+    tx: &mut Transaction<'_>,
     live: &LiveLinkage,
     (resolver, tables): (&Resolver, &mut LinkageTables<'_>),
     (profile, nodes): (&ComparedProfile, &[u32]),
@@ -236,7 +236,7 @@ fn resolve(
 /// The records that are one person with the one asked about: those of the groups of probable links in which it is sure of
 /// one record and fits them all in the mean as clusters do, the best first, each with those before.
 fn joined(
-    tx: &Writing<'_>,
+    tx: &Transaction<'_>,
     node: u32,
     apart: &BTreeSet<u32>,
     candidates: &[Candidate],
@@ -297,7 +297,7 @@ fn fits(joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'
 }
 
 /// The nodes that stand for the profiles which operators keep apart from one of these nodes.
-fn standing_apart_from(tx: &Writing<'_>, nodes: &[u32]) -> Result<BTreeSet<u32>> {
+fn standing_apart_from(tx: &Transaction<'_>, nodes: &[u32]) -> Result<BTreeSet<u32>> {
     let mut standing = BTreeSet::new();
     for other in nodes.iter().flat_map(|node| tx.decisions.apart_from(*node)) {
         let nodes = nodes_behind(tx, other)?;
@@ -307,7 +307,7 @@ fn standing_apart_from(tx: &Writing<'_>, nodes: &[u32]) -> Result<BTreeSet<u32>>
 }
 
 /// The nodes of the profile that a node stands for; the node alone where that is not clear at once.
-fn nodes_behind(tx: &Writing<'_>, node: u32) -> Result<Vec<u32>> {
+fn nodes_behind(tx: &Transaction<'_>, node: u32) -> Result<Vec<u32>> {
     let snapshot = tx.snapshot();
     let nodes = ProfilesBut::new(&snapshot).nodes_with(tx, node)?;
     Ok(nodes.unwrap_or_else(|| vec![node]))
@@ -329,7 +329,7 @@ impl<'s> ProfilesBut<'s> {
     }
 
     /// The nodes of the profile of a node, in order; `None` where they are too many.
-    fn nodes_with(&mut self, tx: &Writing<'_>, node: u32) -> Result<Option<Vec<u32>>> {
+    fn nodes_with(&mut self, tx: &Transaction<'_>, node: u32) -> Result<Option<Vec<u32>>> {
         match self.without.partition.nodes_but_for_probable(node, MOST_NODES, &self.without) {
             ButForProbable::Nodes(nodes) => Ok(Some(nodes)),
             ButForProbable::TooMany => Ok(None),
@@ -391,7 +391,7 @@ fn group_with(probable: ProbableView<'_>, start: u32, without: u32) -> Vec<u64> 
 }
 
 /// Applies the links of a transaction to the partition and compares the profiles that they change.
-pub(crate) fn unify(tx: &mut Writing<'_>) -> Result<()> {
+pub(crate) fn unify(tx: &mut Transaction<'_>) -> Result<()> {
     let newly_linked = tx.apply_links()?;
     // A run of linkage has compared all profiles.
     if tx.is_compared { Ok(()) } else { compare_anew(tx, newly_linked) }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::definitions::ProfileLinkage;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::transaction::Writing;
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::identity::probable_evidence;
 use crate::linkage::{PairExplanation, WeightPart};
@@ -53,7 +53,7 @@ pub(crate) fn linkage_of<'a>(snapshot: &Snapshot<'a>) -> Result<&'a ProfileLinka
 }
 
 /// Marks a pair as one that does not hold any more.
-pub(crate) fn replace_pair(tx: &mut Writing<'_>, link: ProbableLink, rows: &mut Rows) -> Result<()> {
+pub(crate) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &mut Rows) -> Result<()> {
     tx.facts.replace_probable_link(link.number, tx.meta.recorded_at, tx.meta.linkage_runs + 1)?;
     tx.probable.remove(link.number);
     if rows.new.remove(&link.number).is_none() {
@@ -63,7 +63,7 @@ pub(crate) fn replace_pair(tx: &mut Writing<'_>, link: ProbableLink, rows: &mut 
 }
 
 /// Writes a pair with what its weight is made of.
-pub(crate) fn put_pair(tx: &mut Writing<'_>, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
+pub(crate) fn put_pair(tx: &mut Transaction<'_>, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
     let link = ProbableLink { number: tx.facts.last_probable_link()? + 1, ..link };
     tx.facts.put_probable_link(&StoredProbableLink { link, parts, recorded_at: tx.meta.recorded_at })?;
     tx.probable.add(link);
@@ -72,7 +72,7 @@ pub(crate) fn put_pair(tx: &mut Writing<'_>, link: ProbableLink, parts: String, 
 }
 
 /// Brings the partition to the rows of a step.
-pub(crate) fn apply_rows(tx: &mut Writing<'_>, rows: Rows) -> Result<()> {
+pub(crate) fn apply_rows(tx: &mut Transaction<'_>, rows: Rows) -> Result<()> {
     if rows.gone.is_empty() && rows.new.is_empty() {
         return Ok(());
     }

@@ -79,17 +79,17 @@ impl Cdp {
         let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
         let occurred_at = self.now();
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |writing| {
+        self.write_or_try_out(options.dry_run, |tx| {
             let found = {
-                let snapshot = writing.snapshot();
-                let pairs = writing.facts.probable_links_ever()?.into_iter();
+                let snapshot = tx.snapshot();
+                let pairs = tx.facts.probable_links_ever()?.into_iter();
                 pairs.map(|link| (suggestion_of(&snapshot, &link), link)).find(|(name, _)| name == suggestion)
             };
             let Some((_, ProbableLink { node, other, .. })) = found else {
                 return Err(Error::not_found("there is no such suggestion")
                     .with_hint("link_suggestions() lists those that are open"));
             };
-            decide_between(writing, [node, other], what)
+            decide_between(tx, [node, other], what)
         })
     }
 
