@@ -28,6 +28,7 @@ mod nodes;
 mod probable_links;
 mod random;
 mod runs;
+mod schema;
 mod tail;
 mod time_index;
 mod words;
