@@ -185,10 +185,12 @@ impl Facts<'_> {
         self.0
             .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
             .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1)));
                 statement.query_row([sql_integer(sequence)], read).optional()
             })
-            .map_err(sql_error)
+            .map_err(sql_error)?
+            .map(|(source, message_id)| Ok((source, message_id.ok_or_else(|| unreadable_message(sequence))?)))
+            .transpose()
     }
 
     /// The node that a message belongs to.
@@ -313,7 +315,11 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
         sequence: row.get::<_, i64>(0)?.unsigned_abs(),
         node: row_u32(row, 1)?,
         other: row_u32(row, 2)?,
-        rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
+        rule: match row.get(3)? {
+            0 => LinkRule::SameMessage,
+            1 => LinkRule::Alias,
+            other => return Err(rusqlite::Error::IntegralValueOutOfRange(3, other)),
+        },
         occurred_at: time(row.get(4)?),
     })
 }

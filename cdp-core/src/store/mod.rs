@@ -83,6 +83,12 @@ struct Writer {
     checkpoints: Checkpoints,
 }
 
+/// Gives a changed block of timelines the right checksum, as another program could.
+#[cfg(test)]
+pub(crate) fn reseal_block(block: &mut [u8]) {
+    runs::bytes::seal(block);
+}
+
 /// How long a store that closes waits for the lock of another process.
 const AWAITED_AT_CLOSE: Duration = Duration::from_millis(100);
 
