@@ -11,6 +11,8 @@ mod compare_profiles;
 mod concern;
 mod define;
 mod evidence;
+#[cfg(test)]
+mod foreign_blocks;
 mod group;
 mod learn;
 mod link;
@@ -286,10 +288,18 @@ impl Cdp {
     }
 
     fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        if self.state().memory.leaves_runs() {
+            let replace = |facts: Facts<'_>| Ok(((), State::replace_runs(facts, self.inner.memory_options)?));
+            self.inner.store.write(replace, || self.state_mut(), |mut state, replaced| *state = replaced)?;
+        }
         let work = |facts: Facts<'_>| {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            if self.state().memory.leaves_runs() {
+                let what = "another version of the library has written to the store at this moment";
+                return Err(Error::new(ErrorKind::Busy, what).with_hint("call again"));
             }
             // Apart from the look at RAM that follows: while the times are read, others may look as well.
             let times = self.state().missing_times(facts)?;

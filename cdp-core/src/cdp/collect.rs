@@ -480,7 +480,10 @@ impl Writing<'_> {
             let of = SourceOf {
                 name: &name,
                 definition,
-                format: Format::parse(&stored.format).unwrap_or(Format::Json),
+                format: Format::parse(&stored.format).ok_or_else(|| {
+                    Error::new(ErrorKind::Corrupt, "a rejected row of the store is of an unknown format")
+                        .with_hint("restore the store from a backup")
+                })?,
                 apply_skew: definition.is_some_and(|definition| definition.skew),
             };
             receipt.rows += 1;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::models::{propensity_report, untrained};
 use super::score::Answer;
 use super::snapshot::{Person, Snapshot};
+use super::state::stored_json;
 use super::training_set::{LabelledTexts, TimedRows};
 use super::{Cdp, Identifier};
 use crate::definitions::PredictorTask;
@@ -235,13 +236,13 @@ impl Cdp {
             let stored = snapshot.facts.models()?;
             let wanted = stored.into_iter().filter(|model| predictor.is_none_or(|name| name == model.predictor));
             let reports = wanted.map(|model| {
-                let mut report = Value::parse(model.report.as_bytes()).unwrap_or_default();
+                let mut report = stored_json(&model.report)?;
                 if let Value::Object(report) = &mut report {
                     report.insert("recorded_at".to_owned(), Value::Text(model.recorded_at.to_string()));
                 }
-                report
+                Ok(report)
             });
-            Ok(Value::List(reports.collect()))
+            Ok(Value::List(reports.collect::<Result<_>>()?))
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::score::described_report;
 use super::snapshot::{Person, Snapshot};
-use super::state::LoadedModel;
+use super::state::{LoadedModel, stored_json};
 use super::training_set::{LabelledTexts, TimedRows};
 use super::{Cdp, Identifier};
 use crate::definitions::{PredictorDefinition, PredictorTask};
@@ -235,7 +235,7 @@ impl Cdp {
             })?;
             let bytes = snapshot.facts.model_bytes(predictor, stored.version)?;
             let bytes = bytes.ok_or_else(|| Error::internal("a model has no bytes"))?;
-            Ok((bytes, Value::parse(stored.report.as_bytes()).unwrap_or_default(), stored.version))
+            Ok((bytes, stored_json(&stored.report)?, stored.version))
         })?;
         if let Value::Object(report) = &mut report {
             report.insert("restores".to_owned(), Value::integer(version));

@@ -223,11 +223,18 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         salt,
     })?;
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
-    let state = store.read(|facts, _| {
+    let loaded = store.read(|facts, _| {
+        if !options.read_only && facts.has_foreign_runs()? {
+            return Ok(None);
+        }
         let may_wait = options.read_only && facts.n_nodes()? >= memory_options.many_nodes;
         let load = if may_wait { State::load_nobody } else { State::load };
-        load(facts, Some(&store), memory_options)
+        load(facts, Some(&store), memory_options).map(Some)
     })?;
+    let state = match loaded {
+        Some(state) => state,
+        None => store.write(|facts| Ok((State::replace_runs(facts, memory_options)?, ())), || (), |(), ()| ())?,
+    };
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));

@@ -193,7 +193,7 @@ fn meant<'a>(
         return Ok(Some(somebody));
     }
     let person = Person::of(somebody)?;
-    let is_meant = person.exists_at(at)
+    let is_meant = person.exists_at(at)?
         && match (holds, whom) {
             (Some(holds), _) => holds,
             (None, Whom::Everybody) => true,

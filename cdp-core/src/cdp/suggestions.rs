@@ -6,6 +6,7 @@ use super::Cdp;
 use super::link::Decided;
 use super::link_profiles::link_rows;
 use super::snapshot::Snapshot;
+use super::state::stored_json;
 use crate::error::{Error, Result};
 use crate::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, DecisionType, Frame, Object, ProbableLink, Timestamp, Value};
@@ -46,12 +47,13 @@ impl Snapshot<'_> {
     /// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
     pub(super) fn why_probable(&self, number: u64) -> Result<Vec<(&'static str, Value)>> {
         let Some(link) = self.probable.get(number) else { return Ok(Vec::new()) };
-        let parts = self.facts.probable_link_parts(number)?.unwrap_or_default();
+        let parts = self.facts.probable_link_parts(number)?;
+        let parts = parts.ok_or_else(|| Error::internal("a probable link is not in the file"))?;
         Ok(vec![
             ("model_version", Value::integer(link.model)),
             ("weight", Value::float(link.weight)),
             ("probability", Value::float(link.probability)),
-            ("parts", Value::parse(parts.as_bytes()).unwrap_or_default()),
+            ("parts", stored_json(&parts)?),
         ])
     }
 }

@@ -96,7 +96,7 @@ impl Cdp {
             }
             texts.documents.push(document);
             texts.labels.push(class);
-            texts.first_seen.push(person.seen(at).0.map_or(0, Timestamp::millis));
+            texts.first_seen.push(person.seen(at)?.0.map_or(0, Timestamp::millis));
         }
         Ok(texts)
     }

@@ -549,11 +549,11 @@ impl Upkeep<'_, '_> {
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
             instants.extend(self.concern.lookbacks.change_instants(part.as_ref(), *start, end)?);
-            instants.extend(part.first_seen_in(*start, end));
+            instants.extend(part.first_seen_in(*start, end)?);
             parts.insert(*start, part);
         }
         let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {
-            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part.as_ref(), at)?),
+            Some((_, part)) => Ok(part.exists_at(at)? && is_member(self.audience, part.as_ref(), at)?),
             None => Ok(false),
         };
         let said = Said { member: was_member, since: self.since, reconsider };

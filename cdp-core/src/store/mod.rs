@@ -28,6 +28,7 @@ mod nodes;
 mod probable_links;
 mod random;
 mod runs;
+mod schema;
 mod tail;
 mod time_index;
 mod words;
@@ -80,6 +81,12 @@ struct Writer {
     connection: Connection,
     busy_timeout: Duration,
     checkpoints: Checkpoints,
+}
+
+/// Gives a changed block of timelines the right checksum, as another program could.
+#[cfg(test)]
+pub(crate) fn reseal_block(block: &mut [u8]) {
+    runs::bytes::seal(block);
 }
 
 /// How long a store that closes waits for the lock of another process.
