@@ -37,6 +37,7 @@ mod state;
 mod suggestions;
 mod tables;
 mod tallies;
+mod training_rows;
 mod training_set;
 mod traits;
 mod unify;
@@ -59,6 +60,7 @@ pub use release::ExportRequest;
 pub(crate) use release::consent_message;
 pub use segment::Query;
 pub use suggestions::ReviewOptions;
+pub use training_rows::TrainOptions;
 pub use unify::Identifier;
 
 use nearby::Found;
