@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::interruption::Stop;
 use super::models::{propensity_report, untrained};
 use super::score::Answer;
 use super::snapshot::{Person, Snapshot};
@@ -47,6 +48,7 @@ impl Cdp {
     /// that read the predictor are brought up to date in the same transaction.
     pub fn train_with(&self, predictor: &str, options: TrainOptions) -> Result<Value> {
         let at = self.now();
+        let call = self.interruptible();
         let (definition, texts, timed, earlier, sequence) = self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
@@ -61,6 +63,7 @@ impl Cdp {
             let earlier = snapshot.models.get(predictor).map(|loaded| loaded.model.clone());
             Ok((definition, texts, timed, earlier, snapshot.memory.sequence()))
         })?;
+        call.check()?;
         // The slow part runs without any lock; the model says which sequence it saw.
         let (bytes, report, data_hash) = match definition.task {
             PredictorTask::Cohort if !definition.cohorts.is_empty() => {
@@ -91,6 +94,7 @@ impl Cdp {
         report.insert("data_hash".to_owned(), Value::Text(hex(&data_hash)));
         let withheld = i64::try_from(texts.withheld + timed.withheld).unwrap_or(i64::MAX);
         report.insert("withheld".to_owned(), Value::integer(withheld));
+        call.check()?;
         self.append_model(predictor, &bytes, Value::Object(report), Some(sequence))
     }
 
