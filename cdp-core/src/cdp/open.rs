@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -248,7 +248,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         queue: super::queue::Queue::default(),
         scorers: super::score::Scorers::default(),
         strict_consent: options.strict_consent,
-        interrupted: AtomicBool::new(false),
+        interrupts: AtomicU64::new(0),
         open_handles: AtomicUsize::new(0),
         max_message_bytes: options.max_message_bytes,
         memory_options,

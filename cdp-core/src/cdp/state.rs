@@ -133,8 +133,14 @@ impl State {
 
     /// What the facts recorded by `known` give under the definitions that hold now; in RAM alone.
     pub(super) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
+        let up_to = facts.sequence_known_at(known, facts.meta()?.log_sequence)?;
+        State::load_up_to(facts, options, up_to, known)
+    }
+
+    /// The same for the messages up to a sequence, and the decisions and probable links that were recorded by `known`.
+    pub(super) fn load_up_to(facts: Facts<'_>, options: MemoryOptions, up_to: u64, known: Timestamp) -> Result<State> {
         let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        meta.log_sequence = facts.sequence_known_at(known, meta.log_sequence)?;
+        meta.log_sequence = up_to.min(meta.log_sequence);
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;

@@ -3,6 +3,7 @@
 //! It takes the pairs that linkage found and leaves decisions of operators. It never changes what was found.
 
 use super::Cdp;
+use super::interruption::Never;
 use super::link::Decided;
 use super::link_profiles::link_rows;
 use super::snapshot::Snapshot;
@@ -95,7 +96,7 @@ impl Cdp {
         let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
         let occurred_at = self.now();
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |writing| {
+        self.write_or_try_out(&Never, options.dry_run, |writing| {
             let found = {
                 let snapshot = writing.snapshot();
                 let pairs = writing.facts.probable_links_ever()?.into_iter();

@@ -307,6 +307,9 @@ fn run_kept(connection: &Connection, sql: &str) -> Result<usize> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(sql_error)
 }
 
+/// How often a rollback is tried.
+const ROLLBACKS_TRIED: u32 = 3;
+
 struct Rollback<'c> {
     connection: &'c Connection,
     armed: bool,
@@ -315,9 +318,14 @@ struct Rollback<'c> {
 impl Drop for Rollback<'_> {
     fn drop(&mut self) {
         if self.armed {
-            // Nothing more can be done here: the error that led here is on its way to the caller, and an open
-            // transaction that cannot be rolled back is rolled back by SQLite when the connection closes.
-            let _ = self.connection.execute_batch("ROLLBACK");
+            // An interrupt can reach the ROLLBACK itself, so it is tried again. Nothing more can be done here: the error
+            // that led here is on its way to the caller, and an open transaction that cannot be rolled back is rolled back
+            // by SQLite when the connection closes.
+            for _ in 0..ROLLBACKS_TRIED {
+                if self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok() {
+                    break;
+                }
+            }
         }
     }
 }
