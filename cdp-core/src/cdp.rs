@@ -178,6 +178,7 @@ impl Cdp {
                     work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
                 }
                 Length::Long => {
+                    self.inner.store.check_file()?;
                     let shared = state.clone();
                     drop(state);
                     work(Snapshot::of_state(facts, &shared))
@@ -389,7 +390,10 @@ impl Cdp {
         self.check_not_reporting()
     }
 
-    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
+    /// Copies the store to a new file that only its owner can read, while others go on reading and writing. The copy has its
+    /// name when it is whole: a backup that fails leaves nothing, and one that is killed no store.
+    ///
+    /// Fails with `conflict` if there is a file at the path, and with `invalid` where that is a file of an open store.
     pub fn backup(&self, path: &Path) -> Result<()> {
         self.check_open()?;
         self.inner.store.backup(path)

@@ -208,11 +208,13 @@ const fn send(
 pub static VERBS: &[Verb] = &[
     write("define", &["definitions", "dry_run"], |cdp, request| {
         let given = request.need("definitions")?;
-        let definitions = match given {
-            Value::List(list) => list.clone(),
-            one => vec![one.clone()],
+        let dry_run = request.truth("dry_run")?;
+        let results = match given {
+            // A path is read here and not by a binding, for here it is known which files must not be opened.
+            Value::Text(path) => cdp.define_path(path, dry_run)?,
+            Value::List(list) => cdp.define(list, dry_run)?,
+            one => cdp.define(std::slice::from_ref(one), dry_run)?,
         };
-        let results = cdp.define(&definitions, request.truth("dry_run")?)?;
         value(Value::List(results.iter().map(crate::cdp::DefineResult::to_value).collect()))
     }),
     read("definitions", &[], |cdp, _| value(cdp.definitions()?)),

@@ -9,7 +9,7 @@ use super::parse::{MappedRow, MappedRows, Parser, parse_rows, with_chunks};
 use super::write::{Acceptance, Writing};
 use super::{Cdp, Snapshot};
 use crate::definitions::{Format, SourceDefinition};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::intake::{self, GateTally, Mapper, ReadOptions, Row};
 use crate::records::{Cells, FIRST_REJECTS, Frame, Message, Receipt, Reject, RejectReason, RejectSample, Value};

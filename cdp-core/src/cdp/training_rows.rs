@@ -217,7 +217,7 @@ impl Cdp {
                 earlier = Some((up_to, state));
                 for person in &people {
                     let is_late = |(occurred_at, sequence): &(Timestamp, u64)| *occurred_at <= at && *sequence > up_to;
-                    left_out += person.messages().iter().filter(|message| is_late(message)).count();
+                    left_out += person.messages()?.iter().filter(|message| is_late(message)).count();
                 }
             }
             let rows = found.rows.get(n_before..).unwrap_or_default();

@@ -10,6 +10,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::file_identity::{FileIdentity, resolved};
+use super::open_files::{HeldFile, OpenFiles};
+use super::placement::Placement;
 use super::random::random_bytes;
 use super::schema::check_schema;
 use crate::error::{Error, ErrorKind, Result};
@@ -90,19 +93,72 @@ fn not_a_database() -> Error {
         .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
 }
 
+/// A connection to a store; to one in a file with its entry in the list of open files, which must outlive the connection.
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
+    pub(super) file: Option<(Placement, HeldFile)>,
+}
+
 /// Opens the file, checks that it is ours, makes the tables of a new one.
-pub(crate) fn connect(options: &ConnectOptions) -> Result<Connection> {
-    let mut has_tables = false;
-    if let Some(path) = &options.path {
-        check_path(path, options)?;
-        has_tables = path.exists() && refuse_foreign(path)?;
-    }
-    let connection = open_sqlite(options.path.as_deref(), options.read_only)?;
+pub(crate) fn connect(options: &ConnectOptions) -> Result<Connected> {
+    let Some(given) = &options.path else {
+        let connection = open_sqlite(None, options.read_only)?;
+        preamble(&connection, options, None)?;
+        return Ok(Connected { connection, file: None });
+    };
+    // Locals are dropped from the last to the first: on every way out the connection closes before its file leaves the list.
+    let Opened { path, identity, has_tables, held, connection } = open_file(given, options)?;
     connection.busy_timeout(options.busy_timeout).map_err(sql_error)?;
     // Before the journal is touched: a file that is refused keeps its bytes.
     let version = if has_tables { Some(check_schema(&connection)?) } else { None };
     preamble(&connection, options, version)?;
-    Ok(connection)
+    let placement = Placement::new(path, identity);
+    placement.check_store()?;
+    Ok(Connected { connection, file: Some((placement, held)) })
+}
+
+/// A file that was opened and is listed as open.
+struct Opened {
+    // Fields are dropped from the first to the last: the connection closes before its file leaves the list.
+    connection: Connection,
+    held: HeldFile,
+    path: PathBuf,
+    identity: FileIdentity,
+    has_tables: bool,
+}
+
+/// How often an open looks again where a file was replaced meanwhile. Some layered file systems replace a file of a lower
+/// layer once, by a copy, when it is first opened for writing.
+const OPEN_ATTEMPTS: usize = 4;
+
+/// Opens a file and lists it as open, without a moment between in which another thread could read the file as bytes.
+fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
+    let unusable = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("the path of the store cannot be used: {}", error.kind()))
+            .with_hint("check that the folder exists and can be searched")
+    };
+    let mut open = OpenFiles::lock();
+    for _ in 0..OPEN_ATTEMPTS {
+        check_path(given, options)?;
+        let path = resolved(given).map_err(unusable)?;
+        let Some(identity) = FileIdentity::of(&path).map_err(unusable)? else { continue };
+        let held_as = open.path_of(&identity);
+        if held_as.is_some_and(|held_as| held_as != path) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "the store is open already in this process under another name",
+            )
+            .with_hint("use that one: a log of its own beside each name of one file would corrupt it"));
+        }
+        let has_tables = refuse_foreign(&path, held_as.is_some())?;
+        let connection = open_sqlite(Some(&path), options.read_only)?;
+        if FileIdentity::of(&path).map_err(unusable)?.as_ref() == Some(&identity) {
+            let held = open.add(identity.clone(), path.clone());
+            return Ok(Opened { connection, held, path, identity, has_tables });
+        }
+    }
+    Err(Error::new(ErrorKind::Io, "the store file was replaced again and again while it was being opened")
+        .with_hint("open it when it stays in its place"))
 }
 
 /// Opens one more connection for reading, to a store that is already open.
@@ -164,17 +220,22 @@ pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connec
     Ok(connection)
 }
 
-/// Refuses a file that is not ours or newer; `false` for one that has no table yet. The header is read as bytes, so that a file we refuse keeps its own and
-/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it.
-fn refuse_foreign(path: &Path) -> Result<bool> {
-    let Some(header) = read_header(path)? else { return Ok(false) };
-    if !header.starts_with(b"SQLite format 3\0") {
-        return Err(not_a_database());
-    }
+/// Refuses a file that is not ours, older or newer; `false` for one that has no table yet. The header is read as bytes, so that a file we refuse keeps its own and
+/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it, and where this process
+/// has the file open already, for the close of other descriptors drops SQLite's locks.
+fn refuse_foreign(path: &Path, is_open_here: bool) -> Result<bool> {
+    let header = match is_open_here {
+        true => Vec::new(),
+        false => match read_header(path)? {
+            Some(header) if !header.starts_with(b"SQLite format 3\0") => return Err(not_a_database()),
+            Some(header) => header,
+            None => return Ok(false),
+        },
+    };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     let has_wal = std::fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0);
-    let (application_id, version, is_empty) = if has_wal {
+    let (application_id, version, is_empty) = if is_open_here || has_wal {
         probe(path)?
     } else {
         let number = |at: usize| {
