@@ -11,13 +11,15 @@ use crate::error::Result;
 use crate::verbs::{inspect, segment, unify};
 
 pub use crate::engine::handle::Cdp;
+pub use crate::engine::interruption::Progress;
 pub use crate::engine::open::OpenOptions;
 pub use crate::engine::people::query::Query;
 pub use crate::intake::input::Data;
 pub use crate::records::{AsOf, Identifier};
 pub use crate::verbs::activate::export::ExportRequest;
-pub use crate::verbs::collect::ingest::{IngestOptions, Progress};
+pub use crate::verbs::collect::ingest::IngestOptions;
 pub use crate::verbs::define::plan::{DefineResult, PeopleChange};
+pub use crate::verbs::predict::training_rows::TrainOptions;
 pub use crate::verbs::unify::decisions::DecisionOptions;
 pub use crate::verbs::unify::link::LinkOptions;
 pub use crate::verbs::unify::suggestions::ReviewOptions;
@@ -43,7 +45,7 @@ fn derive(tx: &mut Transaction<'_>) -> Result<()> {
 }
 
 impl Cdp {
-    /// Opens a store. A second open of a path in one process shares the store that is open.
+    /// Opens a store. A second open of a file in one process, by whatever name, shares the store that is open.
     ///
     /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file (its bytes stay
     /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.

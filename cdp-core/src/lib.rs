@@ -31,6 +31,7 @@ mod privacy;
 pub mod records;
 #[expect(unreachable_pub, reason = "the items of this room are narrowed when it is split by leaf and aggregate")]
 mod rules;
+mod stop;
 mod store;
 mod sync;
 mod verbs;

@@ -9,6 +9,7 @@ impl Cdp {
     /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
     /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
     pub fn close(&self) -> Result<()> {
+        self.check_not_reporting()?;
         if self.handle.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! The handle of an open store: its fields, its clock, and whether it is open. A handle is cheap to clone and shared
 //! between threads; what it does stands in `read`, `write`, `close` and in the verb rooms.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::clock::Clock;
@@ -49,7 +49,8 @@ pub(crate) struct Inner {
     pub(crate) scorers: Scorers,
     pub(crate) flow: &'static Flow,
     pub(crate) strict_consent: bool,
-    pub(crate) interrupted: AtomicBool,
+    // How many requests to stop there have been.
+    pub(crate) interrupts: AtomicU64,
     pub(crate) open_handles: AtomicUsize,
     pub(crate) max_message_bytes: usize,
     pub(crate) memory_options: crate::store::MemoryOptions,
@@ -138,25 +139,6 @@ impl Cdp {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again"));
         }
-        Ok(())
-    }
-
-    /// Asks the long call that runs now to stop at its next opportunity; what it had committed stays.
-    pub fn interrupt(&self) {
-        self.inner.interrupted.store(true, Ordering::Relaxed);
-        self.inner.store.interrupt();
-    }
-
-    /// A request to stop that came before a call began was not meant for it.
-    pub(crate) fn forget_interrupt(&self) {
-        self.inner.interrupted.store(false, Ordering::Relaxed);
-    }
-
-    pub(crate) fn check_interrupt(&self) -> Result<()> {
-        if self.inner.interrupted.swap(false, Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted")
-                .with_hint("what it had acknowledged is kept; call again to continue"));
-        }
-        Ok(())
+        self.check_not_reporting()
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod close;
 pub(crate) mod evidence;
 pub(crate) mod group_commit;
 pub(crate) mod handle;
+pub(crate) mod interruption;
 pub(crate) mod live_linkage;
 pub(crate) mod load;
 pub(crate) mod nearby;
@@ -23,3 +24,6 @@ pub(crate) mod state;
 pub(crate) mod tables;
 pub(crate) mod transaction;
 pub(crate) mod write;
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,7 @@ impl Cdp {
                     work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
                 }
                 Length::Long => {
+                    self.inner.store.check_file()?;
                     let shared = state.clone();
                     drop(state);
                     work(shared.snapshot(facts))
@@ -202,6 +203,12 @@ impl Cdp {
 }
 
 impl Cdp {
+    /// What the facts up to a sequence of the log give, with the decisions that were recorded by `known`. Costs a pass over the
+    /// log and memory for its state.
+    pub(crate) fn state_up_to(&self, snapshot: &Snapshot<'_>, up_to: u64, known: Timestamp) -> Result<State> {
+        State::load_up_to(snapshot.facts, self.inner.memory_options, up_to, known)
+    }
+
     /// Runs `work` on what a rebuild from the file gives, at the sequence of a snapshot.
     pub(crate) fn with_rebuilt<T>(
         &self,

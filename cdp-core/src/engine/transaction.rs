@@ -18,6 +18,7 @@ use crate::engine::state::{State, StateChanges};
 use crate::error::Result;
 use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
 use crate::records::{Decision, Receipt, Timestamp, Value};
+use crate::stop::Stop;
 use crate::store::{Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
@@ -25,6 +26,8 @@ pub(crate) struct Transaction<'w> {
     pub(in crate::engine) context: Context<'w>,
     pub(crate) facts: Facts<'w>,
     pub(in crate::engine) state: &'w State,
+    /// Asked whether the call goes on, wherever work grows with the store or the input.
+    pub(crate) stop: &'w dyn Stop,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) types: Arc<TypeRules>,
     pub(crate) decisions: Arc<Decisions>,
@@ -85,6 +88,7 @@ pub(crate) struct Flow {
 pub(crate) struct Context<'w> {
     pub(crate) store: &'w Store,
     pub(crate) flow: &'static Flow,
+    pub(crate) stop: &'w dyn Stop,
     pub(crate) now: Timestamp,
     pub(crate) max_message_bytes: usize,
 }
@@ -100,6 +104,7 @@ impl<'w> Transaction<'w> {
             context,
             facts,
             state,
+            stop: context.stop,
             catalog: state.catalog.clone(),
             types: state.types.clone(),
             decisions: state.decisions.clone(),
@@ -253,6 +258,7 @@ impl<'w> Transaction<'w> {
         if std::mem::replace(&mut self.derived, true) {
             return Ok(());
         }
+        self.stop.look()?;
         (self.context.flow.derive)(self)
     }
 

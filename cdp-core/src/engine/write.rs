@@ -8,19 +8,33 @@ use crate::engine::handle::{Cdp, Inner};
 use crate::engine::state::{Standing, State};
 use crate::engine::transaction::{Change, Context, Transaction};
 use crate::error::{Error, ErrorKind, Result};
+use crate::stop::{Never, Stop};
 use crate::store::Facts;
 
 impl Cdp {
     /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_until(&Never, work)
+    }
+
+    /// The same for a long call, which is rolled back when it is asked to stop.
+    pub(crate) fn write_until<T>(
+        &self,
+        stop: &dyn Stop,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.check_open()?;
-        self.write_open(work)
+        self.write_open(stop, work)
     }
 
     /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
-    pub(crate) fn try_out<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn try_out<T>(
+        &self,
+        stop: &dyn Stop,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut answer = None;
-        let outcome: Result<()> = self.write(|tx| {
+        let outcome: Result<()> = self.write_until(stop, |tx| {
             answer = Some(work(tx)?);
             Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
         });
@@ -34,17 +48,30 @@ impl Cdp {
     /// Runs `work` in a write transaction, which a dry run rolls back.
     pub(crate) fn write_or_try_out<T>(
         &self,
+        stop: &dyn Stop,
         dry_run: bool,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        if dry_run { self.try_out(work) } else { self.write(work) }
+        if dry_run { self.try_out(stop, work) } else { self.write_until(stop, work) }
     }
 
-    pub(crate) fn write_open<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write_open<T>(
+        &self,
+        stop: &dyn Stop,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if self.state().memory.leaves_runs() {
+            let replace = |facts: Facts<'_>| Ok(((), State::replace_runs(facts, self.inner.memory_options)?));
+            self.inner.store.write(replace, || self.state_mut(), |mut state, replaced| *state = replaced)?;
+        }
         let work = |facts: Facts<'_>| {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            if self.state().memory.leaves_runs() {
+                let what = "another version of the library has written to the store at this moment";
+                return Err(Error::new(ErrorKind::Busy, what).with_hint("call again"));
             }
             // Apart from the look at RAM that follows: while the times are read, others may look as well.
             let times = self.state().missing_times(facts)?;
@@ -52,9 +79,11 @@ impl Cdp {
                 self.state_mut().memory.set_times(times);
             }
             let state = self.state();
-            let mut tx = Transaction::new(self.context(), facts, &state);
+            let mut tx = Transaction::new(self.context(stop), facts, &state);
             let answer = work(&mut tx)?;
             let change = tx.finish()?;
+            // The last opportunity: behind COMMIT everything is kept.
+            stop.check()?;
             Ok((answer, change))
         };
         let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
@@ -68,7 +97,7 @@ impl Cdp {
             if !self.state().memory.has_unwritten_facts() {
                 break;
             }
-            self.write_open(|tx| {
+            self.write_open(&Never, |tx| {
                 tx.flush_all();
                 Ok(())
             })?;
@@ -78,8 +107,8 @@ impl Cdp {
 }
 
 impl Cdp {
-    pub(crate) fn context(&self) -> Context<'_> {
+    fn context<'c>(&'c self, stop: &'c dyn Stop) -> Context<'c> {
         let Inner { store, flow, max_message_bytes, .. } = &*self.inner;
-        Context { store, flow, now: self.now(), max_message_bytes: *max_message_bytes }
+        Context { store, flow, stop, now: self.now(), max_message_bytes: *max_message_bytes }
     }
 }

@@ -92,7 +92,7 @@ pub trait ProfileView {
     fn is_known(&self, at: Timestamp) -> bool;
 
     /// Whether the profile belongs to an account.
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool;
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool>;
 
     /// A value of the message a decision is about (`properties.amount`, `context.page.url`); `None` outside a decision.
     fn current(&self, path: &Path) -> Option<Value>;

@@ -142,24 +142,21 @@ impl Facts<'_> {
 
     /// (source, message id) of a message.
     pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String)>> {
-        self.0
-            .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
-                statement.query_row([sql_integer(sequence)], read).optional()
-            })
-            .map_err(sql_error)
+        Ok(self.message_order(sequence)?.map(|(source, message_id, _)| (source, message_id)))
     }
 
     /// What orders a message among those of its instant: (source, message id, ordinal).
     pub(crate) fn message_order(&self, sequence: u64) -> Result<Option<(u32, String, u64)>> {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok((row.get(0)?, read_id(row, 1).unwrap_or_default(), row.get::<_, i64>(2)?.unsigned_abs()))
-        };
         self.0
             .prepare_cached("SELECT source, message_id, ordinal FROM messages WHERE sequence = ?1")
-            .and_then(|mut statement| statement.query_row([sql_integer(sequence)], read).optional())
-            .map_err(sql_error)
+            .and_then(|mut statement| {
+                let read =
+                    |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1), row.get::<_, i64>(2)?.unsigned_abs()));
+                statement.query_row([sql_integer(sequence)], read).optional()
+            })
+            .map_err(sql_error)?
+            .map(|(source, id, ordinal)| Ok((source, id.ok_or_else(|| unreadable_message(sequence))?, ordinal)))
+            .transpose()
     }
 
     /// The node that a message belongs to.
@@ -284,7 +281,11 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
         sequence: row.get::<_, i64>(0)?.unsigned_abs(),
         node: row_u32(row, 1)?,
         other: row_u32(row, 2)?,
-        rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
+        rule: match row.get(3)? {
+            0 => LinkRule::SameMessage,
+            1 => LinkRule::Alias,
+            other => return Err(rusqlite::Error::IntegralValueOutOfRange(3, other)),
+        },
         occurred_at: time(row.get(4)?),
     })
 }

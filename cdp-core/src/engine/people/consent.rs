@@ -13,19 +13,19 @@ use crate::store::ConsentWrite;
 
 impl Person<'_> {
     /// The purposes that a choice of this person names by `at`.
-    pub(crate) fn purposes(&self, at: Timestamp) -> BTreeSet<&str> {
-        self.consent_writes(at).filter_map(|(_, write)| write.purpose.as_deref()).collect()
+    pub(crate) fn purposes(&self, at: Timestamp) -> Result<BTreeSet<&str>> {
+        Ok(self.consent_writes(at)?.filter_map(|(_, write)| write.purpose.as_deref()).collect())
     }
 
     /// The channels that a choice about a purpose names by `at`.
-    pub(crate) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&str> {
-        let about = self.consent_writes(at).filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
-        about.filter_map(|(_, write)| write.channel.as_deref()).collect()
+    pub(crate) fn channels(&self, purpose: &str, at: Timestamp) -> Result<BTreeSet<&str>> {
+        let about = self.consent_writes(at)?.filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
+        Ok(about.filter_map(|(_, write)| write.channel.as_deref()).collect())
     }
 
-    pub(crate) fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &ConsentWrite)> {
-        let writes = self.facts().flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
-        writes.filter(move |(_, write)| write.occurred_at <= at)
+    pub(crate) fn consent_writes(&self, at: Timestamp) -> Result<impl Iterator<Item = (u32, &ConsentWrite)>> {
+        let writes = self.facts()?.flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
+        Ok(writes.filter(move |(_, write)| write.occurred_at <= at))
     }
 
     /// The state of consent for a purpose on one channel, or on all.
@@ -33,9 +33,9 @@ impl Person<'_> {
         // An empty object denies every purpose "known to policy or profile".
         let policy = self.snapshot.catalog.consent_policy();
         let in_policy = policy.is_some_and(|policy| policy.purposes.iter().any(|(name, _)| name == purpose));
-        let is_known = in_policy || self.purposes(at).contains(purpose);
+        let is_known = in_policy || self.purposes(at)?.contains(purpose);
         let mut choices = Vec::new();
-        for (node, write) in self.consent_writes(at) {
+        for (node, write) in self.consent_writes(at)? {
             let about_purpose = match write.purpose.as_deref() {
                 Some(name) => name == purpose,
                 None => is_known,
@@ -59,14 +59,14 @@ impl Person<'_> {
 
 pub(crate) fn consents_of(cdp: &Cdp, person: &Person<'_>, at: Timestamp) -> Result<Object> {
     let policy = person.snapshot.catalog.consent_policy();
-    let mut purposes: BTreeSet<&str> = person.purposes(at);
+    let mut purposes: BTreeSet<&str> = person.purposes(at)?;
     purposes.extend(policy.into_iter().flat_map(|policy| policy.purposes.iter().map(|(name, _)| name.as_str())));
     let mut consents = Object::new();
     for purpose in purposes {
         let state = person.consent_state(purpose, None, at)?;
         let effective = privacy::effective(state.status, policy, purpose, cdp.is_consent_strict());
         let mut channels = Object::new();
-        for channel in person.channels(purpose, at) {
+        for channel in person.channels(purpose, at)? {
             let state = person.consent_state(purpose, Some(channel), at)?;
             channels.insert(channel.to_owned(), Value::from(state.status.as_str()));
         }

@@ -201,7 +201,7 @@ fn meant<'a>(
         return Ok(Some(profile));
     }
     let person = Person::of(profile)?;
-    let is_meant = person.exists_at(at)
+    let is_meant = person.exists_at(at)?
         && match (holds, filter) {
             (Some(holds), _) => holds,
             (None, Filter::All) => true,
@@ -219,6 +219,7 @@ mod tests {
     use crate::cdp::{Data, IngestOptions, OpenOptions};
     use crate::engine::state::State;
     use crate::features;
+    use crate::stop::Never;
     use crate::verbs::collect::accept::accept;
 
     const DEFINITIONS: [&str; 4] = [
@@ -340,7 +341,7 @@ mod tests {
         .unwrap();
 
         // Runs that it has written are seen by nobody else.
-        db.try_out(|tx| {
+        db.try_out(&Never, |tx| {
             let state = State::rebuild(tx.facts, db.inner.memory_options, false)?;
             let snapshot = Snapshot { store: Some(&db.inner.store), ..state.snapshot(tx.facts) };
             assert!(snapshot.memory.n_events_in_runs() > 300);

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use crate::engine::people::profile::Profile;
 use crate::engine::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::is_within;
 use crate::records::{Timestamp, Value};
 use crate::rules::TimelineEvent;
@@ -31,7 +31,7 @@ pub(crate) struct Person<'a> {
     pub(super) profile: Profile<'a>,
     pub(super) facts: Gathered,
     // Everything but events, by node; most rules never ask.
-    annexes: OnceCell<Vec<(u32, Annex)>>,
+    annexes: OnceCell<Result<Vec<(u32, Annex)>>>,
     pub(super) hypothetical: Option<Hypothetical<'a>>,
 }
 
@@ -82,13 +82,14 @@ impl<'a> Person<'a> {
         self
     }
 
-    pub(crate) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
-        self.annexes.get_or_init(|| self.read_annexes()).iter().map(|(node, facts)| (*node, facts))
+    /// Everything but events, by node. One that cannot be read is an error: without it a denial would be no denial.
+    pub(crate) fn facts(&self) -> Result<impl Iterator<Item = (u32, &Annex)>> {
+        let annexes = self.annexes.get_or_init(|| self.read_annexes()).as_ref().map_err(Error::clone)?;
+        Ok(annexes.iter().map(|(node, facts)| (*node, facts)))
     }
 
-    pub(crate) fn read_annexes(&self) -> Vec<(u32, Annex)> {
-        // The checksums of their blocks have told that these are the bytes that were written, so they can be read.
-        let mut annexes = self.snapshot.memory.annexes(&self.facts).unwrap_or_default();
+    pub(crate) fn read_annexes(&self) -> Result<Vec<(u32, Annex)>> {
+        let mut annexes = self.snapshot.memory.annexes(&self.facts)?;
         // What is held for a time was gathered last.
         for ((_, annex), (_, spans)) in annexes.iter_mut().skip(self.nodes.len()).zip(&self.held) {
             annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
@@ -96,25 +97,26 @@ impl<'a> Person<'a> {
             annex.consents.retain(|write| is_within(spans, write.occurred_at));
             annex.accounts.retain(|write| is_within(spans, write.occurred_at));
         }
-        annexes
+        Ok(annexes)
     }
 
     /// Whether a message of this person had happened by `at`.
-    pub(crate) fn exists_at(&self, at: Timestamp) -> bool {
-        self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at)
-            || self.facts().any(|(_, facts)| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at))
+    pub(crate) fn exists_at(&self, at: Timestamp) -> Result<bool> {
+        let has_event = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at);
+        let is_other = |facts: &Annex| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at);
+        Ok(has_event || self.facts()?.any(|(_, facts)| is_other(facts)))
     }
 
     /// Every message of this person: (occurred_at, sequence), in no order.
-    pub(crate) fn messages(&self) -> Vec<(Timestamp, u64)> {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().copied());
-        self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
+    pub(crate) fn messages(&self) -> Result<Vec<(Timestamp, u64)>> {
+        let others = self.facts()?.flat_map(|(_, facts)| facts.others.iter().copied());
+        Ok(self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect())
     }
 
     /// When traits, identifiers and consents changed in `(since, to]`.
-    pub(crate) fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+    pub(crate) fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
         let mut instants: Vec<Timestamp> = Vec::new();
-        for (_, facts) in self.facts() {
+        for (_, facts) in self.facts()? {
             instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
             instants.extend(facts.traits.iter().map(|write| write.occurred_at));
             instants.extend(facts.consents.iter().map(|write| write.occurred_at));
@@ -124,33 +126,33 @@ impl<'a> Person<'a> {
         instants.retain(|instant| *instant > since && *instant <= to);
         instants.sort_unstable();
         instants.dedup();
-        instants
+        Ok(instants)
     }
 
     /// The first and last instant of a message by `at`.
-    pub(crate) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
+    pub(crate) fn seen(&self, at: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+        let others = self.facts()?.flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
         let all = self.facts.timeline.iter().map(|event| event.occurred_at).chain(others);
-        all.filter(|occurred_at| *occurred_at <= at).fold(
+        Ok(all.filter(|occurred_at| *occurred_at <= at).fold(
             (None, None),
             |(first, last): (Option<Timestamp>, _), time| {
                 (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
             },
-        )
+        ))
     }
 
     /// When the first message of this person happened, if that was in `(since, to]`.
-    pub(crate) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Result<Option<Timestamp>> {
         // Whose first event was before it needs no further look.
         let was_seen = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= since);
-        if was_seen { None } else { self.seen(to).0.filter(|first_seen| *first_seen > since) }
+        Ok(if was_seen { None } else { self.seen(to)?.0.filter(|first_seen| *first_seen > since) })
     }
 
     /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
-    pub(crate) fn accounts(&self, at: Timestamp) -> impl Iterator<Item = (&str, &str)> {
-        let writes = self.facts().flat_map(|(_, facts)| facts.accounts.iter());
+    pub(crate) fn accounts(&self, at: Timestamp) -> Result<impl Iterator<Item = (&str, &str)>> {
+        let writes = self.facts()?.flat_map(|(_, facts)| facts.accounts.iter());
         let writes = writes.filter(move |write| write.occurred_at <= at);
-        writes.map(|write| (write.account_type.as_ref(), write.account.as_ref()))
+        Ok(writes.map(|write| (write.account_type.as_ref(), write.account.as_ref())))
     }
 }
 
@@ -159,7 +161,7 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
         let node = self.partition.holder_at(node, at, self)?;
         let person = Person::new(self, self.partition.nodes_of_at(node, at), at)?;
-        Ok(person.exists_at(at).then_some(person))
+        Ok(if person.exists_at(at)? { Some(person) } else { None })
     }
 
     /// Everybody at `at`, in the order of their first nodes.
@@ -167,7 +169,7 @@ impl<'a> Snapshot<'a> {
         let mut people = Vec::new();
         for nodes in self.profiles_at(at).iter() {
             let person = Person::new(self, nodes.to_vec(), at)?;
-            if person.exists_at(at) {
+            if person.exists_at(at)? {
                 people.push(person);
             }
         }

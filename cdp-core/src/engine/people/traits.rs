@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::definitions::TraitStrategy;
 use crate::engine::people::person::Person;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity;
 use crate::records::{Object, TieOrder, Timestamp, Value};
 use crate::rules::ProfileView;
@@ -16,7 +16,7 @@ impl Person<'_> {
     /// Every trait that has a value at `at`.
     pub(crate) fn traits(&self, at: Timestamp) -> Result<Object> {
         let names: BTreeSet<&str> =
-            self.facts().flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
+            self.facts()?.flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
         let mut traits = Object::new();
         for name in names {
             if let Some(value) = self.trait_named(name, at)? {
@@ -35,15 +35,15 @@ impl Person<'_> {
         }
     }
 
-    pub(crate) fn writes(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &TraitWrite> {
-        let writes = self.facts().flat_map(|(_, facts)| facts.traits.iter());
-        writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name)
+    pub(crate) fn writes(&self, name: &str, at: Timestamp) -> Result<impl Iterator<Item = &TraitWrite>> {
+        let writes = self.facts()?.flat_map(|(_, facts)| facts.traits.iter());
+        Ok(writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name))
     }
 
     /// Since when a trait has the value that it has at `at`: what says the same again changes nothing.
     pub(crate) fn trait_since(&self, name: &str, at: Timestamp) -> Result<Option<Timestamp>> {
         let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
-        let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
+        let mut writes: Vec<&TraitWrite> = self.writes(name, at)?.collect();
         writes.sort_by_key(|write| std::cmp::Reverse(write.occurred_at));
         // What other strategies than the newest give may be no single write: then the last one tells.
         let last = writes.first().map(|write| write.occurred_at);
@@ -52,7 +52,7 @@ impl Person<'_> {
     }
 
     pub(crate) fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
-        let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
+        let mut writes: Vec<&TraitWrite> = self.writes(name, at)?.collect();
         writes.sort_by_key(|write| write.occurred_at);
         // The order within a millisecond is read only where there is more than one write.
         for tied in writes.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
@@ -71,7 +71,8 @@ impl Person<'_> {
         if matches!(strategy, TraitStrategy::SourcePriority(_)) {
             for write in &writes {
                 let key = self.snapshot.facts.message_key(write.sequence)?;
-                sources.push(key.map(|(source, _)| self.snapshot.memory.name(source).to_owned()).unwrap_or_default());
+                let (source, _) = key.ok_or_else(|| Error::internal("a sequence of a trait is not in the log"))?;
+                sources.push(self.snapshot.memory.name(source).to_owned());
             }
         }
         let values: Vec<&Value> = writes.iter().map(|write| write.value.as_ref()).collect();
@@ -79,9 +80,9 @@ impl Person<'_> {
     }
 
     /// The last writer by (event time, ordinal, message id) wins; a null is a tombstone.
-    fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
+    pub(crate) fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
         let mut latest: Vec<&TraitWrite> = Vec::new();
-        for write in self.writes(name, at) {
+        for write in self.writes(name, at)? {
             match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
                 Some(Ordering::Less) => continue,
                 Some(Ordering::Greater) => latest.clear(),

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::engine::people::person::{HYPOTHETICAL_NAME, HYPOTHETICAL_ROW, HYPOTHETICAL_SEQUENCE, Person};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::NodeRules;
+use crate::predict::Prediction;
 use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent};
 use crate::{audiences, features};
@@ -41,7 +42,7 @@ impl ProfileView for Person<'_> {
     }
 
     fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
-        Ok(self.instants_of_other_facts(from, to))
+        self.instants_of_other_facts(from, to)
     }
 
     fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
@@ -63,10 +64,9 @@ impl ProfileView for Person<'_> {
 
     fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>> {
         let predicted = self.predicted(predictor, at)?;
-        Ok(predicted.and_then(|(prediction, _)| {
-            let score = Number::from_f64(prediction.score).unwrap_or_default();
-            prediction.cohort.map(|cohort| (cohort, score))
-        }))
+        let Some((Prediction { cohort: Some(cohort), score, .. }, _)) = predicted else { return Ok(None) };
+        let score = Number::from_f64(score).map_err(|_| Error::internal("a score is no number"))?;
+        Ok(Some((cohort, score)))
     }
 
     fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus> {
@@ -81,8 +81,8 @@ impl ProfileView for Person<'_> {
         self.profile.is_known(at)
     }
 
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        self.accounts(at).any(|found| found == (account_type, account))
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
+        Ok(self.accounts(at)?.any(|found| found == (account_type, account)))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

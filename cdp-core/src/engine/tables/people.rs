@@ -40,8 +40,8 @@ pub(crate) fn table_of_people(
             "profiles" => {
                 let last = |kind: &str| person.last_id(kind, at).map_or(Value::Null, Value::from);
                 let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
-                let (first, latest) = person.seen(at);
-                let messages = person.messages().into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
+                let (first, latest) = person.seen(at)?;
+                let messages = person.messages()?.into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
                 rows.push([id, last("user_id"), last("email"), time(first), time(latest), Value::count(messages)]);
             }
             "identifiers" => {
@@ -81,7 +81,7 @@ pub(crate) fn table_of_people(
                 }
             }
             "accounts" => {
-                let accounts: BTreeSet<(&str, &str)> = person.accounts(at).collect();
+                let accounts: BTreeSet<(&str, &str)> = person.accounts(at)?.collect();
                 for (account_type, account) in accounts {
                     rows.push([id.clone(), Value::from(account_type), Value::from(account)]);
                 }

@@ -131,8 +131,8 @@ impl ProfileView for MemoryProfile<'_> {
         self.known_from.is_some_and(|from| from <= at.millis())
     }
 
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        account_type == "group_id" && account == "acme" && self.is_known(at)
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
+        Ok(account_type == "group_id" && account == "acme" && self.is_known(at))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

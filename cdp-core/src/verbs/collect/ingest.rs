@@ -1,13 +1,14 @@
 //! Ingest: whole inputs of any size in batches that each commit on their own.
 
-use crate::clock::Stopwatch;
 use crate::definitions::{Format, SourceDefinition};
 use crate::engine::handle::Cdp;
+use crate::engine::interruption::{Progress, Watched};
 use crate::engine::transaction::Transaction;
-use crate::error::{Error, ErrorKind, Result};
-use crate::intake::input::{Chunk, Data, MappedRow, MappedRows, parse_rows, with_chunks};
+use crate::error::{Error, Result};
+use crate::intake::input::{Data, MappedRow, MappedRows, Parser, parse_rows, with_chunks};
 use crate::intake::{GateTally, Mapper, ReadOptions};
 use crate::records::{FIRST_REJECTS, Receipt, RejectSample, Value};
+use crate::stop::Stop;
 use crate::verbs::collect::accept::DEFAULT_SOURCE;
 use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
@@ -96,41 +97,31 @@ impl IngestOptions {
     }
 }
 
-/// Told after every batch how many rows are done; `false` interrupts the call.
-pub type Progress<'p> = &'p mut dyn FnMut(u64, &str) -> bool;
-
-/// How often, at most, progress is reported: every 100 ms.
-const PROGRESS_MS: u128 = 100;
-
 impl Cdp {
     /// Takes in a whole input. A bad row never stops it: it is kept with its reason, see [`Cdp::rejects`].
     ///
     /// Each batch is one durable transaction, so after a crash the same call may simply be repeated: what was taken in
     /// counts as duplicates. Memory is bounded whatever the size of the input.
-    pub fn ingest(
-        &self,
-        data: Data<'_>,
-        options: &IngestOptions,
-        mut progress: Option<Progress<'_>>,
-    ) -> Result<Receipt> {
+    ///
+    /// [`Cdp::interrupt`], or `progress` that gives `false`, stops it within a moment with an `interrupted` error: whole
+    /// batches that were committed before are kept, of an `atomic` call nothing.
+    pub fn ingest(&self, data: Data<'_>, options: &IngestOptions, progress: Option<Progress<'_>>) -> Result<Receipt> {
         let definition = match &options.source {
             Some(name) => Some(self.read(|snapshot| snapshot.catalog.source(name).cloned())?),
             None => None,
         };
         let mapper = definition.as_ref().map_or_else(Mapper::segment, Mapper::new);
         let mapper = mapper.with_max_message_bytes(self.max_message_bytes());
-        self.forget_interrupt();
+        let watched = Watched::new(self, options.atomic, progress);
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
         // A reader may be slow, and nobody should wait for it with the lock in hand.
         let prefetches = matches!(data, Data::Reader(_) | Data::Values(_));
-        let parse = |emit: &mut dyn FnMut(Result<Chunk>) -> bool| {
-            parse_rows(data, given_format, read_options, &mapper, || self.now(), emit);
-        };
-        with_chunks(parse, |chunks| {
+        let parse = |to: &Parser| parse_rows(data, given_format, read_options, &mapper, || self.now(), to);
+        with_chunks(parse, &watched, |chunks| {
             let mut rows = MappedRows::new(chunks);
-            self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), progress.as_mut())
+            self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), &watched)
         })
     }
 
@@ -140,15 +131,14 @@ impl Cdp {
         prefetches: bool,
         options: &IngestOptions,
         definition: Option<&SourceDefinition>,
-        mut progress: Option<&mut Progress<'_>>,
+        watched: &Watched<'_, '_>,
     ) -> Result<Receipt> {
         let batch_rows = if options.atomic { usize::MAX } else { options.batch_rows.unwrap_or(BATCH_ROWS).max(1) };
         let batch_bytes = if options.atomic { usize::MAX } else { BATCH_BYTES };
         let mut receipt = Receipt::default();
         let mut tally = GateTally::default();
-        let (mut watch, mut told) = (Stopwatch::start(), 0);
         loop {
-            self.check_interrupt()?;
+            watched.look()?;
             if prefetches {
                 rows.prefetch(batch_rows, batch_bytes);
             }
@@ -164,13 +154,16 @@ impl Cdp {
                 apply_skew: definition.is_some_and(|definition| definition.skew),
             };
             // Rows are taken as they are mapped, inside the transaction, so that memory holds a few and not a batch.
-            receipt.add(self.write(|tx| {
+            let done = receipt.rows;
+            let work = |tx: &mut Transaction<'_>| {
                 let mut batch = Batch { receipt: Receipt::default(), rows: 0, bytes: 0 };
                 let mut next = first.map(Ok);
                 while let Some(row) = next.take() {
                     let row: MappedRow = row?;
+                    watched.check()?;
                     tally.note(&row.outcome);
                     batch.take(tx, &source, row)?;
+                    watched.note_rows(done + batch.receipt.rows);
                     if batch.rows >= batch_rows || batch.bytes >= batch_bytes {
                         break;
                     }
@@ -180,20 +173,21 @@ impl Cdp {
                 if let Some(checkpoint) = options.checkpoint.as_deref().filter(|_| ended) {
                     put_checkpoint(tx, source.name, checkpoint)?;
                 }
-                batch.finish(tx)
-            })?);
-            if watch.elapsed_ms() >= PROGRESS_MS {
-                watch = Stopwatch::start();
-                told = receipt.rows;
-                tell(&mut progress, told)?;
-            }
+                let receipt = batch.finish(tx)?;
+                if options.atomic {
+                    watched.tell_the_end()?;
+                }
+                Ok(receipt)
+            };
+            receipt.add(watched.in_transaction(|| self.write_until(watched, work))?);
             if ended {
                 break;
             }
         }
-        // The end is told always: also a quick input is heard of once, and can be interrupted.
-        if told < receipt.rows {
-            tell(&mut progress, receipt.rows)?;
+        // The end is told always: also a quick input is heard of once, and can be interrupted. All or nothing is told it
+        // before it is committed.
+        if receipt.rows > 0 && !options.atomic {
+            watched.tell_the_end()?;
         }
         if let Some(definition) = definition {
             receipt.add(Receipt { warnings: tally.warnings(definition), ..Receipt::default() });
@@ -212,16 +206,6 @@ impl Cdp {
             ))
         })
     }
-}
-
-/// Tells how many rows are done, and hears whether to go on.
-fn tell(progress: &mut Option<&mut Progress<'_>>, rows: u64) -> Result<()> {
-    let go_on = progress.as_mut().is_none_or(|progress| progress(rows, "ingest"));
-    if go_on {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted")
-        .with_hint("its committed batches are kept; ingest the same input again to continue"))
 }
 
 /// The rows of one transaction.

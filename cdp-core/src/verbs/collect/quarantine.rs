@@ -4,9 +4,10 @@ use crate::definitions::Format;
 use crate::engine::handle::Cdp;
 use crate::engine::tables::rejects::rejects_table;
 use crate::engine::transaction::Transaction;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::intake::{Mapper, Row};
 use crate::records::{Frame, Receipt, RejectReason, Value};
+use crate::stop::Stop;
 use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
 impl Cdp {
@@ -32,10 +33,10 @@ impl Cdp {
     pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
         let mut receipt = Receipt::default();
         let mut after = 0;
-        self.forget_interrupt();
+        let call = self.interruptible();
         loop {
-            self.check_interrupt()?;
-            let (part, last) = self.write(|tx| redrive_batch(tx, source, reason, after))?;
+            call.check()?;
+            let (part, last) = self.write_until(&call, |tx| redrive_batch(tx, source, reason, after))?;
             receipt.add(part);
             match last {
                 Some(last) => after = last,
@@ -64,6 +65,7 @@ pub(crate) fn redrive_batch(
     let last = rejects.last().map(|reject| reject.reject_id);
     let catalog = tx.catalog.clone();
     for stored in rejects {
+        tx.stop.check()?;
         let name = tx.snapshot().memory.name(stored.source).to_owned();
         let definition = catalog.source(&name).ok();
         let mapper = definition.map_or_else(Mapper::segment, Mapper::new);
@@ -81,7 +83,10 @@ pub(crate) fn redrive_batch(
         let of = SourceOf {
             name: &name,
             definition,
-            format: Format::parse(&stored.format).unwrap_or(Format::Json),
+            format: Format::parse(&stored.format).ok_or_else(|| {
+                Error::new(ErrorKind::Corrupt, "a rejected row of the store is of an unknown format")
+                    .with_hint("restore the store from a backup")
+            })?,
             apply_skew: definition.is_some_and(|definition| definition.skew),
         };
         receipt.rows += 1;

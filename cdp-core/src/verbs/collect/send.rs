@@ -8,6 +8,7 @@ use crate::engine::people::profile::Profile;
 use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::records::{Message, MessageType, Receipt, Timestamp, Value};
+use crate::stop::Never;
 use crate::sync::lock;
 use crate::verbs::collect::accept::{Acceptance, DEFAULT_SOURCE, accept, invalid_message};
 
@@ -58,7 +59,7 @@ impl Cdp {
             return;
         }
         // Each was let in while its handle was open, and is taken in even if that closes meanwhile.
-        match self.write_open(|tx| take_group(tx, messages)) {
+        match self.write_open(&Never, |tx| take_group(tx, messages)) {
             Ok(outcomes) => answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| answer.give(outcome)),
             Err(error) => answers.into_iter().for_each(|answer| answer.give(Err(error.clone()))),
         }

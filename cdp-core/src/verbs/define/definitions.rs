@@ -19,11 +19,11 @@ impl Cdp {
             let identity =
                 results.iter_mut().find(|result| result.kind == Kind::Identity && result.status != "unchanged");
             if let Some(identity) = identity {
-                identity.people = Some(self.try_out(|tx| people_after(tx, definitions))?);
+                identity.people = Some(self.try_out(&self.interruptible(), |tx| people_after(tx, definitions))?);
             }
             return Ok(results);
         }
-        self.write(|tx| put_definitions(tx, definitions))
+        self.write_until(&self.interruptible(), |tx| put_definitions(tx, definitions))
     }
 
     /// Every definition that holds: the JSON as it was given, with its `version`.
@@ -52,6 +52,6 @@ impl Cdp {
             Error::invalid(format!("unknown kind of definition `{kind}`"))
                 .with_hint(format!("kinds: {}", kinds.join(", ")))
         })?;
-        self.write(|tx| take_out_definition(tx, kind, name))
+        self.write_until(&self.interruptible(), |tx| take_out_definition(tx, kind, name))
     }
 }

@@ -21,6 +21,7 @@ impl Cdp {
         files.sort();
         let mut definitions = Vec::new();
         for file in files {
+            crate::store::refuse_input(&file)?;
             match Value::parse(&std::fs::read(&file).map_err(|error| unreadable(&file, &error))?) {
                 Ok(Value::List(list)) => definitions.extend(list),
                 Ok(one) => definitions.push(one),

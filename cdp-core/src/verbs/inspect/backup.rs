@@ -6,7 +6,10 @@ use crate::engine::handle::Cdp;
 use crate::error::Result;
 
 impl Cdp {
-    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
+    /// Copies the store to a new file that only its owner can read, while others go on reading and writing. The copy has its
+    /// name when it is whole: a backup that fails leaves nothing, and one that is killed no store.
+    ///
+    /// Fails with `conflict` if there is a file at the path, and with `invalid` where that is a file of an open store.
     pub fn backup(&self, path: &Path) -> Result<()> {
         self.check_open()?;
         self.store().backup(path)

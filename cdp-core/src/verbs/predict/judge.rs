@@ -5,7 +5,8 @@ use crate::engine::handle::Cdp;
 use crate::error::{Error, Result};
 use crate::predict::{Drift, Folds, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity};
 use crate::records::{Identifier, Object, Value};
-use crate::verbs::predict::training_data::{LabelledTexts, TimedRows};
+use crate::verbs::predict::training_data::LabelledTexts;
+use crate::verbs::predict::training_rows::{TimedRows, TrainOptions};
 
 /// From this share of drifted columns on the whole is called drifted.
 const DRIFTED_SHARE: f64 = 0.5;
@@ -16,7 +17,7 @@ impl Cdp {
     /// Judges a predictor on the facts of now: a cohort predictor on labelled profiles that each model did not see, by
     /// stratified folds (`split: "stratified"`) or in the order in which people were first seen (`split: "time"`: earlier
     /// people teach, later ones test); a propensity predictor on its latest instant by a model of the earlier ones, beside
-    /// the trivial rule.
+    /// the trivial rule, on the rows of [`Cdp::train`].
     ///
     /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
     pub fn evaluate(&self, predictor: &str, folds: Option<usize>, split: Option<&str>) -> Result<Value> {
@@ -32,7 +33,9 @@ impl Cdp {
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
                 PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
-                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at)?,
+                PredictorTask::Propensity => {
+                    timed = self.timed_rows(snapshot, &definition, at, TrainOptions::default())?;
+                }
             }
             Ok((definition, texts, timed))
         })?;
@@ -40,7 +43,8 @@ impl Cdp {
         let withheld =
             |withheld: u64| ("withheld".to_owned(), Value::integer(i64::try_from(withheld).unwrap_or(i64::MAX)));
         if definition.task == PredictorTask::Propensity {
-            let trained = train_propensity(&definition, &timed.rows)?;
+            let trained = train_propensity(&definition, &timed.rows).map_err(|error| timed.explain(error))?;
+            report.extend(timed.to_fields());
             report.push(("validation".to_owned(), trained.validation.map_or(Value::Null, |found| found.to_value())));
             report.push(("baseline".to_owned(), trained.baseline.map_or(Value::Null, |found| found.to_value())));
             report.push(withheld(timed.withheld));

@@ -7,3 +7,4 @@ pub(crate) mod score;
 pub(crate) mod similar;
 pub(crate) mod train;
 pub(crate) mod training_data;
+pub(crate) mod training_rows;

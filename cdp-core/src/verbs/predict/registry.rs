@@ -3,6 +3,7 @@
 
 use crate::definitions::PredictorTask;
 use crate::engine::handle::Cdp;
+use crate::engine::load::stored_json;
 use crate::engine::people::prediction::untrained;
 use crate::error::{Error, Result};
 use crate::predict::TrainedModel;
@@ -21,13 +22,13 @@ impl Cdp {
             let stored = snapshot.facts.models()?;
             let wanted = stored.into_iter().filter(|model| predictor.is_none_or(|name| name == model.predictor));
             let reports = wanted.map(|model| {
-                let mut report = Value::parse(model.report.as_bytes()).unwrap_or_default();
+                let mut report = stored_json(&model.report)?;
                 if let Value::Object(report) = &mut report {
                     report.insert("recorded_at".to_owned(), Value::Text(model.recorded_at.to_string()));
                 }
-                report
+                Ok(report)
             });
-            Ok(Value::List(reports.collect()))
+            Ok(Value::List(reports.collect::<Result<_>>()?))
         })
     }
 }
@@ -49,7 +50,7 @@ impl Cdp {
             })?;
             let bytes = snapshot.facts.model_bytes(predictor, stored.version)?;
             let bytes = bytes.ok_or_else(|| Error::internal("a model has no bytes"))?;
-            Ok((bytes, Value::parse(stored.report.as_bytes()).unwrap_or_default(), stored.version))
+            Ok((bytes, stored_json(&stored.report)?, stored.version))
         })?;
         if let Value::Object(report) = &mut report {
             report.insert("restores".to_owned(), Value::integer(version));

@@ -23,6 +23,7 @@ pub(crate) fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u
         let members = tx.members(name);
         let mut gone = members.nodes();
         for person in snapshot.members_at(audience, at)? {
+            tx.stop.check()?;
             let node = person.first_node();
             let mut merged: Vec<u32> = person.absorbed().collect();
             for member in &merged {
@@ -44,6 +45,7 @@ pub(crate) fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u
     }
     let changed = found.len() as u64;
     for found in found {
+        tx.stop.check()?;
         record(tx, found, at)?;
     }
     Ok(changed)
@@ -61,7 +63,7 @@ impl Cdp {
             return Err(Error::invalid("advance cannot go beyond the present of the system clock")
                 .with_hint("open the store with clock=... for a clock that moves by advance"));
         }
-        self.write(|tx| {
+        self.write_until(&self.interruptible(), |tx| {
             let before = tx.meta.change_sequence;
             tx.derive()?;
             advance_to(tx, to)?;
@@ -78,7 +80,7 @@ impl Cdp {
     /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
     /// unless there is a defect.
     pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
-        self.write(|tx| {
+        self.write_until(&self.interruptible(), |tx| {
             let names: Vec<String> = match audience {
                 Some(name) => vec![tx.catalog.audience(name)?.name.clone()],
                 None => tx.catalog.audiences().map(|audience| audience.name.clone()).collect(),

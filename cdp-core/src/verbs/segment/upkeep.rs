@@ -43,7 +43,7 @@ pub(crate) fn advance_to(tx: &mut Transaction<'_>, to: Timestamp) -> Result<()> 
 }
 
 fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
-    let catalog = tx.catalog.clone();
+    let (catalog, stop) = (tx.catalog.clone(), tx.stop);
     let mut found = Vec::new();
     let mut bounds = std::mem::take(&mut tx.bounds);
     let snapshot = tx.snapshot();
@@ -69,16 +69,19 @@ fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, to
             upkeep.note_what_slid(since);
         }
         for profile in &due {
+            stop.check()?;
             found.extend(upkeep.look_at(profile)?);
         }
         if slid.is_some_and(|since| trigger.is_anybody_due(since, to)) {
             for node in 0..snapshot.memory.n_nodes() {
+                stop.check()?;
                 if let Some(profile) = Due::of(&snapshot, node, to) {
                     found.extend(upkeep.look_at(&profile)?);
                 }
             }
         }
         for (node, slid) in std::mem::take(&mut upkeep.slid) {
+            stop.check()?;
             found.extend(upkeep.slide(node, slid)?);
         }
     }
@@ -88,6 +91,7 @@ fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, to
     });
     tx.bounds = bounds;
     for found in found {
+        stop.check()?;
         record(tx, found, to)?;
     }
     Ok(())
@@ -332,11 +336,11 @@ impl Upkeep<'_, '_> {
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
             instants.extend(self.trigger.lookbacks.change_instants(part.as_ref(), *start, end)?);
-            instants.extend(part.first_seen_in(*start, end));
+            instants.extend(part.first_seen_in(*start, end)?);
             parts.insert(*start, part);
         }
         let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {
-            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part.as_ref(), at)?),
+            Some((_, part)) => Ok(part.exists_at(at)? && is_member(self.audience, part.as_ref(), at)?),
             None => Ok(false),
         };
         let said = Said { member: was_member, since: self.since, reconsider };

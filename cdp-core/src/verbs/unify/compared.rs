@@ -67,7 +67,7 @@ fn gather_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<
 
 /// What of this person is compared at an instant; `None` of somebody anonymous, or of whom nothing is known.
 pub(crate) fn compared(person: &Person<'_>, roles: &mut Roles<'_>, at: Timestamp) -> Result<Option<ComparedProfile>> {
-    if !person.exists_at(at) || !person.is_known(at) {
+    if !person.exists_at(at)? || !person.is_known(at) {
         return Ok(None);
     }
     let mut found: Vec<(ComparedValue, ColumnRole, String, Option<Timestamp>)> = Vec::new();

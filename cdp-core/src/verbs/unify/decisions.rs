@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::identity;
 use crate::identity::declared_type;
 use crate::records::{Decision, DecisionType, Identifier, Timestamp, Value};
+use crate::stop::Never;
 use crate::verbs::unify::explain::{Pair, are_linked, paths_between, steps_of};
 
 /// What goes with a decision of an operator.
@@ -77,7 +78,7 @@ impl Cdp {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |tx| {
+        self.write_or_try_out(&Never, options.dry_run, |tx| {
             let nodes = [node_named(tx, &pair.a)?, node_named(tx, &pair.b)?];
             check_pair(nodes)?;
             decide_between(tx, nodes, what)

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::engine::handle::Cdp;
+use crate::engine::load::stored_json;
 use crate::engine::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::NodeRules;
 use crate::identity::{Link, PathStep, decision_number, evidence_paths, probable_number};
 use crate::records::{Identifier, Timestamp, Value};
@@ -138,11 +139,12 @@ pub(crate) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec
 /// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
 fn why_probable(snapshot: &Snapshot<'_>, number: u64) -> Result<Vec<(&'static str, Value)>> {
     let Some(link) = snapshot.probable.get(number) else { return Ok(Vec::new()) };
-    let parts = snapshot.facts.probable_link_parts(number)?.unwrap_or_default();
+    let parts = snapshot.facts.probable_link_parts(number)?;
+    let parts = parts.ok_or_else(|| Error::internal("a probable link is not in the file"))?;
     Ok(vec![
         ("model_version", Value::integer(link.model)),
         ("weight", Value::float(link.weight)),
         ("probability", Value::float(link.probability)),
-        ("parts", Value::parse(parts.as_bytes()).unwrap_or_default()),
+        ("parts", stored_json(&parts)?),
     ])
 }

@@ -16,6 +16,7 @@ use crate::linkage::{
     Band, Links, Reading, RecordBytes, Verdict, link_deciding, probability_of, rule_of_stored, stored_keys,
 };
 use crate::records::{Object, ProbableLink, Timestamp, Value};
+use crate::stop::Stop;
 use crate::store::{StoredLinkageModel, hex};
 use crate::verbs::unify::live::compare_nodes;
 use crate::verbs::unify::pairs::{Rows, apply_rows, no_linkage, parts_of, put_pair, replace_pair};
@@ -62,10 +63,13 @@ impl Cdp {
     ///
     /// Source of the method: [`linkage::link`](crate::linkage::link).
     pub fn link(&self, options: &LinkOptions) -> Result<Value> {
+        let call = self.interruptible();
         let (compared, linkage, definitions) = self.compared()?;
+        call.check()?;
         let run = link_rows(&compared, &linkage, options.seed)?;
+        call.check()?;
         let found = found(&compared, &run, &linkage, definitions)?;
-        self.write_or_try_out(options.dry_run, |tx| keep_found(tx, &found))
+        self.write_or_try_out(&call, options.dry_run, |tx| keep_found(tx, &found))
     }
 }
 

@@ -33,7 +33,7 @@ impl Cdp {
             let (time, priority, kind, value) = snapshot.node_order(*node);
             (time, priority, kind.to_owned(), value.to_owned())
         });
-        let (first_seen, last_seen) = person.seen(at);
+        let (first_seen, last_seen) = person.seen(at)?;
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(Value::Object(Object::from([
             ("id".to_owned(), Value::Text(snapshot.node_hash(first_node))),
@@ -65,7 +65,7 @@ impl Cdp {
         let at = self.instant(as_of.unwrap_or_default());
         self.read_person(&identifier, as_of, at, |snapshot, person| {
             let mut rows = Vec::new();
-            for (occurred_at, sequence) in person.iter().flat_map(Person::messages) {
+            for (occurred_at, sequence) in person.as_ref().map(Person::messages).transpose()?.into_iter().flatten() {
                 if occurred_at <= at {
                     let message = snapshot.facts.message(sequence, &snapshot.memory)?;
                     let name = message.event.map(|event| snapshot.memory.name(event));

@@ -34,7 +34,7 @@ impl Cdp {
                     true => known += 1,
                     false => anonymous += 1,
                 }
-                accounts.extend(person.accounts(at).map(|(kind, account)| (kind.to_owned(), account.to_owned())));
+                accounts.extend(person.accounts(at)?.map(|(kind, account)| (kind.to_owned(), account.to_owned())));
                 let named = person.nodes_named_by(at);
                 *sizes.entry(named.len()).or_default() += 1;
                 for node in named {

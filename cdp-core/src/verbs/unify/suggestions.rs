@@ -7,6 +7,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::linkage::{Evaluation, Labels, Scores};
 use crate::records::{Cells, DecisionType, Frame, Object, ProbableLink, Timestamp, Value};
+use crate::stop::Never;
 use crate::store::hex;
 use crate::verbs::unify::decisions::{Decided, decide_between};
 use crate::verbs::unify::link::link_rows;
@@ -79,7 +80,7 @@ impl Cdp {
         let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
         let occurred_at = self.now();
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |tx| {
+        self.write_or_try_out(&Never, options.dry_run, |tx| {
             let found = {
                 let snapshot = tx.snapshot();
                 let pairs = tx.facts.probable_links_ever()?.into_iter();
