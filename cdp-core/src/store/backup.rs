@@ -20,7 +20,7 @@ pub(super) fn copy_store(source: &Connection, target: &Path) -> Result<()> {
     // Open until SQLite has closed the file: it is synced through this, and never opened again under SQLite.
     let (partial, file) = PartialFile::new_at(target)?;
     let mut copy = open_sqlite(Some(partial.path()), false)?;
-    // Nobody sees the file before it is whole, so it needs no journal, and it is synced once at the end.
+    // The file has no name of its own before it is whole, so it needs no journal, and is synced once at the end.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(sql_error)?;
     let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
     backup.run_to_completion(PAGES_A_STEP, Duration::ZERO, None).map_err(sql_error)?;
