@@ -7,6 +7,7 @@
 //! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
 //! in every transaction: it tells what another process has written meanwhile.
 
+mod bytes;
 mod checkpoint;
 mod columns;
 mod connection;
@@ -14,6 +15,7 @@ mod decisions;
 mod dictionary;
 mod event_blocks;
 mod facts;
+mod firsts;
 mod flat_map;
 mod gathered;
 mod link_blocks;
@@ -25,9 +27,11 @@ mod message_rows;
 mod node_blocks;
 mod node_facts;
 mod nodes;
+mod packed_id;
 mod probable_links;
 mod random;
 mod runs;
+mod stored_message;
 mod tail;
 mod time_index;
 mod words;
@@ -45,16 +49,17 @@ pub(crate) use event_blocks::{EventColumns, Part};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };
+pub(crate) use firsts::event_bit;
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
-pub(crate) use log::{LogWriter, StoredMessage, checksum};
-pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
-pub(crate) use message_rows::OwnNodes;
+pub(crate) use log::LogWriter;
+pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps};
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;
 pub(crate) use probable_links::{StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
+pub(crate) use stored_message::{OwnNodes, StoredMessage, checksum};
 pub(crate) use time_index::TimeIndex;
 
 use checkpoint::Checkpoints;
