@@ -27,8 +27,10 @@ help:
 	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
 	@echo "make clean   removes what was built"
 
+# Not quiet: the first build takes minutes, and a screen that shows nothing looks like a fault.
 demo:
-	cargo run --quiet --example demo
+	@echo "Building the demo (the first time this compiles SQLite and about 120 crates: some minutes)"
+	cargo run --example demo
 
 check:
 	cargo fmt --all --check
