@@ -3,6 +3,7 @@
 //! A definition is data: one JSON object with a `kind` and a `name`. Reading it reports every fault at once with its
 //! JSON pointer. The canonical JSON is what is stored, hashed and compared; equal definitions are the same version.
 
+mod aggregate;
 mod audience;
 mod catalog;
 mod consent_policy;
@@ -17,13 +18,15 @@ mod profile_linkage;
 mod reader;
 mod rule;
 mod source;
+mod window;
 
+pub use aggregate::Aggregate;
 pub use audience::{AudienceDefinition, Population};
 pub use catalog::Catalog;
 pub use consent_policy::{ConsentPolicyDefinition, UnknownConsent};
 pub use destination::DestinationDefinition;
 pub use event_schema::EventSchemaDefinition;
-pub use feature::{Aggregate, FeatureDefinition, FeatureWindow};
+pub use feature::FeatureDefinition;
 pub use identity::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, TraitStrategy};
 pub use linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
 pub use policy::{PolicyChoice, PolicyDefinition};
@@ -34,6 +37,7 @@ pub use predictor::{
 pub use profile_linkage::{ComparedValue, ProfileLinkage};
 pub use rule::*;
 pub use source::*;
+pub use window::FeatureWindow;
 
 pub(crate) use identity::describe_preset;
 pub(crate) use reader::{Faults, Node, nearest};
