@@ -76,7 +76,14 @@ fn check_leaves(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl Fn
                 }
                 note_missing(feature, format!("{pointer}/feature"), &mut note);
             }
-            _ => {}
+            Test::Trait { .. }
+            | Test::Event(_)
+            | Test::Sequence(_)
+            | Test::Lifecycle(_)
+            | Test::Identity(_)
+            | Test::Consent { .. }
+            | Test::Account { .. }
+            | Test::Current { .. } => {}
         }
     }
 }
@@ -149,7 +156,16 @@ fn parts<'c>(catalog: &'c Catalog, rule: &'c Rule) -> impl Iterator<Item = Named
         .filter_map(|(_, leaf)| match &leaf.test {
             Test::Audience { name, .. } => Some((Kind::Audience, name.as_str())),
             Test::Cohort { predictor, .. } => Some((Kind::Predictor, predictor.as_str())),
-            _ => None,
+            // A feature refers to no other definition.
+            Test::Feature { .. } => None,
+            Test::Trait { .. }
+            | Test::Event(_)
+            | Test::Sequence(_)
+            | Test::Lifecycle(_)
+            | Test::Identity(_)
+            | Test::Consent { .. }
+            | Test::Account { .. }
+            | Test::Current { .. } => None,
         })
         .filter(|(kind, name)| catalog.get(*kind, name).is_some())
 }

@@ -49,7 +49,14 @@ pub fn property_paths(rule: &Rule) -> Vec<Path> {
                 | LifecycleTest::Restarted { selection, .. }
                 | LifecycleTest::Regularly { selection, .. },
             ) => add_selection_paths(selection, &mut paths),
-            _ => {}
+            Test::Trait { .. }
+            | Test::Feature { .. }
+            | Test::Audience { .. }
+            | Test::Cohort { .. }
+            | Test::Identity(_)
+            | Test::Consent { .. }
+            | Test::Account { .. }
+            | Test::Current { .. } => {}
         }
     }
     paths.into_iter().collect()
@@ -62,7 +69,16 @@ pub fn trait_paths(rule: &Rule) -> Vec<Path> {
         .iter()
         .filter_map(|(_, leaf)| match &leaf.test {
             Test::Trait { path, .. } => Some(path),
-            _ => None,
+            Test::Feature { .. }
+            | Test::Event(_)
+            | Test::Sequence(_)
+            | Test::Lifecycle(_)
+            | Test::Audience { .. }
+            | Test::Cohort { .. }
+            | Test::Identity(_)
+            | Test::Consent { .. }
+            | Test::Account { .. }
+            | Test::Current { .. } => None,
         })
         .collect();
     paths.into_iter().cloned().collect()
@@ -143,7 +159,17 @@ pub fn reads_predictor(rule: &Rule, catalog: &Catalog, predictor: &str) -> bool 
                 Test::Audience { name, .. } if followed.insert((Kind::Audience, name.as_str())) => {
                     open.extend(catalog.audience(name).into_iter().map(|audience| &audience.rule));
                 }
-                _ => {}
+                Test::Cohort { .. }
+                | Test::Audience { .. }
+                | Test::Trait { .. }
+                | Test::Feature { .. }
+                | Test::Event(_)
+                | Test::Sequence(_)
+                | Test::Lifecycle(_)
+                | Test::Identity(_)
+                | Test::Consent { .. }
+                | Test::Account { .. }
+                | Test::Current { .. } => {}
             }
         }
     }

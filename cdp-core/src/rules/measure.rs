@@ -98,11 +98,20 @@ impl<'v> Measurer<'v> {
             (Aggregate::CountDistinct, Some(property)) => Ok(count_distinct(events, property, view)),
             (Aggregate::First, Some(property)) => outermost(events, property, view, End::First),
             (Aggregate::Last, Some(property)) => outermost(events.rev(), property, view, End::Last),
-            (aggregate, Some(property)) => {
+            (aggregate @ (Aggregate::Sum | Aggregate::Avg | Aggregate::Min | Aggregate::Max), Some(property)) => {
                 let found = Totals::of(events, property, view)?;
                 Ok(totals.insert((measure, found)).1.measured(aggregate))
             }
-            (_, None) => Err(Error::internal("a measure that needs a property has none")),
+            (
+                Aggregate::CountDistinct
+                | Aggregate::First
+                | Aggregate::Last
+                | Aggregate::Sum
+                | Aggregate::Avg
+                | Aggregate::Min
+                | Aggregate::Max,
+                None,
+            ) => Err(Error::internal("a measure that needs a property has none")),
         }
     }
 }
@@ -117,7 +126,14 @@ fn of_nothing(aggregate: Aggregate) -> Value {
     match aggregate {
         Aggregate::Count | Aggregate::CountDistinct | Aggregate::DistinctDays => Value::Number(Number::ZERO),
         Aggregate::Exists => Value::Bool(false),
-        _ => Value::Null,
+        Aggregate::Sum
+        | Aggregate::Avg
+        | Aggregate::Min
+        | Aggregate::Max
+        | Aggregate::First
+        | Aggregate::Last
+        | Aggregate::FirstAt
+        | Aggregate::LastAt => Value::Null,
     }
 }
 
@@ -206,7 +222,16 @@ impl Totals {
             Aggregate::Sum => (self.n_values > 0).then_some(self.total),
             Aggregate::Avg => self.total.divide_by_count(self.n_values),
             Aggregate::Min => self.least,
-            _ => self.greatest,
+            Aggregate::Max => self.greatest,
+            // None of these is computed from the totals of a property.
+            Aggregate::Count
+            | Aggregate::CountDistinct
+            | Aggregate::DistinctDays
+            | Aggregate::First
+            | Aggregate::Last
+            | Aggregate::FirstAt
+            | Aggregate::LastAt
+            | Aggregate::Exists => None,
         };
         Measured { value: value.map(Value::Number), latest: self.latest }
     }

@@ -305,7 +305,8 @@ impl<'c> Plan<'c> {
             FirstAt => GatheredValue::Time(tally(TallyKind::Earliest)),
             LastAt => GatheredValue::Time(tally(TallyKind::Latest)),
             Exists => GatheredValue::Exists(tally(TallyKind::Count)),
-            _ => GatheredValue::Count(tally(TallyKind::Count)),
+            Count => GatheredValue::Count(tally(TallyKind::Count)),
+            CountDistinct | DistinctDays | First | Last => return None,
         };
         let latest = match measure.aggregate {
             // The one event behind the first time is the first.
