@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::dependencies::predictor_rules;
-use crate::definitions::{Aggregate, Catalog, Kind, Operator, PredictorLabel, Rule, Test};
+use crate::definitions::{Catalog, Kind, Operator, PredictorLabel, Rule, Test};
 use crate::error::{Error, Fault, Result};
 
 /// How many audiences and predictors may stand on each other: evaluating one evaluates all below it.
@@ -68,9 +68,7 @@ fn check_leaves(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl Fn
             }
             Test::Feature { name, comparison } => {
                 let feature = catalog.feature(name);
-                let is_time = feature
-                    .as_ref()
-                    .is_ok_and(|feature| matches!(feature.measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt));
+                let is_time = feature.as_ref().is_ok_and(|feature| feature.measure.aggregate.is_time());
                 if feature.is_ok() && comparison.operator.is_relative() && !is_time {
                     note(relative_fault(comparison.operator, format!("{pointer}/op")));
                 }

@@ -10,8 +10,8 @@ use super::ProfileView;
 use super::operators::instant;
 use super::timeline::part;
 use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Kind, LifecycleTest,
-    Measure, Operand, Population, PredictorDefinition, Rule, SequenceTest, Test,
+    Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Kind, LifecycleTest, Measure,
+    Operand, Population, PredictorDefinition, Rule, SequenceTest, Test,
 };
 use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
@@ -268,7 +268,7 @@ impl Lookbacks {
 
     // The time of an event, compared with the instant of the question, passes a limit at a distance from the event.
     fn add_measured(&mut self, measure: &Measure, comparison: &Comparison) {
-        if matches!(measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt) {
+        if measure.aggregate.is_time() {
             self.event_offsets.extend(length_ms(comparison));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A rule asks a [`ProfileView`] at an instant; whoever has a profile (the store, a decision, a test) can be asked.
 
+mod aggregates;
 mod check;
 mod dependencies;
 mod evaluate;
@@ -11,7 +12,6 @@ mod measure;
 mod operators;
 mod plan;
 mod reach;
-
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -77,6 +77,12 @@ pub trait ProfileView {
 
     /// The message id of an event, for breaking ties between events of the same millisecond.
     fn message_id(&self, sequence: u64) -> Result<String>;
+
+    /// What orders an event among the facts of its instant: its message id, then its name, for two sources may use one
+    /// message id. Whatever depends on the order of events within a millisecond compares these.
+    fn order_within_instant(&self, event: &TimelineEvent) -> Result<(String, &str)> {
+        Ok((self.message_id(event.sequence)?, self.event_name(event.event)))
+    }
 
     /// The value of a defined feature.
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value>;

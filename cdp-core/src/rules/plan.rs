@@ -17,12 +17,13 @@ pub use tally::Tallies;
 
 use std::collections::BTreeMap;
 
+use super::aggregates;
 use super::measure::NOTHING;
 use super::operators::matches;
 use super::timeline::bounds;
 use crate::definitions::{
-    Aggregate, AudienceDefinition, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow,
-    Leaf, LifecycleTest, Measure, Population, Rule, Test,
+    AudienceDefinition, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Leaf,
+    LifecycleTest, Measure, Population, Rule, Test,
 };
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
@@ -64,8 +65,9 @@ struct Selection<'c> {
     columns: Vec<usize>,
 }
 
+/// What a pass keeps for each profile.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum TallyKind {
+pub(crate) enum TallyKind {
     Count,
     Total,
     Least,
@@ -90,8 +92,9 @@ struct Gathered {
     latest: Option<usize>,
 }
 
+/// How a value is read from its tallies.
 #[derive(Clone, Copy)]
-enum GatheredValue {
+pub(crate) enum GatheredValue {
     Count(usize),
     Sum { count: usize, total: usize },
     Average { count: usize, total: usize },
@@ -288,32 +291,18 @@ impl<'c> Plan<'c> {
     }
 
     fn gather(&mut self, measure: &'c Measure, needs_latest: bool) -> Option<Gathered> {
-        use Aggregate::*;
-        match measure.aggregate {
-            Count | Exists | FirstAt | LastAt | Sum | Avg | Min | Max => {}
-            // These need the values themselves or the order of events within a millisecond.
-            CountDistinct | DistinctDays | First | Last => return None,
-        }
-        let selection = self.selection(&measure.selection, bounds(&measure.window, self.at));
-        let column = measure.property.as_ref().map(|property| self.column(property));
-        let mut tally = |kind| self.tally(selection, column, kind);
-        let value = match measure.aggregate {
-            Sum => GatheredValue::Sum { count: tally(TallyKind::Count), total: tally(TallyKind::Total) },
-            Avg => GatheredValue::Average { count: tally(TallyKind::Count), total: tally(TallyKind::Total) },
-            Min => GatheredValue::Extreme(tally(TallyKind::Least)),
-            Max => GatheredValue::Extreme(tally(TallyKind::Greatest)),
-            FirstAt => GatheredValue::Time(tally(TallyKind::Earliest)),
-            LastAt => GatheredValue::Time(tally(TallyKind::Latest)),
-            Exists => GatheredValue::Exists(tally(TallyKind::Count)),
-            Count => GatheredValue::Count(tally(TallyKind::Count)),
-            CountDistinct | DistinctDays | First | Last => return None,
+        let aggregate = aggregates::of(measure.aggregate);
+        // A measure that columns cannot give asks for no tally, and then no column is read for it.
+        let mut events = None;
+        let mut tally = |kind| {
+            let (selection, column) = *events.get_or_insert_with(|| {
+                let selection = self.selection(&measure.selection, bounds(&measure.window, self.at));
+                (selection, measure.property.as_ref().map(|property| self.column(property)))
+            });
+            self.tally(selection, column, kind)
         };
-        let latest = match measure.aggregate {
-            // The one event behind the first time is the first.
-            FirstAt => TallyKind::Earliest,
-            _ => TallyKind::Latest,
-        };
-        Some(Gathered { value, latest: needs_latest.then(|| tally(latest)) })
+        let value = aggregate.gather(&mut tally)?;
+        Some(Gathered { value, latest: needs_latest.then(|| tally(aggregate.latest_event())) })
     }
 
     fn column(&mut self, path: &Path) -> usize {

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use super::aggregates;
 use super::measure::NOTHING;
 use super::operators::is_timeless;
 use super::{lookbacks, matches};
-use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Kind, Measure, Operand, Operator, Rule, Test,
-};
+use crate::definitions::{Catalog, Comparison, EventTest, FeatureWindow, Kind, Measure, Operand, Operator, Rule, Test};
 use crate::error::Result;
 use crate::records::{Number, Timestamp, Value};
 
@@ -93,7 +92,7 @@ impl Reach {
     /// `comparison`: with what the value is compared, where a value that falls can be told from one that rises.
     fn add_measure(&mut self, measure: &Measure, comparison: Option<&Comparison>, holds: bool, ttl_ms: Option<i64>) {
         let events = &measure.selection.events;
-        let falls = comparison.filter(|_| measure.aggregate == Aggregate::Count).map(when_a_count_falls);
+        let falls = comparison.filter(|_| aggregates::of(measure.aggregate).counts_events()).map(when_a_count_falls);
         // A count rises when something happens, so what falling makes true, rising makes false, and the other way round.
         let may_undo =
             falls.is_none_or(|(becomes_true, becomes_false)| if holds { becomes_true } else { becomes_false });
@@ -119,7 +118,7 @@ impl Reach {
             self.add(ttl_ms, events, (true, true));
         }
         if let Some(comparison) = comparison
-            && matches!(measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt)
+            && measure.aggregate.is_time()
         {
             self.add_length(comparison);
         }

@@ -5,12 +5,13 @@
 //! in three-valued logic. It errs towards not knowing, never towards a wrong answer.
 
 use super::ProfileView;
+use super::aggregates;
 use super::evaluate::test;
 use super::measure::{Measured, NOTHING};
 use super::operators::{is_timeless, matches};
 use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Leaf, Measure,
-    Operand, Rule, Test,
+    Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Leaf, Measure, Operand, Rule,
+    Test,
 };
 use crate::error::Result;
 use crate::records::{Number, Timestamp, Value};
@@ -310,7 +311,7 @@ fn outcomes_of_counts(
     feature: Option<&FeatureDefinition>,
 ) -> Option<Outcomes> {
     let is_followed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Within(_));
-    if measure.aggregate != Aggregate::Count || !is_followed {
+    if !aggregates::of(measure.aggregate).counts_events() || !is_followed {
         return None;
     }
     // A default would be found where the count is told by the value.
@@ -328,7 +329,7 @@ fn outcomes_of_counts(
             Some(value) => Measured { value: Some(value), latest: None },
             None => NOTHING,
         };
-        matches(comparison, Some(&found.in_comparison(Aggregate::Count)), Timestamp::default())
+        matches(comparison, Some(&found.in_comparison(measure.aggregate)), Timestamp::default())
     };
     // Behind all bounds every count has the same answer.
     let of_many = (greatest_bound < Number::from_i64(i64::from(MANY))).then(|| holds(u64::from(MANY)));
