@@ -202,7 +202,16 @@ impl Lookbacks {
 pub(super) fn length_ms(comparison: &Comparison) -> Option<i64> {
     match comparison.operand {
         Operand::Length(length) => Some(length.millis()),
-        _ => None,
+        Operand::Nothing
+        | Operand::Value(_)
+        | Operand::Values(_)
+        | Operand::Text(_)
+        | Operand::Number(_)
+        | Operand::Numbers(..)
+        | Operand::Time(_)
+        | Operand::Times(..)
+        | Operand::Pattern(_)
+        | Operand::Version(_) => None,
     }
 }
 

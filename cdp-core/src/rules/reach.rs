@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::dependencies::length_ms;
 use super::operators::is_timeless;
 use super::{aggregates, leaves, lookbacks, matches};
 use crate::definitions::{Catalog, Comparison, FeatureWindow, Measure, Operand, Operator, Rule};
@@ -51,7 +52,7 @@ pub(crate) enum Triggers<'c> {
         measure: &'c Measure,
         /// What the value is compared with.
         comparison: &'c Comparison,
-        /// Whether the value is what the events say and nothing else, so that a falling one can be told from a rising one.
+        /// Whether the value follows from the events alone, so that a falling value can be told from a rising one.
         is_plain: bool,
         /// How long after the latest event that contributed the value holds.
         ttl: Option<Duration>,
@@ -134,8 +135,8 @@ impl Reach {
     }
 
     fn add_length(&mut self, comparison: &Comparison) {
-        if let Operand::Length(length) = comparison.operand {
-            self.add(length.millis(), &[], (true, true));
+        if let Some(length_ms) = length_ms(comparison) {
+            self.add(length_ms, &[], (true, true));
         }
     }
 }
