@@ -149,6 +149,7 @@ pub const DERIVED: &str = r#"[
   {"kind": "feature", "name": "mean", "event": "Bought", "agg": "avg", "property": "amount"},
   {"kind": "feature", "name": "least", "event": "Bought", "agg": "min", "property": "amount"},
   {"kind": "feature", "name": "most", "event": "Bought", "agg": "max", "property": "amount"},
+  {"kind": "feature", "name": "spread", "event": "Bought", "agg": "stddev", "property": "amount"},
   {"kind": "feature", "name": "skus", "event": "Bought", "agg": "count_distinct", "property": "sku"},
   {"kind": "feature", "name": "first_sku", "event": "Bought", "agg": "first", "property": "sku"},
   {"kind": "feature", "name": "last_sku", "event": "Bought", "agg": "last", "property": "sku"},

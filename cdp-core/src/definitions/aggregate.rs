@@ -59,6 +59,8 @@ aggregates! {
     Min = "min", over Property, gives Number;
     /// Its greatest number.
     Max = "max", over Property, gives Number;
+    /// Its sample standard deviation, rounded half-even to nine places; null below two numbers.
+    Stddev = "stddev", over Property, gives Number;
     /// Its value in the earliest event that has one.
     First = "first", over Property, gives AnyValue;
     /// Its value in the latest event that has one.
@@ -71,8 +73,7 @@ aggregates! {
     Exists = "exists", over Events, gives Boolean;
 }
 
-const NOT_YET: [&str; 8] =
-    ["stddev", "quantile", "most_frequent", "top_k", "unique_list", "ratio", "days_since", "sessions"];
+const NOT_YET: [&str; 7] = ["quantile", "most_frequent", "top_k", "unique_list", "ratio", "days_since", "sessions"];
 
 impl Aggregate {
     /// The word of this aggregate in a definition.

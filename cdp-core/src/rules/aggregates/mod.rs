@@ -1,8 +1,8 @@
 //! The aggregates at work: how the events of a profile become a value.
 //!
-//! One file an aggregate says how it folds events, what no events give, what a pass over columns gathers for it, and
-//! whether its value can be followed by counting. This file has the one list of them. An aggregate is exact and the same
-//! in whatever order the facts arrived (laws 2 and 6); it never reads a clock or a store.
+//! The file of an aggregate says how it folds events, what no events give, what a pass over columns gathers for it, and
+//! whether its value can be followed by counting. This file has the one list of aggregates. A value does not depend on
+//! the order in which the facts arrived (laws 2 and 6); an aggregate never reads a clock or a store.
 
 mod avg;
 mod count;
@@ -16,6 +16,7 @@ mod last_at;
 mod max;
 mod min;
 mod outermost;
+mod stddev;
 mod sum;
 mod totals;
 
@@ -40,13 +41,13 @@ pub(crate) trait Aggregation {
         self.of_nothing()
     }
 
-    /// Asks a pass over columns for the tallies that give the value. `None`, unless an aggregate says otherwise: its
-    /// value needs the timeline of each profile.
+    /// Asks a pass over columns for the tallies that give the value. `None` by default: the value needs the timeline of
+    /// each profile.
     fn gather(&self, _tally: &mut dyn FnMut(TallyKind) -> usize) -> Option<GatheredValue> {
         None
     }
 
-    /// The tally that tells when the latest event behind the value happened.
+    /// The tally of the instant at which the latest event behind the value happened.
     fn latest_event(&self) -> TallyKind {
         TallyKind::Latest
     }
@@ -68,6 +69,7 @@ pub(crate) fn of(aggregate: Aggregate) -> &'static dyn Aggregation {
         Aggregate::Avg => &avg::Avg,
         Aggregate::Min => &min::Min,
         Aggregate::Max => &max::Max,
+        Aggregate::Stddev => &stddev::Stddev,
         Aggregate::First => &first::First,
         Aggregate::Last => &last::Last,
         Aggregate::FirstAt => &first_at::FirstAt,

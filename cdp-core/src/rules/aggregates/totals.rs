@@ -1,4 +1,4 @@
-//! What the numbers of a property add up to: what `sum`, `avg`, `min` and `max` are told from.
+//! What the numbers of a property add up to, shared by `sum`, `avg`, `min` and `max`.
 
 use crate::error::{Error, Result};
 use crate::records::{Number, Path, Timestamp, Value};
