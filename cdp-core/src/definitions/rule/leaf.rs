@@ -3,7 +3,7 @@
 //! It takes the JSON of a leaf and leaves it typed. A new leaf is a type, a variant of [`Test`] and a row of `LEAVES` here;
 //! how it is tested stands in its file of `rules::leaves`.
 
-use super::super::reader::Fields;
+use super::super::reader::{Fields, Node};
 use super::behavior::{EventTest, LifecycleTest, SequenceTest};
 use super::comparison::{Comparison, Place};
 use crate::records::{Path, Value};
@@ -42,13 +42,15 @@ pub enum Test {
     Account(AccountTest),
     /// A value of the message that a decision is about.
     Current(CurrentTest),
+    /// The profile belongs to a share of all profiles that is drawn at random.
+    Bucket(BucketTest),
 }
 
 /// Reads what a leaf tests; every fault is noted.
 type ReadTest = fn(&mut Fields<'_>) -> Option<Test>;
 
 /// The field that makes an object this leaf, and its reader.
-const LEAVES: [(&str, ReadTest); 13] = [
+const LEAVES: [(&str, ReadTest); 14] = [
     ("trait", |fields| TraitTest::read(fields).map(Test::Trait)),
     ("feature", |fields| FeatureTest::read(fields).map(Test::Feature)),
     ("event", |fields| EventTest::read(fields).map(Test::Event)),
@@ -62,10 +64,11 @@ const LEAVES: [(&str, ReadTest); 13] = [
     ("consent", |fields| ConsentTest::read(fields).map(Test::Consent)),
     ("account", |fields| AccountTest::read(fields).map(Test::Account)),
     ("current", |fields| CurrentTest::read(fields).map(Test::Current)),
+    ("bucket", |fields| fields.required("bucket", BucketTest::read).map(Test::Bucket)),
 ];
 
 /// A rule with such a leaf is refused when it is defined, not when it is evaluated.
-const NOT_YET: [&str; 3] = ["list", "top", "bucket"];
+const NOT_YET: [&str; 2] = ["list", "top"];
 
 /// The fields that say which leaf an object is.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
@@ -264,6 +267,42 @@ impl ConsentTest {
             return None;
         }
         Some(ConsentTest { purpose: purpose?, channel, status: status.unwrap_or(ConsentStatus::Granted) })
+    }
+}
+
+/// The leaf `bucket`: the profile's bucket under a seed lies in `from..to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketTest {
+    /// Makes one drawing independent of another: profiles of one bucket under a seed are spread over all buckets under
+    /// another seed.
+    pub seed: String,
+    /// The least bucket.
+    pub from: u16,
+    /// The bucket after the greatest one.
+    pub to: u16,
+}
+
+impl BucketTest {
+    /// How many buckets there are, numbered from 0.
+    pub const COUNT: u16 = 10_000;
+
+    fn read(node: Node<'_>) -> Option<BucketTest> {
+        let end = |node: Node<'_>| {
+            node.integer(0, i64::from(BucketTest::COUNT)).and_then(|bucket| u16::try_from(bucket).ok())
+        };
+        let mut fields = node.fields()?;
+        let seed = fields.required("seed", |node| node.text());
+        let from = fields.required("from", end);
+        let to = fields.required("to", end);
+        fields.finish();
+        let (seed, from, to) = (seed?, from?, to?);
+        if from >= to {
+            node.fault(
+                "`from` must be less than `to`: {\"from\": 0, \"to\": 1000} is the first tenth of 10,000 buckets",
+            );
+            return None;
+        }
+        Some(BucketTest { seed, from, to })
     }
 }
 

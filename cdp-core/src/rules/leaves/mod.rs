@@ -1,11 +1,12 @@
 //! The leaves of a rule at work: what each one says of itself, and what it can ask of a profile.
 //!
-//! One file a leaf says whether it holds for a [`ProfileView`], what it reads, when its outcome can change, and what of it
-//! is told without a timeline. This file has the one list of them. What a leaf leaves out errs towards more: it is
-//! evaluated where it might have been decided, never the other way round.
+//! The file of a leaf says whether the leaf holds for a [`ProfileView`], what it reads, when its outcome can change, and
+//! what can be decided without a timeline. This file has the one list of leaves. A method that a leaf does not implement
+//! errs towards more work: the leaf is evaluated where it could have been decided, never the other way round.
 
 mod account;
 mod audience;
+mod bucket;
 mod cohort;
 mod consent;
 mod current;
@@ -81,6 +82,10 @@ pub trait ProfileView {
     /// Whether the profile holds a person or contact identifier.
     fn is_known(&self, at: Timestamp) -> bool;
 
+    /// The type and value of the profile's first node: the identifier that was named first, then by priority, then by
+    /// value. `None` for a profile without identifiers.
+    fn first_identifier(&self) -> Option<(&str, &str)>;
+
     /// Whether the profile belongs to an account.
     fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool;
 
@@ -97,8 +102,8 @@ pub(crate) trait LeafRule {
     /// Whether the leaf holds for a profile at an instant, and what it looked at.
     fn test(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Outcome>;
 
-    /// Notes what the leaf reads itself. A property that is not noted has no column, a definition that is not noted is
-    /// neither checked nor followed.
+    /// Adds what the leaf reads itself. A property that is left out has no column; a definition that is left out is neither
+    /// checked nor followed.
     fn reads<'r>(&'r self, reads: &mut Reads<'r>);
 
     /// The definitions to which the leaf refers.
@@ -108,8 +113,8 @@ pub(crate) trait LeafRule {
         reads.definitions
     }
 
-    /// Notes when the outcome can change without a new fact. The definitions that the leaf refers to are followed by the
-    /// caller, and of them only features are looked at here.
+    /// Adds when the outcome can change without a new fact. The caller follows the rules of the audiences and predictors to
+    /// which the leaf refers.
     fn add_lookbacks(&self, catalog: &Catalog, found: &mut Lookbacks) -> Result<()>;
 
     /// Faults that only the definitions show, each with the field of the leaf; a missing definition is found without it.
@@ -125,7 +130,7 @@ pub(crate) trait LeafRule {
         Ok(Triggers::AnyEvent)
     }
 
-    /// Names of events: a profile that never had one of them cannot satisfy the leaf. Empty where that is not so.
+    /// Names of events of which a profile must have had one to satisfy the leaf; empty if there are none such.
     fn needed_events<'c>(&'c self, _catalog: &'c Catalog) -> Result<&'c [String]> {
         Ok(&[])
     }
@@ -136,7 +141,7 @@ pub(crate) trait LeafRule {
     }
 }
 
-/// Calls a method of whichever leaf this is: the one list of leaves. Each call is resolved when this is compiled.
+/// The list of leaves. Calls a method of the leaf that a test holds; each call is resolved at compile time.
 macro_rules! with_leaf {
     ($test:expr, $leaf:ident => $call:expr) => {
         match $test {
@@ -151,6 +156,7 @@ macro_rules! with_leaf {
             Test::Consent($leaf) => $call,
             Test::Account($leaf) => $call,
             Test::Current($leaf) => $call,
+            Test::Bucket($leaf) => $call,
         }
     };
 }

@@ -160,7 +160,7 @@ fn leaf() -> impl Strategy<Value = String> {
         1 => (select(vec!["seen", "begun"]), relative, 1..30i64).prop_map(|(feature, op, w)| {
             format!(r#"{{"feature": "{feature}", "op": "{op}", "value": "{w}ms"}}"#)
         }),
-        1 => select(vec![r#"{"audience": "active"}"#, r#"{"audience": "known_active", "in": false}"#, r#"{"identity": "known"}"#])
+        1 => select(vec![r#"{"bucket": {"seed": "s", "from": 0, "to": 5000}}"#, r#"{"audience": "active"}"#, r#"{"audience": "known_active", "in": false}"#, r#"{"identity": "known"}"#])
             .prop_map(str::to_owned),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod laws;
+mod leaves;
 mod plan;
 mod profile;
 
