@@ -555,6 +555,10 @@ impl ProfileView for Person<'_> {
         self.somebody.is_known(at)
     }
 
+    fn first_identifier(&self) -> Option<(&str, &str)> {
+        (!self.nodes.is_empty()).then(|| self.snapshot.memory.node(self.somebody.first_node()))
+    }
+
     fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
         Ok(self.accounts(at)?.any(|found| found == (account_type, account)))
     }
