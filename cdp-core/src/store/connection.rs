@@ -163,8 +163,9 @@ pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connec
     Ok(connection)
 }
 
-/// Refuses a file that is not ours or newer; `false` for one that has no table yet. The header is read as bytes, so that a file we refuse keeps its own and
-/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it.
+/// Refuses a file that is not ours or newer; `false` for one that has no table yet. The header is read as bytes, so that a
+/// file we refuse keeps its own and gets no companions; only where a write-ahead log may hold a newer header does SQLite
+/// read it.
 fn refuse_foreign(path: &Path) -> Result<bool> {
     let Some(header) = read_header(path)? else { return Ok(false) };
     if !header.starts_with(b"SQLite format 3\0") {
