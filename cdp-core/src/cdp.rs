@@ -11,8 +11,6 @@ mod compare_profiles;
 mod concern;
 mod define;
 mod evidence;
-#[cfg(test)]
-mod foreign_blocks;
 mod group;
 mod interruption;
 mod learn;
@@ -399,3 +397,6 @@ impl Cdp {
         self.inner.store.backup(path)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Cdp, Data, IngestOptions, OpenOptions, Query};
+use crate::cdp::{Cdp, Data, IngestOptions, OpenOptions, Query};
 use crate::error::{ErrorKind, Result};
 use crate::records::Value;
 use crate::store::reseal_block;
