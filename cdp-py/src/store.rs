@@ -3,18 +3,18 @@
 //! The verbs are the core's table; this file knows none of them by name except the long ones, which it runs so that
 //! Ctrl-C is heard. Must never hold a rule, and never let a panic or a forked handle reach the store.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use cdp_core::records::Value;
 use cdp_core::wire::{self, Response};
-use cdp_core::{Cdp, Error, ErrorKind, Result};
+use cdp_core::{Cdp, Error, ErrorKind};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 
 use crate::data::{Input, Raised};
+use crate::door::{enter, guarded, to_exception, value};
 use crate::frame::Frame;
 use crate::ml::{Callable, patience};
 use crate::values;
@@ -43,7 +43,7 @@ impl Store {
     fn call<'py>(&self, py: Python<'py>, verb: &str, request: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
         let cdp = self.cdp()?;
         let request = value(request.as_any())?;
-        let response = if is_long(verb) && on_main_thread(py)? {
+        let response = if is_long(verb) && on_main_thread(py)? && !cdp.is_reporting() {
             self.call_watching_signals(py, verb, &request)?
         } else {
             enter(py, || wire::call(cdp, verb, &request))?
@@ -56,7 +56,8 @@ impl Store {
 
     /// Takes data in any of its forms and returns the receipt as a dict.
     ///
-    /// `progress(rows, stage)` is called now and then; returning False interrupts.
+    /// `progress(rows, stage)` is called now and then; returning False interrupts. It may call the store between batches, so
+    /// in the middle of one only signals are heard; of an atomic call there is nothing else than the middle.
     fn ingest<'py>(
         &self,
         py: Python<'py>,
@@ -68,13 +69,15 @@ impl Store {
         let options = value(options.as_any())?;
         let raised = Raised::default();
         let mut input = Input::from_python(data, &raised)?;
+        let is_atomic = options.get("atomic").and_then(Value::as_bool).unwrap_or(false);
         let mut report = |rows: u64, stage: &str| {
             Python::attach(|py| {
+                let is_asked = is_atomic || !cdp.is_reporting();
                 let go_on = py.check_signals().and_then(|()| match &progress {
-                    Some(progress) => {
+                    Some(progress) if is_asked => {
                         progress.call1(py, (rows, stage)).map(|answer| !matches!(answer.extract::<bool>(py), Ok(false)))
                     }
-                    None => Ok(true),
+                    _ => Ok(true),
                 });
                 go_on.unwrap_or_else(|error| raised.put(error))
             })
@@ -151,6 +154,9 @@ impl Store {
                         Err(RecvTimeoutError::Timeout) => {
                             if let Err(error) = Python::attach(|py| py.check_signals()) {
                                 raised = Some(error);
+                            }
+                            // Again and again: the other thread may not have begun yet when the signal comes.
+                            if raised.is_some() {
                                 cdp.interrupt();
                             }
                         }
@@ -202,31 +208,4 @@ fn is_long(verb: &str) -> bool {
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
     let threading = py.import("threading")?;
     Ok(threading.call_method0("current_thread")?.is(&threading.call_method0("main_thread")?))
-}
-
-/// The one way into the core: without the GIL, panics as `internal` errors, errors as exceptions.
-pub(crate) fn enter<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    py.detach(|| guarded(work)).map_err(to_exception)
-}
-
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("the library panicked")))
-}
-
-/// The object as a value, or the exception that says why not.
-pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    values::from_python(object).map_err(|refusal| refusal.into_error().map_or_else(|raised| raised, to_exception))
-}
-
-/// The exception of this error's kind.
-pub(crate) fn to_exception(error: Error) -> PyErr {
-    Python::attach(|py| {
-        let build = || {
-            let faults = error.faults().iter().map(|fault| (fault.pointer.as_str(), fault.message.as_str()));
-            let parts =
-                (error.kind().as_str(), error.message(), error.hint(), error.pointer(), PyTuple::new(py, faults)?);
-            py.import("cdp._errors")?.getattr("from_parts")?.call1(parts)
-        };
-        build().map_or_else(|raised| raised, PyErr::from_value)
-    })
 }

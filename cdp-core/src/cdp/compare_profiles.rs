@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::snapshot::{Person, Snapshot};
 use crate::definitions::{ColumnRole, ComparedValue, OnConflict, ProfileLinkage, Role};
 use crate::error::{Error, Result};
-use crate::identity::linkage::{ColumnRoles, Decisions, Records, usual_role};
 use crate::identity::{ProbableView, declared_type};
+use crate::linkage::{ColumnRoles, Decisions, Records, usual_role};
 use crate::records::{Timestamp, Value};
 
 /// A column of the records; only of some roles a person has several.
@@ -162,7 +162,7 @@ impl<'a> Snapshot<'a> {
 impl Person<'_> {
     /// What of this person is compared at an instant; `None` of somebody anonymous, or of whom nothing is known.
     pub(super) fn compared(&self, roles: &mut Roles<'_>, at: Timestamp) -> Result<Option<ComparedProfile>> {
-        if !self.exists_at(at) || !self.is_known(at) {
+        if !self.exists_at(at)? || !self.is_known(at) {
             return Ok(None);
         }
         let mut found: Vec<(ComparedValue, ColumnRole, String, Option<Timestamp>)> = Vec::new();

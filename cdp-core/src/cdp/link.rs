@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Cdp;
+use super::interruption::Never;
 use super::snapshot::Snapshot;
 use super::unify::Identifier;
 use super::write::Writing;
@@ -12,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::identity::{
     self, Link, NodeRules, PathStep, decision_number, declared_type, evidence_paths, probable_number,
 };
-use crate::records::{Timestamp, Value};
-use crate::store::{Decision, DecisionType};
+use crate::records::{Decision, DecisionType, Timestamp, Value};
 
 /// How many further ways `explain_link` shows.
 const SHOWN_ALTERNATIVES: usize = 5;
@@ -92,7 +92,7 @@ impl Cdp {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |writing| {
+        self.write_or_try_out(&Never, options.dry_run, |writing| {
             let nodes = [writing.node_named(&pair.a)?, writing.node_named(&pair.b)?];
             check_pair(nodes)?;
             writing.decide_between(nodes, what)

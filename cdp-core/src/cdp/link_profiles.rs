@@ -8,18 +8,19 @@ use std::collections::BTreeMap;
 
 use super::Cdp;
 use super::compare_profiles::{ComparedProfiles, compared_name};
+use super::interruption::Stop;
 use super::live_linkage::LiveLinkage;
 use super::live_links::Rows;
 use super::snapshot::Snapshot;
 use super::write::Writing;
 use crate::definitions::ProfileLinkage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{
+use crate::linkage::{
     Band, Links, PairExplanation, Reading, RecordBytes, Verdict, WeightPart, link_deciding, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::records::{Object, Timestamp, Value};
-use crate::store::{ProbableLink, StoredLinkageModel, hex};
+use crate::records::{Object, ProbableLink, Timestamp, Value};
+use crate::store::{StoredLinkageModel, hex};
 
 /// How profiles are linked by [`Cdp::link`].
 #[derive(Clone, Debug, Default)]
@@ -74,10 +75,13 @@ impl Cdp {
     ///
     /// Source of the method: [`linkage::link`](crate::linkage::link).
     pub fn link(&self, options: &LinkOptions) -> Result<Value> {
+        let call = self.interruptible();
         let (compared, linkage, definitions) = self.compared()?;
+        call.check()?;
         let run = link_rows(&compared, &linkage, options.seed)?;
+        call.check()?;
         let found = found(&compared, &run, &linkage, definitions)?;
-        self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
+        self.write_or_try_out(&call, options.dry_run, |writing| writing.keep_found(&found))
     }
 
     /// The profiles that linkage compares, its definition, and at which state of the definitions.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::compare_profiles::{Column, ComparedProfile, FoundRoles, Roles, compared_name};
 use crate::definitions::{Catalog, ColumnRole, ComparedValue, ProfileLinkage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::linkage::{LinkageModel, Reading, RecordBytes, Resolver, Verdict};
+use crate::linkage::{LinkageModel, Reading, RecordBytes, Resolver, Verdict};
 use crate::records::Value;
 use crate::store::{Facts, StoredLive};
 

@@ -15,13 +15,13 @@ use super::live_linkage::LiveLinkage;
 use super::snapshot::{Person, Snapshot};
 use super::write::Writing;
 use crate::error::Result;
-use crate::identity::linkage::{
+use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
+use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
     rule_of_stored, stored_keys,
 };
-use crate::identity::{ButForProbable, PartitionOverlay, ProbableView, probable_evidence};
-use crate::records::Timestamp;
-use crate::store::{KeyNodes, LinkageTables, ProbableLink, StoredProbableLink};
+use crate::records::{ProbableLink, Timestamp};
+use crate::store::{KeyNodes, LinkageTables, StoredProbableLink};
 
 /// Where evidence joins more nodes than this, profiles wait for a run.
 const MOST_NODES: usize = 1_000;

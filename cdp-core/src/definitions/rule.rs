@@ -12,7 +12,7 @@ pub use comparison::{Comparison, Operand, Operator, SearchPattern, Version};
 
 use comparison::Place;
 
-use super::reader::{Faults, Fields, Node, nearest};
+use super::reader::{Faults, Fields, Node, nearest, too_large};
 use crate::error::{Error, Result};
 use crate::records::{Path, Value};
 
@@ -185,7 +185,7 @@ impl Rule {
     /// Reads a rule that stands alone; every fault is reported at once.
     pub fn from_value(value: &Value) -> Result<Rule> {
         let faults = Faults::default();
-        let rule = match super::too_large(value) {
+        let rule = match too_large(value) {
             Some(message) => {
                 faults.add("", message);
                 None

@@ -12,11 +12,15 @@ use crate::rules::{Measurer, ProfileView};
 ///
 /// Without events that contribute it is the feature's `default`; without a default it is 0 for counts, false for
 /// `exists`, else null. With a `ttl`, the same holds once the latest contributing event is `ttl` old: it counts in `(t-ttl, t]`.
-pub fn value(feature: &FeatureDefinition, view: &dyn ProfileView, at: Timestamp) -> Result<Value> {
+pub(crate) fn value(feature: &FeatureDefinition, view: &dyn ProfileView, at: Timestamp) -> Result<Value> {
     value_by(feature, &mut Measurer::new(view, at), at)
 }
 
 /// The same for one of several features of a profile, which share a measurer.
-pub fn value_by<'v>(feature: &'v FeatureDefinition, measurer: &mut Measurer<'v>, at: Timestamp) -> Result<Value> {
+pub(crate) fn value_by<'v>(
+    feature: &'v FeatureDefinition,
+    measurer: &mut Measurer<'v>,
+    at: Timestamp,
+) -> Result<Value> {
     Ok(measurer.measure(&feature.measure)?.in_feature(feature, at))
 }

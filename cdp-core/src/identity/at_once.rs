@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use super::chunked::Chunked;
 use super::component::{Component, FEW_LINKS};
 use super::limits::cannot_refuse;
-use super::links::{Link, NodeRules};
-use super::overlay::PartitionOverlay;
-use super::partition::{NO_COMPONENT, Partition};
+use super::links::Link;
+use super::node_rules::NodeRules;
+use super::partition::{NO_COMPONENT, Partition, PartitionOverlay};
 use crate::error::Result;
-use crate::store::LinkRule;
+use crate::records::LinkRule;
 
 /// The nodes that links join, whatever limits say.
 #[derive(Default)]

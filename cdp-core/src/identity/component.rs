@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
+use std::ops::Deref;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -13,11 +14,30 @@ use smallvec::SmallVec;
 use super::forest::Forest;
 use super::labels::{Join, Labels, Verdict};
 use super::limits::{Side, cannot_refuse, may_conflict, refusal};
-use super::links::{Kept, Link, NodeRules, sort_links};
-use super::view::Members;
+use super::links::{Kept, Link};
+use super::node_rules::{NodeRules, sort_links};
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
+use crate::records::{LinkRule, Timestamp};
+
+/// The nodes of one profile, in no order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Members<'a> {
+    /// A node that no live link touches.
+    Alone(u32),
+    /// Several.
+    Together(&'a [u32]),
+}
+
+impl Deref for Members<'_> {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        match self {
+            Members::Alone(node) => std::slice::from_ref(node),
+            Members::Together(nodes) => nodes,
+        }
+    }
+}
 
 /// Up to this many links a search goes through them all.
 pub(super) const FEW_LINKS: usize = 16;

@@ -10,8 +10,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::links::{Link, pair};
-use crate::records::Timestamp;
-use crate::store::{Decision, DecisionType, LinkRule};
+use crate::records::{Decision, DecisionType, LinkRule, Timestamp};
 
 /// Sequences from here on are numbers of decisions, not of messages.
 const FIRST_DECISION_SEQUENCE: u64 = 1 << 60;

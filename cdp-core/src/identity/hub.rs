@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 
 use rustc_hash::FxHashMap;
 
-use super::links::{Link, NodeRules, compare};
+use super::links::Link;
+use super::node_rules::{NodeRules, compare};
 use crate::error::Result;
 use crate::records::Timestamp;
 

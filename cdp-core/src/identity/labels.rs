@@ -3,54 +3,11 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::forest::Forest;
-use super::limits::{Reason, Side, refusal};
-use super::links::{Kept, Link, NodeRules};
+use super::limits::{Profile, Reason, Side, refusal};
+use super::links::{Kept, Link};
+use super::node_rules::NodeRules;
 use crate::error::Result;
 use crate::records::Timestamp;
-
-/// A profile of several nodes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Profile {
-    pub(super) nodes: Vec<u32>,
-    // each value of a limited type and since when it is live, in order: what windows count
-    live_since: Vec<(u32, Timestamp)>,
-}
-
-impl Profile {
-    fn add(&mut self, node: u32, since: Timestamp, rules: &dyn NodeRules) {
-        self.nodes.push(node);
-        let type_number = rules.type_of(node);
-        if rules.types().rule(type_number).limit.is_some() {
-            self.count(type_number, since);
-        }
-    }
-
-    fn count(&mut self, type_number: u32, since: Timestamp) {
-        let place = self.live_since.partition_point(|known| *known <= (type_number, since));
-        self.live_since.insert(place, (type_number, since));
-    }
-
-    fn take_in(&mut self, other: Profile) {
-        self.nodes.extend(other.nodes);
-        other.live_since.into_iter().for_each(|(type_number, since)| self.count(type_number, since));
-    }
-
-    /// The limited types of which it holds a value.
-    pub(super) fn limited_types(&self) -> impl Iterator<Item = u32> {
-        let mut rest = self.live_since.as_slice();
-        std::iter::from_fn(move || {
-            let (type_number, _) = *rest.first()?;
-            rest = rest.get(rest.partition_point(|(of_type, _)| *of_type <= type_number)..)?;
-            Some(type_number)
-        })
-    }
-
-    /// How many values of a limited type are live at or before an instant.
-    pub(super) fn n_live(&self, type_number: u32, at: Timestamp) -> usize {
-        let before = self.live_since.partition_point(|(of_type, _)| *of_type < type_number);
-        self.live_since.partition_point(|known| *known <= (type_number, at)).saturating_sub(before)
-    }
-}
 
 /// When two profiles became one, by a node of each.
 #[derive(Clone, Copy, Debug)]

@@ -11,13 +11,14 @@ mod decisions;
 mod explain;
 mod extract;
 mod forest;
+mod holders;
 mod hub;
 mod labels;
 mod limits;
-pub mod linkage;
 mod links;
 #[cfg(feature = "measured")]
 pub mod measured;
+mod node_rules;
 mod normalize;
 mod overlay;
 mod partition;
@@ -34,15 +35,15 @@ pub(crate) use at_once::Joined;
 pub(crate) use decisions::{Decisions, decision_number};
 pub(crate) use explain::{PathStep, evidence_paths};
 pub(crate) use extract::{Identified, accounts, identify};
-pub(crate) use links::{Link, NodeRules, declared_type};
+pub(crate) use links::Link;
+pub(crate) use node_rules::NodeRules;
 pub(crate) use normalize::normalize;
-pub(crate) use overlay::PartitionOverlay;
-pub(crate) use partition::Partition;
+pub(crate) use partition::{Partition, PartitionOverlay, PartitionView};
 pub(crate) use probable::{
     ProbableChanges, ProbableLinks, ProbableView, link_of as probable_evidence, probable_number,
 };
 pub(crate) use profiles::Profiles;
 pub(crate) use spans::{Span, is_within, reach_back};
 pub(crate) use traits::settle;
-pub(crate) use types::{TypeRule, TypeRules};
-pub(crate) use view::{ButForProbable, PartitionView};
+pub(crate) use types::{TypeRule, TypeRules, declared_type};
+pub(crate) use view::ButForProbable;

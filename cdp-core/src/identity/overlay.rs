@@ -1,7 +1,7 @@
 //! What one transaction changes of the partition: it takes in links and says which profiles have changed.
 //!
 //! Links are kept by *evidence component*: the nodes that any link joins, live or refused. Within one, links are applied
-//! greedily in the order of (event time, message id); a link later than all others there is applied at once, otherwise
+//! greedily in the order of (event time, ordinal, message id); a link later than all others there is applied at once, otherwise
 //! the component is replayed. Only the limits of one value (the hub guard) decide before that which links count at all.
 
 use std::collections::BTreeSet;
@@ -9,60 +9,21 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::chunked::Chunked;
 use super::component::{Component, Repeat, parts, verdict_between};
 use super::hub::{Counted, Hub, HubKey};
 use super::labels::Verdict;
 use super::limits::Side;
-use super::links::{Kept, Link, NodeRules, pair, sort_links};
-use super::partition::{NO_COMPONENT, Partition};
-use super::spans::{Holders, held_end};
-use super::view::PartitionView;
+use super::links::{Kept, Link, pair};
+use super::node_rules::{NodeRules, sort_links};
+use super::partition::{NO_COMPONENT, Partition, PartitionOverlay, PartitionView};
+use super::spans::held_end;
 use crate::error::Result;
-use crate::store::LinkRule;
+use crate::records::LinkRule;
 
 /// A profile up to this size is written down whole when it changes.
 const FEW_NODES: usize = 16;
 
-/// What one transaction changes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PartitionOverlay {
-    // of nodes that the base has in its array, and of those behind its end
-    pub(super) component_of: FxHashMap<u32, u32>,
-    pub(super) component_of_new: Chunked<u32>,
-    // the same of components; a freed one is empty
-    pub(super) components: FxHashMap<u32, Component>,
-    pub(super) components_new: Chunked<Component>,
-    pub(super) freed: Vec<u32>,
-    // how many of the base's free numbers are in use, from the last
-    pub(super) n_taken: usize,
-    pub(super) hubs: FxHashMap<HubKey, Hub>,
-    // pairs that a hub guard keeps out now, or no more
-    pub(super) parked: FxHashMap<(u32, u32), bool>,
-    // of values that belong to whoever was linked last: those that have changed, whole
-    pub(super) holders: Holders,
-    // component -> profiles that existed before and were joined into another
-    merges: FxHashMap<u32, u64>,
-    // nodes whose profile has changed, some of them more than once
-    pub(super) changed: Vec<u32>,
-    // one node of each larger profile that has changed
-    grown: Vec<u32>,
-}
-
 impl PartitionOverlay {
-    /// Whether it changes nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.component_of.is_empty()
-            && self.component_of_new.len() == 0
-            && self.components.is_empty()
-            && self.components_new.len() == 0
-            && self.freed.is_empty()
-            && self.n_taken == 0
-            && self.hubs.is_empty()
-            && self.parked.is_empty()
-            && self.holders.is_empty()
-    }
-
     /// Takes in the links of a transaction, in the order of the log. `reidentified`: nodes that an identify message now
     /// names earlier than before.
     pub(crate) fn add(
@@ -613,14 +574,18 @@ impl PartitionOverlay {
     pub(crate) fn merges(&self) -> u64 {
         self.merges.values().sum()
     }
-
-    /// The partition with these changes.
-    pub(crate) fn view<'a>(&'a self, base: &'a Partition) -> PartitionView<'a> {
-        PartitionView { base, overlay: Some(self) }
-    }
 }
 
 /// The neighbours of a hub's value that its guard counts, each with a link to it.
+impl PartitionView<'_> {
+    /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
+    pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
+        let mut overlay = self.base.overlay();
+        overlay.decide(self.base, pairs, rules)?;
+        Ok(overlay)
+    }
+}
+
 fn neighbours_of<'l>(
     links: &'l [Kept],
     (value, class): HubKey,

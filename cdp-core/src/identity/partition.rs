@@ -7,11 +7,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::chunked::Chunked;
 use super::component::Component;
+use super::holders::Holders;
 use super::hub::{Hub, HubKey};
-use super::overlay::PartitionOverlay;
 use super::profiles::Standing;
-use super::spans::Holders;
-use super::view::PartitionView;
 
 /// In `component_of`: no evidence joins the node with another.
 pub(super) const NO_COMPONENT: u32 = u32::MAX;
@@ -78,5 +76,64 @@ impl Partition {
     /// This partition without changes.
     pub(crate) fn view(&self) -> PartitionView<'_> {
         PartitionView { base: self, overlay: None }
+    }
+}
+
+/// What one transaction changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PartitionOverlay {
+    // of nodes that the base has in its array, and of those behind its end
+    pub(super) component_of: FxHashMap<u32, u32>,
+    pub(super) component_of_new: Chunked<u32>,
+    // the same of components; a freed one is empty
+    pub(super) components: FxHashMap<u32, Component>,
+    pub(super) components_new: Chunked<Component>,
+    pub(super) freed: Vec<u32>,
+    // how many of the base's free numbers are in use, from the last
+    pub(super) n_taken: usize,
+    pub(super) hubs: FxHashMap<HubKey, Hub>,
+    // pairs that a hub guard keeps out now, or no more
+    pub(super) parked: FxHashMap<(u32, u32), bool>,
+    // of values that belong to whoever was linked last: those that have changed, whole
+    pub(super) holders: Holders,
+    // component -> profiles that existed before and were joined into another
+    pub(super) merges: FxHashMap<u32, u64>,
+    // nodes whose profile has changed, some of them more than once
+    pub(super) changed: Vec<u32>,
+    // one node of each larger profile that has changed
+    pub(super) grown: Vec<u32>,
+}
+
+impl PartitionOverlay {
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.component_of.is_empty()
+            && self.component_of_new.len() == 0
+            && self.components.is_empty()
+            && self.components_new.len() == 0
+            && self.freed.is_empty()
+            && self.n_taken == 0
+            && self.hubs.is_empty()
+            && self.parked.is_empty()
+            && self.holders.is_empty()
+    }
+
+    /// The partition with these changes.
+    pub(crate) fn view<'a>(&'a self, base: &'a Partition) -> PartitionView<'a> {
+        PartitionView { base, overlay: Some(self) }
+    }
+}
+
+/// The partition as one transaction sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct PartitionView<'a> {
+    pub(super) base: &'a Partition,
+    pub(super) overlay: Option<&'a PartitionOverlay>,
+}
+
+impl<'a> PartitionView<'a> {
+    /// The last commit's partition with these changes instead of those of this view.
+    pub(crate) fn with(self, overlay: &'a PartitionOverlay) -> PartitionView<'a> {
+        PartitionView { base: self.base, overlay: Some(overlay) }
     }
 }

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::links::Link;
-use crate::store::{LinkRule, ProbableLink};
+use crate::records::{LinkRule, ProbableLink};
 
 /// Sequences from here on are numbers of probable links, up to where those of decisions begin.
 const FIRST_PROBABLE_SEQUENCE: u64 = 1 << 59;

@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::view::PartitionView;
 use crate::records::Timestamp;
 use crate::rules::NOBODY;
 
@@ -19,12 +18,12 @@ pub(crate) struct Profiles {
 }
 
 impl Profiles {
-    fn of_nobody(n_nodes: u32) -> Profiles {
+    pub(super) fn of_nobody(n_nodes: u32) -> Profiles {
         let (nodes, ends) = (Vec::with_capacity(n_nodes as usize), Vec::with_capacity(n_nodes as usize));
         Profiles { n_nodes, nodes, ends, number_of: OnceLock::new() }
     }
 
-    fn push(&mut self, nodes: &[u32]) {
+    pub(super) fn push(&mut self, nodes: &[u32]) {
         if let [only] = nodes {
             self.nodes.push(*only);
         } else {
@@ -79,50 +78,14 @@ struct Known {
 }
 
 impl Standing {
-    fn find(&self, n_nodes: u32, at: Timestamp) -> Option<Arc<Profiles>> {
+    pub(super) fn find(&self, n_nodes: u32, at: Timestamp) -> Option<Arc<Profiles>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = known.as_ref().filter(|known| known.profiles.n_nodes == n_nodes && known.since <= at);
         fits.map(|known| known.profiles.clone())
     }
 
-    fn keep(&self, since: Timestamp, profiles: &Arc<Profiles>) {
+    pub(super) fn keep(&self, since: Timestamp, profiles: &Arc<Profiles>) {
         let known = Known { since, profiles: profiles.clone() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-    }
-}
-
-impl PartitionView<'_> {
-    /// The profiles of the nodes with a number below `n_nodes` as they stood at `at`; some may have had no message by then.
-    /// Cost grows with the nodes, but for a later instant than one that was asked for before: if nobody joined since, and
-    /// nothing was committed that changes who is who, the answer is at hand.
-    pub(crate) fn profiles_at(&self, n_nodes: u32, at: Timestamp) -> Arc<Profiles> {
-        let standing = self.overlay.is_none_or(|overlay| overlay.is_empty()).then_some(&self.base.standing);
-        if let Some(profiles) = standing.and_then(|standing| standing.find(n_nodes, at)) {
-            return profiles;
-        }
-        let mut profiles = Profiles::of_nobody(n_nodes);
-        let mut all_stand = self.holds_nothing();
-        for (members, stands) in self.profiles(n_nodes, at) {
-            if stands {
-                profiles.push(&members);
-                continue;
-            }
-            all_stand = false;
-            let mut rest = members.to_vec();
-            // Who stands together today may have been several at `at`.
-            while let Some(node) = rest.first().copied() {
-                let nodes = self.nodes_of_at(node, at);
-                rest.retain(|member| nodes.binary_search(member).is_err());
-                profiles.push(&nodes);
-            }
-        }
-        for value in self.not_yet_held(at) {
-            profiles.push(&[value]);
-        }
-        let profiles = Arc::new(profiles);
-        if let Some(standing) = standing.filter(|_| all_stand) {
-            standing.keep(at, &profiles);
-        }
-        profiles
     }
 }

@@ -5,41 +5,12 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::decisions::decision_number;
-use super::links::{Link, NodeRules};
-use super::overlay::PartitionOverlay;
-use super::partition::Partition;
-use super::view::PartitionView;
+use super::holders::Held;
+use super::links::Link;
+use super::node_rules::NodeRules;
+use super::partition::{Partition, PartitionOverlay, PartitionView};
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::store::LinkRule;
-
-/// A link of a value, as RAM keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    at: Timestamp,
-    sequence: u64,
-    holder: u32,
-}
-
-/// The links of each value of this kind in the order of (event time, sequence), and the values that a node ever held.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Holders {
-    links: FxHashMap<u32, Vec<Held>>,
-    values: FxHashMap<u32, SmallVec<[u32; 2]>>,
-}
-
-impl Holders {
-    pub(super) fn is_empty(&self) -> bool {
-        self.links.is_empty() && self.values.is_empty()
-    }
-
-    /// Takes in what a committed transaction has changed.
-    pub(super) fn fold(&mut self, changed: Holders) {
-        self.links.extend(changed.links);
-        self.values.extend(changed.values);
-    }
-}
 
 /// An interval `[from, to)` of event time.
 pub(crate) type Span = (Timestamp, Timestamp);
@@ -167,7 +138,7 @@ impl PartitionView<'_> {
             }
             let mut keyed = Vec::with_capacity(tied.len());
             for held in tied.iter() {
-                keyed.push((rules.message_id(held.sequence)?, *held));
+                keyed.push((rules.tie_order(held.sequence)?, *held));
             }
             keyed.sort_by(|(left_id, left), (right_id, right)| {
                 left_id.cmp(right_id).then_with(|| rules.compare_ranks(left.holder, right.holder))
@@ -249,13 +220,6 @@ impl PartitionView<'_> {
         }
         found.sort_unstable_by_key(|(value, _)| *value);
         Ok(found)
-    }
-}
-
-impl Held {
-    fn link(self, value: u32) -> Link {
-        let rule = if decision_number(self.sequence).is_some() { LinkRule::Operator } else { LinkRule::SameMessage };
-        Link { node: self.holder, other: value, occurred_at: self.at, sequence: self.sequence, rule }
     }
 }
 

@@ -107,3 +107,8 @@ impl TypeRules {
         place.and_then(|place| self.rules.get(place)).unwrap_or(&self.external)
     }
 }
+
+/// The type of a node by definition; an undeclared one is an external id.
+pub(crate) fn declared_type(definition: &IdentityDefinition, name: &str) -> IdentifierType {
+    definition.identifier(name).cloned().unwrap_or_else(|| IdentifierType::external(name))
+}

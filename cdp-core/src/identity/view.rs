@@ -1,46 +1,19 @@
 //! Reading the partition: who is together now or was at a past instant, and which links were refused.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Deref;
+use std::sync::Arc;
 
-use super::component::{Component, Repeat};
+use super::component::{Component, Members, Repeat};
 use super::forest::Forest;
 use super::hub::{Hub, HubKey};
 use super::labels::{Labels, Verdict};
 use super::limits::{Reason, may_conflict};
-use super::links::{Link, NodeRules, pair, sort_links};
-use super::overlay::PartitionOverlay;
-use super::partition::{NO_COMPONENT, Partition};
+use super::links::{Link, pair};
+use super::node_rules::{NodeRules, sort_links};
+use super::partition::{NO_COMPONENT, PartitionView};
+use super::profiles::Profiles;
 use crate::error::Result;
-use crate::records::Timestamp;
-use crate::store::LinkRule;
-
-/// The partition as one transaction sees it.
-#[derive(Clone, Copy)]
-pub(crate) struct PartitionView<'a> {
-    pub(super) base: &'a Partition,
-    pub(super) overlay: Option<&'a PartitionOverlay>,
-}
-
-/// The nodes of one profile, in no order.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Members<'a> {
-    /// A node that no live link touches.
-    Alone(u32),
-    /// Several.
-    Together(&'a [u32]),
-}
-
-impl Deref for Members<'_> {
-    type Target = [u32];
-
-    fn deref(&self) -> &[u32] {
-        match self {
-            Members::Alone(node) => std::slice::from_ref(node),
-            Members::Together(nodes) => nodes,
-        }
-    }
-}
+use crate::records::{LinkRule, Timestamp};
 
 /// Who stands with a node where no probable link counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,18 +73,6 @@ impl<'a> PartitionView<'a> {
     pub(super) fn counts(&self, link: &Link) -> bool {
         (!link.is_guarded() || !self.is_parked(link.pair()))
             && self.component_id(link.node) == self.component_id(link.other)
-    }
-
-    /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
-    pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
-        let mut overlay = self.base.overlay();
-        overlay.decide(self.base, pairs, rules)?;
-        Ok(overlay)
-    }
-
-    /// The last commit's partition with these changes instead of those of this view.
-    pub(crate) fn with(self, overlay: &'a PartitionOverlay) -> PartitionView<'a> {
-        PartitionView { base: self.base, overlay: Some(overlay) }
     }
 
     /// Whether an earlier link has said what this one says, so that it changes nothing.
@@ -372,5 +333,41 @@ impl<'a> PartitionView<'a> {
         let refused = refused.filter(|(_, of)| *of == pair).map(|(reason, _)| *reason);
         let guards = self.guards_against(pair, rules).into_iter().map(|(reason, _)| reason);
         refused.chain(guards).min().map(|reason| reason.text(rules))
+    }
+}
+
+impl PartitionView<'_> {
+    /// The profiles of the nodes with a number below `n_nodes` as they stood at `at`; some may have had no message by then.
+    /// Cost grows with the nodes, but for a later instant than one that was asked for before: if nobody joined since, and
+    /// nothing was committed that changes who is who, the answer is at hand.
+    pub(crate) fn profiles_at(&self, n_nodes: u32, at: Timestamp) -> Arc<Profiles> {
+        let standing = self.overlay.is_none_or(|overlay| overlay.is_empty()).then_some(&self.base.standing);
+        if let Some(profiles) = standing.and_then(|standing| standing.find(n_nodes, at)) {
+            return profiles;
+        }
+        let mut profiles = Profiles::of_nobody(n_nodes);
+        let mut all_stand = self.holds_nothing();
+        for (members, stands) in self.profiles(n_nodes, at) {
+            if stands {
+                profiles.push(&members);
+                continue;
+            }
+            all_stand = false;
+            let mut rest = members.to_vec();
+            // Who stands together today may have been several at `at`.
+            while let Some(node) = rest.first().copied() {
+                let nodes = self.nodes_of_at(node, at);
+                rest.retain(|member| nodes.binary_search(member).is_err());
+                profiles.push(&nodes);
+            }
+        }
+        for value in self.not_yet_held(at) {
+            profiles.push(&[value]);
+        }
+        let profiles = Arc::new(profiles);
+        if let Some(standing) = standing.filter(|_| all_stand) {
+            standing.keep(at, &profiles);
+        }
+        profiles
     }
 }

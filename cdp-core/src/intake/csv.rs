@@ -12,7 +12,7 @@ use crate::definitions::{CsvSettings, Delimiter, Encoding};
 use crate::error::{Error, Result};
 use crate::records::{Reject, RejectReason};
 
-use super::readers::{Input, io_error};
+use super::bytes::{Input, io_error};
 use super::{Bounds, Cells, Columns, Row, RowValues};
 
 pub(super) struct CsvRows<'r> {

@@ -10,6 +10,7 @@ use crate::definitions::{
 };
 use crate::records::{Number, Object, Path, Reject, RejectReason, Timestamp, Value};
 
+use super::row::text_of;
 use super::times::{read_time, rfc3339};
 use super::{Found, Row, RowValues, find_in, hash};
 
@@ -50,17 +51,6 @@ pub(super) struct Scope<'a> {
 
 pub(super) fn bad_time(field: &str, fault: crate::records::TimestampFault) -> Reject {
     Reject::at(RejectReason::BadTimestamp, field, fault.to_string())
-}
-
-/// The text of a value: numbers as decimals, lists and objects as JSON, null as `None`.
-pub(super) fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::Text(text) => Some(text),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        other => Some(other.to_json()),
-    }
 }
 
 impl<'a> Scope<'a> {

@@ -99,14 +99,14 @@ fn range<T: std::fmt::Display>(min: Option<T>, max: Option<T>) -> String {
 
 /// Counts over one call how many rows missed each gate with `mostly`.
 #[derive(Clone, Debug, Default)]
-pub struct GateTally {
+pub(crate) struct GateTally {
     rows: u64,
     missed: Vec<u64>,
 }
 
 impl GateTally {
     /// Takes a row into account.
-    pub fn note(&mut self, outcome: &RowOutcome) {
+    pub(crate) fn note(&mut self, outcome: &RowOutcome) {
         self.rows += 1;
         for &index in &outcome.missed {
             if self.missed.len() <= index {
@@ -119,7 +119,7 @@ impl GateTally {
     }
 
     /// The warnings of the gates that too few rows passed.
-    pub fn warnings(&self, source: &SourceDefinition) -> Vec<String> {
+    pub(crate) fn warnings(&self, source: &SourceDefinition) -> Vec<String> {
         let mut warnings = Vec::new();
         for (gate, missed) in source.gates.iter().zip(&self.missed) {
             let Some(mostly) = gate.mostly.filter(|_| *missed > 0) else { continue };

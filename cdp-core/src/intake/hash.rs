@@ -3,13 +3,14 @@
 use crate::definitions::SourceDefinition;
 use crate::records::{JsonObject, Object, Path, Value, write_json_object};
 
+use super::row::text_of;
 use super::{Found, Row, RowValues};
 
 /// The times that a redelivery changes; they are no part of what a message says.
 const TIMES: [&str; 4] = ["timestamp", "originalTimestamp", "sentAt", "receivedAt"];
 
 /// BLAKE3 of the message's fields as canonical JSON without its four times.
-pub fn content_hash(fields: &JsonObject) -> [u8; 32] {
+pub(crate) fn content_hash(fields: &JsonObject) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut before = "{\"";
     for (name, value) in fields.members().filter(|(name, _)| !TIMES.contains(name)) {
@@ -27,7 +28,7 @@ pub fn content_hash(fields: &JsonObject) -> [u8; 32] {
 ///
 /// `{"row": true}` counts as a field `row`, so that a CSV row and a JSON row that says the same, its number included, are
 /// the same reject.
-pub fn reject_hash(definition: Option<&SourceDefinition>, row: &Row) -> [u8; 32] {
+pub(crate) fn reject_hash(definition: Option<&SourceDefinition>, row: &Row) -> [u8; 32] {
     ReadFields::new(definition).hash(row)
 }
 
@@ -80,7 +81,7 @@ impl ReadFields {
 }
 
 fn as_text(value: Value) -> Value {
-    super::expression::text_of(value).map_or(Value::Null, Value::Text)
+    text_of(value).map_or(Value::Null, Value::Text)
 }
 
 /// The hash of (source, canonical row), or of the row alone: 32 hexadecimal digits.

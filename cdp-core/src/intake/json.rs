@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::records::{Path, Reject, RejectReason, Value};
 
 use super::Row;
+use super::bytes::{Input, ReadOptions, io_error};
 use super::ndjson::{Captured, Queue, no_list};
-use super::readers::{Input, ReadOptions, io_error};
 
 /// Where the scanner stands in a document.
 enum Place {

@@ -5,40 +5,24 @@ use std::sync::Arc;
 use crate::definitions::{Emit, Expression, FieldMap, MessageIdRule, Severity, SourceDefinition};
 use crate::records::{JsonObject, Message, MessageType, Object, Path, Reject, RejectReason, Timestamp, Value};
 
-use super::expression::{Evaluated, Item, Scope, Stop, insert_at, name_of, text_of};
-use super::hash::ReadFields;
+use super::expression::{Evaluated, Item, Scope, Stop, insert_at, name_of};
+use super::row::text_of;
 use super::segment::{check_required, check_size, event_name, id_text};
 use super::times::rfc3339;
 use super::{Found, MAX_MESSAGE_BYTES, Row, RowOutcome, gates, hash, segment};
 
 /// Maps the rows of one source, or Segment messages where there is none.
-///
-/// ```
-/// use cdp_core::definitions::{Body, Definition};
-/// use cdp_core::intake::{Mapper, Row};
-/// use cdp_core::records::{Timestamp, Value};
-/// let text = r#"{"kind": "source", "name": "shop", "message_id": "id", "event": {"const": "Order Completed"},
-///     "ids": {"user_id": "customer"}, "properties": {"total": {"mul": ["n", "price"]}}}"#;
-/// let Body::Source(source) = Definition::parse(text)?.body else { unreachable!() };
-/// let row = Row::from_value(1, Value::parse(br#"{"id": 7, "customer": "u1", "n": "6.0", "price": "2.55"}"#).unwrap());
-/// let messages = Mapper::new(&source).map(&row, Timestamp::from_millis(0)).messages.unwrap();
-/// assert_eq!(messages[0].message_id.as_deref(), Some("7"));
-/// assert_eq!(messages[0].object("properties").unwrap()["total"].to_json(), "15.3");
-/// # Ok::<(), cdp_core::Error>(())
-/// ```
 #[derive(Clone, Debug)]
-pub struct Mapper {
+pub(crate) struct Mapper {
     source: Option<SourceDefinition>,
     /// The paths that lead into an item of `each`, by their full text, sorted.
     inner: Vec<(String, Path)>,
-    /// What the hash of a reject is made of.
-    read: ReadFields,
     max_message_bytes: usize,
 }
 
 impl Mapper {
     /// A mapper for a source.
-    pub fn new(source: &SourceDefinition) -> Mapper {
+    pub(crate) fn new(source: &SourceDefinition) -> Mapper {
         let mut inner = Vec::new();
         if let Some(each) = &source.each {
             for name in source.fields_read() {
@@ -49,32 +33,26 @@ impl Mapper {
             }
         }
         inner.sort_by(|left, right| left.0.cmp(&right.0));
-        let read = ReadFields::new(Some(source));
-        Mapper { source: Some(source.clone()), inner, read, max_message_bytes: MAX_MESSAGE_BYTES }
+        Mapper { source: Some(source.clone()), inner, max_message_bytes: MAX_MESSAGE_BYTES }
     }
 
     /// A mapper for rows that are Segment messages.
-    pub fn segment() -> Mapper {
-        Mapper { source: None, inner: Vec::new(), read: ReadFields::new(None), max_message_bytes: MAX_MESSAGE_BYTES }
+    pub(crate) fn segment() -> Mapper {
+        Mapper { source: None, inner: Vec::new(), max_message_bytes: MAX_MESSAGE_BYTES }
     }
 
     /// The same with another limit for a message, in bytes of canonical JSON.
     #[must_use]
-    pub fn with_max_message_bytes(mut self, max_message_bytes: usize) -> Mapper {
+    pub(crate) fn with_max_message_bytes(mut self, max_message_bytes: usize) -> Mapper {
         self.max_message_bytes = max_message_bytes;
         self
-    }
-
-    /// The same as [`reject_hash`](super::reject_hash), with the fields resolved once for all rows.
-    pub fn reject_hash(&self, row: &Row) -> [u8; 32] {
-        self.read.hash(row)
     }
 
     /// The messages of a row, or why there are none.
     ///
     /// `received_at` is the instant of receipt that `{"received": true}` stands for. A message that brings no id gets the
     /// hash of (source, row), so that equal rows are one event; without a definition the source is `default`.
-    pub fn map(&self, row: &Row, received_at: Timestamp) -> RowOutcome {
+    pub(crate) fn map(&self, row: &Row, received_at: Timestamp) -> RowOutcome {
         let Some(source) = &self.source else {
             return self.name_segment(segment::read_row(row, self.max_message_bytes), "default", row);
         };
@@ -221,7 +199,27 @@ impl Mapper {
         let fields = Arc::new(JsonObject::of(&fields));
         let event = event_name(kind, &fields);
         let message_id = Some(message_id);
-        Ok(Message { kind, message_id, event, timestamp, original_timestamp, sent_at, received_at, ids, fields })
+        let is_receipt = |expression: &Option<Expression>, time: Option<Timestamp>| {
+            expression.as_ref().is_some_and(Expression::may_be_the_receipt) && time == Some(scope.received_at)
+        };
+        // The time that decides: `timestamp`, else `originalTimestamp`, else `receivedAt`.
+        let is_dated_by_receipt = match (timestamp, original_timestamp) {
+            (Some(_), _) => is_receipt(&emit.timestamp, timestamp),
+            (None, Some(_)) => is_receipt(&emit.original_timestamp, original_timestamp),
+            (None, None) => is_receipt(&emit.received_at, received_at),
+        };
+        Ok(Message {
+            kind,
+            message_id,
+            event,
+            timestamp,
+            original_timestamp,
+            sent_at,
+            received_at,
+            is_dated_by_receipt,
+            ids,
+            fields,
+        })
     }
 }
 
@@ -337,6 +335,19 @@ mod tests {
                       "quantity":{"field":"Quantity","as":"number"},"revenue":{"mul":["Quantity","UnitPrice"]}},
         "gates":[{"expect":"not_null","field":"CustomerID","severity":"quarantine"}]}"#;
     const HEADER: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+
+    #[test]
+    fn a_row_becomes_the_message_that_its_source_describes() {
+        let shop = source(
+            r#"{"kind": "source", "name": "shop", "message_id": "id", "event": {"const": "Order Completed"},
+                "ids": {"user_id": "customer"}, "properties": {"total": {"mul": ["n", "price"]}}}"#,
+        );
+        let text = br#"{"id": 7, "customer": "u1", "n": "6.0", "price": "2.55"}"#;
+        let row = Row::from_value(1, Value::parse(text).unwrap());
+        let messages = Mapper::new(&shop).map(&row, Timestamp::from_millis(0)).messages.unwrap();
+        assert_eq!(messages[0].message_id.as_deref(), Some("7"));
+        assert_eq!(messages[0].object("properties").unwrap()["total"].to_json(), "15.3");
+    }
 
     fn map_csv(definition: &str, text: &str) -> Vec<RowOutcome> {
         let source = source(definition);

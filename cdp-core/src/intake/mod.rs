@@ -7,17 +7,18 @@
 //! Data order: [`readers`] (bytes -> [`Row`]) -> [`mapping`] or [`segment`] (row -> messages) -> [`skew`] (when it
 //! happened) and [`hash`] (what it says).
 
+mod bytes;
 mod csv;
 mod expression;
 mod gates;
-pub mod hash;
+mod hash;
 mod json;
-pub mod mapping;
+mod mapping;
 mod ndjson;
-pub mod readers;
+mod readers;
 mod row;
-pub mod segment;
-pub mod skew;
+pub(crate) mod segment;
+mod skew;
 mod times;
 
 #[cfg(test)]
@@ -25,22 +26,23 @@ mod testing;
 
 use crate::records::{Message, Reject};
 
-pub use gates::GateTally;
-pub use hash::{content_hash, reject_hash};
-pub use mapping::Mapper;
-pub use readers::{Open, ReadOptions, detect_format, rows};
-pub use row::{Cells, Found, Row, RowValues};
-pub use segment::{event_properties, read_message};
-pub use skew::occurred_at;
+pub(crate) use bytes::ReadOptions;
+pub(crate) use gates::GateTally;
+pub(crate) use hash::{content_hash, reject_hash};
+pub(crate) use mapping::Mapper;
+pub(crate) use readers::{detect_format, rows};
+pub(crate) use row::{Cells, Found, Row, RowValues};
+pub(crate) use segment::{event_properties, read_message};
+pub(crate) use skew::occurred_at;
 
 use row::{Bounds, Columns, find_in};
 
 /// The largest message by default, as canonical JSON: 32 KiB, as in Segment's HTTP API.
-pub const MAX_MESSAGE_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 32 * 1024;
 
 /// What became of one row.
 #[derive(Clone, Debug)]
-pub struct RowOutcome {
+pub(crate) struct RowOutcome {
     /// All its messages, or why there are none: a row is atomic.
     pub messages: Result<Vec<Message>, Reject>,
     /// Messages that the source says to leave out; a row that makes no message at all counts as one.

@@ -8,7 +8,7 @@ use crate::definitions::Records;
 use crate::error::Result;
 use crate::records::{JsonFault, JsonObject, Path, Reject, RejectReason, Value};
 
-use super::readers::{Input, ReadOptions, io_error};
+use super::bytes::{Input, ReadOptions, io_error};
 use super::{Found, Row, RowValues, find_in};
 
 /// Bytes taken off the input, and whether there were more than may be kept.

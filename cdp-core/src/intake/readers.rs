@@ -1,88 +1,31 @@
-//! From bytes to rows: unzips, finds out the format, and streams the rows of each format in bounded memory.
+//! From bytes to rows: finds the format of an input and streams its rows in bounded memory.
 //!
 //! A row that cannot be read is a row with a reject; only the operating system can end the reading with an error.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{BufRead, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
-
-use crate::definitions::{CsvSettings, Format, Records, SourceDefinition};
-use crate::error::{Error, ErrorKind, Result};
+use crate::definitions::Format;
+use crate::error::{Error, Result};
 
 use super::Row;
+use super::bytes::{BOM, BUFFER_BYTES, ReadOptions, io_error, skip_bom, unzip};
 use super::csv::CsvRows;
 use super::json::JsonRows;
 use super::ndjson::NdjsonRows;
 
-/// How an input is read.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReadOptions {
-    /// How delimited text is laid out.
-    pub csv: CsvSettings,
-    /// Where the records lie in JSON.
-    pub records: Option<Records>,
-    /// Whether an object with `batch` stands for the messages in it: Segment's batch body.
-    pub batches: bool,
-    /// The number of the first data row, for a caller who splits an input.
-    pub first_row: u64,
-    /// The largest row in bytes; a larger one is a reject.
-    pub max_row_bytes: usize,
-    /// The largest JSON document that is not an array, which is read as a whole.
-    pub max_document_bytes: usize,
-}
-
-impl Default for ReadOptions {
-    fn default() -> ReadOptions {
-        ReadOptions {
-            csv: CsvSettings::default(),
-            records: None,
-            batches: true,
-            first_row: 1,
-            max_row_bytes: 1024 * 1024,
-            max_document_bytes: 16 * 1024 * 1024,
-        }
-    }
-}
-
-impl ReadOptions {
-    /// What a source says about reading.
-    pub fn for_source(source: &SourceDefinition) -> ReadOptions {
-        ReadOptions {
-            csv: source.csv.clone(),
-            records: source.records.clone(),
-            batches: source.emits.is_empty() && source.records.is_none(),
-            ..ReadOptions::default()
-        }
-    }
-
-    /// The same, counting rows from `first_row`.
-    #[must_use]
-    pub fn with_first_row(mut self, first_row: u64) -> ReadOptions {
-        self.first_row = first_row;
-        self
-    }
-}
-
-/// What rows are read from: bytes that are looked at before they are taken.
-pub(super) type Input<'r> = BufReader<Box<dyn Read + 'r>>;
-
 /// An input whose format is known.
-pub struct Open<'r> {
+pub(crate) struct Open<'r> {
     /// Its format.
     pub format: Format,
     /// All its bytes, unzipped.
     pub input: Box<dyn Read + 'r>,
 }
 
-const BUFFER_BYTES: usize = 64 * 1024;
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
 /// Finds out the format of an input by its file name, else by its first bytes.
 ///
 /// The name's ending tells (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, each also with `.gz`). Without one, a text
 /// that starts with `[` is JSON; one that starts with `{` is NDJSON if its first line is a whole value; else it is CSV.
-pub fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
+pub(crate) fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
     let mut input = unzip(input)?;
     if let Some(format) = name.and_then(format_of_name) {
         return Ok(Open { format, input: Box::new(input) });
@@ -132,7 +75,7 @@ fn format_of_head(head: &[u8]) -> Format {
 ///
 /// An `Err` is an I/O failure, a file that is no gzip after all, or a CSV without readable header: the reading ends with
 /// it. A bad row is a [`Row`] whose values are a reject. Memory is bounded by the options, whatever the input.
-pub fn rows<'r>(
+pub(crate) fn rows<'r>(
     input: Box<dyn Read + 'r>,
     format: Format,
     options: ReadOptions,
@@ -168,51 +111,13 @@ fn open<'r>(
     })
 }
 
-fn unzip(input: Box<dyn Read + '_>) -> Result<Input<'_>> {
-    let mut input: Input<'_> = BufReader::with_capacity(BUFFER_BYTES, input);
-    let head = peek(&mut input, 2)?;
-    if head != [0x1f, 0x8b] {
-        return Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(Cursor::new(head).chain(input))));
-    }
-    let zipped = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(input));
-    Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(MultiGzDecoder::new(zipped))))
-}
-
-fn skip_bom(input: &mut Input<'_>) -> Result<()> {
-    // A buffer that holds fewer bytes than the mark is refilled by the chain that `unzip` built; three bytes of a first
-    // pull are there for every input but one that trickles, so the mark is taken byte by byte.
-    let starts = input.fill_buf().map_err(io_error)?;
-    if starts.starts_with(BOM) {
-        input.consume(BOM.len());
-    } else if !starts.is_empty() && starts.len() < BOM.len() && BOM.starts_with(starts) {
-        let head = peek(input, BOM.len())?;
-        if head != BOM {
-            let rest = std::mem::replace(input, BufReader::new(Box::new(io::empty())));
-            *input = BufReader::with_capacity(BUFFER_BYTES, Box::new(Cursor::new(head).chain(rest)));
-        }
-    }
-    Ok(())
-}
-
-/// Takes up to `n` bytes off the front.
-fn peek(input: &mut Input<'_>, n: usize) -> Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(n);
-    input.by_ref().take(n as u64).read_to_end(&mut head).map_err(io_error)?;
-    Ok(head)
-}
-
-/// The words of the operating system, which hold no content of the file.
-pub(super) fn io_error(error: io::Error) -> Error {
-    let kind = if error.kind() == io::ErrorKind::Interrupted { ErrorKind::Interrupted } else { ErrorKind::Io };
-    Error::new(kind, format!("the input could not be read: {}", error.kind()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{self, Write};
 
     use super::super::testing::{all_rows, describe};
     use super::*;
+    use crate::error::ErrorKind;
 
     /// Hands out one byte at a time, as a slow pipe does.
     struct Trickle<'b>(&'b [u8]);

@@ -9,7 +9,7 @@ use crate::records::{Json, JsonObject, Object, Path, Reject, Value, write_json_t
 
 /// A data row of an input.
 #[derive(Clone)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its 1-based number among the data rows of the whole input.
     pub number: u64,
     /// Its values, or why it could not be read.
@@ -19,7 +19,7 @@ pub struct Row {
 
 impl Row {
     /// A row of a value that is in memory already.
-    pub fn from_value(number: u64, value: Value) -> Row {
+    pub(crate) fn from_value(number: u64, value: Value) -> Row {
         Row { number, values: Ok(RowValues::Json(value)), raw: None }
     }
 
@@ -32,7 +32,7 @@ impl Row {
     }
 
     /// About how much memory the row takes, in bytes.
-    pub fn n_bytes(&self) -> usize {
+    pub(crate) fn n_bytes(&self) -> usize {
         match (&self.raw, &self.values) {
             (Some(raw), _) => raw.len(),
             (None, Ok(RowValues::Cells(cells))) => cells.text.len(),
@@ -43,7 +43,7 @@ impl Row {
 
     /// What quarantine keeps: the bytes as they came; for a readable CSV row its JSON object, which can be driven again
     /// without the header. Of a row that is too large, the beginning.
-    pub fn raw(&self) -> Cow<'_, [u8]> {
+    pub(crate) fn raw(&self) -> Cow<'_, [u8]> {
         match (&self.raw, &self.values) {
             (Some(raw), _) => Cow::Borrowed(raw),
             (None, Ok(values)) => Cow::Owned(values.to_json().into_bytes()),
@@ -61,7 +61,7 @@ impl fmt::Debug for Row {
 
 /// The values of a readable row.
 #[derive(Clone, Debug)]
-pub enum RowValues {
+pub(crate) enum RowValues {
     /// A JSON value, nearly always an object.
     Json(Value),
     /// A message, read where it stands.
@@ -72,7 +72,7 @@ pub enum RowValues {
 
 /// The cells of a delimited row: ranges of one text, so that a row costs two allocations however wide it is.
 #[derive(Clone)]
-pub struct Cells {
+pub(crate) struct Cells {
     columns: Arc<Columns>,
     text: String,
     bounds: Vec<Bounds>,
@@ -144,7 +144,7 @@ impl Cells {
     }
 
     /// The text of the column of this name; null and absent are `None`.
-    pub fn get(&self, column: &str) -> Option<&str> {
+    pub(crate) fn get(&self, column: &str) -> Option<&str> {
         self.columns.index(column).and_then(|index| self.at(index))
     }
 
@@ -159,7 +159,7 @@ impl Cells {
 
 impl RowValues {
     /// The value at a path, borrowed where it can be.
-    pub fn find(&self, path: &Path) -> Found<'_> {
+    pub(crate) fn find(&self, path: &Path) -> Found<'_> {
         match self {
             RowValues::Cells(cells) => cells.get(path.as_str()).map_or(Found::Null, Found::Text),
             RowValues::Json(value) => find_in(value, path),
@@ -171,7 +171,7 @@ impl RowValues {
     }
 
     /// The row as a value.
-    pub fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             RowValues::Json(value) => value.clone(),
             RowValues::Message(message) => Value::Object(message.to_object()),
@@ -180,7 +180,7 @@ impl RowValues {
     }
 
     /// The canonical JSON of the row.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         match self {
             RowValues::Json(value) => value.to_json(),
             RowValues::Message(message) => message.text().to_owned(),
@@ -215,7 +215,7 @@ pub(crate) fn find_in<'v>(value: &'v Value, path: &Path) -> Found<'v> {
 
 /// A value found in a row.
 #[derive(Clone)]
-pub enum Found<'v> {
+pub(crate) enum Found<'v> {
     /// Null or absent.
     Null,
     /// Text.
@@ -240,12 +240,12 @@ impl fmt::Debug for Found<'_> {
 
 impl Found<'_> {
     /// Whether it is null or absent.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self, Found::Null)
     }
 
     /// The text, if it is text.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Found::Text(text) => Some(text),
             Found::Owned(value) => value.as_text(),
@@ -254,7 +254,7 @@ impl Found<'_> {
     }
 
     /// The value if it is not text or null.
-    pub fn as_value(&self) -> Option<&Value> {
+    pub(crate) fn as_value(&self) -> Option<&Value> {
         match self {
             Found::Value(value) => Some(value),
             Found::Owned(value) => Some(value),
@@ -263,12 +263,23 @@ impl Found<'_> {
     }
 
     /// The value, owned.
-    pub fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         match self {
             Found::Null => Value::Null,
             Found::Text(text) => Value::from(text),
             Found::Value(value) => value.clone(),
             Found::Owned(value) => value,
         }
+    }
+}
+
+/// The text of a value: numbers as decimals, lists and objects as JSON, null as `None`.
+pub(super) fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Text(text) => Some(text),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        other => Some(other.to_json()),
     }
 }

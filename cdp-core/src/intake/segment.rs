@@ -33,7 +33,7 @@ const MAX_MESSAGE_ID_BYTES: usize = 1024;
 
 /// A message that was read, and what a person should know about it.
 #[derive(Clone, Debug)]
-pub struct ReadMessage {
+pub(crate) struct ReadMessage {
     /// The message.
     pub message: Message,
     /// What was wrong although nothing was lost.
@@ -43,7 +43,7 @@ pub struct ReadMessage {
 /// Reads one message in Segment's dialect; `max_bytes` bounds its canonical JSON.
 ///
 /// Without a messageId the message has none: whether one is drawn or made from the content, the caller decides.
-pub fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage, Reject> {
+pub(crate) fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadMessage, Reject> {
     for (snake, camel) in CASINGS {
         // If both are there, camelCase counts and the other is kept as an unknown field.
         if !fields.contains_key(camel)
@@ -122,6 +122,7 @@ fn read_plain(fields: &Arc<JsonObject>, max_bytes: usize) -> Option<Message> {
         original_timestamp,
         sent_at,
         received_at,
+        is_dated_by_receipt: false,
         ids: Vec::new(),
         fields,
     })
@@ -144,7 +145,19 @@ fn read_checked(kind: MessageType, fields: Arc<JsonObject>, ids: Vec<(String, St
         return Err(Reject::at(RejectReason::TooLarge, "messageId", detail));
     }
     let event = event_name(kind, &fields);
-    let message = Message { kind, message_id, event, timestamp, original_timestamp, sent_at, received_at, ids, fields };
+    let is_dated_by_receipt = false;
+    let message = Message {
+        kind,
+        message_id,
+        event,
+        timestamp,
+        original_timestamp,
+        sent_at,
+        received_at,
+        is_dated_by_receipt,
+        ids,
+        fields,
+    };
     Ok(ReadMessage { message, warnings })
 }
 
@@ -169,7 +182,7 @@ pub(super) fn read_row(row: &Row, max_bytes: usize) -> RowOutcome {
 }
 
 /// Opens a batch body: its messages, each filled in with the batch's context, integrations, sentAt and receivedAt.
-pub fn open_batch(body: Value) -> Vec<Value> {
+pub(crate) fn open_batch(body: Value) -> Vec<Value> {
     let Value::Object(mut body) = body else { return vec![body] };
     let Some(Value::List(messages)) = body.remove("batch") else { return vec![Value::Object(body)] };
     let mut take = |camel: &str, snake: &str| {
@@ -206,7 +219,7 @@ pub fn open_batch(body: Value) -> Vec<Value> {
 
 /// The properties of a track, page or screen as rules see them: a page's name and category are `page_name` and
 /// `page_category`, a screen's `screen_name` and `screen_category`, unless properties of these names are there.
-pub fn event_properties(fields: &JsonObject, kind: MessageType) -> Object {
+pub(crate) fn event_properties(fields: &JsonObject, kind: MessageType) -> Object {
     let properties = fields.get("properties").and_then(|properties| properties.to_value().into_object());
     let mut properties = properties.unwrap_or_default();
     let names = match kind {

@@ -15,7 +15,7 @@ const FURTHEST_AHEAD_MS: i64 = 23 * 60 * 60 * 1000;
 /// when it was received: its own `receivedAt`, else `now`. The difference of receivedAt and sentAt is added if the message
 /// carries its own receivedAt or `apply_skew` is set, unless it is at most two seconds or leads more than 23 hours past the
 /// receipt.
-pub fn occurred_at(message: &Message, now: Timestamp, apply_skew: bool) -> Timestamp {
+pub(crate) fn occurred_at(message: &Message, now: Timestamp, apply_skew: bool) -> Timestamp {
     let received_at = message.received_at.unwrap_or(now);
     let given = match (message.timestamp, message.original_timestamp) {
         (Some(timestamp), Some(_)) => return timestamp,

@@ -55,19 +55,6 @@ pub fn property_paths(rule: &Rule) -> Vec<Path> {
     paths.into_iter().collect()
 }
 
-/// The traits that a rule reads itself.
-pub fn trait_paths(rule: &Rule) -> Vec<Path> {
-    let leaves = rule.leaves("");
-    let paths: BTreeSet<&Path> = leaves
-        .iter()
-        .filter_map(|(_, leaf)| match &leaf.test {
-            Test::Trait { path, .. } => Some(path),
-            _ => None,
-        })
-        .collect();
-    paths.into_iter().cloned().collect()
-}
-
 impl FeatureDefinition {
     /// The event properties that this feature reads.
     pub fn property_paths(&self) -> Vec<Path> {
@@ -153,13 +140,6 @@ pub fn reads_predictor(rule: &Rule, catalog: &Catalog, predictor: &str) -> bool 
 /// The rules that a predictor asks before its model.
 pub(crate) fn predictor_rules(predictor: &PredictorDefinition) -> Vec<&Rule> {
     predictor.rules.iter().map(|rule| &rule.when).collect()
-}
-
-/// When the value of a feature can change without a new fact.
-pub fn feature_lookbacks(feature: &FeatureDefinition) -> Lookbacks {
-    let mut found = Lookbacks::default();
-    found.add_feature(feature);
-    found
 }
 
 impl Lookbacks {
@@ -273,18 +253,6 @@ fn add_dates(offsets: &mut BTreeMap<Path, BTreeSet<i64>>, path: &Path, compariso
     if let Some(length) = length_ms(comparison) {
         offsets.entry(path.clone()).or_default().extend([-length, 0, length]);
     }
-}
-
-/// Every instant in `(from, to]` at which the outcome of a rule for this profile can change; see
-/// [`Lookbacks::change_instants`], which serves many profiles with one look at the rule.
-pub fn change_instants(
-    rule: &Rule,
-    catalog: &Catalog,
-    view: &dyn ProfileView,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<BTreeSet<Timestamp>> {
-    lookbacks(rule, catalog)?.change_instants(view, from, to)
 }
 
 fn add_instants(value: Option<&Value>, offsets: &BTreeSet<i64>, instants: &mut BTreeSet<Timestamp>) {

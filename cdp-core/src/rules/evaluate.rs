@@ -101,7 +101,7 @@ pub(crate) fn test(leaf: &Leaf, view: &dyn ProfileView, at: Timestamp) -> Result
         Test::Identity(IdentityTest::Has(identifier_type)) => without_value(view.has_identifier(identifier_type, at)),
         Test::Identity(IdentityTest::Known) => without_value(view.is_known(at)),
         Test::Identity(IdentityTest::Anonymous) => without_value(!view.is_known(at)),
-        Test::Account { account, account_type } => without_value(view.in_account(account_type, account, at)),
+        Test::Account { account, account_type } => without_value(view.in_account(account_type, account, at)?),
         Test::Consent { purpose, channel, status } => {
             let found = view.consent(purpose, channel.as_deref(), at)?;
             Outcome { matched: found == *status, found: Some(Value::from(found.as_str())) }

@@ -242,10 +242,10 @@ fn outermost<'v>(
     if all_equal {
         return Ok(Measured { value: tied.pop().map(|(_, value)| value), latest: time });
     }
-    // Message ids are looked up only here: several events of one millisecond disagree.
+    // The order within a millisecond is read only here, where its events disagree.
     let mut keyed = Vec::with_capacity(tied.len());
     for (sequence, value) in tied {
-        keyed.push((view.message_id(sequence)?, value.to_json(), value));
+        keyed.push((view.tie_order(sequence)?, value.to_json(), value));
     }
     keyed.sort_by(|left, right| (&left.0, &left.1).cmp(&(&right.0, &right.1)));
     let chosen = if end == End::First { keyed.into_iter().next() } else { keyed.pop() };

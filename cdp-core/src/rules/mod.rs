@@ -20,21 +20,19 @@ mod watch;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
-pub use dependencies::{
-    Lookbacks, change_instants, feature_lookbacks, lookbacks, property_paths, reads_predictor, trait_paths,
-};
+pub use dependencies::{Lookbacks, lookbacks, property_paths, reads_predictor};
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub use measure::{Measured, Measurer, measure};
+pub use measure::{Measurer, measure};
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
-pub use reach::{Reach, Slide, reach};
+pub use reach::reach;
 pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 
 use std::borrow::Cow;
 
 use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 
 /// One event of a profile's timeline: plain numbers, so that timelines are copied and sorted without a look at names or
 /// properties. The view that gave it knows what the numbers stand for.
@@ -62,9 +60,6 @@ pub trait ProfileView {
     /// The number of an event name; `None` if no event of that name was ever seen.
     fn event_number(&self, name: &str) -> Option<u32>;
 
-    /// The name that has this number.
-    fn event_name(&self, number: u32) -> &str;
-
     /// The value of a property of an event of this view; null and absent are `None`, a path with `*` gives the list of
     /// values found.
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>>;
@@ -75,8 +70,8 @@ pub trait ProfileView {
         self.property(event, path).and_then(|value| operators::decimal(&value))
     }
 
-    /// The message id of an event, for breaking ties between events of the same millisecond.
-    fn message_id(&self, sequence: u64) -> Result<String>;
+    /// The place of an event among the facts of its millisecond.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder>;
 
     /// The value of a defined feature.
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value>;
@@ -97,7 +92,7 @@ pub trait ProfileView {
     fn is_known(&self, at: Timestamp) -> bool;
 
     /// Whether the profile belongs to an account.
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool;
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool>;
 
     /// A value of the message a decision is about (`properties.amount`, `context.page.url`); `None` outside a decision.
     fn current(&self, path: &Path) -> Option<Value>;

@@ -1,6 +1,6 @@
 //! Whether somebody did one thing after the other, with limits on the time between and things that did not happen.
 //!
-//! It takes a timeline in the order (occurred_at, message id) and keeps, step by step, *every* event at which the steps
+//! It takes a timeline in the order (occurred_at, ordinal, message id) and keeps, step by step, *every* event at which the steps
 //! so far can end, so a wrong first guess never hides a sequence. Cost grows with steps × events × log(events).
 
 use std::collections::HashMap;

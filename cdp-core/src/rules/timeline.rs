@@ -88,8 +88,8 @@ impl<'s> Selector<'s> {
     }
 }
 
-/// Puts events that are sorted by time into the order (occurred_at, message id), which does not depend on the order in
-/// which they arrived. Message ids are asked for only where several share a millisecond.
+/// Puts events that are sorted by time into the order of facts: (occurred_at, ordinal, message id). It does not depend on the
+/// order in which timed messages arrived. Ordinals and message ids are read only where several share a millisecond.
 pub(crate) fn in_total_order(view: &dyn ProfileView, mut events: Vec<TimelineEvent>) -> Result<Vec<TimelineEvent>> {
     for tied in events.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
         if tied.len() < 2 {
@@ -97,11 +97,10 @@ pub(crate) fn in_total_order(view: &dyn ProfileView, mut events: Vec<TimelineEve
         }
         let mut keyed = Vec::with_capacity(tied.len());
         for event in tied.iter() {
-            keyed.push((view.message_id(event.sequence)?, view.event_name(event.event), *event));
+            keyed.push((view.tie_order(event.sequence)?, *event));
         }
-        // Two sources may use one message id; the name of the event decides between them.
-        keyed.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)));
-        for (place, (_, _, event)) in tied.iter_mut().zip(keyed) {
+        keyed.sort_by(|left, right| left.0.cmp(&right.0));
+        for (place, (_, event)) in tied.iter_mut().zip(keyed) {
             *place = event;
         }
     }

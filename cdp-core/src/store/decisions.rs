@@ -5,51 +5,7 @@ use rusqlite::params;
 
 use super::facts::{Facts, sql_integer, time};
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::Timestamp;
-
-/// What an operator decides about two identifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DecisionType {
-    /// They are one person, whatever the limits say.
-    Merge,
-    /// No evidence between the two of them counts, past or future.
-    Unlink,
-    /// They are two people, whatever the path between them.
-    Separate,
-}
-
-impl DecisionType {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            DecisionType::Merge => "merge",
-            DecisionType::Unlink => "unlink",
-            DecisionType::Separate => "separate",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<DecisionType> {
-        [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-/// One decision about two nodes; of several about one pair the latest (instant, number) holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Decision {
-    pub(crate) number: u64,
-    pub(crate) kind: DecisionType,
-    pub(crate) node: u32,
-    pub(crate) other: u32,
-    pub(crate) occurred_at: Timestamp,
-}
-
-impl Decision {
-    /// (instant, number): the order in which decisions about a pair replace each other.
-    pub(crate) fn order(&self) -> (Timestamp, u64) {
-        (self.occurred_at, self.number)
-    }
-}
+use crate::records::{Decision, DecisionType, Timestamp};
 
 /// A decision and what was noted with it.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@
 
 use rusqlite::params;
 
+use super::bytes::{Reader, corrupt, seal, unsealed, write_distance, write_varint};
 use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
-use super::log::{LinkRule, StoredLink};
-use super::runs::bytes::{Reader, corrupt, seal, unsealed, write_distance, write_varint};
 use crate::error::Result;
+use crate::records::{LinkRule, StoredLink};
 
 /// A link of a large store takes a little more.
 const LEAST_BYTES: usize = 8;

@@ -4,11 +4,9 @@
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
 mod few;
-mod firsts;
 mod view;
 
 pub(crate) use few::Few;
-pub(crate) use firsts::{Firsts, event_bit};
 pub(crate) use view::{ExtraColumns, MemoryView};
 
 use std::collections::BTreeSet;
@@ -19,13 +17,14 @@ use smallvec::SmallVec;
 use super::columns::Columns;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
+use super::firsts::Firsts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::message_keys::MessageKeys;
 use super::node_blocks::write_block;
-use super::node_facts::{EventEntry, NodeFacts, Observation};
+use super::node_facts::{EventEntry, Observation};
 use super::nodes::{CHUNK, NodeTable};
 use super::runs::{BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
-use super::tail::{Frozen, Tail};
+use super::tail::{Frozen, NodeFacts, Tail};
 use super::time_index::TimeIndex;
 use super::words::{Candidates, MOST_WORDS, may_be_word};
 use crate::error::Result;
@@ -124,6 +123,8 @@ pub(crate) struct Memory {
     firsts: Arc<Vec<Firsts>>,
     keys: Arc<MessageKeys>,
     runs: Runs,
+    // The runs of the file are of another version: everything is in RAM, and none may be written beside them.
+    leaves_runs: bool,
     flush: Option<Build<TailCursor<Frozen>>>,
     // Another process has removed what a flush had written: the next attempt is one transaction.
     flush_was_lost: bool,
@@ -215,7 +216,13 @@ impl Memory {
     /// The same in RAM alone: the runs of the file stay as they are, and are not read.
     pub(crate) fn without_runs(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
         let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
-        Ok(Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options))
+        let memory = Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options);
+        Ok(Memory { leaves_runs: true, ..memory })
+    }
+
+    /// Whether it stands beside runs of the file that it does not have, so that it is no ground for a transaction that writes.
+    pub(crate) fn leaves_runs(&self) -> bool {
+        self.leaves_runs
     }
 
     fn with_runs(runs: Runs, keys: MessageKeys, columns: Arc<[Path]>, options: MemoryOptions) -> Memory {
@@ -230,6 +237,7 @@ impl Memory {
             frozen_to: runs.last_sequence(),
             keys: Arc::new(keys),
             runs,
+            leaves_runs: false,
             flush: None,
             flush_was_lost: false,
             compaction: None,
@@ -336,7 +344,7 @@ impl Memory {
         }
         for (node, added) in overlay.tail.nodes() {
             if let Some(firsts) = firsts.get_mut(node as usize) {
-                firsts.include_facts(&added);
+                added.include_in(firsts);
             }
         }
         Arc::make_mut(&mut self.keys).fold(overlay.keys);
@@ -472,12 +480,6 @@ impl Memory {
         }
         Ok(())
     }
-
-    /// This state without additions.
-    pub(crate) fn view(&self) -> MemoryView<'_> {
-        MemoryView::new(self, None)
-    }
-
     /// How many names there are; the next name gets the number after it.
     pub(crate) fn n_names(&self) -> u32 {
         self.names.len()
@@ -581,7 +583,7 @@ impl Overlay {
             match in_ram {
                 Some(identifier) => base.keys.insert_identifier(&mut self.keys, identifier, sequence),
                 None => {
-                    let (identifier_type, value) = facts.node(node)?.unwrap_or_default();
+                    let (identifier_type, value) = facts.known_node(node)?;
                     base.keys.insert_identifier(&mut self.keys, (identifier_type, &value), sequence);
                 }
             }
@@ -627,10 +629,5 @@ impl Overlay {
         let is_identified = |added: &NodeFacts<'_>| added.rest.is_some_and(|rest| rest.first_identified.is_some());
         let identified = self.tail.nodes().filter(|(_, added)| is_identified(added));
         identified.map(|(node, _)| node).collect()
-    }
-
-    /// The state with these additions.
-    pub(crate) fn view<'a>(&'a self, base: &'a Memory) -> MemoryView<'a> {
-        MemoryView::new(base, Some(self))
     }
 }

@@ -8,38 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
 use crate::error::Result;
-use crate::records::Timestamp;
-
-/// Two nodes that a model found likely to be one person.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ProbableLink {
-    pub(crate) number: u64,
-    pub(crate) node: u32,
-    pub(crate) other: u32,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) weight: f64,
-    pub(crate) probability: f64,
-    pub(crate) model: u32,
-    /// Whether it counts as evidence; otherwise it is a suggestion.
-    pub(crate) is_link: bool,
-}
-
-impl ProbableLink {
-    /// Its two nodes.
-    pub(crate) fn pair(&self) -> (u32, u32) {
-        (self.node, self.other)
-    }
-
-    /// The other end.
-    pub(crate) fn neighbour(&self, node: u32) -> u32 {
-        if self.node == node { self.other } else { self.node }
-    }
-
-    /// Whether both say the same, whenever they were found.
-    pub(crate) fn says_the_same(&self, other: &ProbableLink) -> bool {
-        ProbableLink { number: 0, ..*self } == ProbableLink { number: 0, ..*other }
-    }
-}
+use crate::records::{ProbableLink, Timestamp};
 
 /// A pair with what its weight is made of.
 #[derive(Clone, Debug)]

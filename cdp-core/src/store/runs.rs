@@ -12,7 +12,6 @@ mod beginnings;
 mod block;
 mod build;
 mod builder;
-pub(super) mod bytes;
 mod cache;
 mod column;
 mod compact;
@@ -40,12 +39,12 @@ pub(crate) use directory::Run;
 pub(crate) use flush::{FrozenFacts, FrozenTail, TailCursor};
 pub(crate) use read::{NodeSlice, NodeSlices};
 
+use super::bytes::corrupt;
 use super::connection::sql_error;
+use super::firsts::Firsts;
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::store::memory::Firsts;
 use asked_again::AskedNodes;
-use bytes::corrupt;
 use cache::BlockCache;
 
 /// How runs are written and kept in RAM.
@@ -99,6 +98,21 @@ impl Runs {
         let mut runs = Runs::none(options);
         runs.reload(connection)?;
         Ok(runs)
+    }
+
+    /// Whether another version of the library has written a run, in a layout that this one does not read. One build writes all
+    /// blocks of a run, so that its first block tells.
+    pub(crate) fn are_of_another_version(connection: &Connection) -> Result<bool> {
+        let sql = "SELECT SUBSTR(data, 1, 9) FROM run_blocks WHERE block = ?1";
+        let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
+        for block in directory::first_blocks(connection)? {
+            let beginning: Option<Vec<u8>> =
+                select.query_row([block], |row| row.get(0)).optional().map_err(sql_error)?;
+            if beginning.is_some_and(|beginning| block::is_of_another_version(&beginning)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// No runs.

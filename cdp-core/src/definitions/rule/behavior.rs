@@ -3,8 +3,9 @@
 //! It takes the event leaves of a rule (and the same words in a feature) and leaves them typed. It never looks at an
 //! event: that is `rules::measure`, `rules::sequence` and `rules::lifecycle`.
 
-use super::super::feature::{Aggregate, FeatureWindow};
+use super::super::aggregate::Aggregate;
 use super::super::reader::{Fields, Node};
+use super::super::window::FeatureWindow;
 use super::comparison::{Comparison, Operand, Operator, Place};
 use crate::records::{Duration, Number, Path};
 
@@ -162,44 +163,6 @@ fn read_filter(node: Node<'_>) -> Option<PropertyFilter> {
     let comparison = Comparison::read(&mut fields, Place::Where);
     fields.finish();
     Some(PropertyFilter { property: property?, comparison: comparison? })
-}
-
-impl FeatureWindow {
-    /// Reads `within`, `between_ago`, `since` or `between`; none of them means ever.
-    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<FeatureWindow> {
-        const WORDS: [&str; 4] = ["within", "between_ago", "since", "between"];
-        let given: Vec<&str> = WORDS.into_iter().filter(|word| fields.has(word)).collect();
-        if given.len() > 1 {
-            fields.fault(format!("{} exclude each other; give one window", given.join(" and ")));
-        }
-        let within = fields.optional("within", |node| node.duration().map(FeatureWindow::Within));
-        let between_ago = fields.optional("between_ago", |node| {
-            let ends = node.list(|end| end.duration())?;
-            match ends.as_slice() {
-                [start, end] if start > end => Some(FeatureWindow::BetweenAgo(*start, *end)),
-                _ => {
-                    node.fault("expected two durations, the longer first: [\"40d\", \"20d\"] is (t-40d, t-20d]");
-                    None
-                }
-            }
-        });
-        let since = fields.optional("since", |node| node.timestamp().map(FeatureWindow::Since));
-        let between = fields.optional("between", |node| {
-            let ends = node.list(|end| end.timestamp())?;
-            match ends.as_slice() {
-                [start, end] if start <= end => Some(FeatureWindow::Between(*start, *end)),
-                _ => {
-                    node.fault("expected two times, the earlier first, both included");
-                    None
-                }
-            }
-        });
-        match given.len() {
-            0 => Some(FeatureWindow::Ever),
-            1 => within.or(between_ago).or(since).or(between),
-            _ => None,
-        }
-    }
 }
 
 impl Measure {

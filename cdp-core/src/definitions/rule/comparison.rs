@@ -8,7 +8,7 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-use super::super::feature::Aggregate;
+use super::super::aggregate::Aggregate;
 use super::super::reader::{Fields, Node};
 use crate::records::{Duration, Number, Timestamp, Value};
 

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{Measurer, change_instants, evaluate, explain};
+use super::super::{Measurer, evaluate, explain, lookbacks};
 use super::profile::{MemoryProfile, Recorded, at, catalog, json};
 use crate::definitions::{Catalog, EventSelection, Rule, SequenceTest, Test};
 use crate::features;
@@ -206,7 +206,8 @@ proptest! {
         profile.known_from = Some(known_from);
         let rule = read(&rule);
 
-        let instants = change_instants(&rule, &definitions, &profile, at(-5), at(SPAN)).unwrap();
+        let lookbacks = lookbacks(&rule, &definitions).unwrap();
+        let instants = lookbacks.change_instants(&profile, at(-5), at(SPAN)).unwrap();
 
         let mut before = evaluate(&rule, &profile, at(-5)).unwrap();
         for millis in -4..=SPAN {
@@ -215,7 +216,7 @@ proptest! {
             before = now;
         }
         // A part of the span announces the same instants.
-        let part = change_instants(&rule, &definitions, &profile, at(20), at(40)).unwrap();
+        let part = lookbacks.change_instants(&profile, at(20), at(40)).unwrap();
         for millis in 21..=40 {
             let changed = evaluate(&rule, &profile, at(millis)).unwrap() != evaluate(&rule, &profile, at(millis - 1)).unwrap();
             prop_assert!(!changed || part.contains(&at(millis)), "a change at {} outside the announced part", millis);

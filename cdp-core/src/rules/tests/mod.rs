@@ -468,7 +468,6 @@ fn a_rule_lists_what_it_reads_and_when_it_matters_again() {
     assert!(found.reads_other_facts && found.absolute.is_empty());
     let names = |paths: Vec<crate::records::Path>| paths.iter().map(|path| path.to_string()).collect::<Vec<_>>();
     assert_eq!(names(super::property_paths(&rule)), ["cart_id", "color"]);
-    assert_eq!(names(super::trait_paths(&rule)), ["birthday", "plan"]);
     assert_eq!(names(catalog.feature("spend").unwrap().property_paths()), ["currency", "products.*.price"]);
     let missing = self::rule(r#"{"feature": "spent", "op": "gt", "value": 1}"#);
     assert_eq!(super::lookbacks(&missing, &catalog).unwrap_err().hint(), Some("did you mean `spend`?"));

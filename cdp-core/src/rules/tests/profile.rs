@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::definitions::{Catalog, Definition, Population};
 use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 
 /// An event as it was recorded; its place in the list is its sequence.
 #[derive(Clone, Debug)]
@@ -96,17 +96,13 @@ impl ProfileView for MemoryProfile<'_> {
         self.names.iter().position(|known| *known == name).map(|place| place as u32)
     }
 
-    fn event_name(&self, number: u32) -> &str {
-        self.names[number as usize]
-    }
-
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         let value = path.find(&self.recorded[event.row as usize].properties);
         value.filter(|value| !value.is_null()).map(Cow::Owned)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        Ok(self.recorded[sequence as usize].message_id.clone())
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        Ok(TieOrder::message(0, &self.recorded[sequence as usize].message_id, ""))
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
@@ -135,8 +131,8 @@ impl ProfileView for MemoryProfile<'_> {
         self.known_from.is_some_and(|from| from <= at.millis())
     }
 
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        account_type == "group_id" && account == "acme" && self.is_known(at)
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
+        Ok(account_type == "group_id" && account == "acme" && self.is_known(at))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::bytes::{Reader, corrupt};
 use super::ints::{IntColumn, Ints, write_ints};
 use super::values::{Dictionary, DictionaryBuilder, Entries};
 use crate::error::Result;
 use crate::records::{Number, Value};
+use crate::store::bytes::{Reader, corrupt};
 
 const ABSENT: u8 = 0;
 const NUMBERS: u8 = 1;
@@ -138,6 +138,15 @@ impl ColumnLayout {
             }
             _ => Err(corrupt("a column is of an unknown kind")),
         }
+    }
+
+    /// Fails if a value of the column would pass for null because it cannot be read.
+    pub(super) fn check(&self, block: &[u8]) -> Result<()> {
+        let ColumnLayout::Entries { index, dictionary } = self else { return Ok(()) };
+        if index.view(block).greatest() > Some(dictionary.n_entries() as u64) {
+            return Err(corrupt("a column names an entry that is not there"));
+        }
+        dictionary.check(block)
     }
 
     /// About how much RAM the column takes besides its bytes once it was read.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::builder::Fence;
-use super::bytes::{Reader, corrupt, seal, unsealed};
 use super::node_set::{NODES_A_WORD, NodeSet};
 use crate::error::Result;
 use crate::records::{Path, Value};
+use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 use crate::store::connection::sql_error;
 
 const FENCE_BYTES: usize = 36;
@@ -90,6 +90,16 @@ fn read_fences(bytes: &[u8]) -> Result<Vec<Fence>> {
     }
     let in_order = fences.is_sorted_by(|left, right| left.last_node <= right.first_node && left.block < right.block);
     if in_order { Ok(fences) } else { Err(corrupt("the blocks of a run are out of order")) }
+}
+
+/// The first block of every visible run.
+pub(super) fn first_blocks(connection: &Connection) -> Result<Vec<i64>> {
+    // The number of a block is the first member of its fence, and all fences stand behind one checksum.
+    let sql = "SELECT SUBSTR(fences, 9, 8) FROM runs ORDER BY run";
+    let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
+    let blocks = select.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(sql_error)?;
+    let blocks = blocks.collect::<rusqlite::Result<Vec<_>>>().map_err(sql_error)?;
+    blocks.iter().map(|block| Reader::new(block).i64()).collect()
 }
 
 fn read_columns(json: &str) -> Result<Arc<[Path]>> {

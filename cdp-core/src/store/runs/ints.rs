@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::bytes::{Reader, corrupt};
 use crate::error::Result;
+use crate::store::bytes::{Reader, corrupt};
 
 /// Where a column of integers stands in its block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,6 +129,13 @@ impl<'b> IntColumn<'b> {
             }
             _ => words(self.low, u64::from_le_bytes).is_sorted_by(ascends),
         }
+    }
+
+    /// The greatest value, as the bits of a u64: one below zero is greater than any other.
+    pub(super) fn greatest(&self) -> Option<u64> {
+        let mut values = Vec::with_capacity(self.len);
+        self.append_mapped(0..self.len, &mut values, i64::cast_unsigned);
+        values.into_iter().max()
     }
 
     /// The first index in `range` whose value is not less than `value`; the values of the range ascend.

@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::records::{Number, Path, Timestamp, Value};
 use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, TraitWrite, least};
 
-const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
+const SCHEMA: &str = include_str!("../schema.sql");
 const N_COLUMNS: usize = 3;
 const N_NODES: u32 = 14;
 
@@ -444,7 +444,7 @@ proptest! {
         }
         // With the right checksum over the wrong bytes nothing is promised but that nothing panics.
         if damaged.len() > 8 {
-            let sum = bytes::checksum(&damaged[8..]);
+            let sum = crate::store::bytes::checksum(&damaged[8..]);
             damaged[..8].copy_from_slice(&sum.to_le_bytes());
             if let Ok(block) = Block::open(damaged) {
                 for place in 0..block.n_nodes() {
