@@ -1,9 +1,8 @@
 //! The arguments of a bench: `--name value`, each with a default.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::run::{root, stop};
 use crate::world::World;
 
 /// Sizes, repetitions and interpreters.
@@ -61,4 +60,15 @@ impl Arguments {
     pub fn folder(&self) -> PathBuf {
         self.0.get("folder").map_or_else(|| root().join("build/bench"), PathBuf::from)
     }
+}
+
+/// Ends the bench: without its figures there is nothing to report.
+pub fn stop(why: &str) -> ! {
+    eprintln!("bench: {why}");
+    std::process::exit(1)
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use cdp_core::records::{Number, Object, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::dataset::{Arrival, Dataset, copy_store};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, show};
-use crate::run::{Side, number, stop};
+use crate::run::{Side, number};
 use crate::work_audience::REFRESHES;
 use crate::world::{PersonNumber, World};
 

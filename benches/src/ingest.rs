@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use cdp_core::records::{Object, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::dataset::{Arrival, Dataset};
 use crate::measure::Spread;
 use crate::report::{Line, Report, print_table, rate, show};
-use crate::run::{Side, expect_equal, number, stop};
+use crate::run::{Side, expect_equal, number};
 
 /// A peer slower than this runs the first million only ...
 const SLOW_ROWS_PER_CPU_SECOND: f64 = 100_000.0;

@@ -63,6 +63,6 @@ fn main() {
         ["work", "refresh", ..] => work_audience::refresh(&rest(2)),
         ["work", "track", ..] => work_concurrency::track(&rest(2)),
         ["work", "readers", ..] => work_concurrency::read_while_writing(&rest(2)),
-        _ => run::stop("give a table: ingest, reads, audience, concurrency, identity or retail"),
+        _ => arguments::stop("give a table: ingest, reads, audience, concurrency, identity or retail"),
     }
 }

@@ -3,9 +3,9 @@
 use cdp_core::Cdp;
 use cdp_core::records::Value;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, root};
 use crate::measure::Spread;
-use crate::run::{number, root};
+use crate::run::number;
 
 /// One side of a table: what it is, what it did in each repetition, and what a reader must know.
 pub struct Line {

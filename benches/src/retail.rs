@@ -11,9 +11,9 @@ use cdp_core::cdp::{AsOf, Data, IngestOptions};
 use cdp_core::records::{Number, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, root, stop};
 use crate::measure::process_cpu_seconds;
-use crate::run::{peers_folder, root, stop};
+use crate::run::peers_folder;
 
 const REPETITIONS: usize = 3;
 

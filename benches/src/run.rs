@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cdp_core::records::{Number, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::measure::wall_now;
 
 /// A command of one side, with arguments as `--name value`.
@@ -95,17 +95,6 @@ impl Side {
         let child = self.command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn();
         child.unwrap_or_else(|error| stop(&format!("{} cannot be started: {error}", self.what)))
     }
-}
-
-/// Ends the bench: without its figures there is nothing to report.
-pub fn stop(why: &str) -> ! {
-    eprintln!("bench: {why}");
-    std::process::exit(1)
-}
-
-/// The root of the repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Where the peers' scripts are.

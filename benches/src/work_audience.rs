@@ -3,11 +3,10 @@
 use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
 use cdp_core::records::{Object, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::definitions::FOUR_CONDITIONS;
 use crate::measure::{Meter, Spread, Usage, pin_to_processors};
 use crate::messages::write_view;
-use crate::run::stop;
 use crate::work_ingest::{as_of, open};
 use crate::world::{Truth, mix};
 

@@ -8,11 +8,10 @@ use cdp_core::Cdp;
 use cdp_core::cdp::{AsOf, Data, IngestOptions};
 use cdp_core::records::{MessageType, Object, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::dataset::stored_bytes;
 use crate::definitions::define_for_ingest;
 use crate::measure::{Latencies, Meter, wall_now};
-use crate::run::stop;
 use crate::work_ingest::{as_of, open};
 use crate::world::{PersonNumber, World, mix};
 

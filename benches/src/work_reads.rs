@@ -7,11 +7,11 @@ use cdp_core::cdp::{AsOf, Data, ExportRequest, IngestOptions, Query};
 use cdp_core::measured::PairsOfProfiles;
 use cdp_core::records::{Object, Timestamp, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, stop};
 use crate::definitions::{define_five_audiences, define_window_features, window_feature_names};
 use crate::measure::{Latencies, Meter, pin_to_processors, resident_megabytes};
 use crate::messages::write_link;
-use crate::run::{number, stop};
+use crate::run::number;
 use crate::work_ingest::{as_of, at_questions, open};
 use crate::world::{PersonNumber, Truth, World, mix, user_id, uuid};
 

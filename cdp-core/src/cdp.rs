@@ -47,7 +47,8 @@ fn derive(tx: &mut Transaction<'_>) -> Result<()> {
 impl Cdp {
     /// Opens a store. A second open of a file in one process, by whatever name, shares the store that is open.
     ///
-    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file (its bytes stay
+    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file, or one to whose
+    /// tables another tool has added a trigger, a view, an index or a column (its bytes stay
     /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.
     pub fn open(options: OpenOptions) -> Result<Cdp> {
         open::open(&options, &FLOW)

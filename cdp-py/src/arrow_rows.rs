@@ -66,14 +66,14 @@ fn array(capsules: &Bound<'_, PyTuple>) -> PyResult<RecordBatch> {
     let data = unsafe { from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), schema.as_ref()) }.map_err(from_arrow)?;
     match data.data_type() {
         DataType::Struct(_) => Ok(RecordBatch::from(StructArray::from(data))),
-        _ => Err(crate::store::to_exception(Error::invalid(
+        _ => Err(crate::door::to_exception(Error::invalid(
             "a single Arrow array has no columns; give a table or record batch",
         ))),
     }
 }
 
 fn from_arrow(error: ArrowError) -> PyErr {
-    crate::store::to_exception(unreadable(&error))
+    crate::door::to_exception(unreadable(&error))
 }
 
 // The text of a foreign error may quote data, so only its kind is told.

@@ -16,7 +16,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyMemoryView, PyString};
 
 use crate::arrow_rows::ArrowRows;
-use crate::store::to_exception;
+use crate::door::to_exception;
 use crate::values;
 
 // How many rows or bytes are pulled for one acquisition of the GIL.

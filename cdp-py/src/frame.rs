@@ -18,7 +18,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList};
 
-use crate::store::enter;
+use crate::door::enter;
 use crate::values;
 
 /// A table of results.

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 mod arrow_rows;
 mod data;
+mod door;
 mod frame;
 mod link;
 mod ml;

@@ -18,8 +18,8 @@ use pyo3::types::PyBytes;
 
 use crate::arrow_rows::{ArrowRows, cell};
 use crate::data::{Input, Raised};
+use crate::door::{enter, to_exception, value};
 use crate::frame::Frame;
-use crate::store::{enter, to_exception, value};
 use crate::values;
 
 /// What linking found.

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::store::{enter, to_exception, value};
+use crate::door::{enter, to_exception, value};
 use crate::values;
 
 /// Terms with what each contributes.

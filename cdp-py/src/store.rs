@@ -3,18 +3,18 @@
 //! The verbs are the core's table; this file knows none of them by name except the long ones, which it runs so that
 //! Ctrl-C is heard. Must never hold a rule, and never let a panic or a forked handle reach the store.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use cdp_core::records::Value;
 use cdp_core::wire::{self, Response};
-use cdp_core::{Cdp, Error, ErrorKind, Result};
+use cdp_core::{Cdp, Error, ErrorKind};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 
 use crate::data::{Input, Raised};
+use crate::door::{enter, guarded, to_exception, value};
 use crate::frame::Frame;
 use crate::ml::{Callable, patience};
 use crate::values;
@@ -208,31 +208,4 @@ fn is_long(verb: &str) -> bool {
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
     let threading = py.import("threading")?;
     Ok(threading.call_method0("current_thread")?.is(&threading.call_method0("main_thread")?))
-}
-
-/// The one way into the core: without the GIL, panics as `internal` errors, errors as exceptions.
-pub(crate) fn enter<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    py.detach(|| guarded(work)).map_err(to_exception)
-}
-
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("the library panicked")))
-}
-
-/// The object as a value, or the exception that says why not.
-pub(crate) fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    values::from_python(object).map_err(|refusal| refusal.into_error().map_or_else(|raised| raised, to_exception))
-}
-
-/// The exception of this error's kind.
-pub(crate) fn to_exception(error: Error) -> PyErr {
-    Python::attach(|py| {
-        let build = || {
-            let faults = error.faults().iter().map(|fault| (fault.pointer.as_str(), fault.message.as_str()));
-            let parts =
-                (error.kind().as_str(), error.message(), error.hint(), error.pointer(), PyTuple::new(py, faults)?);
-            py.import("cdp._errors")?.getattr("from_parts")?.call1(parts)
-        };
-        build().map_or_else(|raised| raised, PyErr::from_value)
-    })
 }

@@ -1,7 +1,9 @@
 //! What the tests of all rooms share: where the shared data lies, and JSON without ceremony.
 
+pub mod arrows;
 pub mod history;
 pub mod linkage;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 

@@ -41,6 +41,9 @@ pub use window::FeatureWindow;
 
 pub(crate) use identity::describe_preset;
 pub(crate) use reader::{Faults, Node, nearest};
+pub use reader::{MAX_DEFINITION_DEPTH, MAX_DEFINITION_NODES};
+
+use reader::too_large;
 
 use crate::error::{Error, Fault, Result};
 use crate::records::{Object, Value};
@@ -137,11 +140,6 @@ pub struct Definition {
     pub json: Value,
 }
 
-/// How deep a definition may nest, and of how many values it may consist.
-pub const MAX_DEFINITION_DEPTH: usize = 32;
-/// How many objects a rule tree or expression may consist of.
-pub const MAX_DEFINITION_NODES: usize = 256;
-
 impl Definition {
     /// Reads one definition from JSON text.
     pub fn parse(text: &str) -> Result<Definition> {
@@ -224,28 +222,6 @@ fn read_definition(node: Node<'_>) -> Option<(String, Body)> {
     };
     fields.finish();
     Some((name?, body?))
-}
-
-fn too_large(value: &Value) -> Option<String> {
-    fn measure(value: &Value, depth: usize, nodes: &mut usize) -> usize {
-        match value {
-            Value::Object(object) => {
-                *nodes += 1;
-                object.values().map(|inner| measure(inner, depth + 1, nodes)).max().unwrap_or(depth)
-            }
-            Value::List(items) => items.iter().map(|inner| measure(inner, depth + 1, nodes)).max().unwrap_or(depth),
-            _ => depth,
-        }
-    }
-    let mut nodes = 0;
-    let depth = measure(value, 0, &mut nodes);
-    if depth > MAX_DEFINITION_DEPTH {
-        Some(format!("nested {depth} levels deep; at most {MAX_DEFINITION_DEPTH} are allowed"))
-    } else if nodes > MAX_DEFINITION_NODES {
-        Some(format!("made of {nodes} objects; at most {MAX_DEFINITION_NODES} are allowed"))
-    } else {
-        None
-    }
 }
 
 /// Reads a list of definitions; faults carry the index of the definition in their pointer.

@@ -8,6 +8,34 @@ use std::cell::RefCell;
 use crate::error::Fault;
 use crate::records::{Duration, Number, Object, Path, Timestamp, Value};
 
+/// How deep a definition may nest, and of how many values it may consist.
+pub const MAX_DEFINITION_DEPTH: usize = 32;
+/// How many objects a rule tree or expression may consist of.
+pub const MAX_DEFINITION_NODES: usize = 256;
+
+/// Why a definition is refused before it is read: too deep or too large.
+pub(super) fn too_large(value: &Value) -> Option<String> {
+    fn measure(value: &Value, depth: usize, nodes: &mut usize) -> usize {
+        match value {
+            Value::Object(object) => {
+                *nodes += 1;
+                object.values().map(|inner| measure(inner, depth + 1, nodes)).max().unwrap_or(depth)
+            }
+            Value::List(items) => items.iter().map(|inner| measure(inner, depth + 1, nodes)).max().unwrap_or(depth),
+            _ => depth,
+        }
+    }
+    let mut nodes = 0;
+    let depth = measure(value, 0, &mut nodes);
+    if depth > MAX_DEFINITION_DEPTH {
+        Some(format!("nested {depth} levels deep; at most {MAX_DEFINITION_DEPTH} are allowed"))
+    } else if nodes > MAX_DEFINITION_NODES {
+        Some(format!("made of {nodes} objects; at most {MAX_DEFINITION_NODES} are allowed"))
+    } else {
+        None
+    }
+}
+
 /// Collects the faults of one document.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(RefCell<Vec<Fault>>);

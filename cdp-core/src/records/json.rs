@@ -88,19 +88,6 @@ impl fmt::Debug for Json<'_> {
 }
 
 impl JsonObject {
-    /// The canonical text of a JSON object, made in one pass; `None` for what needs [`Value::parse`]: anything but an
-    /// object, a fault, an escaped key. Cost: about the copy of the text.
-    ///
-    /// ```
-    /// use cdp_core::records::JsonObject;
-    /// let object = JsonObject::parse(br#"{"b": [1.50, true], "a": "x"}"#).unwrap();
-    /// assert_eq!(object.text(), r#"{"a":"x","b":[1.5,true]}"#);
-    /// assert_eq!(object.get("a").unwrap().as_text().as_deref(), Some("x"));
-    /// ```
-    pub fn parse(bytes: &[u8]) -> Option<JsonObject> {
-        canonical::object_of(bytes)
-    }
-
     /// The canonical text of an object in memory.
     pub fn of(object: &Object) -> JsonObject {
         let mut text = String::with_capacity(256);

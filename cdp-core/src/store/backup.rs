@@ -20,7 +20,7 @@ pub(super) fn copy_store(source: &Connection, target: &Path) -> Result<()> {
     // Open until SQLite has closed the file: it is synced through this, and never opened again under SQLite.
     let (partial, file) = PartialFile::new_at(target)?;
     let mut copy = open_sqlite(Some(partial.path()), false)?;
-    // The file has no name before it is whole, so its journal may stand in memory, and it is synced once at the end.
+    // The copy has no name before it is whole, so its journal may stand in memory, and it is synced once at the end.
     copy.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;").map_err(sql_error)?;
     let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
     backup.run_to_completion(PAGES_A_STEP, Duration::ZERO, None).map_err(sql_error)?;

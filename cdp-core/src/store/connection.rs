@@ -220,9 +220,11 @@ pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connec
     Ok(connection)
 }
 
-/// Refuses a file that is not ours, older or newer; `false` for one that has no table yet. The header is read as bytes, so that a file we refuse keeps its own and
-/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it, and where this process
-/// has the file open already, for the close of other descriptors drops SQLite's locks.
+/// Refuses a file that is not ours, older or newer; `false` for one that has no table yet.
+///
+/// The header is read as bytes, so that a refused file keeps its own and gets no companions. SQLite reads it where a
+/// write-ahead log may hold a newer one, and where this process has the file open already: the close of another descriptor
+/// would drop SQLite's locks.
 fn refuse_foreign(path: &Path, is_open_here: bool) -> Result<bool> {
     let header = match is_open_here {
         true => Vec::new(),

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::node_facts::{Annex, NodeFacts};
+use super::node_facts::Annex;
 use super::runs::{Block, NodeSlice, NodeSlices};
+use super::tail::NodeFacts;
 use crate::error::Result;
 use crate::rules::TimelineEvent;
 

@@ -2,49 +2,17 @@
 //!
 //! It takes accepted messages in their order and gives them back; it never decides which is accepted.
 
-use std::sync::Arc;
-
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
 use super::memory::{Memory, MemoryView, Overlay};
-use super::message_rows::{MessageRow, OwnNodes, Payload, packed_id, unpacked_id};
-use crate::error::{Error, ErrorKind, Result};
-use crate::records::{JsonObject, LinkRule, MessageType, StoredLink, Timestamp};
-
-/// A message as the log keeps it.
-#[derive(Clone)]
-pub(crate) struct StoredMessage {
-    pub(crate) sequence: u64,
-    pub(crate) source: u32,
-    pub(crate) message_id: String,
-    pub(crate) kind: MessageType,
-    pub(crate) event: Option<u32>,
-    pub(crate) node: u32,
-    pub(crate) own: OwnNodes,
-    pub(crate) occurred_at: Timestamp,
-    /// Orders messages of one instant before their ids do.
-    pub(crate) ordinal: u64,
-    pub(crate) recorded_at: Timestamp,
-    /// The whole message as canonical JSON.
-    pub(crate) fields: Arc<JsonObject>,
-    /// What was kept to tell a damaged message from a whole one.
-    pub(crate) checksum: u32,
-}
-
-impl StoredMessage {
-    /// Whether the message is what was written.
-    pub(crate) fn is_whole(&self) -> bool {
-        checksum(&self.fields) == self.checksum
-    }
-}
-
-/// CRC-32 of a message's canonical text.
-pub(crate) fn checksum(fields: &JsonObject) -> u32 {
-    crc32fast::hash(fields.text().as_bytes())
-}
+use super::message_rows::{MessageRow, Payload};
+use super::packed_id::{packed_id, unpacked_id};
+use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
+use crate::error::{Error, Result};
+use crate::records::{LinkRule, MessageType, StoredLink, Timestamp};
 
 /// Appends to the log, with statements that are found once for a whole transaction.
 pub(crate) struct LogWriter<'c> {
@@ -320,9 +288,4 @@ fn read_message<'r>(row: &'r rusqlite::Row<'_>) -> Result<MessageRow<'r>> {
         }))
     };
     read().ok().flatten().ok_or_else(|| unreadable_message(sequence))
-}
-
-pub(super) fn unreadable_message(sequence: u64) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
-        .with_hint("restore the store from a backup")
 }

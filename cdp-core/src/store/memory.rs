@@ -4,11 +4,9 @@
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
 mod few;
-mod firsts;
 mod view;
 
 pub(crate) use few::Few;
-pub(crate) use firsts::{Firsts, event_bit};
 pub(crate) use view::{ExtraColumns, MemoryView};
 
 use std::collections::BTreeSet;
@@ -19,13 +17,14 @@ use smallvec::SmallVec;
 use super::columns::Columns;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
+use super::firsts::Firsts;
 use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
 use super::message_keys::MessageKeys;
 use super::node_blocks::write_block;
-use super::node_facts::{EventEntry, NodeFacts, Observation};
+use super::node_facts::{EventEntry, Observation};
 use super::nodes::{CHUNK, NodeTable};
 use super::runs::{BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
-use super::tail::{Frozen, Tail};
+use super::tail::{Frozen, NodeFacts, Tail};
 use super::time_index::TimeIndex;
 use super::words::{Candidates, MOST_WORDS, may_be_word};
 use crate::error::Result;
@@ -345,7 +344,7 @@ impl Memory {
         }
         for (node, added) in overlay.tail.nodes() {
             if let Some(firsts) = firsts.get_mut(node as usize) {
-                firsts.include_facts(&added);
+                added.include_in(firsts);
             }
         }
         Arc::make_mut(&mut self.keys).fold(overlay.keys);
@@ -481,12 +480,6 @@ impl Memory {
         }
         Ok(())
     }
-
-    /// This state without additions.
-    pub(crate) fn view(&self) -> MemoryView<'_> {
-        MemoryView::new(self, None)
-    }
-
     /// How many names there are; the next name gets the number after it.
     pub(crate) fn n_names(&self) -> u32 {
         self.names.len()
@@ -636,10 +629,5 @@ impl Overlay {
         let is_identified = |added: &NodeFacts<'_>| added.rest.is_some_and(|rest| rest.first_identified.is_some());
         let identified = self.tail.nodes().filter(|(_, added)| is_identified(added));
         identified.map(|(node, _)| node).collect()
-    }
-
-    /// The state with these additions.
-    pub(crate) fn view<'a>(&'a self, base: &'a Memory) -> MemoryView<'a> {
-        MemoryView::new(base, Some(self))
     }
 }

@@ -5,11 +5,8 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use super::log::{StoredMessage, unreadable_message};
 use super::memory::{Memory, MemoryView, Overlay};
-use super::random::hex;
+use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, JsonObjectBuilder, MessageType, Timestamp, write_json_text};
 
@@ -22,38 +19,10 @@ const TYPE: u8 = 2;
 const EVENT: u8 = 4;
 const TIMESTAMP: u8 = 8;
 
-/// How long a UUID is packed, and as text.
-pub(super) const UUID_BYTES: usize = 16;
-const UUID_TEXT: usize = 36;
-/// Where the bytes of a UUID stand in its text.
-const UUID_PLACES: [usize; UUID_BYTES] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-
 /// What a value in a payload is, in the lower two bits of its length.
 const TEXT: u64 = 0;
 const LITERAL: u64 = 1;
 const WORD: u64 = 2;
-
-/// The nodes whose values are a message's own ids, exactly as they stand in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OwnNodes {
-    /// Of `userId`.
-    pub(crate) user: Option<u32>,
-    /// Of `anonymousId`.
-    pub(crate) anonymous: Option<u32>,
-}
-
-impl OwnNodes {
-    /// The other end of the link that these two nodes are, seen from `node`.
-    pub(crate) fn linked_to(self, node: u32) -> Option<u32> {
-        let (user, anonymous) = (self.user?, self.anonymous?);
-        match node {
-            _ if user == anonymous => None,
-            node if node == user => Some(anonymous),
-            node if node == anonymous => Some(user),
-            _ => None,
-        }
-    }
-}
 
 /// The payload of a row.
 #[derive(Default)]
@@ -81,48 +50,6 @@ pub(crate) struct MessageRow<'r> {
     pub(super) left_out: u8,
     pub(super) shape: Option<u32>,
     pub(super) payload: &'r [u8],
-}
-
-/// An id that is a UUID as 16 bytes, a hash in hex as its bytes; `None` for any other, which stands as text.
-pub(super) fn packed_id(message_id: &str) -> Option<SmallVec<[u8; 32]>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let is_uuid = message_id.len() == 36;
-    if !is_uuid && message_id.len() != 64 {
-        return None;
-    }
-    let mut packed = SmallVec::new();
-    let mut bytes = message_id.bytes();
-    while let Some(high) = bytes.next() {
-        packed.push(digit(high)? << 4 | digit(bytes.next()?)?);
-        if is_uuid && matches!(packed.len(), 4 | 6 | 8 | 10) && bytes.next() != Some(b'-') {
-            return None;
-        }
-    }
-    Some(packed)
-}
-
-/// The id of [`packed_id`].
-pub(super) fn unpacked_id(packed: &[u8]) -> String {
-    match packed.first_chunk() {
-        Some(uuid) if packed.len() == UUID_BYTES => uuid_text(uuid).iter().copied().map(char::from).collect(),
-        _ => hex(packed),
-    }
-}
-
-/// The text of a UUID.
-pub(super) fn uuid_text(packed: &[u8; UUID_BYTES]) -> [u8; UUID_TEXT] {
-    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut text = [b'-'; UUID_TEXT];
-    for (byte, place) in packed.iter().zip(UUID_PLACES) {
-        if let Some([high, low]) = text.get_mut(place..place + 2) {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
-        }
-    }
-    text
 }
 
 impl Payload {
@@ -448,18 +375,6 @@ mod tests {
     fn what_the_columns_say_otherwise_stays_in_the_payload() {
         let text = r#"{"event":"order completed","messageId":"M0","timestamp":"2023-11-14T22:13:20Z","type":"track","userId":"u-é\n1"}"#;
         assert_eq!(round_trip(&[message(0, text)]).0, [text]);
-    }
-
-    #[test]
-    fn ids_of_a_usual_form_are_packed() {
-        for id in ["01234567-89ab-cdef-0123-456789abcdef", &"0f".repeat(32)] {
-            assert_eq!(unpacked_id(&packed_id(id).unwrap()), id);
-        }
-        for id in
-            ["", "x", "01234567-89AB-cdef-0123-456789abcdef", "0123456789abcdef0123456789abcdef----", &"0g".repeat(32)]
-        {
-            assert_eq!(packed_id(id), None, "{id}");
-        }
     }
 
     #[test]

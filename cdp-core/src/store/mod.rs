@@ -8,6 +8,7 @@
 //! in every transaction: it tells what another process has written meanwhile.
 
 mod backup;
+mod bytes;
 mod checkpoint;
 mod columns;
 mod connection;
@@ -16,6 +17,7 @@ mod dictionary;
 mod event_blocks;
 mod facts;
 mod file_identity;
+mod firsts;
 mod flat_map;
 mod gathered;
 mod link_blocks;
@@ -28,12 +30,14 @@ mod node_blocks;
 mod node_facts;
 mod nodes;
 mod open_files;
+mod packed_id;
 mod placement;
 mod probable_links;
 mod random;
 mod replace;
 mod runs;
 mod schema;
+mod stored_message;
 mod tail;
 mod time_index;
 mod words;
@@ -52,18 +56,19 @@ pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };
 pub(crate) use file_identity::FileIdentity;
+pub(crate) use firsts::event_bit;
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
-pub(crate) use log::{LogWriter, StoredMessage, checksum};
-pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps, event_bit};
-pub(crate) use message_rows::OwnNodes;
+pub(crate) use log::LogWriter;
+pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps};
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;
 pub(crate) use open_files::refuse_input;
 pub(crate) use probable_links::{StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
 pub(crate) use replace::{PartialFile, unwritable};
+pub(crate) use stored_message::{OwnNodes, StoredMessage, checksum};
 pub(crate) use time_index::TimeIndex;
 
 use checkpoint::Checkpoints;
@@ -100,7 +105,7 @@ struct Writer {
 /// Gives a changed block of timelines the right checksum, as another program could.
 #[cfg(test)]
 pub(crate) fn reseal_block(block: &mut [u8]) {
-    runs::bytes::seal(block);
+    bytes::seal(block);
 }
 
 /// How long a store that closes waits for the lock of another process.

@@ -6,10 +6,10 @@
 
 use rusqlite::params;
 
+use super::bytes::{Reader, corrupt, seal, unsealed, write_varint};
 use super::connection::sql_error;
 use super::facts::Facts;
-use super::message_rows::{UUID_BYTES, packed_id, uuid_text};
-use super::runs::bytes::{Reader, corrupt, seal, unsealed, write_varint};
+use super::packed_id::{UUID_BYTES, packed_id, uuid_text};
 use crate::error::Result;
 
 /// A value that stands as the 16 bytes of a UUID.

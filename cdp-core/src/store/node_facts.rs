@@ -1,11 +1,10 @@
-//! What the log says about one node, as far as it is in RAM, and how two parts of it become one.
+//! What messages say about one node, and how two parts of the log become one.
 //!
 //! It takes what messages say and keeps it in the order that reads need; it never decides what a fact means.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::tail::NodeEvents;
 use crate::records::{Json, JsonObject, Timestamp, Value};
 
 /// How many of a node's last trait writes are looked at for one of the same name.
@@ -48,19 +47,6 @@ pub(crate) struct AccountWrite {
     pub(crate) account: Arc<str>,
 }
 
-/// What one part of the log in RAM says about a node.
-#[derive(Clone)]
-pub(crate) struct NodeFacts<'t> {
-    /// Tracks, pages and screens.
-    pub(crate) events: NodeEvents<'t>,
-    /// The least occurred_at of a message that names the node.
-    pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
-    pub(crate) first_sequence: Option<u64>,
-    /// Everything else. Its beginnings are not set.
-    pub(crate) rest: Option<&'t Annex>,
-}
-
 /// What the log says about a node besides its events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Annex {
@@ -78,17 +64,6 @@ pub(crate) struct Annex {
     pub(crate) first_sequence: Option<u64>,
     /// When an identify message first named the node, and the sequences of all that did so at that instant.
     pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
-}
-
-impl NodeFacts<'_> {
-    /// Adds everything but the events to what is known of the node.
-    pub(super) fn add_rest_to(&self, annex: &mut Annex) {
-        annex.first_named_at = least(annex.first_named_at, self.first_named_at);
-        annex.first_sequence = least(annex.first_sequence, self.first_sequence);
-        if let Some(rest) = self.rest {
-            annex.add(rest.clone());
-        }
-    }
 }
 
 impl Annex {

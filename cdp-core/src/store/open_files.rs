@@ -103,7 +103,7 @@ pub(super) fn refuse_replaced(path: &Path) -> Result<()> {
             .with_hint("give the path of a file, such as audience.csv"));
     }
     refuse_owned(&open, path)?;
-    // By its name first: a look into the index of a log would drop the locks of whoever uses that log in this process.
+    // By its name first: to open the index of a log here would drop the locks that SQLite may hold on it.
     refuse_companion(&open, path)?;
     if metadata.is_some() && is_database(&open, path)? {
         return Err(of_sqlite());
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_listed_as_long_as_somebody_holds_it() {
+    fn a_file_is_listed_until_its_last_entry_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = super::super::file_identity::resolved(folder.path()).unwrap().join("a.db");
         std::fs::write(&path, "").unwrap();

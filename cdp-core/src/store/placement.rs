@@ -1,7 +1,7 @@
 //! Watches whether the files of an open store are still where SQLite opened them.
 //!
-//! On Unix a file can be deleted, renamed or replaced while it is open: SQLite goes on writing to what nobody can open any
-//! more, and each commit would be acknowledged and lost. One `stat` for each file shows that. Where the system refuses to
+//! On Unix a file can be deleted, renamed or replaced while it is open: SQLite goes on writing to a file that no path leads
+//! to, and each commit would be acknowledged and lost. One `stat` for each file shows that. Where the system refuses to
 //! delete or rename an open file there is nothing to watch.
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,6 @@ mod beginnings;
 mod block;
 mod build;
 mod builder;
-pub(super) mod bytes;
 mod cache;
 mod column;
 mod compact;
@@ -40,12 +39,12 @@ pub(crate) use directory::Run;
 pub(crate) use flush::{FrozenFacts, FrozenTail, TailCursor};
 pub(crate) use read::{NodeSlice, NodeSlices};
 
+use super::bytes::corrupt;
 use super::connection::sql_error;
+use super::firsts::Firsts;
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::store::memory::Firsts;
 use asked_again::AskedNodes;
-use bytes::corrupt;
 use cache::BlockCache;
 
 /// How runs are written and kept in RAM.

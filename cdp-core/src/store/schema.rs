@@ -50,8 +50,8 @@ fn read_at_once(connection: &Connection) -> Result<(i64, Vec<SchemaObject>)> {
     }
     connection.execute_batch("BEGIN").map_err(sql_error)?;
     let found = read();
-    connection.execute_batch("ROLLBACK").map_err(sql_error)?;
-    found
+    let ended = connection.execute_batch("ROLLBACK").map_err(sql_error);
+    found.and_then(|found| ended.map(|()| found))
 }
 
 fn read_schema(connection: &Connection) -> Result<Vec<SchemaObject>> {
@@ -111,8 +111,13 @@ fn difference(expected: &[SchemaObject], found: &[SchemaObject]) -> Option<Strin
             return Some(format!("{name} is not as the library made it"));
         }
     }
+    if found.len() == expected.len() {
+        return None;
+    }
     let is_expected = |object: &&SchemaObject| place(expected, object).is_some();
-    let added = found.iter().find(|object| !is_expected(object))?;
+    let Some(added) = found.iter().find(|object| !is_expected(object)) else {
+        return Some("an object stands in it twice".to_owned());
+    };
     let kind = match added.kind.as_str() {
         "table" => "a table",
         "index" => "an index",
@@ -197,6 +202,17 @@ mod tests {
         let connection = in_memory(&bare);
         connection.pragma_update(None, "user_version", SCHEMA_VERSION).unwrap();
         assert_eq!(check_schema(&connection).unwrap(), SCHEMA_VERSION);
+    }
+
+    #[test]
+    fn an_object_that_stands_twice_is_a_change() {
+        let connection = in_memory(SCHEMA);
+        let expected = read_schema(&connection).unwrap();
+        assert_eq!(difference(&expected, &read_schema(&connection).unwrap()), None);
+        let mut twice = read_schema(&connection).unwrap();
+        twice.extend(read_schema(&connection).unwrap().pop());
+        twice.sort_unstable();
+        assert!(difference(&expected, &twice).is_some());
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::columns::Columns;
-use super::node_facts::{Annex, EventEntry, NodeFacts, Observation, least, sort_if_needed};
+use super::firsts::{Firsts, event_bit};
+use super::node_facts::{Annex, EventEntry, Observation, least, sort_if_needed};
 use super::runs::{FrozenFacts, FrozenTail};
 use crate::records::{Timestamp, Value};
 
@@ -278,6 +279,36 @@ impl Iterator for NodeEvents<'_> {
         let event = self.tail?.events.get(row as usize)?;
         self.next = event.before;
         Some(event.entry(self.first_row + row))
+    }
+}
+
+/// What one part of the log in RAM says about a node.
+#[derive(Clone)]
+pub(crate) struct NodeFacts<'t> {
+    /// Tracks, pages and screens.
+    pub(crate) events: NodeEvents<'t>,
+    /// The least occurred_at of a message that names the node.
+    pub(crate) first_named_at: Option<Timestamp>,
+    /// The least sequence of a message of its own.
+    pub(crate) first_sequence: Option<u64>,
+    /// Everything else. Its beginnings are not set.
+    pub(crate) rest: Option<&'t Annex>,
+}
+
+impl NodeFacts<'_> {
+    /// Adds everything but the events to what is known of the node.
+    pub(super) fn add_rest_to(&self, annex: &mut Annex) {
+        annex.first_named_at = least(annex.first_named_at, self.first_named_at);
+        annex.first_sequence = least(annex.first_sequence, self.first_sequence);
+        if let Some(rest) = self.rest {
+            annex.add(rest.clone());
+        }
+    }
+
+    /// Adds the part's beginnings of the node to those that are known.
+    pub(super) fn include_in(&self, firsts: &mut Firsts) {
+        let events = self.events.clone().fold(0, |bits, entry| bits | event_bit(entry.event));
+        firsts.include(self.first_named_at, self.first_sequence, events);
     }
 }
 

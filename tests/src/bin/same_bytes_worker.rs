@@ -25,10 +25,10 @@ const CLICKSTREAM: &str = r#"[
    "event": "event", "ids": {"user_id": "user_id", "anonymous_id": "session_id"},
    "traits": {"cohort": "user_cohort", "lifecycle": "user_lifecycle"},
    "properties": {"platform": "platform", "channel": "acquisition_channel"}},
-  {"kind": "feature", "name": "views", "aggregate": "count", "event": "product_view"},
-  {"kind": "feature", "name": "recent_views", "aggregate": "count", "event": "product_view", "window": "30d"},
+  {"kind": "feature", "name": "views", "agg": "count", "event": "product_view"},
+  {"kind": "feature", "name": "recent_views", "agg": "count", "event": "product_view", "within": "30d"},
   {"kind": "audience", "name": "lookers", "rule": {"feature": "views", "op": "gte", "value": 3}},
-  {"kind": "audience", "name": "recent", "rule": {"event": "home", "within": "7d", "count": {"gte": 2}}}
+  {"kind": "audience", "name": "recent", "rule": {"event": "home", "within": "300d", "count": {"gte": 2}}}
 ]"#;
 
 fn parse(text: &str) -> Outcome<Value> {
@@ -157,7 +157,8 @@ fn stream(path: &Path, definitions: Value, input: &Path, source: &str, clock: &s
     for is_last in [false, true] {
         let db = open(path, settings(clock), flush)?;
         let call = |verb: &str, request: &str| -> Outcome<String> { Ok(answer(&db, verb, &parse(request)?)) };
-        answers.push(answer(&db, "define", &Value::object([("definitions", definitions.clone())])));
+        let define = Value::object([("definitions", definitions.clone())]);
+        answers.push(wire::call(&db, "define", &define)?.into_value().to_json());
         answers.push(wire::ingest(&db, Data::Path(input.into()), &ingest, None)?.to_value().to_json());
         for (verb, request) in [("advance", "{}"), ("feature_table", "{}"), ("identity_report", "{}"), ("stats", "{}")]
         {

@@ -1,6 +1,6 @@
 //! How the values that messages give a trait become one value of a person.
 
-use super::Node;
+use crate::definitions::reader::Node;
 use crate::records::Value;
 
 /// How the values of a trait become one. In each of them a null takes back everything that was said before it.

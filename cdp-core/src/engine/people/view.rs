@@ -81,6 +81,10 @@ impl ProfileView for Person<'_> {
         self.profile.is_known(at)
     }
 
+    fn first_identifier(&self) -> Option<(&str, &str)> {
+        (!self.nodes.is_empty()).then(|| self.snapshot.memory.node(self.profile.first_node()))
+    }
+
     fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
         Ok(self.accounts(at)?.any(|found| found == (account_type, account)))
     }

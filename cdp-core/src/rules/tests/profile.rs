@@ -49,6 +49,8 @@ pub(crate) struct MemoryProfile<'a> {
     pub(crate) cohort: Option<(String, Number)>,
     pub(crate) consent: Option<ConsentStatus>,
     pub(crate) current: Value,
+    /// The type and value of its first node.
+    pub(crate) first_node: Option<(String, String)>,
 }
 
 impl<'a> MemoryProfile<'a> {
@@ -78,6 +80,7 @@ impl<'a> MemoryProfile<'a> {
             cohort: None,
             consent: None,
             current: Value::Null,
+            first_node: None,
         }
     }
 }
@@ -129,6 +132,10 @@ impl ProfileView for MemoryProfile<'_> {
 
     fn is_known(&self, at: Timestamp) -> bool {
         self.known_from.is_some_and(|from| from <= at.millis())
+    }
+
+    fn first_identifier(&self) -> Option<(&str, &str)> {
+        self.first_node.as_ref().map(|(identifier_type, value)| (identifier_type.as_str(), value.as_str()))
     }
 
     fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Firsts;
+use crate::store::firsts::Firsts;
 
 /// Some nodes, by number.
 #[derive(Default)]

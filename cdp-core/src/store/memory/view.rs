@@ -7,15 +7,17 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Few, Firsts, Memory, Overlay, event_bit};
+use super::{Few, Memory, Overlay};
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::TimelineEvent;
 use crate::store::columns::Columns;
 use crate::store::facts::Facts;
+use crate::store::firsts::{Firsts, event_bit};
 use crate::store::gathered::{FROZEN_ROW, Gathered};
-use crate::store::node_facts::{Annex, EventEntry, EventProperties, NodeFacts};
+use crate::store::node_facts::{Annex, EventEntry, EventProperties};
 use crate::store::runs::Runs;
+use crate::store::tail::NodeFacts;
 
 /// Property columns that only one query asks for; built from the log.
 #[derive(Debug)]
@@ -56,8 +58,22 @@ pub(crate) struct MemoryView<'a> {
     looks_up: bool,
 }
 
+impl Memory {
+    /// This state without additions.
+    pub(crate) fn view(&self) -> MemoryView<'_> {
+        MemoryView::new(self, None)
+    }
+}
+
+impl Overlay {
+    /// The state with these additions.
+    pub(crate) fn view<'a>(&'a self, base: &'a Memory) -> MemoryView<'a> {
+        MemoryView::new(base, Some(self))
+    }
+}
+
 impl<'a> MemoryView<'a> {
-    pub(super) fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
+    fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
         MemoryView { base, overlay, extra: None, few: None, looks_up: false }
     }
 
@@ -151,7 +167,7 @@ impl<'a> MemoryView<'a> {
         }
         let mut firsts = self.base.firsts.get(node as usize).copied().unwrap_or_default();
         if let Some(added) = self.added(node) {
-            firsts.include_facts(&added);
+            added.include_in(&mut firsts);
         }
         firsts
     }

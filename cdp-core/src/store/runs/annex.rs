@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::bytes::{Reader, corrupt, write_distance, write_varint};
 use super::ints::{Ints, write_ints};
 use super::values::{Dictionary, DictionaryBuilder};
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
+use crate::store::bytes::{Reader, corrupt, write_distance, write_varint};
 use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, TraitWrite, least};
 
 const NAMED: u64 = 1;

@@ -5,11 +5,11 @@
 //! bits of the names of its events. Derived from the block; one that is damaged, or missing, is read from the block.
 
 use super::block::Block;
-use super::bytes::{Reader, corrupt, seal, unsealed};
 use super::ints::{Ints, write_ints};
 use crate::error::Result;
 use crate::records::Timestamp;
-use crate::store::memory::{Firsts, event_bit};
+use crate::store::bytes::{Reader, corrupt, seal, unsealed};
+use crate::store::firsts::{Firsts, event_bit};
 use crate::store::node_facts::Annex;
 
 /// More nodes than any block is written with.

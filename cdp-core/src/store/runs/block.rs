@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::annex::{AnnexLayout, AnnexPart};
-use super::bytes::{Reader, corrupt};
 use super::column::{ColumnLayout, PropertyColumn};
 use super::ints::{IntColumn, Ints};
 use crate::error::Result;
 use crate::records::Value;
+use crate::store::bytes::{Reader, corrupt};
 use crate::store::node_facts::Annex;
 
 pub(super) const VERSION: u8 = 1;

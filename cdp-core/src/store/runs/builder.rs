@@ -10,10 +10,10 @@ use std::ops::Range;
 use super::annex::AnnexBuilder;
 use super::beginnings::BeginningsBuilder;
 use super::block::{Block, VERSION};
-use super::bytes::{seal, unsealed};
 use super::column::{ColumnBuilder, Translation};
 use super::ints::write_ints;
 use crate::records::{Timestamp, Value};
+use crate::store::bytes::{seal, unsealed};
 use crate::store::node_facts::Annex;
 
 /// How large blocks become; a row is an event or another fact of a node.

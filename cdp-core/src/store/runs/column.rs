@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::bytes::{Reader, corrupt};
 use super::ints::{IntColumn, Ints, write_ints};
 use super::values::{Dictionary, DictionaryBuilder, Entries};
 use crate::error::Result;
 use crate::records::{Number, Value};
+use crate::store::bytes::{Reader, corrupt};
 
 const ABSENT: u8 = 0;
 const NUMBERS: u8 = 1;

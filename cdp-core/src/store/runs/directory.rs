@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::builder::Fence;
-use super::bytes::{Reader, corrupt, seal, unsealed};
 use super::node_set::{NODES_A_WORD, NodeSet};
 use crate::error::Result;
 use crate::records::{Path, Value};
+use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 use crate::store::connection::sql_error;
 
 const FENCE_BYTES: usize = 36;

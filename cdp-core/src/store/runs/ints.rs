@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::bytes::{Reader, corrupt};
 use crate::error::Result;
+use crate::store::bytes::{Reader, corrupt};
 
 /// Where a column of integers stands in its block.
 #[derive(Clone, Copy, Debug, Default)]

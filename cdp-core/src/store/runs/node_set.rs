@@ -3,8 +3,8 @@
 //! A bit a node. In the file the nodes of each stretch of [`CHUNK`] numbers are a list where they are few, else bits:
 //! never more than two bytes a node. It grows while a run is built, and never shrinks.
 
-use super::bytes::{Reader, corrupt, seal, unsealed};
 use crate::error::Result;
+use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 
 /// How many nodes share a word of bits.
 pub(super) const NODES_A_WORD: u32 = u64::BITS;

@@ -444,7 +444,7 @@ proptest! {
         }
         // With the right checksum over the wrong bytes nothing is promised but that nothing panics.
         if damaged.len() > 8 {
-            let sum = bytes::checksum(&damaged[8..]);
+            let sum = crate::store::bytes::checksum(&damaged[8..]);
             damaged[..8].copy_from_slice(&sum.to_le_bytes());
             if let Ok(block) = Block::open(damaged) {
                 for place in 0..block.n_nodes() {

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::bytes::{Reader, corrupt};
 use super::ints::{Ints, write_ints};
 use crate::error::Result;
 use crate::records::Value;
+use crate::store::bytes::{Reader, corrupt};
 
 /// What an entry is read as.
 pub(crate) trait Entry: Sized {

@@ -4,7 +4,6 @@
 //! never forgets: a fact only adds to it.
 
 use crate::records::Timestamp;
-use crate::store::node_facts::NodeFacts;
 
 /// The beginnings of a node: when it was first named, its first message, and which events it has ever had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +46,9 @@ impl Firsts {
     }
 
     /// Takes in an instant at which the node was named, a message of its own, and the bits of names of events.
-    pub(in crate::store) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
+    pub(super) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
         self.named_at_ms = self.named_at_ms.min(named_at.map_or(i64::MAX, Timestamp::millis));
         self.sequence = self.sequence.min(sequence.unwrap_or(u64::MAX));
         self.events |= events;
-    }
-
-    /// Takes in what a part of the log says about the node.
-    pub(super) fn include_facts(&mut self, facts: &NodeFacts<'_>) {
-        let events = facts.events.clone().fold(0, |bits, entry| bits | event_bit(entry.event));
-        self.include(facts.first_named_at, facts.first_sequence, events);
     }
 }

@@ -3,38 +3,38 @@
 use crate::error::{Error, ErrorKind, Result};
 
 /// The error of a block that cannot be what was written.
-pub(in crate::store) fn corrupt(what: &str) -> Error {
+pub(super) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the timelines of the store are damaged: {what}"))
         .with_hint("restore a backup; the file was left as it is")
 }
 
 /// Reads from the front of a byte slice and never beyond its end.
-pub(in crate::store) struct Reader<'b> {
+pub(super) struct Reader<'b> {
     rest: &'b [u8],
     length: usize,
 }
 
 impl<'b> Reader<'b> {
-    pub(in crate::store) fn new(bytes: &'b [u8]) -> Reader<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Reader<'b> {
         Reader { rest: bytes, length: bytes.len() }
     }
 
     /// Reads what is behind the checksum of [`seal`]; `corrupt` with `what` if it is not what was sealed.
-    pub(in crate::store) fn of_sealed(bytes: &'b [u8], what: &str) -> Result<Reader<'b>> {
+    pub(super) fn of_sealed(bytes: &'b [u8], what: &str) -> Result<Reader<'b>> {
         let mut reader = Reader::new(bytes);
         if reader.u64()? == checksum(reader.rest) { Ok(reader) } else { Err(corrupt(what)) }
     }
 
     /// How many bytes were read.
-    pub(in crate::store) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.length - self.rest.len()
     }
 
-    pub(in crate::store) fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(in crate::store) fn take(&mut self, n_bytes: usize) -> Result<&'b [u8]> {
+    pub(super) fn take(&mut self, n_bytes: usize) -> Result<&'b [u8]> {
         let (taken, rest) = self.rest.split_at_checked(n_bytes).ok_or_else(|| corrupt("a section ends too early"))?;
         self.rest = rest;
         Ok(taken)
@@ -46,28 +46,28 @@ impl<'b> Reader<'b> {
         Ok(*taken)
     }
 
-    pub(in crate::store) fn u8(&mut self) -> Result<u8> {
+    pub(super) fn u8(&mut self) -> Result<u8> {
         self.array().map(u8::from_le_bytes)
     }
 
-    pub(in crate::store) fn u16(&mut self) -> Result<u16> {
+    pub(super) fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(in crate::store) fn u32(&mut self) -> Result<u32> {
+    pub(super) fn u32(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(in crate::store) fn u64(&mut self) -> Result<u64> {
+    pub(super) fn u64(&mut self) -> Result<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(in crate::store) fn i64(&mut self) -> Result<i64> {
+    pub(super) fn i64(&mut self) -> Result<i64> {
         self.array().map(i64::from_le_bytes)
     }
 
     /// An unsigned integer, seven bits a byte.
-    pub(in crate::store) fn varint(&mut self) -> Result<u64> {
+    pub(super) fn varint(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -80,7 +80,7 @@ impl<'b> Reader<'b> {
     }
 
     /// What [`write_distance`] wrote from the same origin.
-    pub(in crate::store) fn distance(&mut self, origin: i64) -> Result<i64> {
+    pub(super) fn distance(&mut self, origin: i64) -> Result<i64> {
         let folded = self.varint()?;
         let distance = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
         Ok(origin.wrapping_add(distance))
@@ -88,21 +88,21 @@ impl<'b> Reader<'b> {
 }
 
 /// Bytes that begin with the place of a checksum, which [`seal`] fills.
-pub(in crate::store) fn unsealed(capacity: usize) -> Vec<u8> {
+pub(super) fn unsealed(capacity: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity.saturating_add(8));
     out.extend_from_slice(&[0; 8]);
     out
 }
 
 /// Puts the checksum of all that follows in its place.
-pub(in crate::store) fn seal(out: &mut [u8]) {
+pub(super) fn seal(out: &mut [u8]) {
     if let Some((front, rest)) = out.split_first_chunk_mut() {
         *front = checksum(rest).to_le_bytes();
     }
 }
 
 /// Appends an unsigned integer, seven bits a byte.
-pub(in crate::store) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -111,7 +111,7 @@ pub(in crate::store) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends how far `value` lies from `origin`; short where it is near, on either side.
-pub(in crate::store) fn write_distance(out: &mut Vec<u8>, origin: i64, value: i64) {
+pub(super) fn write_distance(out: &mut Vec<u8>, origin: i64, value: i64) {
     let distance = value.wrapping_sub(origin);
     write_varint(out, (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned());
 }
@@ -119,7 +119,7 @@ pub(in crate::store) fn write_distance(out: &mut Vec<u8>, origin: i64, value: i6
 const LANE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A 64-bit sum of the bytes in which every byte counts. Four lanes, because one would wait for its own product.
-pub(in crate::store) fn checksum(bytes: &[u8]) -> u64 {
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let mix = |lane: u64, word: u64| (lane ^ word).wrapping_mul(LANE_FACTOR).rotate_left(29);
     let [mut a, mut b, mut c, mut d] = [1u64, 2, 3, 4];
     let (words, tail) = bytes.as_chunks::<8>();

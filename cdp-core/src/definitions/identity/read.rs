@@ -1,0 +1,112 @@
+//! Reads an identity definition: a preset, the types given beside it, limits, guards and blocked values.
+
+use regex::Regex;
+
+use super::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, presets, traits};
+use crate::definitions::profile_linkage::ProfileLinkage;
+use crate::definitions::reader::{Fields, Node};
+use crate::records::Value;
+
+const ROLES: [(&str, Role); 4] =
+    [("person", Role::Person), ("contact", Role::Contact), ("device", Role::Device), ("account", Role::Account)];
+
+impl IdentityDefinition {
+    pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<IdentityDefinition> {
+        let has_preset = fields.has("preset");
+        let preset = fields.optional("preset", |node| node.word(&presets::PRESETS));
+        let given = match has_preset {
+            true => fields.optional("identifiers", |node| node.list(read_identifier)).unwrap_or_default(),
+            false => fields.required("identifiers", |node| node.list(read_identifier))?,
+        };
+        let max_identifiers = fields.optional("max_identifiers", |node| node.integer(2, 1_000_000_000));
+        let traits = fields.optional("traits", |node| node.entries(|_, strategy| traits::read(strategy)));
+        let mut identifiers = given;
+        for (index, identifier) in identifiers.iter().enumerate() {
+            if identifiers.iter().take(index).any(|earlier| earlier.name == identifier.name) {
+                fields.fault(format!("the identifier type `{}` stands twice", identifier.name));
+            }
+        }
+        if let Some(preset) = preset {
+            // What is given takes the place of the preset's type of that name.
+            let mut of_preset = preset().identifiers;
+            of_preset.retain(|identifier| !identifiers.iter().any(|given| given.name == identifier.name));
+            identifiers.splice(0..0, of_preset);
+        }
+        let max_identifiers = max_identifiers.and_then(|n| u32::try_from(n).ok());
+        let is_declared = |name: &str| identifiers.iter().any(|identifier| identifier.name == name);
+        let linkage = fields.optional("linkage", |node| ProfileLinkage::read(node, is_declared));
+        Some(IdentityDefinition { name, identifiers, max_identifiers, traits: traits.unwrap_or_default(), linkage })
+    }
+}
+
+fn read_identifier(node: Node<'_>) -> Option<IdentifierType> {
+    let mut fields = node.fields()?;
+    let name = fields.required("type", |node| node.text());
+    let role = fields.required("role", |node| node.word(&ROLES));
+    let priority = fields.required("priority", |node| node.integer(0, 1_000_000));
+    let limit = fields.optional("limit", read_limit);
+    let normalize = fields.optional("normalize", |node| {
+        node.word(&[
+            ("exact", Normalize::Exact),
+            ("email", Normalize::Email),
+            ("email_canonical", Normalize::EmailCanonical),
+            ("phone", Normalize::Phone),
+        ])
+    });
+    let default_region = fields.optional("default_region", read_region);
+    let on_conflict = fields.optional("on_conflict", |node| {
+        node.word(&[
+            ("keep_first", OnConflict::KeepFirst),
+            ("latest_link_wins", OnConflict::LatestLinkWins),
+            ("refuse", OnConflict::Refuse),
+        ])
+    });
+    let max_links_from = fields.optional("max_links_from", |node| {
+        node.entries(|_, n| n.integer(0, 1_000_000_000).and_then(|n| u32::try_from(n).ok()))
+    });
+    let blocked = fields.optional("blocked", |node| node.list(read_blocked));
+    fields.finish();
+    let mut identifier = IdentifierType::new(&name?, role?, u32::try_from(priority?).ok()?, limit);
+    identifier.normalize = normalize.unwrap_or(Normalize::Exact);
+    identifier.default_region = default_region;
+    identifier.on_conflict = on_conflict.unwrap_or(OnConflict::KeepFirst);
+    if let Some(max_links_from) = max_links_from {
+        identifier.max_links_from = max_links_from;
+    }
+    identifier.blocked = blocked.unwrap_or_default();
+    Some(identifier)
+}
+
+fn read_region(node: Node<'_>) -> Option<String> {
+    let region = node.text()?;
+    if region.parse::<phonenumber::country::Id>().is_err() {
+        node.fault("not a region; give its two letters as ISO 3166 has them, such as \"DE\"");
+        return None;
+    }
+    Some(region)
+}
+
+fn read_blocked(node: Node<'_>) -> Option<Blocked> {
+    if !matches!(node.value, Value::Object(_)) {
+        return node.text().map(Blocked::Value);
+    }
+    let mut fields = node.fields()?;
+    let pattern = fields.required("pattern", |node| {
+        let text = node.text()?;
+        Regex::new(&text).map_err(|_| node.fault("not a regular expression")).ok()
+    });
+    fields.finish();
+    pattern.map(Blocked::Pattern)
+}
+
+fn read_limit(node: Node<'_>) -> Option<Limit> {
+    let count = |node: Node<'_>| node.integer(1, 1_000_000_000).and_then(|n| u32::try_from(n).ok());
+    if !matches!(node.value, Value::Object(_)) {
+        return count(node).map(|n| Limit { n, window: None });
+    }
+    let mut fields = node.fields()?;
+    let n = fields.required("n", count);
+    let window = fields.optional("window", |node| node.duration());
+    fields.finish();
+    Some(Limit { n: n?, window })
+}
