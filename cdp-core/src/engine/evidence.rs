@@ -8,7 +8,7 @@ use crate::records::{Path, StoredLink};
 use crate::store::{Facts, Memory, MemoryOptions, Meta, NodeTable, Store};
 
 /// Links of evidence for a state to take in.
-pub(crate) struct Evidence {
+pub(in crate::engine) struct Evidence {
     /// The last message whose links it has already.
     pub(crate) after: u64,
     /// In the order of the log.
@@ -36,7 +36,7 @@ impl Evidence {
 
 /// The state of the store up to the last run, and all evidence; `None` if the runs lack a column. Where there are many
 /// identifiers a second thread reads them, and the evidence, beside the runs.
-pub(crate) fn load_beside(
+pub(in crate::engine) fn load_beside(
     facts: Facts<'_>,
     store: Option<&Store>,
     meta: &Meta,

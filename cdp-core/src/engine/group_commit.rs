@@ -51,7 +51,7 @@ const COMPANIONS_AWAITED: Duration = Duration::from_micros(300);
 /// The messages that wait for a transaction.
 #[derive(Default)]
 pub(crate) struct Group {
-    pub(crate) state: Mutex<GroupState>,
+    state: Mutex<GroupState>,
     /// Somebody has committed.
     pub(crate) committed: Condvar,
     /// As many have come as the one who commits waits for.
@@ -59,19 +59,19 @@ pub(crate) struct Group {
 }
 
 #[derive(Default)]
-pub(crate) struct GroupState {
+pub(in crate::engine) struct GroupState {
     pub(crate) waiting: Vec<Waiting>,
     /// Whether somebody commits.
-    pub(crate) is_led: bool,
+    is_led: bool,
     /// So many messages were in the last transaction.
-    pub(crate) last_size: usize,
+    last_size: usize,
     /// Whether who commits waits for as many again.
-    pub(crate) awaits_company: bool,
+    awaits_company: bool,
 }
 
 impl GroupState {
     /// Whether fewer wait than were in the last transaction.
-    pub(crate) fn is_short(&self) -> bool {
+    fn is_short(&self) -> bool {
         self.waiting.len() < self.last_size
     }
 }

@@ -29,34 +29,34 @@ use crate::store::Store;
 /// ```
 #[derive(Clone)]
 pub struct Cdp {
-    pub(crate) inner: Arc<Inner>,
+    pub(in crate::engine) inner: Arc<Inner>,
     // Shared by the clones of one open; a second open of the same path has its own.
-    pub(crate) handle: Arc<Handle>,
+    pub(in crate::engine) handle: Arc<Handle>,
 }
 
 /// One open of a store. The store closes with the last of them.
 #[derive(Default)]
-pub(crate) struct Handle {
-    pub(crate) closed: AtomicBool,
+pub(in crate::engine) struct Handle {
+    pub(in crate::engine) closed: AtomicBool,
 }
 
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) state: RwLock<State>,
-    pub(crate) clock: Clock,
-    pub(crate) group: Group,
-    pub(crate) queue: Queue,
-    pub(crate) scorers: Scorers,
-    pub(crate) flow: &'static Flow,
-    pub(crate) strict_consent: bool,
+pub(in crate::engine) struct Inner {
+    pub(in crate::engine) store: Store,
+    pub(in crate::engine) state: RwLock<State>,
+    pub(in crate::engine) clock: Clock,
+    pub(in crate::engine) group: Group,
+    pub(in crate::engine) queue: Queue,
+    pub(in crate::engine) scorers: Scorers,
+    pub(in crate::engine) flow: &'static Flow,
+    pub(in crate::engine) strict_consent: bool,
     // How many requests to stop there have been.
-    pub(crate) interrupts: AtomicU64,
-    pub(crate) open_handles: AtomicUsize,
-    pub(crate) max_message_bytes: usize,
-    pub(crate) memory_options: crate::store::MemoryOptions,
-    pub(crate) past: Past,
+    pub(in crate::engine) interrupts: AtomicU64,
+    pub(in crate::engine) open_handles: AtomicUsize,
+    pub(in crate::engine) max_message_bytes: usize,
+    pub(in crate::engine) memory_options: crate::store::MemoryOptions,
+    pub(in crate::engine) past: Past,
     // How many people were looked for in the file, because RAM did not hold everybody.
-    pub(crate) n_found_nearby: AtomicU32,
+    pub(in crate::engine) n_found_nearby: AtomicU32,
 }
 
 impl std::fmt::Debug for Cdp {
@@ -108,7 +108,7 @@ impl Cdp {
         self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+    pub(in crate::engine) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,7 +125,7 @@ impl Cdp {
 }
 
 impl Cdp {
-    pub(crate) fn of(inner: Arc<Inner>) -> Cdp {
+    pub(in crate::engine) fn of(inner: Arc<Inner>) -> Cdp {
         inner.open_handles.fetch_add(1, Ordering::AcqRel);
         Cdp { inner, handle: Arc::default() }
     }

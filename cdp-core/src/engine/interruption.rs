@@ -175,7 +175,7 @@ impl Cdp {
     }
 
     /// Fails inside such a callback.
-    pub(crate) fn check_not_reporting(&self) -> Result<()> {
+    pub(in crate::engine) fn check_not_reporting(&self) -> Result<()> {
         if !self.is_reporting() {
             return Ok(());
         }

@@ -41,7 +41,7 @@ impl State {
 
     /// What single people are found with in the file, which does not grow with the number of people; everything where only a
     /// state that holds everybody tells who is who.
-    pub(crate) fn load_without_profiles(
+    pub(in crate::engine) fn load_without_profiles(
         facts: Facts<'_>,
         store: Option<&Store>,
         options: MemoryOptions,
@@ -82,7 +82,7 @@ impl State {
 
     /// The same over runs of another version of the library, which it drops. A run of this version takes their place in the
     /// transaction that is under way.
-    pub(crate) fn replace_runs(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+    pub(in crate::engine) fn replace_runs(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
         let mut state = State::rebuild(facts, options, false)?;
         state.memory.write_run(facts)?;
         state.meta.run_sequence += 1;
@@ -92,13 +92,18 @@ impl State {
     }
 
     /// What the facts recorded by `known` give under the definitions that hold now; in RAM alone.
-    pub(crate) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
+    pub(in crate::engine) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
         let up_to = facts.sequence_known_at(known, facts.meta()?.log_sequence)?;
         State::load_up_to(facts, options, up_to, known)
     }
 
     /// The same for the messages up to a sequence, and the decisions and probable links that were recorded by `known`.
-    pub(crate) fn load_up_to(facts: Facts<'_>, options: MemoryOptions, up_to: u64, known: Timestamp) -> Result<State> {
+    pub(in crate::engine) fn load_up_to(
+        facts: Facts<'_>,
+        options: MemoryOptions,
+        up_to: u64,
+        known: Timestamp,
+    ) -> Result<State> {
         let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         meta.log_sequence = up_to.min(meta.log_sequence);
         let look_back_ms = look_back_ms(&catalog)?;
@@ -109,7 +114,7 @@ impl State {
     }
 
     /// A state that has yet to take in the links, the memberships, and the messages behind those in `memory`.
-    pub(crate) fn before_the_log(
+    fn before_the_log(
         facts: Facts<'_>,
         meta: &Meta,
         catalog: Catalog,
@@ -162,7 +167,7 @@ impl State {
     }
 
     /// Holds everybody from now on.
-    pub(crate) fn load_all_profiles(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
+    pub(in crate::engine) fn load_all_profiles(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
         if !self.holds_all_profiles {
             *self = State::load(facts, Some(store), self.memory.options())?;
         }
@@ -170,7 +175,7 @@ impl State {
     }
 
     /// Takes in the messages after the last one that RAM mirrors, and new decisions, and nothing of who is who.
-    pub(crate) fn observe_without_profiles(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
+    fn observe_without_profiles(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         for stored in facts.decisions_after(self.meta.decision_sequence)? {
             Arc::make_mut(&mut self.decisions).take(stored.decision);
@@ -183,7 +188,7 @@ impl State {
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
-    pub(crate) fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<Overlay> {
+    fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<Overlay> {
         let after = self.memory.sequence;
         let mut overlay = self.memory.overlay();
         for (_, name) in facts.names_after(self.memory.n_names())? {
@@ -221,7 +226,13 @@ impl State {
 
     /// Takes in the messages after the last one that RAM mirrors, the links that it does not have, and the decisions and
     /// probable links that were recorded by `known`.
-    pub(crate) fn append(&mut self, facts: Facts<'_>, meta: &Meta, evidence: Evidence, known: Timestamp) -> Result<()> {
+    pub(in crate::engine) fn append(
+        &mut self,
+        facts: Facts<'_>,
+        meta: &Meta,
+        evidence: Evidence,
+        known: Timestamp,
+    ) -> Result<()> {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         let Evidence { after: links_after, links: mut evidence, joined } = evidence;
         let n_links = evidence.len();
@@ -312,7 +323,7 @@ fn load_probable(facts: Facts<'_>, catalog: &Catalog, known: Timestamp) -> Resul
 }
 
 /// The definitions that hold, as the file has them.
-pub(crate) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
+fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
     let mut catalog = Catalog::default();
     for stored in facts.latest_definitions()? {
         let Some(json) = stored.json else { continue };
@@ -326,7 +337,7 @@ pub(crate) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
 }
 
 /// How far back an event can lie and still change the outcome of an audience by the passing of time.
-pub(crate) fn look_back_ms(catalog: &Catalog) -> Result<i64> {
+pub(in crate::engine) fn look_back_ms(catalog: &Catalog) -> Result<i64> {
     let mut longest = 0;
     for audience in catalog.audiences() {
         let lookbacks = crate::rules::lookbacks(&audience.rule, catalog)?;
@@ -369,7 +380,7 @@ pub(crate) fn property_paths(catalog: &Catalog) -> Vec<Path> {
 }
 
 /// The models of the file that answer under the definitions.
-pub(crate) fn load_models(facts: Facts<'_>, catalog: &Catalog) -> Result<BTreeMap<String, LoadedModel>> {
+pub(in crate::engine) fn load_models(facts: Facts<'_>, catalog: &Catalog) -> Result<BTreeMap<String, LoadedModel>> {
     let mut latest: BTreeMap<String, u32> = BTreeMap::new();
     for stored in facts.models()? {
         latest.insert(stored.predictor, stored.version);

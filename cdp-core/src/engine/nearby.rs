@@ -19,13 +19,13 @@ use crate::store::{Facts, Few, MemoryView};
 const MOST_JOINED: usize = 1000;
 
 /// The nodes around one person, and who they are.
-pub(crate) struct Nearby {
+pub(in crate::engine) struct Nearby {
     few: Few,
     partition: PartitionOverlay,
 }
 
 /// Where an identifier leads in the file.
-pub(crate) enum Lookup {
+pub(in crate::engine) enum Lookup {
     Unknown,
     Known(u32, Box<Nearby>),
     /// Only a state that holds all profiles can answer.
@@ -46,7 +46,7 @@ fn looking_up(state: &State) -> MemoryView<'_> {
 
 impl State {
     /// Finds who has an identifier. An undeclared type that was never seen is an error.
-    pub(crate) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Lookup> {
+    pub(in crate::engine) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Lookup> {
         let snapshot = self.snapshot(facts);
         if identifier.is_profile_id() {
             return Ok(Lookup::Beyond);
@@ -70,7 +70,7 @@ impl State {
 
 impl Snapshot<'_> {
     /// The node of an identifier, by the messages that may have named it first.
-    pub(crate) fn node_in_file(&self, (type_number, value): (u32, &str)) -> Result<Option<u32>> {
+    fn node_in_file(&self, (type_number, value): (u32, &str)) -> Result<Option<u32>> {
         let is_it = |node: u32| -> Result<bool> {
             let found = self.facts.node(node)?;
             Ok(found.is_some_and(|(found_type, found)| found_type == type_number && found == value))
@@ -95,7 +95,7 @@ impl Snapshot<'_> {
 
     /// Every node that links or decisions join with this one, live or not, and these links in the order of the log; `None` if
     /// they are too many.
-    pub(crate) fn joined_in_file(&self, node: u32) -> Result<Option<(Few, Vec<Link>)>> {
+    fn joined_in_file(&self, node: u32) -> Result<Option<(Few, Vec<Link>)>> {
         let (mut few, mut links) = (Few::default(), Vec::new());
         let mut rest = vec![node];
         while let Some(node) = rest.pop() {

@@ -107,7 +107,7 @@ impl NodeRules for Snapshot<'_> {
 impl Snapshot<'_> {
     /// What orders a probable link among the evidence of its instant: after every message, before every decision, by
     /// its identifiers whatever their numbers.
-    pub(crate) fn probable_order(&self, number: u64) -> String {
+    fn probable_order(&self, number: u64) -> String {
         let Some(link) = self.probable.get(number) else { return format!("\u{10fffe}{number:020}") };
         let mut ends = [self.memory.node(link.node), self.memory.node(link.other)];
         ends.sort_unstable();

@@ -7,4 +7,4 @@ use crate::records::Timestamp;
 
 /// The state of a past known time that was asked for last, and the revision of the store that it was derived from.
 #[derive(Default)]
-pub(crate) struct Past(pub(crate) Mutex<Option<(i64, Timestamp, Arc<State>)>>);
+pub(in crate::engine) struct Past(pub(crate) Mutex<Option<(i64, Timestamp, Arc<State>)>>);

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use hashbrown::HashTable;
 
 /// The first 16 bytes of the keyed hash of a node.
-pub(crate) type ProfileId = u128;
+pub(in crate::engine) type ProfileId = u128;
 
 /// Reads the text of a profile id: 32 digits in lower case.
-pub(crate) fn read_profile_id(text: &str) -> Option<ProfileId> {
+pub(in crate::engine) fn read_profile_id(text: &str) -> Option<ProfileId> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if text.len() != 32 || !text.bytes().all(is_digit) {
         return None;

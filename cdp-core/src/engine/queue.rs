@@ -31,7 +31,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Returns when everything that is in the queue now was answered.
-    pub(crate) fn await_answers(&self) {
+    pub(in crate::engine) fn await_answers(&self) {
         let queue = self;
         let mut entries = lock(&queue.entries);
         let last = entries.entered;

@@ -42,7 +42,7 @@ impl Cdp {
         self.read_for(Length::Long, work)
     }
 
-    pub(crate) fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+    fn read_for<T>(&self, length: Length, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         let mut work = Some(work);
         self.read_level(true, |facts, state| {
             let mut work = |snapshot: Snapshot<'_>| {
@@ -88,7 +88,7 @@ impl Cdp {
     }
 
     /// The same where RAM does not hold everybody; `None`, with the work undone, if it does or if that is better.
-    pub(crate) fn read_nearby<T>(
+    fn read_nearby<T>(
         &self,
         identifier: &Identifier,
         at: Timestamp,
@@ -117,7 +117,7 @@ impl Cdp {
 
     /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM holds
     /// everybody then, and from then on.
-    pub(crate) fn read_level<T>(
+    fn read_level<T>(
         &self,
         everybody: bool,
         mut work: impl FnMut(Facts<'_>, RwLockReadGuard<'_, State>) -> Result<Option<T>>,

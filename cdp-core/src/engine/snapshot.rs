@@ -40,7 +40,7 @@ impl<'a> Snapshot<'a> {
         hex(&self.id_of(node).to_be_bytes())
     }
 
-    pub(crate) fn id_of(&self, node: u32) -> ProfileId {
+    pub(in crate::engine) fn id_of(&self, node: u32) -> ProfileId {
         let (identifier_type, value) = self.memory.node(node);
         let mut hasher = blake3::Hasher::new_keyed(self.salt);
         hasher.update(identifier_type.as_bytes());
@@ -106,7 +106,7 @@ impl Snapshot<'_> {
     }
 
     /// An undeclared type that was never seen is an error.
-    pub(crate) fn check_type(&self, identifier: &Identifier) -> Result<()> {
+    pub(in crate::engine) fn check_type(&self, identifier: &Identifier) -> Result<()> {
         let identifier_type = &identifier.identifier_type;
         if self.catalog.identity().identifier(identifier_type).is_none()
             && self.memory.name_id(identifier_type).is_none()

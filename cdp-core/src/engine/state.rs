@@ -23,23 +23,23 @@ use crate::store::{Facts, KeyStep, Memory, Meta, Overlay, RunSteps, TimeIndex};
 /// that changes while somebody holds a clone, a copy is changed.
 #[derive(Clone)]
 pub(crate) struct State {
-    pub(crate) meta: Meta,
+    pub(in crate::engine) meta: Meta,
     /// Whether identifiers, partition and memberships are here; without them only [`State::find_nearby`] finds people.
-    pub(crate) holds_all_profiles: bool,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) types: Arc<TypeRules>,
-    pub(crate) memory: Memory,
-    pub(crate) look_back_ms: i64,
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) decisions: Arc<Decisions>,
-    pub(crate) probable: Arc<ProbableLinks>,
+    pub(in crate::engine) holds_all_profiles: bool,
+    pub(in crate::engine) catalog: Arc<Catalog>,
+    pub(in crate::engine) types: Arc<TypeRules>,
+    pub(in crate::engine) memory: Memory,
+    pub(in crate::engine) look_back_ms: i64,
+    pub(in crate::engine) partition: Arc<Partition>,
+    pub(in crate::engine) decisions: Arc<Decisions>,
+    pub(in crate::engine) probable: Arc<ProbableLinks>,
     /// What single profiles are compared with as they come, if they are.
-    pub(crate) live: Option<Arc<LiveLinkage>>,
-    pub(crate) memberships: Arc<Memberships>,
-    pub(crate) bounds: Arc<Bounds>,
-    pub(crate) triggers: Arc<Triggers>,
-    pub(crate) models: BTreeMap<String, LoadedModel>,
-    pub(crate) profile_ids: Arc<ProfileIds>,
+    pub(in crate::engine) live: Option<Arc<LiveLinkage>>,
+    pub(in crate::engine) memberships: Arc<Memberships>,
+    pub(in crate::engine) bounds: Arc<Bounds>,
+    pub(in crate::engine) triggers: Arc<Triggers>,
+    pub(in crate::engine) models: BTreeMap<String, LoadedModel>,
+    pub(in crate::engine) profile_ids: Arc<ProfileIds>,
 }
 
 /// How RAM stands to a snapshot of the file.
@@ -53,21 +53,21 @@ pub(crate) enum Standing {
 }
 
 /// What one transaction has added to every part of the state.
-pub(crate) struct StateChanges {
-    pub(crate) meta: Meta,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) types: Arc<TypeRules>,
-    pub(crate) memory: Overlay,
-    pub(crate) run_steps: RunSteps,
-    pub(crate) key_step: Option<KeyStep>,
-    pub(crate) flush_all: bool,
-    pub(crate) partition: PartitionOverlay,
-    pub(crate) decisions: Arc<Decisions>,
-    pub(crate) probable: ProbableChanges,
-    pub(crate) live: Option<Arc<LiveLinkage>>,
-    pub(crate) memberships: MembershipsChanges,
-    pub(crate) bounds: BoundsChanges,
-    pub(crate) models: Option<BTreeMap<String, LoadedModel>>,
+pub(in crate::engine) struct StateChanges {
+    pub(in crate::engine) meta: Meta,
+    pub(in crate::engine) catalog: Arc<Catalog>,
+    pub(in crate::engine) types: Arc<TypeRules>,
+    pub(in crate::engine) memory: Overlay,
+    pub(in crate::engine) run_steps: RunSteps,
+    pub(in crate::engine) key_step: Option<KeyStep>,
+    pub(in crate::engine) flush_all: bool,
+    pub(in crate::engine) partition: PartitionOverlay,
+    pub(in crate::engine) decisions: Arc<Decisions>,
+    pub(in crate::engine) probable: ProbableChanges,
+    pub(in crate::engine) live: Option<Arc<LiveLinkage>>,
+    pub(in crate::engine) memberships: MembershipsChanges,
+    pub(in crate::engine) bounds: BoundsChanges,
+    pub(in crate::engine) models: Option<BTreeMap<String, LoadedModel>>,
 }
 
 impl State {
@@ -94,7 +94,7 @@ impl State {
 
 impl State {
     /// Takes in what a committed transaction has changed.
-    pub(crate) fn fold(&mut self, folded: StateChanges) {
+    pub(in crate::engine) fn fold(&mut self, folded: StateChanges) {
         self.meta = folded.meta;
         self.catalog = folded.catalog;
         self.types = folded.types;
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// Takes in who is who now. What does not change stays shared.
-    pub(crate) fn fold_identity(
+    pub(in crate::engine) fn fold_identity(
         &mut self,
         partition: PartitionOverlay,
         decisions: Arc<Decisions>,
@@ -137,7 +137,7 @@ impl State {
     }
 
     /// When which node has a message, which who writes must know; `None` if it is known.
-    pub(crate) fn missing_times(&self, facts: Facts<'_>) -> Result<Option<TimeIndex>> {
+    pub(in crate::engine) fn missing_times(&self, facts: Facts<'_>) -> Result<Option<TimeIndex>> {
         if self.memory.has_times() {
             return Ok(None);
         }

@@ -25,7 +25,7 @@ use crate::store::{Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDec
 pub(crate) struct Transaction<'w> {
     pub(in crate::engine) context: Context<'w>,
     pub(crate) facts: Facts<'w>,
-    pub(in crate::engine) state: &'w State,
+    pub(crate) state: &'w State,
     /// Asked whether the call goes on, wherever work grows with the store or the input.
     pub(crate) stop: &'w dyn Stop,
     pub(crate) catalog: Arc<Catalog>,
@@ -50,20 +50,20 @@ pub(crate) struct Transaction<'w> {
     pub(crate) reload: bool,
     pub(crate) rebuild: bool,
     pub(crate) models_changed: bool,
-    pub(crate) flush_all: bool,
-    pub(crate) derived: bool,
+    pub(in crate::engine) flush_all: bool,
+    derived: bool,
     /// The node of the last message, for the verbs that take one.
     pub(crate) last_node: Option<u32>,
 }
 
 /// What RAM takes in after COMMIT.
-pub(crate) enum Change {
+pub(in crate::engine) enum Change {
     Fold(Box<StateChanges>),
     Replace(Box<State>),
 }
 
 impl Change {
-    pub(crate) fn fold_into(self, state: &mut State) {
+    pub(in crate::engine) fn fold_into(self, state: &mut State) {
         match self {
             Change::Replace(new) => *state = *new,
             Change::Fold(folded) => state.fold(*folded),
@@ -72,7 +72,7 @@ impl Change {
 }
 
 /// A check of what is derived: the faults of a moment, given a rebuild of it.
-pub(crate) type Check = fn(&Snapshot<'_>, &Snapshot<'_>) -> Result<Vec<String>>;
+pub(in crate::engine) type Check = fn(&Snapshot<'_>, &Snapshot<'_>) -> Result<Vec<String>>;
 
 /// What is derived and in which order. The one file that knows all rooms wires it, so that the engine names no verb.
 pub(crate) struct Flow {
@@ -85,16 +85,16 @@ pub(crate) struct Flow {
 
 /// What a transaction needs of the open store besides the file and RAM.
 #[derive(Clone, Copy)]
-pub(crate) struct Context<'w> {
+pub(in crate::engine) struct Context<'w> {
     pub(crate) store: &'w Store,
-    pub(crate) flow: &'static Flow,
+    pub(in crate::engine) flow: &'static Flow,
     pub(crate) stop: &'w dyn Stop,
     pub(crate) now: Timestamp,
     pub(crate) max_message_bytes: usize,
 }
 
 impl<'w> Transaction<'w> {
-    pub(crate) fn new(context: Context<'w>, facts: Facts<'w>, state: &'w State) -> Transaction<'w> {
+    pub(in crate::engine) fn new(context: Context<'w>, facts: Facts<'w>, state: &'w State) -> Transaction<'w> {
         let mut meta = state.meta.clone();
         let now = context.now;
         // Known time never decreases, whatever the clock does.
@@ -193,12 +193,12 @@ impl<'w> Transaction<'w> {
     }
 
     /// Asks for everything in RAM to be written out as runs, in this and the following transactions.
-    pub(crate) fn flush_all(&mut self) {
+    pub(in crate::engine) fn flush_all(&mut self) {
         self.flush_all = true;
     }
 
     /// Ends the transaction: partition, audiences, runs, meta row.
-    pub(crate) fn finish(mut self) -> Result<Change> {
+    pub(in crate::engine) fn finish(mut self) -> Result<Change> {
         self.derive()?;
         self.state.memory.put_blocks(self.facts, &self.memory, self.rebuild)?;
         if self.reload {
@@ -232,7 +232,7 @@ impl<'w> Transaction<'w> {
 
     /// The state under changed definitions, read from the file as this transaction sees it, with the memberships at
     /// `advanced_to` set anew.
-    pub(crate) fn reloaded(mut self) -> Result<Change> {
+    fn reloaded(mut self) -> Result<Change> {
         self.meta.run_sequence += 1;
         self.facts.put_meta(&self.meta)?;
         let options = self.state.memory.options();

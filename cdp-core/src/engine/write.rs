@@ -91,7 +91,7 @@ impl Cdp {
     }
 
     /// Writes everything in RAM out as runs, so that the next open is quick.
-    pub(crate) fn write_runs(&self) -> Result<()> {
+    pub(in crate::engine) fn write_runs(&self) -> Result<()> {
         // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
         for _ in 0..8 {
             if !self.state().memory.has_unwritten_facts() {

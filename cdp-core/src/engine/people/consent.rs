@@ -18,12 +18,12 @@ impl Person<'_> {
     }
 
     /// The channels that a choice about a purpose names by `at`.
-    pub(crate) fn channels(&self, purpose: &str, at: Timestamp) -> Result<BTreeSet<&str>> {
+    fn channels(&self, purpose: &str, at: Timestamp) -> Result<BTreeSet<&str>> {
         let about = self.consent_writes(at)?.filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
         Ok(about.filter_map(|(_, write)| write.channel.as_deref()).collect())
     }
 
-    pub(crate) fn consent_writes(&self, at: Timestamp) -> Result<impl Iterator<Item = (u32, &ConsentWrite)>> {
+    fn consent_writes(&self, at: Timestamp) -> Result<impl Iterator<Item = (u32, &ConsentWrite)>> {
         let writes = self.facts()?.flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
         Ok(writes.filter(move |(_, write)| write.occurred_at <= at))
     }

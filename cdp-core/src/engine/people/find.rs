@@ -84,7 +84,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The same with a pass over the events on so many threads, or fewer; the answer is the same for every number.
-    pub(crate) fn find_on_threads(
+    fn find_on_threads(
         &'a self,
         filter: Filter<'_>,
         wanted: &[Projection<'_>],

@@ -14,25 +14,25 @@ use crate::rules::TimelineEvent;
 use crate::store::{Annex, Gathered};
 
 /// The message that a decision is about: an event that is taken as if it had happened.
-pub(super) struct Hypothetical<'a> {
+pub(in crate::engine) struct Hypothetical<'a> {
     pub(crate) message: &'a Value,
     pub(crate) event: &'a str,
 }
 
 // What stands for the hypothetical event where stored ones have the numbers of the store; it sorts behind all others.
-pub(crate) const HYPOTHETICAL_SEQUENCE: u64 = u64::MAX;
+pub(in crate::engine) const HYPOTHETICAL_SEQUENCE: u64 = u64::MAX;
 
-pub(crate) const HYPOTHETICAL_ROW: u64 = u64::MAX;
+pub(in crate::engine) const HYPOTHETICAL_ROW: u64 = u64::MAX;
 
-pub(crate) const HYPOTHETICAL_NAME: u32 = u32::MAX;
+pub(in crate::engine) const HYPOTHETICAL_NAME: u32 = u32::MAX;
 
 /// One person: nodes and their timeline, as rules see it.
 pub(crate) struct Person<'a> {
-    pub(super) profile: Profile<'a>,
-    pub(super) facts: Gathered,
+    pub(crate) profile: Profile<'a>,
+    pub(crate) facts: Gathered,
     // Everything but events, by node; most rules never ask.
     annexes: OnceCell<Result<Vec<(u32, Annex)>>>,
-    pub(super) hypothetical: Option<Hypothetical<'a>>,
+    pub(in crate::engine) hypothetical: Option<Hypothetical<'a>>,
 }
 
 impl<'a> Deref for Person<'a> {
@@ -65,7 +65,7 @@ impl<'a> Person<'a> {
     }
 
     /// The person without the timeline.
-    pub(crate) fn into_profile(self) -> Profile<'a> {
+    pub(in crate::engine) fn into_profile(self) -> Profile<'a> {
         self.profile
     }
 
@@ -88,7 +88,7 @@ impl<'a> Person<'a> {
         Ok(annexes.iter().map(|(node, facts)| (*node, facts)))
     }
 
-    pub(crate) fn read_annexes(&self) -> Result<Vec<(u32, Annex)>> {
+    fn read_annexes(&self) -> Result<Vec<(u32, Annex)>> {
         let mut annexes = self.snapshot.memory.annexes(&self.facts)?;
         // What is held for a time was gathered last.
         for ((_, annex), (_, spans)) in annexes.iter_mut().skip(self.nodes.len()).zip(&self.held) {
@@ -114,7 +114,7 @@ impl<'a> Person<'a> {
     }
 
     /// When traits, identifiers and consents changed in `(since, to]`.
-    pub(crate) fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
+    pub(in crate::engine) fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
         let mut instants: Vec<Timestamp> = Vec::new();
         for (_, facts) in self.facts()? {
             instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));

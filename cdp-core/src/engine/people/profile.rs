@@ -48,7 +48,7 @@ impl<'a> Profile<'a> {
     }
 
     /// Whether a message of these nodes had happened by `at`; `None` if only the timeline tells.
-    pub(crate) fn existed_at(&self, at: Timestamp) -> Option<bool> {
+    pub(in crate::engine) fn existed_at(&self, at: Timestamp) -> Option<bool> {
         if !self.held.is_empty() {
             return None;
         }

@@ -82,7 +82,7 @@ impl PeopleColumn {
     }
 
     /// The value without a timeline, where none is needed.
-    pub(crate) fn value_of_profile(&self, profile: &Profile<'_>, at: Timestamp) -> Option<Value> {
+    fn value_of_profile(&self, profile: &Profile<'_>, at: Timestamp) -> Option<Value> {
         Some(match self {
             PeopleColumn::ProfileId => Value::Text(profile.profile_id()),
             PeopleColumn::Identifier(name) => profile.last_id(name, at).map_or(Value::Null, Value::from),
@@ -206,7 +206,7 @@ impl<'a> Row<'_, 'a> {
 }
 
 /// Whether a person stays in a table.
-pub(crate) type Predicate<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
+pub(in crate::engine) type Predicate<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
 
 /// A table of the people whom a read means, or a page of it, with how many of all of them are known and anonymous.
 pub(crate) fn people_table(

@@ -27,7 +27,7 @@ impl Person<'_> {
     }
 
     /// The value of a trait, by the strategy of its name.
-    pub(crate) fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<Cow<'_, Value>>> {
+    pub(in crate::engine) fn trait_named(&self, name: &str, at: Timestamp) -> Result<Option<Cow<'_, Value>>> {
         let strategies = &self.snapshot.catalog.identity().traits;
         match strategies.iter().find(|(of, _)| of == name) {
             None | Some((_, TraitStrategy::Newest)) => Ok(self.newest(name, at)?.map(Cow::Borrowed)),

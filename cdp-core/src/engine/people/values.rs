@@ -19,7 +19,7 @@ pub(crate) fn feature_values(person: &Person<'_>, names: Option<&[String]>, at: 
     }
 }
 
-pub(crate) fn named_value<'v>(
+fn named_value<'v>(
     feature: &'v FeatureDefinition,
     measurer: &mut Measurer<'v>,
     at: Timestamp,

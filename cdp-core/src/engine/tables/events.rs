@@ -12,7 +12,7 @@ use crate::records::{Cells, Frame, Timestamp};
 use crate::store::StoredMessage;
 
 /// Who has a value for a time: the spans, and the profile's id.
-pub(crate) type HeldBy = (Vec<Span>, Arc<str>);
+pub(in crate::engine) type HeldBy = (Vec<Span>, Arc<str>);
 
 pub(crate) fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {
     let mut profile_of: Vec<Option<Arc<str>>> = vec![None; snapshot.memory.n_nodes() as usize];

@@ -17,7 +17,7 @@ pub(crate) struct Decision {
     /// Why, in words that programs can compare.
     pub(crate) reasons: Vec<String>,
     /// Every rule that was looked at, as a tree with what was found.
-    pub(crate) evaluated: Vec<Value>,
+    evaluated: Vec<Value>,
 }
 
 impl Decision {

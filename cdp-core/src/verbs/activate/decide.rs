@@ -54,7 +54,7 @@ impl Cdp {
         Ok(self.refusal_of(status, policy, person.snapshot.catalog.consent_policy()))
     }
 
-    pub(crate) fn refusal_of(
+    fn refusal_of(
         &self,
         status: ConsentStatus,
         policy: &PolicyDefinition,

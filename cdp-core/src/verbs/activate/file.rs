@@ -10,7 +10,7 @@ use crate::store::{PartialFile, unwritable};
 
 /// The file formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExportFormat {
+pub(super) enum ExportFormat {
     Csv,
     NdJson,
 }
@@ -28,7 +28,7 @@ impl ExportFormat {
 }
 
 /// Writes the frame to a new file beside the target and puts it in the target's place when it is complete.
-pub(crate) fn write_file(frame: &Frame, path: &Path, format: ExportFormat) -> Result<()> {
+pub(super) fn write_file(frame: &Frame, path: &Path, format: ExportFormat) -> Result<()> {
     let (partial, file) = PartialFile::replacing(path)?;
     let file = write_frame(frame, file, format)?;
     partial.put_in_place(file)

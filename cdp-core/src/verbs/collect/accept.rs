@@ -9,7 +9,7 @@ use crate::records::{Message, Receipt, Reject, RejectReason, Timestamp, Value};
 use crate::{identity, intake};
 
 /// The source of data that names none.
-pub(crate) const DEFAULT_SOURCE: &str = "default";
+pub(super) const DEFAULT_SOURCE: &str = "default";
 
 /// What became of one message.
 pub(crate) enum Acceptance {
@@ -63,7 +63,7 @@ pub(crate) fn accept(
     Ok(Acceptance::Accepted)
 }
 
-pub(crate) fn invalid_message(reject: Reject) -> Error {
+pub(super) fn invalid_message(reject: Reject) -> Error {
     let place = reject.field.map_or(String::new(), |field| format!("`{field}`: "));
     Error::invalid(format!("the message was not accepted ({}): {place}{}", reject.reason.as_str(), reject.detail))
 }

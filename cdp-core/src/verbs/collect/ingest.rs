@@ -125,7 +125,7 @@ impl Cdp {
         })
     }
 
-    pub(crate) fn ingest_rows(
+    fn ingest_rows(
         &self,
         rows: &mut MappedRows<'_>,
         prefetches: bool,

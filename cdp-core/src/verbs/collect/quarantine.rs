@@ -47,7 +47,7 @@ impl Cdp {
 }
 
 /// Drives the next rejects again. Gives the last id looked at, or `None` at the end.
-pub(crate) fn redrive_batch(
+fn redrive_batch(
     tx: &mut Transaction<'_>,
     source: Option<&str>,
     reason: Option<&str>,

@@ -10,7 +10,7 @@ use crate::records::Timestamp;
 use crate::verbs::define::plan::{PeopleChange, put_definitions};
 
 /// What these definitions would make of the people there are.
-pub(crate) fn people_after(tx: &mut Transaction<'_>, definitions: Vec<Definition>) -> Result<PeopleChange> {
+pub(super) fn people_after(tx: &mut Transaction<'_>, definitions: Vec<Definition>) -> Result<PeopleChange> {
     put_definitions(tx, definitions)?;
     tx.with_rebuilt(|before, after| {
         let profile_of = |snapshot: &Snapshot<'_>| -> Result<BTreeMap<u32, u32>> {

@@ -70,7 +70,7 @@ impl DefineResult {
 }
 
 /// The results of a define, and the catalog that would hold.
-pub(super) fn plan(catalog: &Catalog, definitions: &[Definition]) -> Result<(Vec<DefineResult>, Catalog)> {
+pub(crate) fn plan(catalog: &Catalog, definitions: &[Definition]) -> Result<(Vec<DefineResult>, Catalog)> {
     let mut planned = catalog.clone();
     let mut results = Vec::with_capacity(definitions.len());
     for definition in definitions {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::{identity, intake};
 
 /// Makes another catalog hold: re-derives what depends on the definitions that changed.
-pub(crate) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Result<()> {
+pub(super) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Result<()> {
     let identity_changed = catalog.identity() != tx.catalog.identity();
     tx.meta.definitions += 1;
     tx.catalog = Arc::new(catalog);

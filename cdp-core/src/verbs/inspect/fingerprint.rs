@@ -59,7 +59,7 @@ impl Cdp {
     }
 
     /// What holds of a person at an instant, without any salted id.
-    pub(crate) fn person_text(&self, person: &Person<'_>, at: Timestamp) -> Result<String> {
+    fn person_text(&self, person: &Person<'_>, at: Timestamp) -> Result<String> {
         let mut ids: Vec<Value> = Vec::new();
         for (kind, values) in person.ids(at) {
             let mut values: Vec<&str> = values;

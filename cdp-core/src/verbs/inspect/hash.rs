@@ -2,7 +2,7 @@
 
 /// A hash of a set: the order of its elements does not matter, how often each stands in it does.
 #[derive(Default, PartialEq)]
-pub(crate) struct SetHash {
+pub(super) struct SetHash {
     pub(crate) lanes: [u64; 4],
     pub(crate) count: u64,
 }
@@ -17,7 +17,7 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl SetHash {
-    pub(super) fn add(&mut self, element: &[u8; 32]) {
+    pub(crate) fn add(&mut self, element: &[u8; 32]) {
         for (lane, bytes) in self.lanes.iter_mut().zip(element.chunks_exact(8)) {
             let word = bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             *lane = lane.wrapping_add(word);
@@ -25,7 +25,7 @@ impl SetHash {
         self.count += 1;
     }
 
-    pub(super) fn finish(&self, name: &str, into: &mut blake3::Hasher) {
+    pub(crate) fn finish(&self, name: &str, into: &mut blake3::Hasher) {
         into.update(name.as_bytes());
         for word in self.lanes.iter().chain([&self.count]) {
             into.update(&word.to_le_bytes());

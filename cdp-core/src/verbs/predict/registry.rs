@@ -108,7 +108,7 @@ impl Cdp {
     }
 
     /// Stores a model as the next version of its predictor and gives its report, completed.
-    pub(crate) fn append_model(
+    pub(super) fn append_model(
         &self,
         predictor: &str,
         bytes: &[u8],

@@ -76,12 +76,12 @@ impl Cdp {
     }
 
     /// Whether a scorer speaks for a predictor in this process.
-    pub(crate) fn has_scorer(&self, predictor: &str) -> bool {
+    pub(super) fn has_scorer(&self, predictor: &str) -> bool {
         self.scorer(predictor).is_some()
     }
 
     /// Learns from documents, and asks the scorer about those it has not answered yet. Gives the model and its report.
-    pub(crate) fn train_described(
+    pub(super) fn train_described(
         &self,
         definition: &PredictorDefinition,
         documents: &[Vec<String>],
@@ -108,7 +108,7 @@ impl Cdp {
 
     /// What the scorer says of a document that no kept answer speaks for; likeness, with the error, where it says nothing
     /// sound.
-    pub(crate) fn ask_scorer(
+    pub(super) fn ask_scorer(
         &self,
         predictor: &str,
         model: &DescribedModel,

@@ -19,7 +19,7 @@ const PURPOSE: &str = "ml_training";
 
 /// Documents, the class of each, and when whoever wrote it was first seen.
 #[derive(Default)]
-pub(crate) struct LabelledTexts {
+pub(super) struct LabelledTexts {
     pub(crate) documents: Vec<Vec<String>>,
     pub(crate) labels: Vec<String>,
     pub(crate) first_seen: Vec<i64>,
@@ -57,13 +57,13 @@ impl Labels<'_> {
 
 impl Cdp {
     /// Whether a model may learn from a person.
-    pub(crate) fn may_learn_from(&self, person: &Person<'_>, at: Timestamp) -> Result<bool> {
+    pub(super) fn may_learn_from(&self, person: &Person<'_>, at: Timestamp) -> Result<bool> {
         let status = person.consent_state(PURPOSE, None, at)?.status;
         Ok(privacy::effective(status, person.snapshot.catalog.consent_policy(), PURPOSE, self.is_consent_strict()))
     }
 
     /// The people that have both the texts and the label of a cohort predictor.
-    pub(crate) fn labelled_texts<'a>(
+    pub(super) fn labelled_texts<'a>(
         &self,
         snapshot: &'a Snapshot<'a>,
         definition: &'a PredictorDefinition,
@@ -92,7 +92,7 @@ impl Cdp {
     }
 
     /// The texts of everybody, without labels.
-    pub(crate) fn all_texts(
+    pub(super) fn all_texts(
         &self,
         snapshot: &Snapshot<'_>,
         definition: &PredictorDefinition,

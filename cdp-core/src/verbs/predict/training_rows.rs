@@ -43,10 +43,10 @@ impl TrainOptions {
 
 /// Rows of features and labels as of instants.
 #[derive(Default)]
-pub(crate) struct TimedRows {
-    pub(super) rows: Vec<TimedRow>,
+pub(super) struct TimedRows {
+    pub(crate) rows: Vec<TimedRow>,
     /// How many people were left out because they do not allow it.
-    pub(super) withheld: u64,
+    pub(crate) withheld: u64,
     /// Where the last label window ends; `None` if the label's event never happened.
     until: Option<Timestamp>,
     /// The latest first.
@@ -64,7 +64,7 @@ struct Instant {
 
 impl TimedRows {
     /// What a report says of where the rows come from: `until` and `instants`.
-    pub(crate) fn to_fields(&self) -> [(String, Value); 2] {
+    pub(super) fn to_fields(&self) -> [(String, Value); 2] {
         let time = |time: Timestamp| Value::Text(time.to_string());
         let instants = self.instants.iter().map(|instant| {
             Value::object([
@@ -154,7 +154,7 @@ impl Cdp {
     /// Everybody who had an event by then, as of instants that lie one horizon apart, the last of them one horizon before
     /// `until`: features of facts up to the instant that were known then, the label of events strictly after it, by all that
     /// is known today. Consent is that of now.
-    pub(crate) fn timed_rows(
+    pub(super) fn timed_rows(
         &self,
         snapshot: &Snapshot<'_>,
         definition: &PredictorDefinition,

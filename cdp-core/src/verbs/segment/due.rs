@@ -15,7 +15,7 @@ use crate::store::EventEntry;
 const MOST_NODES_OF_PARTS: usize = 16;
 
 /// Somebody at whom upkeep looks.
-pub(crate) struct Due {
+pub(super) struct Due {
     // At the instant up to which audiences are brought, in the order of their numbers.
     pub(crate) nodes: Vec<u32>,
     // The events that came, or fell due.
@@ -30,7 +30,7 @@ pub(crate) struct Due {
 
 impl Due {
     /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
-    pub(super) fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
+    pub(crate) fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
         if snapshot.partition.is_held_at(node, to) {
             return None;
         }
@@ -44,7 +44,7 @@ impl Due {
 }
 
 /// The profiles that have new facts in `(since, to]`, each once, or whose facts came now.
-pub(crate) fn due(
+pub(super) fn due(
     tx: &Transaction<'_>,
     snapshot: &Snapshot<'_>,
     since: Option<Timestamp>,

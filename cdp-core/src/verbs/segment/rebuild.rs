@@ -13,7 +13,7 @@ use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::upkeep::advance_to;
 
 /// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
-pub(crate) fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
+fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
     let Some(at) = tx.meta.advanced_to else { return Ok(0) };
     let catalog = tx.catalog.clone();
     let audience = catalog.audience(name)?;

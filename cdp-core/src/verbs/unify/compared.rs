@@ -16,7 +16,7 @@ use crate::records::{Timestamp, Value};
 use crate::verbs::unify::pairs::linkage_of;
 
 /// The known profiles as they stand without any probable link, after every fact and decision.
-pub(crate) fn compared_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
+pub(super) fn compared_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
     let without = Snapshot { probable: ProbableView::default(), ..*snapshot };
     let overlay = snapshot.partition.deciding(&snapshot.probable.pairs(), &without)?;
     let apart = Snapshot { partition: snapshot.partition.with(&overlay), ..without };
@@ -24,7 +24,7 @@ pub(crate) fn compared_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkag
 }
 
 /// The node that stands for a profile in a link: the strongest that joins people, by priority, type and value.
-pub(crate) fn standing_for(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Option<u32> {
+pub(super) fn standing_for(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Option<u32> {
     let joins = |node: &u32| {
         let declared = declared_type(snapshot.catalog.identity(), snapshot.memory.node(*node).0);
         declared.on_conflict != OnConflict::LatestLinkWins

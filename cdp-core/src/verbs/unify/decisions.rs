@@ -26,7 +26,7 @@ pub struct DecisionOptions {
 }
 
 /// A decision about two nodes that is yet to be written.
-pub(crate) struct Decided {
+pub(super) struct Decided {
     pub(crate) kind: DecisionType,
     pub(crate) occurred_at: Timestamp,
     pub(crate) reason: Option<String>,
@@ -68,13 +68,7 @@ impl Cdp {
         self.decide_about(DecisionType::Separate, a, b, options)
     }
 
-    pub(crate) fn decide_about(
-        &self,
-        kind: DecisionType,
-        a: &Value,
-        b: &Value,
-        options: &DecisionOptions,
-    ) -> Result<Value> {
+    fn decide_about(&self, kind: DecisionType, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
@@ -95,7 +89,7 @@ fn check_pair([node, other]: [u32; 2]) -> Result<()> {
 }
 
 /// Decides about two nodes and tells what became of their people; in a dry run the decision has no number.
-pub(crate) fn decide_between(tx: &mut Transaction<'_>, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
+pub(super) fn decide_between(tx: &mut Transaction<'_>, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
     let Decided { kind, occurred_at, reason, dry_run } = decided;
     let before = profiles_of(&tx.snapshot(), &[node, other])?;
     let number = tx.meta.decision_sequence + 1;
@@ -106,7 +100,7 @@ pub(crate) fn decide_between(tx: &mut Transaction<'_>, [node, other]: [u32; 2], 
 }
 
 /// The node that a caller names, entered if it is new: a decision may precede the evidence that it speaks of.
-pub(crate) fn node_named(tx: &mut Transaction<'_>, named: &Identifier) -> Result<u32> {
+fn node_named(tx: &mut Transaction<'_>, named: &Identifier) -> Result<u32> {
     if let Some(node) = tx.snapshot().node_of(named)? {
         return Ok(node);
     }

@@ -11,7 +11,7 @@ use crate::identity::{Link, PathStep, decision_number, evidence_paths, probable_
 use crate::records::{Identifier, Timestamp, Value};
 
 /// How many further ways `explain_link` shows.
-pub(super) const SHOWN_ALTERNATIVES: usize = 5;
+const SHOWN_ALTERNATIVES: usize = 5;
 
 /// Two identifiers as nodes, of which the store may not know one yet.
 pub(crate) struct Pair {
@@ -79,13 +79,13 @@ fn explanation(paths: Vec<Vec<Value>>, refused: Vec<Value>, linked: bool) -> Val
 }
 
 /// Whether two nodes belong to one person; a value that belongs to whoever was linked last does so at `now`.
-pub(crate) fn are_linked(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp) -> Result<bool> {
+pub(super) fn are_linked(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp) -> Result<bool> {
     let [from, to] =
         [snapshot.partition.holder_at(from, now, snapshot)?, snapshot.partition.holder_at(to, now, snapshot)?];
     Ok(snapshot.partition.members(from).contains(&to))
 }
 
-pub(crate) fn paths_between(
+pub(super) fn paths_between(
     snapshot: &Snapshot<'_>,
     from: u32,
     to: u32,
@@ -101,7 +101,7 @@ pub(crate) fn paths_between(
     Ok(evidence_paths(&links, &profile, from, to, n))
 }
 
-pub(crate) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
+pub(super) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
     let mut steps = Vec::with_capacity(path.len());
     for PathStep { from, to, link } in path {
         let is_of_no_message = decision_number(link.sequence).or_else(|| probable_number(link.sequence)).is_some();

@@ -74,7 +74,7 @@ impl Cdp {
 }
 
 /// Links the rows of profiles under what operators decided.
-pub(crate) fn link_rows(compared: &ComparedProfiles, linkage: &ProfileLinkage, seed: u64) -> Result<Run> {
+pub(super) fn link_rows(compared: &ComparedProfiles, linkage: &ProfileLinkage, seed: u64) -> Result<Run> {
     let (records, roles) = compared.records()?;
     let links = link_deciding(&[&records], &[&roles], &linkage.of_rows(), &compared.decisions(), seed)?;
     let reading = Reading::new(&records, links.recognized().first().map_or(&[], Vec::as_slice));

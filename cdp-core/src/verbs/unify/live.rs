@@ -60,7 +60,7 @@ impl Question<'_, '_> {
 
 /// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
 /// the transaction has changed what is compared.
-pub(crate) fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
+fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
     let Some(live) = tx.live.clone() else { return Ok(()) };
     let catalog = tx.catalog.clone();
     let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
@@ -73,7 +73,7 @@ pub(crate) fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)
 }
 
 /// Compares the profiles of these nodes in the order of the messages that touched them.
-pub(crate) fn compare_nodes(
+pub(super) fn compare_nodes(
     tx: &mut Transaction<'_>,
     live: &LiveLinkage,
     mut touched: Vec<(u64, u32)>,
@@ -372,7 +372,7 @@ fn put_record(
 }
 
 /// The record of a node, and since when it holds.
-pub(crate) fn record_of(tables: &mut LinkageTables<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
+pub(super) fn record_of(tables: &mut LinkageTables<'_>, node: u32) -> Result<Option<(Timestamp, RecordBytes)>> {
     tables.record(node, |since, bytes| Ok((since, RecordBytes(bytes.to_vec()))))
 }
 

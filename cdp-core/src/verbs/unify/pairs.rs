@@ -26,7 +26,7 @@ impl Rows {
     }
 }
 
-pub(crate) fn no_linkage() -> Error {
+pub(super) fn no_linkage() -> Error {
     Error::invalid("the identity definition does not say that profiles are linked by probability")
         .with_hint("add \"linkage\": {} to it")
 }
@@ -48,12 +48,12 @@ fn part_value(part: &WeightPart) -> Value {
 }
 
 /// How the identity definition links profiles; an error without a `linkage`.
-pub(crate) fn linkage_of<'a>(snapshot: &Snapshot<'a>) -> Result<&'a ProfileLinkage> {
+pub(super) fn linkage_of<'a>(snapshot: &Snapshot<'a>) -> Result<&'a ProfileLinkage> {
     snapshot.catalog.identity().linkage.as_ref().ok_or_else(no_linkage)
 }
 
 /// Marks a pair as one that does not hold any more.
-pub(crate) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &mut Rows) -> Result<()> {
+pub(super) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &mut Rows) -> Result<()> {
     tx.facts.replace_probable_link(link.number, tx.meta.recorded_at, tx.meta.linkage_runs + 1)?;
     tx.probable.remove(link.number);
     if rows.new.remove(&link.number).is_none() {
@@ -63,7 +63,7 @@ pub(crate) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &
 }
 
 /// Writes a pair with what its weight is made of.
-pub(crate) fn put_pair(tx: &mut Transaction<'_>, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
+pub(super) fn put_pair(tx: &mut Transaction<'_>, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
     let link = ProbableLink { number: tx.facts.last_probable_link()? + 1, ..link };
     tx.facts.put_probable_link(&StoredProbableLink { link, parts, recorded_at: tx.meta.recorded_at })?;
     tx.probable.add(link);
@@ -72,7 +72,7 @@ pub(crate) fn put_pair(tx: &mut Transaction<'_>, link: ProbableLink, parts: Stri
 }
 
 /// Brings the partition to the rows of a step.
-pub(crate) fn apply_rows(tx: &mut Transaction<'_>, rows: Rows) -> Result<()> {
+pub(super) fn apply_rows(tx: &mut Transaction<'_>, rows: Rows) -> Result<()> {
     if rows.gone.is_empty() && rows.new.is_empty() {
         return Ok(());
     }

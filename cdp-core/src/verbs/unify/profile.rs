@@ -25,7 +25,7 @@ impl Cdp {
         })
     }
 
-    pub(crate) fn profile_value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
+    fn profile_value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
         let snapshot = person.snapshot;
         let first_node = person.first_node();
         let mut merged: Vec<u32> = person.nodes.iter().copied().filter(|node| *node != first_node).collect();
