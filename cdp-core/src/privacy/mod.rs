@@ -5,5 +5,7 @@
 //! consent policy. It never guesses a grant.
 
 mod consent;
+mod gate;
 
 pub(crate) use consent::{Choice, ConsentState, choices, effective, resolve};
+pub(crate) use gate::{Gate, Withheld};

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
+use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::privacy;
-use crate::privacy::{Choice, ConsentState};
+use crate::privacy::{Choice, ConsentState, Gate};
 use crate::records::{Object, Timestamp, Value};
 use crate::rules::ProfileView;
 use crate::store::ConsentWrite;
@@ -82,4 +83,11 @@ pub(crate) fn consents_of(cdp: &Cdp, person: &Person<'_>, at: Timestamp) -> Resu
         );
     }
     Ok(consents)
+}
+
+impl Cdp {
+    /// The gate that the data of people passes for a purpose, over a channel.
+    pub(crate) fn gate<'g>(&self, snapshot: &Snapshot<'g>, purpose: &'g str, channel: Option<&'g str>) -> Gate<'g> {
+        Gate::new(purpose, channel, snapshot.catalog.consent_policy(), self.is_consent_strict())
+    }
 }

@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::predict::models::LoadedModel;
 use crate::predict::{Prediction, TrainedModel};
 use crate::records::{Timestamp, Value};
-use crate::rules::ProfileView;
-use crate::rules::evaluate;
+use crate::rules::{ProfileView, evaluate};
 
 impl<'a> Person<'a> {
     /// The texts that a predictor reads of this person.

@@ -1,13 +1,13 @@
 //! Deciding for a person at request time: a policy over the profile, with consent for its purpose checked first.
 
-use crate::definitions::PolicyDefinition;
 use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
 use crate::error::{Error, Result};
+use crate::intake;
+use crate::privacy::Withheld;
 use crate::records::{Identifier, Timestamp, Value};
 use crate::rules::ConsentStatus;
 use crate::verbs::activate::choose::choose;
-use crate::{intake, privacy};
 
 impl Cdp {
     /// Decides for a person: `{choice, matched, known, reasons[], evaluated[]}`.
@@ -28,9 +28,10 @@ impl Cdp {
         self.read_person(&identifier, None, at, |snapshot, person| {
             let policy = snapshot.catalog.policy(policy)?;
             let known = person.is_some();
+            let gate = self.gate(snapshot, &policy.purpose, None);
             let refusal = match &person {
-                Some(person) => self.refusal(policy, person, at)?,
-                None => self.refusal_of(ConsentStatus::Unknown, policy, snapshot.catalog.consent_policy()),
+                Some(person) => gate.refusal(person, at)?,
+                None => gate.refusal_of(ConsentStatus::Unknown),
             };
             let person = match person {
                 Some(person) => person,
@@ -40,34 +41,18 @@ impl Cdp {
                 Some((name, message)) => person.with_hypothetical(message, name, at),
                 None => person,
             };
-            Ok(choose(policy, &person, known, at, refusal)?.to_value())
+            Ok(choose(policy, &person, known, at, refusal.map(reason_of))?.to_value())
         })
     }
+}
 
-    pub(crate) fn refusal(
-        &self,
-        policy: &PolicyDefinition,
-        person: &Person<'_>,
-        at: Timestamp,
-    ) -> Result<Option<&'static str>> {
-        let status = person.consent_state(&policy.purpose, None, at)?.status;
-        Ok(self.refusal_of(status, policy, person.snapshot.catalog.consent_policy()))
-    }
-
-    fn refusal_of(
-        &self,
-        status: ConsentStatus,
-        policy: &PolicyDefinition,
-        consent_policy: Option<&crate::definitions::ConsentPolicyDefinition>,
-    ) -> Option<&'static str> {
-        if privacy::effective(status, consent_policy, &policy.purpose, self.is_consent_strict()) {
-            return None;
-        }
-        Some(match status {
-            ConsentStatus::Conflict => "consent_conflict",
-            ConsentStatus::Denied => "consent_denied",
-            ConsentStatus::Granted | ConsentStatus::Unknown => "consent_unknown",
-        })
+/// A refusal in words that programs can compare.
+fn reason_of(refusal: Withheld) -> &'static str {
+    match refusal {
+        Withheld::ConsentConflict => "consent_conflict",
+        Withheld::ConsentDenied => "consent_denied",
+        Withheld::ConsentUnknown => "consent_unknown",
+        Withheld::NoIdentifier => "no_identifier",
     }
 }
 

@@ -9,9 +9,8 @@ use crate::engine::people::person::Person;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::people_table;
 use crate::error::{Error, Result};
-use crate::privacy;
-use crate::records::{Timestamp, Value};
-use crate::rules::{ConsentStatus, ProfileView};
+use crate::privacy::Withheld;
+use crate::records::Value;
 use crate::verbs::activate::file::{ExportFormat, write_file};
 
 /// What leaves, and what for.
@@ -33,15 +32,6 @@ pub struct ExportRequest {
     pub columns: Option<Vec<String>>,
 }
 
-/// The identifier type without which a channel reaches nobody.
-fn channel_identifier(channel: &str) -> Option<&'static str> {
-    match channel {
-        "email" => Some("email"),
-        "sms" | "whatsapp" | "call" | "phone" => Some("phone"),
-        _ => None,
-    }
-}
-
 impl Cdp {
     /// Writes the members of an audience who allow the purpose to a file. Gives `{rows, withheld: {consent_unknown,
     /// consent_denied, no_identifier}, purpose, channel, hint}`.
@@ -58,8 +48,9 @@ impl Cdp {
                 columns: Some(plan.columns.iter().map(|(_, column)| column.clone()).collect()),
                 ..Query::default()
             };
+            let gate = self.gate(snapshot, &plan.purpose, plan.channel.as_deref());
             let mut keep = |person: &Person<'_>| {
-                let reason = self.reason_to_withhold(&plan, person, at)?;
+                let reason = gate.withholds(person, at)?;
                 withheld.count(reason.as_ref());
                 Ok(reason.is_none())
             };
@@ -90,23 +81,6 @@ impl Cdp {
             ("channel", plan.channel.map_or(Value::Null, Value::Text)),
             ("hint", hint.map_or(Value::Null, Value::Text)),
         ]))
-    }
-
-    /// Why a member stays out of a file, if so.
-    fn reason_to_withhold(&self, plan: &ExportPlan, person: &Person<'_>, at: Timestamp) -> Result<Option<Withheld>> {
-        let status = person.consent_state(&plan.purpose, plan.channel.as_deref(), at)?.status;
-        if !privacy::effective(
-            status,
-            person.snapshot.catalog.consent_policy(),
-            &plan.purpose,
-            self.is_consent_strict(),
-        ) {
-            let is_unknown = status == ConsentStatus::Unknown;
-            return Ok(Some(if is_unknown { Withheld::ConsentUnknown } else { Withheld::ConsentDenied }));
-        }
-        let needs = plan.channel.as_deref().and_then(channel_identifier);
-        let lacks = needs.filter(|identifier_type| !person.has_identifier(identifier_type, at));
-        Ok(lacks.map(|_| Withheld::NoIdentifier))
     }
 }
 
@@ -144,13 +118,6 @@ fn export_plan(request: &ExportRequest, catalog: &Catalog) -> Result<ExportPlan>
     }
 }
 
-/// Why a member is not in the file.
-enum Withheld {
-    ConsentUnknown,
-    ConsentDenied,
-    NoIdentifier,
-}
-
 #[derive(Default)]
 struct WithheldCounts {
     consent_unknown: i64,
@@ -162,7 +129,7 @@ impl WithheldCounts {
     fn count(&mut self, reason: Option<&Withheld>) {
         match reason {
             Some(Withheld::ConsentUnknown) => self.consent_unknown += 1,
-            Some(Withheld::ConsentDenied) => self.consent_denied += 1,
+            Some(Withheld::ConsentDenied | Withheld::ConsentConflict) => self.consent_denied += 1,
             Some(Withheld::NoIdentifier) => self.no_identifier += 1,
             None => {}
         }

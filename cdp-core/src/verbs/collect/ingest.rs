@@ -9,6 +9,7 @@ use crate::intake::input::{Data, MappedRow, MappedRows, Parser, parse_rows, with
 use crate::intake::{GateTally, Mapper, ReadOptions};
 use crate::records::{FIRST_REJECTS, Receipt, RejectSample, Value};
 use crate::stop::Stop;
+use crate::store::refuse_input;
 use crate::verbs::collect::accept::DEFAULT_SOURCE;
 use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
@@ -118,7 +119,16 @@ impl Cdp {
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
         // A reader may be slow, and nobody should wait for it with the lock in hand.
         let prefetches = matches!(data, Data::Reader(_) | Data::Values(_));
-        let parse = |to: &Parser| parse_rows(data, given_format, read_options, &mapper, || self.now(), to);
+        let parse = |to: &Parser| {
+            // A file that SQLite holds must not be opened beside it.
+            if let Data::Path(path) = &data
+                && let Err(error) = refuse_input(path)
+            {
+                to.emit(Err(error));
+                return;
+            }
+            parse_rows(data, given_format, read_options, &mapper, || self.now(), to);
+        };
         with_chunks(parse, &watched, |chunks| {
             let mut rows = MappedRows::new(chunks);
             self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), &watched)

@@ -10,7 +10,6 @@ use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::privacy;
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::ProfileView;
 
@@ -58,8 +57,7 @@ impl Labels<'_> {
 impl Cdp {
     /// Whether a model may learn from a person.
     pub(super) fn may_learn_from(&self, person: &Person<'_>, at: Timestamp) -> Result<bool> {
-        let status = person.consent_state(PURPOSE, None, at)?.status;
-        Ok(privacy::effective(status, person.snapshot.catalog.consent_policy(), PURPOSE, self.is_consent_strict()))
+        Ok(self.gate(person.snapshot, PURPOSE, None).refusal(person, at)?.is_none())
     }
 
     /// The people that have both the texts and the label of a cohort predictor.

@@ -6,8 +6,7 @@ use crate::engine::handle::Cdp;
 use crate::engine::load::stored_json;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::identity::NodeRules;
-use crate::identity::{Link, PathStep, decision_number, evidence_paths, probable_number};
+use crate::identity::{Link, NodeRules, PathStep, decision_number, evidence_paths, probable_number};
 use crate::records::{Identifier, Timestamp, Value};
 
 /// How many further ways `explain_link` shows.
