@@ -125,7 +125,7 @@ impl AudienceBounds {
 
 impl Bounds {
     /// Takes in what a transaction has found; behind what RAM may take, nothing is kept.
-    pub(crate) fn apply(&mut self, changes: BoundsChanges) {
+    pub(crate) fn fold(&mut self, changes: BoundsChanges) {
         let mut n_bytes: usize = self.0.values().map(|bounds| bounds.n_bytes).sum();
         for (audience, (n_leaves, changes)) in changes.0 {
             let bounds = self.0.entry(audience).or_default();
@@ -157,11 +157,11 @@ mod tests {
         known.set(5, ranges);
         known.set(6, [Range::UNKNOWN; MAX_WATCHED]);
         assert_eq!((known.get(5), known.changes.len()), (ranges, 1));
-        bounds.apply(changes);
+        bounds.fold(changes);
         // More than RAM may take: forgotten, and nothing else with it.
         let mut changes = BoundsChanges::default();
         BoundsView::of("a", 2, &bounds, &mut changes).set(u32::MAX, ranges);
-        bounds.apply(changes);
+        bounds.fold(changes);
         let mut changes = BoundsChanges::default();
         for (audience, n_leaves, node, expected) in [
             ("a", 2, 5, ranges),

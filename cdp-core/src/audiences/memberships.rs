@@ -62,7 +62,7 @@ impl Memberships {
         };
     }
 
-    pub(crate) fn apply(&mut self, changes: MembershipsChanges) {
+    pub(crate) fn fold(&mut self, changes: MembershipsChanges) {
         for (audience, changes) in changes.0 {
             let members = self.0.entry(audience).or_default();
             for (node, since) in changes {

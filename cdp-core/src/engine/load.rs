@@ -15,11 +15,11 @@ use crate::engine::observe::observe;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{State, horizon};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Joined, Partition, PartitionOverlay, ProbableChanges, TypeRules};
+use crate::identity::{Joined, Partition, PartitionChanges, ProbableChanges, TypeRules};
 use crate::predict::TrainedModel;
 use crate::predict::models::{LoadedModel, answering_models};
 use crate::records::{Decision, Path, ProbableLink, Timestamp, Value};
-use crate::store::{Facts, Memory, MemoryOptions, Meta, Overlay, Store};
+use crate::store::{Facts, Memory, MemoryChanges, MemoryOptions, Meta, Store};
 
 impl State {
     /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
@@ -188,9 +188,9 @@ impl State {
     }
 
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
-    fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<Overlay> {
+    fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<MemoryChanges> {
         let after = self.memory.sequence;
-        let mut overlay = self.memory.overlay();
+        let mut overlay = self.memory.changes();
         for (_, name) in facts.names_after(self.memory.n_names())? {
             overlay.name(&self.memory, &name);
         }
@@ -236,7 +236,7 @@ impl State {
         let overlay = self.observe_log(facts, meta.log_sequence)?;
         let Evidence { after: links_after, links: mut evidence, joined } = evidence;
         let n_links = evidence.len();
-        let mut partition = self.partition.overlay();
+        let mut partition = self.partition.changes();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {
             let stored = facts.decisions_after(self.meta.decision_sequence)?;
@@ -274,7 +274,7 @@ impl State {
             let identified = overlay.identified();
             if self.partition.is_empty() {
                 let joined = joined.filter(|_| evidence.len() == n_links).unwrap_or_else(|| Joined::of(&evidence));
-                partition = PartitionOverlay::of_all(&evidence, joined, &identified, &snapshot)?;
+                partition = PartitionChanges::of_all(&evidence, joined, &identified, &snapshot)?;
             } else {
                 partition.add(&self.partition, &evidence, &identified, &snapshot)?;
             }

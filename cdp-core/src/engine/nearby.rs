@@ -11,7 +11,7 @@ use crate::engine::evidence::link_of;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::State;
 use crate::error::Result;
-use crate::identity::{Link, PartitionOverlay};
+use crate::identity::{Link, PartitionChanges};
 use crate::records::Identifier;
 use crate::store::{Facts, Few, MemoryView};
 
@@ -21,7 +21,7 @@ const MOST_JOINED: usize = 1000;
 /// The nodes around one person, and who they are.
 pub(in crate::engine) struct Nearby {
     few: Few,
-    partition: PartitionOverlay,
+    partition: PartitionChanges,
 }
 
 /// Where an identifier leads in the file.
@@ -61,7 +61,7 @@ impl State {
         let mut decided: Vec<Link> = self.decisions.links_of(&few.numbers()).collect();
         decided.sort_unstable_by_key(|link| (link.occurred_at, link.sequence));
         links.extend(decided);
-        let mut partition = self.partition.overlay();
+        let mut partition = self.partition.changes();
         let rules = Snapshot { memory: looking_up(self).of_few(&few), ..snapshot };
         partition.add(&self.partition, &links, &BTreeSet::new(), &rules)?;
         Ok(Lookup::Known(node, Box::new(Nearby { few, partition })))

@@ -14,10 +14,10 @@ use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::profile_ids::ProfileIds;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
-use crate::identity::{Decisions, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules};
+use crate::identity::{Decisions, Partition, PartitionChanges, ProbableChanges, ProbableLinks, TypeRules};
 use crate::predict::models::LoadedModel;
 use crate::records::Timestamp;
-use crate::store::{Facts, KeyStep, Memory, Meta, Overlay, RunSteps, TimeIndex};
+use crate::store::{Facts, KeyStep, Memory, MemoryChanges, Meta, RunSteps, TimeIndex};
 
 /// What RAM knows at one sequence. A clone costs next to nothing: it shares every part that grows with the store, and of a part
 /// that changes while somebody holds a clone, a copy is changed.
@@ -57,11 +57,11 @@ pub(in crate::engine) struct StateChanges {
     pub(in crate::engine) meta: Meta,
     pub(in crate::engine) catalog: Arc<Catalog>,
     pub(in crate::engine) types: Arc<TypeRules>,
-    pub(in crate::engine) memory: Overlay,
+    pub(in crate::engine) memory: MemoryChanges,
     pub(in crate::engine) run_steps: RunSteps,
     pub(in crate::engine) key_step: Option<KeyStep>,
     pub(in crate::engine) flush_all: bool,
-    pub(in crate::engine) partition: PartitionOverlay,
+    pub(in crate::engine) partition: PartitionChanges,
     pub(in crate::engine) decisions: Arc<Decisions>,
     pub(in crate::engine) probable: ProbableChanges,
     pub(in crate::engine) live: Option<Arc<LiveLinkage>>,
@@ -110,10 +110,10 @@ impl State {
         self.fold_identity(folded.partition, folded.decisions, folded.probable);
         self.live = folded.live;
         if !folded.memberships.is_empty() {
-            Arc::make_mut(&mut self.memberships).apply(folded.memberships);
+            Arc::make_mut(&mut self.memberships).fold(folded.memberships);
         }
         if !folded.bounds.is_empty() {
-            Arc::make_mut(&mut self.bounds).apply(folded.bounds);
+            Arc::make_mut(&mut self.bounds).fold(folded.bounds);
         }
         if let Some(models) = folded.models {
             self.models = models;
@@ -123,7 +123,7 @@ impl State {
     /// Takes in who is who now. What does not change stays shared.
     pub(in crate::engine) fn fold_identity(
         &mut self,
-        partition: PartitionOverlay,
+        partition: PartitionChanges,
         decisions: Arc<Decisions>,
         probable: ProbableChanges,
     ) {

@@ -16,10 +16,10 @@ use crate::engine::load::load_models;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{State, StateChanges};
 use crate::error::Result;
-use crate::identity::{Decisions, Link, Partition, PartitionOverlay, ProbableChanges, TypeRules};
+use crate::identity::{Decisions, Link, Partition, PartitionChanges, ProbableChanges, TypeRules};
 use crate::records::{Decision, Receipt, Timestamp, Value};
 use crate::stop::Stop;
-use crate::store::{Facts, LogWriter, MemoryView, Meta, Overlay, Store, StoredDecision};
+use crate::store::{Facts, LogWriter, MemoryChanges, MemoryView, Meta, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
 pub(crate) struct Transaction<'w> {
@@ -35,8 +35,8 @@ pub(crate) struct Transaction<'w> {
     pub(crate) live: Option<Arc<LiveLinkage>>,
     pub(crate) meta: Meta,
     pub(crate) now: Timestamp,
-    pub(crate) memory: Overlay,
-    pub(crate) partition: PartitionOverlay,
+    pub(crate) memory: MemoryChanges,
+    pub(crate) partition: PartitionChanges,
     pub(crate) memberships: MembershipsChanges,
     pub(crate) bounds: BoundsChanges,
     pub(crate) new_profiles: u64,
@@ -112,8 +112,8 @@ impl<'w> Transaction<'w> {
             live: state.live.clone(),
             meta,
             now,
-            memory: state.memory.overlay(),
-            partition: state.partition.overlay(),
+            memory: state.memory.changes(),
+            partition: state.partition.changes(),
             memberships: MembershipsChanges::default(),
             bounds: BoundsChanges::default(),
             new_profiles: 0,
@@ -173,7 +173,7 @@ impl<'w> Transaction<'w> {
     /// Changes the partition by what the transaction sees besides it.
     pub(crate) fn repartition(
         &mut self,
-        work: impl FnOnce(&mut PartitionOverlay, &Partition, &Snapshot<'_>) -> Result<()>,
+        work: impl FnOnce(&mut PartitionChanges, &Partition, &Snapshot<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut partition = std::mem::take(&mut self.partition);
         work(&mut partition, &self.state.partition, &self.snapshot())?;
@@ -249,7 +249,7 @@ impl<'w> Transaction<'w> {
         };
         self.facts.put_meta(&meta)?;
         state.meta = meta;
-        Arc::make_mut(&mut state.memberships).apply(memberships);
+        Arc::make_mut(&mut state.memberships).fold(memberships);
         Ok(Change::Replace(Box::new(state)))
     }
 

@@ -10,7 +10,7 @@ use super::component::{Component, FEW_LINKS};
 use super::limits::cannot_refuse;
 use super::links::Link;
 use super::node_rules::NodeRules;
-use super::partition::{NO_COMPONENT, Partition, PartitionOverlay};
+use super::partition::{NO_COMPONENT, Partition, PartitionChanges};
 use crate::error::Result;
 use crate::records::LinkRule;
 
@@ -86,7 +86,7 @@ impl Joined {
     }
 }
 
-impl PartitionOverlay {
+impl PartitionChanges {
     /// The partition of all links of a store, which `joined` was made of. `reidentified`: nodes that an identify message
     /// names.
     pub(crate) fn of_all(
@@ -94,13 +94,13 @@ impl PartitionOverlay {
         joined: Joined,
         reidentified: &BTreeSet<u32>,
         rules: &dyn NodeRules,
-    ) -> Result<PartitionOverlay> {
+    ) -> Result<PartitionChanges> {
         let Joined { component_of, mut components } = joined;
         let is_left: Vec<bool> = components.iter().map(|component| !is_simple(component, rules)).collect();
         let is_left = |id: u32| is_left.get(id as usize).copied().unwrap_or(false);
         let is_of_left = |link: &&Link| component_of.get(link.node as usize).is_some_and(|id| is_left(*id));
         let left: Vec<Link> = links.iter().filter(is_of_left).copied().collect();
-        let mut overlay = PartitionOverlay::default();
+        let mut overlay = PartitionChanges::default();
         for id in (0..components.len() as u32).filter(|id| is_left(*id)) {
             if let Some(component) = components.get_mut(id as usize) {
                 *component = Component::default();

@@ -71,7 +71,7 @@ impl PairsOfProfiles {
                 Link { node: base + node, other: base + other, occurred_at, sequence, rule: LinkRule::SameMessage }
             })
             .collect();
-        let mut overlay = self.partition.overlay();
+        let mut overlay = self.partition.changes();
         overlay.add(&self.partition, &links, &BTreeSet::new(), &self.world)?;
         let n_merges = overlay.merges();
         self.partition.fold(overlay);

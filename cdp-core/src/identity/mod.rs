@@ -38,7 +38,7 @@ pub(crate) use extract::{Identified, accounts, identify};
 pub(crate) use links::Link;
 pub(crate) use node_rules::NodeRules;
 pub(crate) use normalize::normalize;
-pub(crate) use partition::{Partition, PartitionOverlay, PartitionView};
+pub(crate) use partition::{Partition, PartitionChanges, PartitionView};
 pub(crate) use probable::{
     ProbableChanges, ProbableLinks, ProbableView, link_of as probable_evidence, probable_number,
 };

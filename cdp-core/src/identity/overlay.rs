@@ -15,7 +15,7 @@ use super::labels::Verdict;
 use super::limits::Side;
 use super::links::{Kept, Link, pair};
 use super::node_rules::{NodeRules, sort_links};
-use super::partition::{NO_COMPONENT, Partition, PartitionOverlay, PartitionView};
+use super::partition::{NO_COMPONENT, Partition, PartitionChanges, PartitionView};
 use super::spans::held_end;
 use crate::error::Result;
 use crate::records::LinkRule;
@@ -23,7 +23,7 @@ use crate::records::LinkRule;
 /// A profile up to this size is written down whole when it changes.
 const FEW_NODES: usize = 16;
 
-impl PartitionOverlay {
+impl PartitionChanges {
     /// Takes in the links of a transaction, in the order of the log. `reidentified`: nodes that an identify message now
     /// names earlier than before.
     pub(crate) fn add(
@@ -579,8 +579,8 @@ impl PartitionOverlay {
 /// The neighbours of a hub's value that its guard counts, each with a link to it.
 impl PartitionView<'_> {
     /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
-    pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionOverlay> {
-        let mut overlay = self.base.overlay();
+    pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionChanges> {
+        let mut overlay = self.base.changes();
         overlay.decide(self.base, pairs, rules)?;
         Ok(overlay)
     }

@@ -36,8 +36,8 @@ impl Partition {
     }
 
     /// An overlay for a transaction that starts from this partition.
-    pub(crate) fn overlay(&self) -> PartitionOverlay {
-        PartitionOverlay::default()
+    pub(crate) fn changes(&self) -> PartitionChanges {
+        PartitionChanges::default()
     }
 
     /// Whether no evidence is in it.
@@ -46,7 +46,7 @@ impl Partition {
     }
 
     /// Takes in what a committed transaction has changed.
-    pub(crate) fn fold(&mut self, overlay: PartitionOverlay) {
+    pub(crate) fn fold(&mut self, overlay: PartitionChanges) {
         self.standing = Standing::default();
         for (node, id) in overlay.component_of {
             if let Some(place) = self.component_of.get_mut(node as usize) {
@@ -81,7 +81,7 @@ impl Partition {
 
 /// What one transaction changes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PartitionOverlay {
+pub(crate) struct PartitionChanges {
     // of nodes that the base has in its array, and of those behind its end
     pub(super) component_of: FxHashMap<u32, u32>,
     pub(super) component_of_new: Chunked<u32>,
@@ -104,7 +104,7 @@ pub(crate) struct PartitionOverlay {
     pub(super) grown: Vec<u32>,
 }
 
-impl PartitionOverlay {
+impl PartitionChanges {
     /// Whether it changes nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.component_of.is_empty()
@@ -128,12 +128,12 @@ impl PartitionOverlay {
 #[derive(Clone, Copy)]
 pub(crate) struct PartitionView<'a> {
     pub(super) base: &'a Partition,
-    pub(super) overlay: Option<&'a PartitionOverlay>,
+    pub(super) overlay: Option<&'a PartitionChanges>,
 }
 
 impl<'a> PartitionView<'a> {
     /// The last commit's partition with these changes instead of those of this view.
-    pub(crate) fn with(self, overlay: &'a PartitionOverlay) -> PartitionView<'a> {
+    pub(crate) fn with(self, overlay: &'a PartitionChanges) -> PartitionView<'a> {
         PartitionView { base: self.base, overlay: Some(overlay) }
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::holders::Held;
 use super::links::Link;
 use super::node_rules::NodeRules;
-use super::partition::{Partition, PartitionOverlay, PartitionView};
+use super::partition::{Partition, PartitionChanges, PartitionView};
 use crate::error::Result;
 use crate::records::Timestamp;
 
@@ -27,7 +27,7 @@ pub(super) fn held_end(link: &Link, rules: &dyn NodeRules) -> Option<(u32, u32)>
     }
 }
 
-impl PartitionOverlay {
+impl PartitionChanges {
     /// Notes a link of a value that belongs to whoever was linked last.
     pub(super) fn hold(&mut self, base: &Partition, link: &Link, value: u32, holder: u32) {
         let held = Held { at: link.occurred_at, sequence: link.sequence, holder };

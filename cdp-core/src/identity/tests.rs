@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use self::model::Model;
-use super::{Decisions, Joined, Link, NodeRules, Partition, PartitionOverlay, TypeRules};
+use super::{Decisions, Joined, Link, NodeRules, Partition, PartitionChanges, TypeRules};
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 use crate::error::Result;
 use crate::records::{Decision, DecisionType, Duration, LinkRule, TieOrder, Timestamp};
@@ -147,7 +147,7 @@ impl World {
         self.n_decisions += 1;
         let occurred_at = Timestamp::from_millis(at);
         self.decisions.take(Decision { number: self.n_decisions, kind, node, other, occurred_at });
-        let mut overlay = partition.overlay();
+        let mut overlay = partition.changes();
         overlay.decide(partition, &[(node, other)], self).unwrap();
         Model::of(self).check(self, overlay.view(partition));
         partition.fold(overlay);
@@ -158,7 +158,7 @@ impl World {
     fn transact(&mut self, partition: &mut Partition, messages: &[TestMessage], commits: bool) {
         self.log.extend_from_slice(messages);
         let links: Vec<Link> = (self.committed..self.log.len()).flat_map(|place| self.links(place)).collect();
-        let mut overlay = partition.overlay();
+        let mut overlay = partition.changes();
         overlay.add(partition, &links, &self.reidentified(), self).unwrap();
         if commits {
             Model::of(self).check(self, overlay.view(partition));
@@ -290,7 +290,7 @@ fn check_history(
     let mut whole = World::new(definition(variant));
     whole.decisions = world.decisions.clone();
     let mut partition = Partition::default();
-    let mut overlay = partition.overlay();
+    let mut overlay = partition.changes();
     overlay.add(&partition, &whole.decisions.links().collect::<Vec<Link>>(), &BTreeSet::new(), &whole).unwrap();
     partition.fold(overlay);
     whole.transact(&mut partition, &messages, true);
@@ -303,7 +303,7 @@ fn check_history(
         let identified = before.iter().filter(|message| message.identifies);
         let identified: BTreeSet<u32> = identified.flat_map(|message| message.nodes.iter().copied()).collect();
         let mut partition = Partition::default();
-        partition.fold(PartitionOverlay::of_all(&links, Joined::of(&links), &identified, &whole).unwrap());
+        partition.fold(PartitionChanges::of_all(&links, Joined::of(&links), &identified, &whole).unwrap());
         Model::of(&whole).check(&whole, partition.view());
         whole.transact(&mut partition, later, true);
     }
@@ -451,7 +451,7 @@ fn a_repeat_changes_nothing_in_ram() {
     world.transact(&mut partition, &first, true);
     let repeat = message(&world, "b", &[USER[0], EMAIL[0], DEVICE[0]], false, 1, true);
     world.log.push(repeat);
-    let mut overlay = partition.overlay();
+    let mut overlay = partition.changes();
     overlay.add(&partition, &world.links(1), &BTreeSet::new(), &world).unwrap();
     assert!(overlay.components.is_empty() && overlay.component_of.is_empty() && overlay.changed().is_empty());
 }
@@ -496,7 +496,7 @@ fn merges_are_profiles_that_existed_before_and_were_joined() {
     let merges_of = |world: &mut World, partition: &mut Partition, messages: &[TestMessage]| {
         world.log.extend_from_slice(messages);
         let links: Vec<Link> = (world.committed..world.log.len()).flat_map(|place| world.links(place)).collect();
-        let mut overlay = partition.overlay();
+        let mut overlay = partition.changes();
         overlay.add(partition, &links, &BTreeSet::new(), world).unwrap();
         let merges = overlay.merges();
         partition.fold(overlay);

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
-use super::memory::{Memory, MemoryView, Overlay};
+use super::memory::{Memory, MemoryChanges, MemoryView};
 use super::message_rows::{MessageRow, Payload};
 use super::packed_id::{packed_id, unpacked_id};
 use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
@@ -39,7 +39,12 @@ impl<'c> LogWriter<'c> {
     }
 
     /// Appends a message; texts of it that have become words are entered in `overlay`.
-    pub(crate) fn put_message(&mut self, message: &StoredMessage, overlay: &mut Overlay, base: &Memory) -> Result<()> {
+    pub(crate) fn put_message(
+        &mut self,
+        message: &StoredMessage,
+        overlay: &mut MemoryChanges,
+        base: &Memory,
+    ) -> Result<()> {
         let n_words = overlay.n_new_words();
         self.payload.fill(message, overlay, base);
         for (id, word) in overlay.words_behind(n_words) {

@@ -1,6 +1,6 @@
 //! RAM as the last committed state: identifiers, the directory of runs, and the facts that are in no run yet.
 //!
-//! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`Overlay`] and reads both through a
+//! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`MemoryChanges`] and reads both through a
 //! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
 
 mod few;
@@ -141,7 +141,7 @@ pub(crate) struct Memory {
 }
 
 /// What one transaction adds.
-pub(crate) struct Overlay {
+pub(crate) struct MemoryChanges {
     names: Dictionary,
     words: Dictionary,
     nodes: NodeTable,
@@ -304,8 +304,8 @@ impl Memory {
     }
 
     /// An overlay for a transaction that starts from this state.
-    pub(crate) fn overlay(&self) -> Overlay {
-        Overlay {
+    pub(crate) fn changes(&self) -> MemoryChanges {
+        MemoryChanges {
             names: Dictionary::behind(&self.names),
             words: Dictionary::behind(&self.words),
             nodes: NodeTable::default(),
@@ -318,7 +318,7 @@ impl Memory {
     }
 
     /// Takes in what a committed transaction has added.
-    pub(crate) fn fold(&mut self, overlay: Overlay) {
+    pub(crate) fn fold(&mut self, overlay: MemoryChanges) {
         // What does not change stays shared.
         if overlay.names.len() > 0 {
             Arc::make_mut(&mut self.names).append(overlay.names);
@@ -388,7 +388,7 @@ impl Memory {
 
     /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
     /// long; `all`: everything.
-    pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<RunSteps> {
+    pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &MemoryChanges, all: bool) -> Result<RunSteps> {
         let added = usize::try_from(overlay.tail_rows).unwrap_or(usize::MAX);
         let limits = self.options.runs.limits;
         let share = added.saturating_mul(4) / limits.enough_rows.max(1);
@@ -405,14 +405,14 @@ impl Memory {
     }
 
     /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
-    pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &Overlay, all: bool) -> Result<Option<KeyStep>> {
+    pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &MemoryChanges, all: bool) -> Result<Option<KeyStep>> {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
         let per_step = added.saturating_mul(9) / self.options.keys.block_keys.max(1) + 1;
         self.keys.step(facts, if all { usize::MAX } else { per_step })
     }
 
     /// Writes down the blocks of identifiers and links that the transaction has filled. `all_links`: those of all messages.
-    pub(crate) fn put_blocks(&self, facts: Facts<'_>, overlay: &Overlay, all_links: bool) -> Result<()> {
+    pub(crate) fn put_blocks(&self, facts: Facts<'_>, overlay: &MemoryChanges, all_links: bool) -> Result<()> {
         let BlockSizes { nodes, messages } = self.options.blocks;
         let view = overlay.view(self);
         for block in self.n_nodes() / nodes..view.n_nodes() / nodes {
@@ -475,7 +475,7 @@ impl Memory {
         Arc::make_mut(&mut self.keys).write(facts)?;
         self.plan_runs(true);
         while self.flush.is_some() {
-            let steps = self.step_runs(facts, &self.overlay(), true)?;
+            let steps = self.step_runs(facts, &self.changes(), true)?;
             self.fold_runs(steps);
         }
         Ok(())
@@ -509,7 +509,7 @@ fn insert_times(
     }
 }
 
-impl Overlay {
+impl MemoryChanges {
     /// The number of a name, taking a new one if it is not known; `true` if it is new.
     pub(crate) fn name(&mut self, base: &Memory, name: &str) -> (u32, bool) {
         match base.names.id(name).or_else(|| self.names.id(name)) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::memory::{Memory, MemoryView, Overlay};
+use super::memory::{Memory, MemoryChanges, MemoryView};
 use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, JsonObjectBuilder, MessageType, Timestamp, write_json_text};
@@ -54,7 +54,7 @@ pub(crate) struct MessageRow<'r> {
 
 impl Payload {
     /// What a row keeps of a message; texts that have become words are entered in `overlay`.
-    pub(super) fn fill(&mut self, message: &StoredMessage, overlay: &mut Overlay, base: &Memory) {
+    pub(super) fn fill(&mut self, message: &StoredMessage, overlay: &mut MemoryChanges, base: &Memory) {
         self.left_out = 0;
         self.text.clear();
         self.values.clear();
@@ -315,7 +315,7 @@ mod tests {
         store
             .read(|facts: Facts<'_>, _| {
                 let base = Memory::load(facts, 0, &[], MemoryOptions::default())?.expect("nothing lacks a column");
-                let mut overlay = base.overlay();
+                let mut overlay = base.changes();
                 let (name, _) = overlay.name(&base, "Order \"Completed\"");
                 let (node, _) = overlay.node(&base, name, "u-é\n1");
                 assert_eq!((name, node), (1, 0));

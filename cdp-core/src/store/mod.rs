@@ -3,7 +3,7 @@
 //! This is the only room that knows SQLite. It takes accepted facts and keeps them; it never decides what a fact
 //! means, who a person is or who is in an audience.
 //!
-//! **RAM is the last committed state.** A write transaction reads RAM through an [`Overlay`] of its own and folds it in
+//! **RAM is the last committed state.** A write transaction reads RAM through an [`MemoryChanges`] of its own and folds it in
 //! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
 //! in every transaction: it tells what another process has written meanwhile.
 
@@ -61,7 +61,7 @@ pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
 pub(crate) use log::LogWriter;
-pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps};
+pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryChanges, MemoryOptions, MemoryView, RunSteps};
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;
 pub(crate) use open_files::refuse_input;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Few, Memory, Overlay};
+use super::{Few, Memory, MemoryChanges};
 use crate::error::{Error, Result};
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::TimelineEvent;
@@ -51,7 +51,7 @@ impl ExtraColumns {
 #[derive(Clone, Copy)]
 pub(crate) struct MemoryView<'a> {
     base: &'a Memory,
-    overlay: Option<&'a Overlay>,
+    overlay: Option<&'a MemoryChanges>,
     extra: Option<&'a ExtraColumns>,
     // Who is in RAM, where not everybody is.
     few: Option<&'a Few>,
@@ -65,7 +65,7 @@ impl Memory {
     }
 }
 
-impl Overlay {
+impl MemoryChanges {
     /// The state with these additions.
     pub(crate) fn view<'a>(&'a self, base: &'a Memory) -> MemoryView<'a> {
         MemoryView::new(base, Some(self))
@@ -73,7 +73,7 @@ impl Overlay {
 }
 
 impl<'a> MemoryView<'a> {
-    fn new(base: &'a Memory, overlay: Option<&'a Overlay>) -> MemoryView<'a> {
+    fn new(base: &'a Memory, overlay: Option<&'a MemoryChanges>) -> MemoryView<'a> {
         MemoryView { base, overlay, extra: None, few: None, looks_up: false }
     }
 

@@ -15,7 +15,7 @@ use crate::engine::people::person::Person;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Transaction;
 use crate::error::Result;
-use crate::identity::{ButForProbable, PartitionOverlay, ProbableView};
+use crate::identity::{ButForProbable, PartitionChanges, ProbableView};
 use crate::linkage::profiles::ComparedProfile;
 use crate::linkage::{
     Anchors, Asked, Band, Candidate, MEMBERS_SCORED, Mean, RecordBytes, Resolver, Texts, Verdict, probability_of,
@@ -318,7 +318,7 @@ struct ProfilesBut<'s> {
     without: Snapshot<'s>,
     probable: ProbableView<'s>,
     /// The partition without the links of the components that were asked for, where only a replay tells.
-    replayed: Option<PartitionOverlay>,
+    replayed: Option<PartitionChanges>,
     is_replayed: FxHashSet<u32>,
 }
 
