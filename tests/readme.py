@@ -1,8 +1,10 @@
-"""Runs every example of README.md, each in an empty folder, and compares what it prints with the block that follows it.
+"""Runs the examples of README.md and of the pages in cdp-core/docs, and compares what they print with the block that follows.
 
-A fenced block in `python`, `js` or `rust` is a whole program; a `text` block right after it is its output. The languages to
-run are the arguments (all without any); Python runs with this interpreter, which must have the wheel; Node finds the package
-in the folder given by $CDP_NODE; Rust builds a crate that depends on cdp-core by path.
+A fenced block in `python` or `js` is a whole program, and so is one in `rust,no_run`; each runs in an empty folder. A `text`
+block right after it is its output. A `json` block is a definition, or a list of them, that `define` must accept. Other Rust blocks
+are left to `cargo test --doc`, which runs them as parts of the crate's documentation. The languages to run are the arguments (all
+without any); Python, which also takes the definitions, runs with this interpreter, which must have the wheel; Node finds the
+package in the folder given by $CDP_NODE; Rust builds a crate that depends on cdp-core by path.
 """
 
 import os
@@ -13,11 +15,16 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"^```(python|js|rust)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.M | re.S)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "cdp-core/docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|js|json|rust,no_run)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.M | re.S)
+# Any other spelling would be skipped without a word: `javascript`, `py`, an indented fence.
+UNKNOWN = re.compile(r"^[ \t]+```|^```(?!(?:python|js|rust|rust,no_run|json|text|console|)$)", re.M)
 
 
-def run(language: str, program: str, folder: Path) -> str:
-    if language == "python":
+def run(page: str, language: str, program: str, folder: Path) -> str:
+    if language == "json":
+        program = f"import cdp, json\ncdp.open().define(json.loads({program!r}))\n"
+    if language in ("python", "json"):
         command = [sys.executable, "-W", "error", "example.py"]
         (folder / "example.py").write_text(program)
     elif language == "js":
@@ -38,24 +45,30 @@ def run(language: str, program: str, folder: Path) -> str:
         os.environ.setdefault("CARGO_TARGET_DIR", str(ROOT / "target"))
     finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if finished.returncode != 0:
-        sys.exit(f"README: the {language} example fails:\n{finished.stderr}")
+        sys.exit(f"{page}: the {language} example fails:\n{finished.stderr}")
     return finished.stdout
 
 
 def main() -> None:
     wanted = sys.argv[1:] or ["python", "js", "rust"]
-    n_run = 0
-    for language, program, expected in BLOCK.findall((ROOT / "README.md").read_text()):
-        if language not in wanted:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            printed = run(language, program, Path(folder))
-        if expected and printed != expected:
-            sys.exit(f"README: the {language} example prints\n{printed}and the README says\n{expected}")
-        n_run += 1
-    if n_run < len(wanted):
-        sys.exit(f"README: {n_run} examples found for {', '.join(wanted)}")
-    print(f"README: {n_run} examples ran ({', '.join(wanted)})")
+    counts = dict.fromkeys(wanted, 0)
+    for path in PAGES:
+        page, text = path.relative_to(ROOT).as_posix(), path.read_text()
+        if unknown := UNKNOWN.search(text):
+            line = text.count("\n", 0, unknown.start()) + 1
+            sys.exit(f"{page}:{line}: a fence that no test reads; use python, js, rust, json, text or console at the margin")
+        for fence, program, expected in BLOCK.findall(text):
+            language = fence.removesuffix(",no_run")
+            if (language if language != "json" else "python") not in wanted:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                printed = run(page, language, program, Path(folder))
+            if expected and printed != expected:
+                sys.exit(f"{page}: the {language} example prints\n{printed}and the page says\n{expected}")
+            counts[language] = counts.get(language, 0) + 1
+    if missing := [language for language, count in counts.items() if count == 0]:
+        sys.exit(f"no example found for {', '.join(missing)}")
+    print("examples ran:", ", ".join(f"{count} {language}" for language, count in counts.items()))
 
 
 main()

@@ -12,6 +12,7 @@ mod concern;
 mod define;
 mod evidence;
 mod group;
+mod interruption;
 mod learn;
 mod link;
 mod link_profiles;
@@ -37,6 +38,7 @@ mod state;
 mod suggestions;
 mod tables;
 mod tallies;
+mod training_rows;
 mod training_set;
 mod traits;
 mod unify;
@@ -44,7 +46,7 @@ mod upkeep;
 mod write;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use as_of::AsOf;
@@ -59,8 +61,10 @@ pub use release::ExportRequest;
 pub(crate) use release::consent_message;
 pub use segment::Query;
 pub use suggestions::ReviewOptions;
+pub use training_rows::TrainOptions;
 pub use unify::Identifier;
 
+use interruption::{Never, Stop};
 use nearby::Found;
 use observe::observe;
 use snapshot::{Person, Snapshot};
@@ -105,7 +109,8 @@ struct Inner {
     queue: queue::Queue,
     scorers: score::Scorers,
     strict_consent: bool,
-    interrupted: AtomicBool,
+    // How many requests to stop there have been.
+    interrupts: AtomicU64,
     open_handles: AtomicUsize,
     max_message_bytes: usize,
     memory_options: crate::store::MemoryOptions,
@@ -171,6 +176,7 @@ impl Cdp {
                     work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
                 }
                 Length::Long => {
+                    self.inner.store.check_file()?;
                     let shared = state.clone();
                     drop(state);
                     work(Snapshot::of_state(facts, &shared))
@@ -262,14 +268,19 @@ impl Cdp {
 
     /// Runs `work` in one write transaction, brings what is derived up to date, commits, folds into RAM.
     fn write<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        self.write_until(&Never, work)
+    }
+
+    /// The same for a long call, which is rolled back when it is asked to stop.
+    fn write_until<T>(&self, stop: &dyn Stop, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
-        self.write_open(work)
+        self.write_open(stop, work)
     }
 
     /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
-    fn try_out<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+    fn try_out<T>(&self, stop: &dyn Stop, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
         let mut answer = None;
-        let outcome: Result<()> = self.write(|writing| {
+        let outcome: Result<()> = self.write_until(stop, |writing| {
             answer = Some(work(writing)?);
             Err(Error::new(ErrorKind::Interrupted, "a dry run changes nothing"))
         });
@@ -281,15 +292,28 @@ impl Cdp {
     }
 
     /// Runs `work` in a write transaction, which a dry run rolls back.
-    fn write_or_try_out<T>(&self, dry_run: bool, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
-        if dry_run { self.try_out(work) } else { self.write(work) }
+    fn write_or_try_out<T>(
+        &self,
+        stop: &dyn Stop,
+        dry_run: bool,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if dry_run { self.try_out(stop, work) } else { self.write_until(stop, work) }
     }
 
-    fn write_open<T>(&self, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+    fn write_open<T>(&self, stop: &dyn Stop, work: impl FnOnce(&mut Writing<'_>) -> Result<T>) -> Result<T> {
+        if self.state().memory.leaves_runs() {
+            let replace = |facts: Facts<'_>| Ok(((), State::replace_runs(facts, self.inner.memory_options)?));
+            self.inner.store.write(replace, || self.state_mut(), |mut state, replaced| *state = replaced)?;
+        }
         let work = |facts: Facts<'_>| {
             let standing = self.state().standing(facts.revision()?);
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;
+            }
+            if self.state().memory.leaves_runs() {
+                let what = "another version of the library has written to the store at this moment";
+                return Err(Error::new(ErrorKind::Busy, what).with_hint("call again"));
             }
             // Apart from the look at RAM that follows: while the times are read, others may look as well.
             let times = self.state().missing_times(facts)?;
@@ -297,9 +321,11 @@ impl Cdp {
                 self.state_mut().memory.set_times(times);
             }
             let state = self.state();
-            let mut writing = Writing::new(self, facts, &state);
+            let mut writing = Writing::new(self, facts, &state, stop);
             let answer = work(&mut writing)?;
             let change = writing.finish()?;
+            // The last opportunity: behind COMMIT everything is kept.
+            stop.check()?;
             Ok((answer, change))
         };
         let fold = |mut state: RwLockWriteGuard<'_, State>, change: Change| change.fold_into(&mut state);
@@ -314,6 +340,7 @@ impl Cdp {
     /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
     /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
     pub fn close(&self) -> Result<()> {
+        self.check_not_reporting()?;
         if self.handle.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
@@ -341,7 +368,7 @@ impl Cdp {
             if !self.state().memory.has_unwritten_facts() {
                 break;
             }
-            self.write_open(|writing| {
+            self.write_open(&Never, |writing| {
                 writing.flush_all();
                 Ok(())
             })?;
@@ -358,31 +385,18 @@ impl Cdp {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again"));
         }
-        Ok(())
+        self.check_not_reporting()
     }
 
-    /// Asks the long call that runs now to stop at its next opportunity; what it had committed stays.
-    pub fn interrupt(&self) {
-        self.inner.interrupted.store(true, Ordering::Relaxed);
-        self.inner.store.interrupt();
-    }
-
-    /// A request to stop that came before a call began was not meant for it.
-    fn forget_interrupt(&self) {
-        self.inner.interrupted.store(false, Ordering::Relaxed);
-    }
-
-    fn check_interrupt(&self) -> Result<()> {
-        if self.inner.interrupted.swap(false, Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "the call was interrupted")
-                .with_hint("what it had acknowledged is kept; call again to continue"));
-        }
-        Ok(())
-    }
-
-    /// Copies the store to a new file that only its owner can read, while others go on reading and writing.
+    /// Copies the store to a new file that only its owner can read, while others go on reading and writing. The copy has its
+    /// name when it is whole: a backup that fails leaves nothing, and one that is killed no store.
+    ///
+    /// Fails with `conflict` if there is a file at the path, and with `invalid` where that is a file of an open store.
     pub fn backup(&self, path: &Path) -> Result<()> {
         self.check_open()?;
         self.inner.store.backup(path)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@
 //!   and its flips; [`predict`]: cohorts; `activate`: decisions and exports; `privacy`: consent
 //! - [`Cdp`]: the handle and the order of the flow; [`wire`]: the verb table that the bindings call
 //!
-//! Start with [`Cdp`].
+//! Start with [`Cdp`], or with a guide of [`docs`].
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ mod audiences;
 pub mod cdp;
 pub mod clock;
 pub mod definitions;
+pub mod docs;
 pub mod error;
 mod features;
 mod identity;

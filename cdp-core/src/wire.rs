@@ -4,8 +4,8 @@
 //! verbs that take a Segment message take it as it is. An unknown parameter is an error with the nearest name.
 
 use crate::cdp::{
-    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, consent_message,
-    message_of_type, timestamp_from,
+    AsOf, Cdp, DecisionOptions, ExportRequest, LinkOptions, OpenOptions, Query, ReviewOptions, TrainOptions,
+    consent_message, message_of_type, timestamp_from,
 };
 use crate::definitions::nearest;
 use crate::error::{Error, ErrorKind, Result};
@@ -208,11 +208,13 @@ const fn send(
 pub static VERBS: &[Verb] = &[
     write("define", &["definitions", "dry_run"], |cdp, request| {
         let given = request.need("definitions")?;
-        let definitions = match given {
-            Value::List(list) => list.clone(),
-            one => vec![one.clone()],
+        let dry_run = request.truth("dry_run")?;
+        let results = match given {
+            // A path is read here and not by a binding, for here it is known which files must not be opened.
+            Value::Text(path) => cdp.define_path(path, dry_run)?,
+            Value::List(list) => cdp.define(list, dry_run)?,
+            one => cdp.define(std::slice::from_ref(one), dry_run)?,
         };
-        let results = cdp.define(&definitions, request.truth("dry_run")?)?;
         value(Value::List(results.iter().map(crate::cdp::DefineResult::to_value).collect()))
     }),
     read("definitions", &[], |cdp, _| value(cdp.definitions()?)),
@@ -331,7 +333,10 @@ pub static VERBS: &[Verb] = &[
         )?))
     }),
     write("rebuild", &["audience"], |cdp, request| value(cdp.rebuild(request.text("audience")?)?)),
-    write("train", &["predictor"], |cdp, request| value(cdp.train(request.need_text("predictor")?)?)),
+    write("train", &["predictor", "until", "known"], |cdp, request| {
+        let options = TrainOptions { until: request.time("until")?, known: request.time("known")? };
+        value(cdp.train_with(request.need_text("predictor")?, options)?)
+    }),
     read("predict", &["predictor", "identifier", "text", "top_k"], |cdp, request| {
         let (identifier, text) = (request.get("identifier"), request.text("text")?);
         optional(cdp.predict(request.need_text("predictor")?, identifier, text, request.size("top_k")?)?)

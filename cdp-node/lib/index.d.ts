@@ -263,8 +263,9 @@ export interface OpenOptions {
 /** What every `...Async` verb takes besides its own options. */
 export interface AsyncOptions {
   /**
-   * Aborting interrupts the call, which rejects with the signal's reason. A queued message is withdrawn, unless its commit
-   * has begun: then it resolves.
+   * Aborting interrupts the call within a moment, and it rejects with the signal's reason. What it had committed stays: whole
+   * batches of an ingest, nothing of an `atomic` one. A queued message is withdrawn, unless its commit has begun: then it
+   * resolves.
    */
   signal?: AbortSignal
 }
@@ -298,6 +299,13 @@ export interface IngestAsyncOptions extends IngestOptions, AsyncOptions {
   onProgress?: (rows: number) => unknown
 }
 
+/** Of propensity predictors. */
+export interface TrainOptions {
+  /** Where the last label window ends; without it, at the latest fact of the label's event. The report's `until` says where. */
+  until?: Time
+  /** What was recorded by this time counts as history, known as soon as it had happened: for history loaded in several files. */
+  known?: Time
+}
 export interface ConsentOptions {
   purpose: string
   status: string
@@ -483,9 +491,14 @@ export class Cdp {
    * regression, a propensity by standardized logistic regression. Of described cohorts it learns which words are alike
    * (`similarity: 'lsa'`) and asks the registered scorer about every text without an answer. Who denied `ml_training` is left
    * out; `withheld` counts them.
+   *
+   * A propensity learns from three instants that lie a horizon apart. A row is built from facts that had happened by its
+   * instant and were recorded by then. At instants before the store recorded the label's event for the first time, loaded
+   * history counts instead: what was recorded up to the last of those facts of the label's event that had happened by that
+   * first recording. The report's `instants` say what each gave: `at, rows, positives, leftOut` (messages recorded too late).
    */
-  train(predictor: string): Record<string, unknown>
-  trainAsync(predictor: string, options?: AsyncOptions): Promise<Record<string, unknown>>
+  train(predictor: string, options?: TrainOptions): Record<string, unknown>
+  trainAsync(predictor: string, options?: TrainOptions & AsyncOptions): Promise<Record<string, unknown>>
   /**
    * Lets a function speak for the described cohorts of a predictor while this process has the store open: `trainAsync` keeps its
    * answers, `predictAsync` asks it about a text without one. An error, or an answer of another shape, is asked for again up to

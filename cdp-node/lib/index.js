@@ -328,10 +328,18 @@ function outcome({ ok, error }) {
   return ok
 }
 
+// The addon that was built here, else the one of the package for this platform. On Linux the package has one for each C library.
 function load() {
-  const addon = path.join(__dirname, '..', `cdp.${process.platform}-${process.arch}.node`)
-  if (!fs.existsSync(addon)) throw new Error(`no addon for ${process.platform}-${process.arch}; build it with \`npm run build\``)
-  return require(addon)
+  const built = `${process.platform}-${process.arch}`
+  const file = platform => path.join(__dirname, '..', `cdp.${platform}.node`)
+  if (fs.existsSync(file(built))) return require(file(built))
+  const packed = process.platform === 'linux' ? `${built}-${libc()}` : built
+  if (!fs.existsSync(file(packed))) throw new Error(`no addon for ${packed}; build it with \`npm run build\` (needs Rust)`)
+  return require(file(packed))
+}
+
+function libc() {
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
 }
 
 module.exports = { open, Cdp, CdpError, VERBS }

@@ -88,6 +88,10 @@ impl Job {
             match &self.work {
                 Work::Verb { name, request } => {
                     self.watch.in_verb.store(true, Ordering::Release);
+                    // Whoever stopped it before this line did not see that a verb is at work.
+                    if self.watch.stopped.load(Ordering::Acquire) {
+                        return Err(Error::new(ErrorKind::Interrupted, "the call was aborted before it began"));
+                    }
                     let answer = wire::call_json(&self.cdp, name, request);
                     self.watch.in_verb.store(false, Ordering::Release);
                     Ok(answer)

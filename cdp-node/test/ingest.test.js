@@ -68,6 +68,46 @@ test('progress is told and can stop the call', async () => {
   db.close()
 })
 
+/** A file of so many messages, for as long as the work takes. */
+async function withFile(rows, work) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cdp-'))
+  const file = path.join(folder, 'events.ndjson')
+  fs.writeFileSync(file, Array.from({ length: rows }, (_, n) => JSON.stringify({ ...MESSAGES[0], messageId: `m${n}` })).join('\n'))
+  try {
+    await work(file)
+  } finally {
+    fs.rmSync(folder, { recursive: true })
+  }
+}
+
+const kept = db => db.table('events', { columns: ['message_id'] }).rows.length
+
+test('an ingest that is aborted keeps whole batches, and nothing of an atomic one', async () => {
+  const rows = 120_000
+  await withFile(rows, async file => {
+    for (const options of [{ atomic: true }, { batchRows: rows }, { batchRows: 1000 }]) {
+      const db = open()
+      const controller = new AbortController()
+      const onProgress = done => {
+        if (done > 0) controller.abort()
+      }
+      await assert.rejects(db.ingestAsync(file, { ...options, signal: controller.signal, onProgress }), { name: 'AbortError' })
+      if (options.batchRows === 1000) assert.ok(kept(db) < rows && kept(db) % 1000 === 0)
+      else assert.equal(kept(db), 0)
+      db.close()
+    }
+  })
+})
+
+test('an atomic ingest whose progress says no keeps nothing', async () => {
+  await withFile(120_000, async file => {
+    const db = open()
+    await assert.rejects(db.ingestAsync(file, { atomic: true, onProgress: done => done === 0 }), { code: 'interrupted' })
+    assert.equal(kept(db), 0)
+    db.close()
+  })
+})
+
 test('many calls at once keep every message', async () => {
   const db = open()
   const receipts = await Promise.all(Array.from(many()).slice(0, 200).map(message => db.trackAsync(message)))

@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use cdp_core::definitions::{ColumnRole, LinkageDefinition};
 use cdp_core::linkage::{
-    ColumnRoles, Decisions, Evaluation, Labels, Links as Linked, PairExplanation, Records, Scores, link_deciding,
+    ColumnRoles, Decisions, Evaluation, Labels, Links as Linked, PairExplanation, Records, Scores, Side, link_deciding,
 };
 use cdp_core::records::{Cells, Frame as Table, Object, Value};
 use cdp_core::{Error, Result};
@@ -242,7 +242,7 @@ impl Links {
         self.links.len()
     }
 
-    /// `record_id`, `cluster_id`.
+    /// `record_id`, `cluster_id`; of two sources also `source`.
     fn clusters(&self, py: Python<'_>) -> PyResult<Frame> {
         enter(py, || Ok(self.frame(self.links.clusters_frame())))
     }
@@ -303,20 +303,40 @@ impl Links {
         Ok(told)
     }
 
-    /// How good the links are against labels.
+    /// How good the links are against labels; those of persons may say whether the record is of the `left` or the `right`.
     fn evaluate<'py>(
         &self,
         py: Python<'py>,
-        persons: Option<Vec<(String, String)>>,
+        persons: Option<Vec<(Option<String>, String, String)>>,
         pairs: Option<Vec<(String, String, bool)>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let labels = pairs.map_or_else(|| Labels::Persons(persons.unwrap_or_default()), Labels::Pairs);
-        let found = enter(py, || self.links.evaluate(&labels))?;
+        let found = enter(py, || {
+            let labels = match pairs {
+                Some(pairs) => Labels::Pairs(pairs),
+                None => {
+                    let persons = persons.unwrap_or_default().into_iter().map(|label| self.sided(label));
+                    Labels::PersonsOf(persons.collect::<Result<_>>()?)
+                }
+            };
+            self.links.evaluate(&labels)
+        })?;
         values::to_python(py, &self.evaluation(&found))
     }
 }
 
 impl Links {
+    /// A label of a person with its side; records of one source have none.
+    fn sided(&self, label: (Option<String>, String, String)) -> Result<(Option<Side>, String, String)> {
+        let (side, id, person) = label;
+        let side = side.filter(|_| self.links.is_of_two()).map(|word| {
+            Side::parse(&word).ok_or_else(|| {
+                Error::invalid("the `source` of a label is neither \"left\" nor \"right\"")
+                    .with_hint("give the frame that the record stands in, as `clusters` does")
+            })
+        });
+        Ok((side.transpose()?, id, person))
+    }
+
     fn evaluation(&self, found: &Evaluation) -> Value {
         let at = |(threshold, of): &(f64, Scores)| {
             object([
@@ -347,11 +367,14 @@ impl Links {
         ])
     }
 
-    // Identifiers that came as integers leave as integers.
+    // Identifiers that came as integers leave as integers. Clusters of two sources keep their side, which takes text.
     fn frame(&self, mut table: Table) -> Frame {
         if self.integers {
             for column in &mut table.columns {
-                let is_id = ["record_id", "cluster_id", "left", "right"].contains(&column.name.as_str());
+                let is_id = match column.name.as_str() {
+                    "cluster_id" => !self.links.is_of_two(),
+                    name => ["record_id", "left", "right"].contains(&name),
+                };
                 if let Cells::Text(texts) = &column.cells
                     && is_id
                 {

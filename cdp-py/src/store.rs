@@ -43,7 +43,7 @@ impl Store {
     fn call<'py>(&self, py: Python<'py>, verb: &str, request: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
         let cdp = self.cdp()?;
         let request = value(request.as_any())?;
-        let response = if is_long(verb) && on_main_thread(py)? {
+        let response = if is_long(verb) && on_main_thread(py)? && !cdp.is_reporting() {
             self.call_watching_signals(py, verb, &request)?
         } else {
             enter(py, || wire::call(cdp, verb, &request))?
@@ -56,7 +56,8 @@ impl Store {
 
     /// Takes data in any of its forms and returns the receipt as a dict.
     ///
-    /// `progress(rows, stage)` is called now and then; returning False interrupts.
+    /// `progress(rows, stage)` is called now and then; returning False interrupts. It may call the store between batches, so
+    /// in the middle of one only signals are heard; of an atomic call there is nothing else than the middle.
     fn ingest<'py>(
         &self,
         py: Python<'py>,
@@ -68,13 +69,15 @@ impl Store {
         let options = value(options.as_any())?;
         let raised = Raised::default();
         let mut input = Input::from_python(data, &raised)?;
+        let is_atomic = options.get("atomic").and_then(Value::as_bool).unwrap_or(false);
         let mut report = |rows: u64, stage: &str| {
             Python::attach(|py| {
+                let is_asked = is_atomic || !cdp.is_reporting();
                 let go_on = py.check_signals().and_then(|()| match &progress {
-                    Some(progress) => {
+                    Some(progress) if is_asked => {
                         progress.call1(py, (rows, stage)).map(|answer| !matches!(answer.extract::<bool>(py), Ok(false)))
                     }
-                    None => Ok(true),
+                    _ => Ok(true),
                 });
                 go_on.unwrap_or_else(|error| raised.put(error))
             })
@@ -151,6 +154,9 @@ impl Store {
                         Err(RecvTimeoutError::Timeout) => {
                             if let Err(error) = Python::attach(|py| py.check_signals()) {
                                 raised = Some(error);
+                            }
+                            // Again and again: the other thread may not have begun yet when the signal comes.
+                            if raised.is_some() {
                                 cdp.interrupt();
                             }
                         }

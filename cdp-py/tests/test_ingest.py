@@ -114,6 +114,76 @@ def test_ctrl_c_ends_an_ingest(db: cdp.Cdp) -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def file_of(folder: Path, n: int) -> Path:
+    path = folder / "events.ndjson"
+    path.write_text("".join(json.dumps({**MESSAGES[0], "messageId": f"m{number}"}) + "\n" for number in range(n)))
+    return path
+
+
+def test_an_atomic_ingest_that_its_progress_refuses_keeps_nothing(db: cdp.Cdp, tmp_path: Path) -> None:
+    path = file_of(tmp_path, 60_000)
+    told: list[int] = []
+
+    def refuse(rows: int, stage: str) -> bool:
+        told.append(rows)
+        with pytest.raises(cdp.InvalidError, match="progress"):
+            db.schema()
+        return False
+
+    with pytest.raises(cdp.CallInterruptedError):
+        db.ingest(path, atomic=True, progress=refuse)
+
+    assert len(told) == 1
+    assert len(db.table("events")) == 0
+    assert db.ingest(path, atomic=True).accepted == 60_000
+
+
+def test_ctrl_c_ends_an_atomic_ingest_and_keeps_nothing(db: cdp.Cdp, tmp_path: Path) -> None:
+    import signal
+
+    path = file_of(tmp_path, 60_000)
+    heard: list[int] = []
+
+    def press(rows: int, stage: str) -> None:
+        heard.append(rows)
+        signal.raise_signal(signal.SIGINT)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for n, message in enumerate(many()):
+            if n == 5_000:
+                signal.raise_signal(signal.SIGINT)
+            yield message
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            db.ingest(path, atomic=True, progress=press)
+        with pytest.raises(KeyboardInterrupt):
+            db.ingest(rows(), atomic=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(heard) == 1
+    assert len(db.table("events")) == 0
+
+
+def test_interrupt_from_another_thread_ends_an_atomic_ingest(db: cdp.Cdp) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        for n in range(1_000_000):
+            if n == 1_000:
+                db.interrupt()
+            yield {**MESSAGES[0], "messageId": f"m{n}"}
+
+    with pytest.raises(cdp.CallInterruptedError):
+        db.ingest(rows(), atomic=True)
+    assert len(db.table("events")) == 0
+
+
+def test_a_callback_between_batches_may_call_the_store(db: cdp.Cdp) -> None:
+    kept: list[int] = []
+    db.ingest(many(), batch_rows=5_000, progress=lambda rows, stage: kept.append(len(db.table("events"))))
+    assert kept[-1] == 20_000
+
+
 def table_of(db: cdp.Cdp) -> list[dict[str, Any]]:
     return [{**row, "properties": json.loads(row["properties"])} for row in db.table("events")]
 

@@ -66,6 +66,50 @@ def test_two_frames_are_linked_one_to_one():
     assert links.clusters["source"] == ["left", "left", "right"]
 
 
+def two_frames_that_count_from_one(n=60):
+    """The right frame has the same people in reverse order behind a stranger, so that equal identifiers differ."""
+    people = [
+        {
+            "first_name": f"given{n}", "surname": f"sur{n * 7919 % 1009}", "email": f"p{n}@shop.example",
+            "dob": f"{1940 + n % 60}-{n % 12 + 1:02}-{n % 28 + 1:02}",
+        }
+        for n in range(n)
+    ]  # fmt: skip
+    stranger = {"first_name": "zebedee", "surname": "quux", "email": "z@nowhere.example", "dob": "1901-01-01"}
+    left = [{"id": number, **person} for number, person in enumerate(people, 1)]
+    right = [{"id": number, **person} for number, person in enumerate([stranger, *reversed(people)], 1)]
+    pairs = [{"left": one, "right": n + 2 - one, "match": True} for one in range(1, n + 1)]
+    return left, right, pairs
+
+
+@pytest.mark.parametrize("make", [list, pd.DataFrame, pl.DataFrame, pa.Table.from_pylist])
+def test_frames_whose_identifiers_both_count_from_one_keep_their_side(make):
+    left, right, pairs = two_frames_that_count_from_one()
+    links = cdp.link(make(left), make(right))
+    rows = list(links.clusters)
+    one, other = rows[0], rows[len(left)]
+    assert (one["record_id"], one["source"], one["cluster_id"]) == (1, "left", "1")
+    assert (other["record_id"], other["source"], other["cluster_id"]) == (1, "right", "right:1")
+    # A cluster between two frames has one record of each at most.
+    for side in ("left", "right"):
+        of_side = [row["cluster_id"] for row in rows if row["source"] == side]
+        assert len(of_side) == len(set(of_side))
+    found = links.evaluate(make(pairs))
+    assert (found["true_pairs"], found["clusters"]["f1"], found["best"]["f1"]) == (len(pairs), 1, 1)
+    assert links.evaluate(links.clusters)["clusters"]["f1"] == 1
+    with pytest.raises(cdp.InvalidError, match="source"):
+        links.evaluate({1: "ann"})
+    with pytest.raises(cdp.InvalidError, match="left"):
+        links.evaluate([{"record_id": 1, "cluster_id": 1, "source": "middle"}])
+
+
+def test_decisions_between_frames_name_the_left_record_first():
+    left, right, _ = two_frames_that_count_from_one()
+    links = cdp.link(left, right, must_link=[(1, 1)], cannot_link=[(60, 2)])
+    rows = {(row["source"], row["record_id"]): row["cluster_id"] for row in links.clusters}
+    assert (rows["right", 1], rows["right", 2]) == ("1", "right:2")
+
+
 def test_decisions_hold_and_contradictions_are_refused():
     assert clusters(cdp.link(PEOPLE, cannot_link=[("a", "b")])) == ["a", "b", "c"]
     assert clusters(cdp.link(PEOPLE, must_link=[("a", "c")]))[2] == "a"

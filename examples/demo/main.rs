@@ -18,7 +18,22 @@ fn main() -> Outcome<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = std::env::args().nth(1).map_or_else(|| here.join("../build/demo"), PathBuf::from);
     print!("{}", run(here, &folder)?);
+    print!("{}", next_steps(&folder));
     Ok(())
+}
+
+/// What to open after the demo; outside `run`, whose text is the same for every folder.
+fn next_steps(folder: &Path) -> String {
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    format!(
+        "\nOPEN NEXT\n\n  \
+         examples/demo/definitions/  the definitions of this run: change one and run the demo again\n  \
+         examples/demo/main.rs       this program\n  \
+         examples/README.md          quickstarts in Rust, Python and Node, a notebook, linkage, cohorts, propensity\n  \
+         README.md                   what it does, its limits, and the guides\n  \
+         {}\n                              shop.db (the store), stream.ndjson (its input), newsletter.csv (its export)\n",
+        folder.display()
+    )
 }
 
 /// What the demo prints. It begins anew: a store that the folder holds from before is removed.

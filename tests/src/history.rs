@@ -149,6 +149,7 @@ pub const DERIVED: &str = r#"[
   {"kind": "feature", "name": "mean", "event": "Bought", "agg": "avg", "property": "amount"},
   {"kind": "feature", "name": "least", "event": "Bought", "agg": "min", "property": "amount"},
   {"kind": "feature", "name": "most", "event": "Bought", "agg": "max", "property": "amount"},
+  {"kind": "feature", "name": "spread", "event": "Bought", "agg": "stddev", "property": "amount"},
   {"kind": "feature", "name": "skus", "event": "Bought", "agg": "count_distinct", "property": "sku"},
   {"kind": "feature", "name": "first_sku", "event": "Bought", "agg": "first", "property": "sku"},
   {"kind": "feature", "name": "last_sku", "event": "Bought", "agg": "last", "property": "sku"},
@@ -172,11 +173,14 @@ pub const DERIVED: &str = r#"[
   {"kind": "audience", "name": "plan_unseen", "rule": {"all": [{"trait": "plan", "op": "eq", "value": "a"}, {"not": {"event": "Seen"}}]}},
   {"kind": "audience", "name": "known_busy", "population": "known", "rule": {"event": "Bought", "within": "3h"}},
   {"kind": "audience", "name": "fresh", "rule": {"not": {"event": "Bought"}}},
+  {"kind": "audience", "name": "half", "rule": {"bucket": {"seed": "half", "from": 0, "to": 5000}}},
+  {"kind": "audience", "name": "held_out", "rule": {"all": [{"event": "Bought", "within": "3h"},
+    {"not": {"bucket": {"seed": "holdout", "from": 2500, "to": 7500}}}]}},
   {"kind": "audience", "name": "steps", "rule": {"sequence": [{"event": "Seen"}, {"event": "Bought"}], "within": "4h"}}
 ]"#;
 
 /// Every name of an audience in [`DERIVED`].
-pub const AUDIENCES: [&str; 13] = [
+pub const AUDIENCES: [&str; 15] = [
     "busy",
     "rich",
     "quiet",
@@ -189,6 +193,8 @@ pub const AUDIENCES: [&str; 13] = [
     "plan_unseen",
     "known_busy",
     "fresh",
+    "half",
+    "held_out",
     "steps",
 ];
 

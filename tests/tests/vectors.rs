@@ -261,6 +261,11 @@ fn wrong_input_is_refused_as_the_error_vectors_say() {
 }
 
 #[test]
+fn facts_of_one_instant_are_ordered_as_the_order_vectors_say() {
+    check("order.json");
+}
+
+#[test]
 fn messages_are_read_as_the_collect_vectors_say() {
     check("collect.json");
 }
@@ -291,6 +296,6 @@ fn every_file_of_vectors_is_run() {
         }
     }
     found.sort();
-    let files = ["cohorts", "collect", "errors", "flows", "identity", "linkage", "rules"];
+    let files = ["cohorts", "collect", "errors", "flows", "identity", "linkage", "order", "rules"];
     assert_eq!(found, files.map(|file| format!("{file}.json")));
 }

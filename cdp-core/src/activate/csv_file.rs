@@ -1,11 +1,12 @@
 //! Writes a frame to a CSV or NDJSON file: private, atomic, safe to open in a spreadsheet.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::records::{Cells, Frame, Value};
+use crate::store::{PartialFile, unwritable};
 
 /// The file formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,48 +29,27 @@ impl ExportFormat {
 
 /// Writes the frame to a new file beside the target and puts it in the target's place when it is complete.
 pub(crate) fn write_file(frame: &Frame, path: &Path, format: ExportFormat) -> Result<()> {
-    let partial = partial_path(path);
-    let written =
-        write_partial(frame, &partial, format).and_then(|()| std::fs::rename(&partial, path).map_err(io_error));
-    if written.is_err() {
-        // Whatever stopped the export is the error to report; a left-over partial file is not.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written
+    let (partial, file) = PartialFile::replacing(path)?;
+    let file = write_frame(frame, file, format)?;
+    partial.put_in_place(file)
 }
 
-fn partial_path(path: &Path) -> PathBuf {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("export");
-    path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
-}
-
-fn io_error(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("the export file cannot be written: {}", error.kind()))
-        .with_hint("check that the folder exists, can be written and has room; the former file was left as it was")
-}
-
-fn write_partial(frame: &Frame, partial: &Path, format: ExportFormat) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(partial).map_err(io_error)?;
+fn write_frame(frame: &Frame, file: File, format: ExportFormat) -> Result<File> {
     let mut out = BufWriter::new(file);
     match format {
         ExportFormat::Csv => write_csv(frame, &mut out)?,
         ExportFormat::NdJson => {
             for row in 0..frame.n_rows() {
-                writeln!(out, "{}", Value::Object(frame.row(row)).to_json()).map_err(io_error)?;
+                writeln!(out, "{}", Value::Object(frame.row(row)).to_json()).map_err(unwritable)?;
             }
         }
     }
-    let file = out.into_inner().map_err(|error| io_error(error.into_error()))?;
-    file.sync_all().map_err(io_error)
+    out.into_inner().map_err(|error| unwritable(error.into_error()))
 }
 
 fn write_csv(frame: &Frame, out: impl Write) -> Result<()> {
     let csv_error = |error: csv::Error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => io_error(error),
+        csv::ErrorKind::Io(error) => unwritable(error),
         _ => Error::internal("a CSV record could not be written"),
     };
     let mut writer = csv::Writer::from_writer(out);
@@ -84,7 +64,7 @@ fn write_csv(frame: &Frame, out: impl Write) -> Result<()> {
         });
         writer.write_record(cells).map_err(csv_error)?;
     }
-    writer.flush().map_err(io_error)
+    writer.flush().map_err(unwritable)
 }
 
 /// Puts a quote before text that a spreadsheet would run as a formula (OWASP, CSV injection), full-width forms included.
@@ -96,6 +76,7 @@ fn neutralize(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::records::Number;
 
     #[test]

@@ -58,12 +58,15 @@ impl Cdp {
             snapshot.facts.visit_messages(0, snapshot.memory.sequence(), |row| {
                 let message = row.read(&snapshot.memory)?;
                 let source = snapshot.memory.name(message.source);
-                facts.add(&hash_of(&[
-                    source.as_bytes(),
-                    message.message_id.as_bytes(),
-                    &message.occurred_at.millis().to_le_bytes(),
-                    &intake::content_hash(&message.fields),
-                ]));
+                let occurred_at = message.occurred_at.millis().to_le_bytes();
+                let (ordinal, content) = (message.ordinal.to_le_bytes(), intake::content_hash(&message.fields));
+                let mut parts: Vec<&[u8]> = vec![source.as_bytes(), message.message_id.as_bytes(), &occurred_at];
+                // A message with a time of its own has none.
+                if message.ordinal > 0 {
+                    parts.push(&ordinal);
+                }
+                parts.push(&content);
+                facts.add(&hash_of(&parts));
                 Ok(())
             })?;
             let mut rejects = SetHash::default();

@@ -4,10 +4,10 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::parse::{Chunk, MappedRow, MappedRows, parse_rows, with_chunks};
+use super::interruption::{Stop, Watched};
+use super::parse::{MappedRow, MappedRows, Parser, parse_rows, with_chunks};
 use super::write::{Acceptance, Writing};
 use super::{Cdp, Snapshot};
-use crate::clock::Stopwatch;
 use crate::definitions::{Format, SourceDefinition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity;
@@ -116,11 +116,11 @@ impl IngestOptions {
     }
 }
 
-/// Told after every batch how many rows are done; `false` interrupts the call.
+/// Told a few times a second how many rows are done, and at the end; `false` interrupts the call.
+///
+/// It is also called in the middle of a transaction, where rows are done and not committed and a call of the store fails
+/// with `invalid`; [`Cdp::is_reporting`] says so.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, &str) -> bool;
-
-/// How often, at most, progress is reported: every 100 ms.
-const PROGRESS_MS: u128 = 100;
 
 /// What a call knows about its source.
 struct SourceOf<'s> {
@@ -151,30 +151,26 @@ impl Cdp {
     ///
     /// Each batch is one durable transaction, so after a crash the same call may simply be repeated: what was taken in
     /// counts as duplicates. Memory is bounded whatever the size of the input.
-    pub fn ingest(
-        &self,
-        data: Data<'_>,
-        options: &IngestOptions,
-        mut progress: Option<Progress<'_>>,
-    ) -> Result<Receipt> {
+    ///
+    /// [`Cdp::interrupt`], or `progress` that gives `false`, stops it within a moment with an `interrupted` error: whole
+    /// batches that were committed before are kept, of an `atomic` call nothing.
+    pub fn ingest(&self, data: Data<'_>, options: &IngestOptions, progress: Option<Progress<'_>>) -> Result<Receipt> {
         let definition = match &options.source {
             Some(name) => Some(self.read(|snapshot| snapshot.catalog.source(name).cloned())?),
             None => None,
         };
         let mapper = definition.as_ref().map_or_else(Mapper::segment, Mapper::new);
         let mapper = mapper.with_max_message_bytes(self.inner.max_message_bytes);
-        self.forget_interrupt();
+        let watched = Watched::new(self, options.atomic, progress);
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
         // A reader may be slow, and nobody should wait for it with the lock in hand.
         let prefetches = matches!(data, Data::Reader(_) | Data::Values(_));
-        let parse = |emit: &mut dyn FnMut(Result<Chunk>) -> bool| {
-            parse_rows(data, given_format, read_options, &mapper, || self.now(), emit);
-        };
-        with_chunks(parse, |chunks| {
+        let parse = |to: &Parser| parse_rows(data, given_format, read_options, &mapper, || self.now(), to);
+        with_chunks(parse, &watched, |chunks| {
             let mut rows = MappedRows::new(chunks);
-            self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), progress.as_mut())
+            self.ingest_rows(&mut rows, prefetches, options, definition.as_ref(), &watched)
         })
     }
 
@@ -184,15 +180,14 @@ impl Cdp {
         prefetches: bool,
         options: &IngestOptions,
         definition: Option<&SourceDefinition>,
-        mut progress: Option<&mut Progress<'_>>,
+        watched: &Watched<'_, '_>,
     ) -> Result<Receipt> {
         let batch_rows = if options.atomic { usize::MAX } else { options.batch_rows.unwrap_or(BATCH_ROWS).max(1) };
         let batch_bytes = if options.atomic { usize::MAX } else { BATCH_BYTES };
         let mut receipt = Receipt::default();
         let mut tally = GateTally::default();
-        let (mut watch, mut told) = (Stopwatch::start(), 0);
         loop {
-            self.check_interrupt()?;
+            watched.look()?;
             if prefetches {
                 rows.prefetch(batch_rows, batch_bytes);
             }
@@ -208,13 +203,16 @@ impl Cdp {
                 apply_skew: definition.is_some_and(|definition| definition.skew),
             };
             // Rows are taken as they are mapped, inside the transaction, so that memory holds a few and not a batch.
-            receipt.add(self.write(|writing| {
+            let done = receipt.rows;
+            let work = |writing: &mut Writing<'_>| {
                 let mut batch = Batch { receipt: Receipt::default(), rows: 0, bytes: 0 };
                 let mut next = first.map(Ok);
                 while let Some(row) = next.take() {
                     let row: MappedRow = row?;
+                    watched.check()?;
                     tally.note(&row.outcome);
                     batch.take(writing, &source, row)?;
+                    watched.note_rows(done + batch.receipt.rows);
                     if batch.rows >= batch_rows || batch.bytes >= batch_bytes {
                         break;
                     }
@@ -224,20 +222,21 @@ impl Cdp {
                 if let Some(checkpoint) = options.checkpoint.as_deref().filter(|_| ended) {
                     writing.put_checkpoint(source.name, checkpoint)?;
                 }
-                batch.finish(writing)
-            })?);
-            if watch.elapsed_ms() >= PROGRESS_MS {
-                watch = Stopwatch::start();
-                told = receipt.rows;
-                tell(&mut progress, told)?;
-            }
+                let receipt = batch.finish(writing)?;
+                if options.atomic {
+                    watched.tell_the_end()?;
+                }
+                Ok(receipt)
+            };
+            receipt.add(watched.in_transaction(|| self.write_until(watched, work))?);
             if ended {
                 break;
             }
         }
-        // The end is told always: also a quick input is heard of once, and can be interrupted.
-        if told < receipt.rows {
-            tell(&mut progress, receipt.rows)?;
+        // The end is told always: also a quick input is heard of once, and can be interrupted. All or nothing is told it
+        // before it is committed.
+        if receipt.rows > 0 && !options.atomic {
+            watched.tell_the_end()?;
         }
         if let Some(definition) = definition {
             receipt.add(Receipt { warnings: tally.warnings(definition), ..Receipt::default() });
@@ -282,10 +281,10 @@ impl Cdp {
     pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
         let mut receipt = Receipt::default();
         let mut after = 0;
-        self.forget_interrupt();
+        let call = self.interruptible();
         loop {
-            self.check_interrupt()?;
-            let (part, last) = self.write(|writing| writing.redrive_batch(source, reason, after))?;
+            call.check()?;
+            let (part, last) = self.write_until(&call, |writing| writing.redrive_batch(source, reason, after))?;
             receipt.add(part);
             match last {
                 Some(last) => after = last,
@@ -305,16 +304,6 @@ impl Cdp {
             ))
         })
     }
-}
-
-/// Tells how many rows are done, and hears whether to go on.
-fn tell(progress: &mut Option<&mut Progress<'_>>, rows: u64) -> Result<()> {
-    let go_on = progress.as_mut().is_none_or(|progress| progress(rows, "ingest"));
-    if go_on {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Interrupted, "the ingest was interrupted")
-        .with_hint("its committed batches are kept; ingest the same input again to continue"))
 }
 
 fn rejects_frame(snapshot: &Snapshot<'_>, rejects: &[StoredReject], next: Option<String>) -> Frame {
@@ -463,6 +452,7 @@ impl Writing<'_> {
         let last = rejects.last().map(|reject| reject.reject_id);
         let catalog = self.catalog.clone();
         for stored in rejects {
+            self.stop.check()?;
             let name = self.snapshot().memory.name(stored.source).to_owned();
             let definition = catalog.source(&name).ok();
             let mapper = definition.map_or_else(Mapper::segment, Mapper::new);
@@ -480,7 +470,10 @@ impl Writing<'_> {
             let of = SourceOf {
                 name: &name,
                 definition,
-                format: Format::parse(&stored.format).unwrap_or(Format::Json),
+                format: Format::parse(&stored.format).ok_or_else(|| {
+                    Error::new(ErrorKind::Corrupt, "a rejected row of the store is of an unknown format")
+                        .with_hint("restore the store from a backup")
+                })?,
                 apply_skew: definition.is_some_and(|definition| definition.skew),
             };
             receipt.rows += 1;

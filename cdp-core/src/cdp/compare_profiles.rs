@@ -162,7 +162,7 @@ impl<'a> Snapshot<'a> {
 impl Person<'_> {
     /// What of this person is compared at an instant; `None` of somebody anonymous, or of whom nothing is known.
     pub(super) fn compared(&self, roles: &mut Roles<'_>, at: Timestamp) -> Result<Option<ComparedProfile>> {
-        if !self.exists_at(at) || !self.is_known(at) {
+        if !self.exists_at(at)? || !self.is_known(at) {
             return Ok(None);
         }
         let mut found: Vec<(ComparedValue, ColumnRole, String, Option<Timestamp>)> = Vec::new();

@@ -86,11 +86,12 @@ impl Cdp {
             let identity =
                 results.iter_mut().find(|result| result.kind == Kind::Identity && result.status != "unchanged");
             if let Some(identity) = identity {
-                identity.people = Some(self.try_out(|writing| writing.people_after(definitions))?);
+                identity.people =
+                    Some(self.try_out(&self.interruptible(), |writing| writing.people_after(definitions))?);
             }
             return Ok(results);
         }
-        self.write(|writing| writing.define(definitions))
+        self.write_until(&self.interruptible(), |writing| writing.define(definitions))
     }
 
     /// The same with definitions from a `.json` file (one definition or a list), or from every such file of a folder.
@@ -106,6 +107,7 @@ impl Cdp {
         files.sort();
         let mut definitions = Vec::new();
         for file in files {
+            crate::store::refuse_input(&file)?;
             match Value::parse(&std::fs::read(&file).map_err(|error| unreadable(&file, &error))?) {
                 Ok(Value::List(list)) => definitions.extend(list),
                 Ok(one) => definitions.push(one),
@@ -141,7 +143,7 @@ impl Cdp {
             Error::invalid(format!("unknown kind of definition `{kind}`"))
                 .with_hint(format!("kinds: {}", kinds.join(", ")))
         })?;
-        self.write(|writing| writing.drop_definition(kind, name))
+        self.write_until(&self.interruptible(), |writing| writing.drop_definition(kind, name))
     }
 
     /// What the store has seen: event names and identifier types with their numbers of messages and values.

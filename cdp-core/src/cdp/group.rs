@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Cdp;
 use super::collect::{DEFAULT_SOURCE, invalid_message};
+use super::interruption::Never;
 use super::somebody::Somebody;
 use super::write::{Acceptance, Writing};
 use crate::error::{Error, Result};
@@ -166,7 +167,7 @@ impl Cdp {
             return;
         }
         // Each was let in while its handle was open, and is taken in even if that closes meanwhile.
-        match self.write_open(|writing| writing.take_group(messages)) {
+        match self.write_open(&Never, |writing| writing.take_group(messages)) {
             Ok(outcomes) => answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| answer.give(outcome)),
             Err(error) => answers.into_iter().for_each(|answer| answer.give(Err(error.clone()))),
         }

@@ -3,10 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::interruption::Stop;
 use super::models::{propensity_report, untrained};
 use super::score::Answer;
 use super::snapshot::{Person, Snapshot};
-use super::training_set::{LabelledTexts, TimedRows};
+use super::state::stored_json;
+use super::training_rows::{TimedRows, TrainOptions};
+use super::training_set::LabelledTexts;
 use super::{Cdp, Identifier};
 use crate::definitions::PredictorTask;
 use crate::error::{Error, Result};
@@ -18,33 +21,50 @@ use crate::store::hex;
 const TOP_TERMS: usize = 8;
 
 impl Cdp {
+    /// Trains a predictor as [`Cdp::train_with`] without options.
+    pub fn train(&self, predictor: &str) -> Result<Value> {
+        self.train_with(predictor, TrainOptions::default())
+    }
+
     /// Trains a predictor and keeps the model as its next version. Gives the model report.
     ///
     /// A cohort predictor learns from the profiles that have both its texts and its label now: TF-IDF (scikit-learn's
     /// formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and definition give the same
     /// bytes. One with described cohorts learns which words are alike (`similarity: "lsa"`: latent semantic analysis) and
     /// asks the scorer that is registered, if any, about every text without an answer; see [`Cdp::register_scorer`]. A
-    /// propensity predictor learns from everybody as of three instants that lie a horizon apart, the last a horizon before
-    /// the latest fact, and is judged on the last by a model of the earlier ones, beside the trivial rule (recency); with
-    /// fewer than a hundred positive or negative rows it is refused.
+    /// propensity predictor learns from everybody as of three instants that lie a horizon apart, and is judged on the last by
+    /// a model of the earlier ones, beside the trivial rule (recency); with fewer than a hundred positive or negative rows it
+    /// is refused. The last label window ends at `until`, by default at the latest fact of the label's event; the report says
+    /// where (`until`) and what each instant gave (`instants`: `at, rows, positives, left_out`).
+    ///
+    /// A row is built from facts that had happened by its instant and were known then, which means recorded. A store that
+    /// was loaded with its history knew nothing at instants before it recorded the label's event for the first time. There,
+    /// the history stands for what was known: everything up to the last recorded fact of the label's event among those that
+    /// had happened by that first recording. A fact that was recorded behind it may have been written with the outcome at
+    /// hand, such as a flag that is dated back, and does not count; `left_out` counts such messages. History in several
+    /// files is loaded with the label's event last, or `known` says by when all of it was recorded. Where something is left
+    /// out, training costs a pass over the log.
     ///
     /// Who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
     /// that read the predictor are brought up to date in the same transaction.
-    pub fn train(&self, predictor: &str) -> Result<Value> {
+    pub fn train_with(&self, predictor: &str, options: TrainOptions) -> Result<Value> {
         let at = self.now();
+        let call = self.interruptible();
         let (definition, texts, timed, earlier, sequence) = self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?.clone();
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
+            options.check(&definition)?;
             match definition.task {
                 PredictorTask::Cohort if !definition.cohorts.is_empty() => {
                     texts = self.all_texts(snapshot, &definition, at)?;
                 }
                 PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
-                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at)?,
+                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at, options)?,
             }
             let earlier = snapshot.models.get(predictor).map(|loaded| loaded.model.clone());
             Ok((definition, texts, timed, earlier, snapshot.memory.sequence()))
         })?;
+        call.check()?;
         // The slow part runs without any lock; the model says which sequence it saw.
         let (bytes, report, data_hash) = match definition.task {
             PredictorTask::Cohort if !definition.cohorts.is_empty() => {
@@ -58,9 +78,11 @@ impl Cdp {
                 (model.to_bytes(), report(&model)?, predict::hash_of_texts(&texts.documents, &texts.labels))
             }
             PredictorTask::Propensity => {
-                let trained = predict::train_propensity(&definition, &timed.rows)?;
+                let trained =
+                    predict::train_propensity(&definition, &timed.rows).map_err(|error| timed.explain(error))?;
                 let mut report = propensity_report(&trained.model);
                 if let Value::Object(report) = &mut report {
+                    report.extend(timed.to_fields());
                     let figures =
                         |metrics: Option<predict::BinaryMetrics>| metrics.map_or(Value::Null, |found| found.to_value());
                     report.insert("validation".to_owned(), figures(trained.validation));
@@ -73,6 +95,7 @@ impl Cdp {
         report.insert("data_hash".to_owned(), Value::Text(hex(&data_hash)));
         let withheld = i64::try_from(texts.withheld + timed.withheld).unwrap_or(i64::MAX);
         report.insert("withheld".to_owned(), Value::integer(withheld));
+        call.check()?;
         self.append_model(predictor, &bytes, Value::Object(report), Some(sequence))
     }
 
@@ -235,13 +258,13 @@ impl Cdp {
             let stored = snapshot.facts.models()?;
             let wanted = stored.into_iter().filter(|model| predictor.is_none_or(|name| name == model.predictor));
             let reports = wanted.map(|model| {
-                let mut report = Value::parse(model.report.as_bytes()).unwrap_or_default();
+                let mut report = stored_json(&model.report)?;
                 if let Value::Object(report) = &mut report {
                     report.insert("recorded_at".to_owned(), Value::Text(model.recorded_at.to_string()));
                 }
-                report
+                Ok(report)
             });
-            Ok(Value::List(reports.collect()))
+            Ok(Value::List(reports.collect::<Result<_>>()?))
         })
     }
 }

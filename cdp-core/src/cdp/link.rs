@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Cdp;
+use super::interruption::Never;
 use super::snapshot::Snapshot;
 use super::unify::Identifier;
 use super::write::Writing;
@@ -91,7 +92,7 @@ impl Cdp {
         let pair = Pair::read(a, b)?;
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
-        self.write_or_try_out(options.dry_run, |writing| {
+        self.write_or_try_out(&Never, options.dry_run, |writing| {
             let nodes = [writing.node_named(&pair.a)?, writing.node_named(&pair.b)?];
             check_pair(nodes)?;
             writing.decide_between(nodes, what)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Cdp;
 use super::compare_profiles::{ComparedProfiles, compared_name};
+use super::interruption::Stop;
 use super::live_linkage::LiveLinkage;
 use super::live_links::Rows;
 use super::snapshot::Snapshot;
@@ -74,10 +75,13 @@ impl Cdp {
     ///
     /// Source of the method: [`linkage::link`](crate::linkage::link).
     pub fn link(&self, options: &LinkOptions) -> Result<Value> {
+        let call = self.interruptible();
         let (compared, linkage, definitions) = self.compared()?;
+        call.check()?;
         let run = link_rows(&compared, &linkage, options.seed)?;
+        call.check()?;
         let found = found(&compared, &run, &linkage, definitions)?;
-        self.write_or_try_out(options.dry_run, |writing| writing.keep_found(&found))
+        self.write_or_try_out(&call, options.dry_run, |writing| writing.keep_found(&found))
     }
 
     /// The profiles that linkage compares, its definition, and at which state of the definitions.

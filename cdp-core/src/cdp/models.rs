@@ -5,8 +5,9 @@
 
 use super::score::described_report;
 use super::snapshot::{Person, Snapshot};
-use super::state::LoadedModel;
-use super::training_set::{LabelledTexts, TimedRows};
+use super::state::{LoadedModel, stored_json};
+use super::training_rows::{TimedRows, TrainOptions};
+use super::training_set::LabelledTexts;
 use super::{Cdp, Identifier};
 use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ impl Cdp {
     /// Judges a predictor on the facts of now: a cohort predictor on labelled profiles that each model did not see, by
     /// stratified folds (`split: "stratified"`) or in the order in which people were first seen (`split: "time"`: earlier
     /// people teach, later ones test); a propensity predictor on its latest instant by a model of the earlier ones, beside
-    /// the trivial rule.
+    /// the trivial rule, on the rows of [`Cdp::train`].
     ///
     /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
     pub fn evaluate(&self, predictor: &str, folds: Option<usize>, split: Option<&str>) -> Result<Value> {
@@ -43,7 +44,9 @@ impl Cdp {
             let (mut texts, mut timed) = (LabelledTexts::default(), TimedRows::default());
             match definition.task {
                 PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
-                PredictorTask::Propensity => timed = self.timed_rows(snapshot, &definition, at)?,
+                PredictorTask::Propensity => {
+                    timed = self.timed_rows(snapshot, &definition, at, TrainOptions::default())?;
+                }
             }
             Ok((definition, texts, timed))
         })?;
@@ -51,7 +54,8 @@ impl Cdp {
         let withheld =
             |withheld: u64| ("withheld".to_owned(), Value::integer(i64::try_from(withheld).unwrap_or(i64::MAX)));
         if definition.task == PredictorTask::Propensity {
-            let trained = train_propensity(&definition, &timed.rows)?;
+            let trained = train_propensity(&definition, &timed.rows).map_err(|error| timed.explain(error))?;
+            report.extend(timed.to_fields());
             report.push(("validation".to_owned(), trained.validation.map_or(Value::Null, |found| found.to_value())));
             report.push(("baseline".to_owned(), trained.baseline.map_or(Value::Null, |found| found.to_value())));
             report.push(withheld(timed.withheld));
@@ -235,7 +239,7 @@ impl Cdp {
             })?;
             let bytes = snapshot.facts.model_bytes(predictor, stored.version)?;
             let bytes = bytes.ok_or_else(|| Error::internal("a model has no bytes"))?;
-            Ok((bytes, Value::parse(stored.report.as_bytes()).unwrap_or_default(), stored.version))
+            Ok((bytes, stored_json(&stored.report)?, stored.version))
         })?;
         if let Value::Object(report) = &mut report {
             report.insert("restores".to_owned(), Value::integer(version));

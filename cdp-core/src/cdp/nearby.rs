@@ -126,7 +126,7 @@ impl Snapshot<'_> {
     pub(super) fn unfindable(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         let naming = |node: u32| -> Result<Vec<u64>> {
-            let identifier = self.facts.node(node)?.unwrap_or_default();
+            let identifier = self.facts.known_node(node)?;
             self.memory.messages_naming(self.facts, (identifier.0, &identifier.1))
         };
         for link in self.facts.links_after(0, self.memory.sequence())? {

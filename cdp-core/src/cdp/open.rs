@@ -1,8 +1,8 @@
 //! Opening a store: options, and one shared store for each path in a process.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Cdp, Inner};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Timestamp, Value};
-use crate::store::{ConnectOptions, Durability, Store};
+use crate::store::{ConnectOptions, Durability, FileIdentity, Store};
 
 /// How to open a store. Every field has a default: a store in memory, or a file that is created if it is missing.
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ fn read_limits(limits: &Value) -> Result<Option<usize>> {
     bytes.filter(|bytes| (1024..=16 * 1024 * 1024).contains(bytes)).map(Some).ok_or_else(wrong)
 }
 
-type Registry = Mutex<HashMap<PathBuf, Weak<Inner>>>;
+type Registry = Mutex<HashMap<FileIdentity, Weak<Inner>>>;
 
 // One store for each file of a process: SQLite's locks belong to the process, and a notebook runs its cells twice.
 fn registry() -> &'static Registry {
@@ -169,9 +169,10 @@ fn registry() -> &'static Registry {
 }
 
 impl Cdp {
-    /// Opens a store. A second open of a path in one process shares the store that is open.
+    /// Opens a store. A second open of a file in one process, by whatever name, shares the store that is open.
     ///
-    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file (its bytes stay
+    /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file, or one to whose
+    /// tables another tool has added a trigger, a view, an index or a column (its bytes stay
     /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.
     pub fn open(options: OpenOptions) -> Result<Cdp> {
         let Some(path) = &options.path else { return open_new(&options) };
@@ -180,15 +181,16 @@ impl Cdp {
         }
         let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, inner| inner.strong_count() > 0);
-        if let Some(inner) = canonical(path).and_then(|key| open.get(&key)).and_then(Weak::upgrade)
+        let identity = FileIdentity::of(path).ok().flatten();
+        if let Some(inner) = identity.and_then(|identity| open.get(&identity)).and_then(Weak::upgrade)
             && !inner.store.is_closed()
             && inner.store.process_id() == std::process::id()
         {
             return shared(inner, &options);
         }
         let cdp = open_new(&options)?;
-        if let Some(key) = canonical(path) {
-            open.insert(key, Arc::downgrade(&cdp.inner));
+        if let Some(identity) = cdp.inner.store.identity() {
+            open.insert(identity.clone(), Arc::downgrade(&cdp.inner));
         }
         Ok(cdp)
     }
@@ -197,10 +199,6 @@ impl Cdp {
     pub fn open_file(path: impl Into<PathBuf>) -> Result<Cdp> {
         Cdp::open(OpenOptions::file(path))
     }
-}
-
-fn canonical(path: &Path) -> Option<PathBuf> {
-    std::fs::canonicalize(path).ok()
 }
 
 fn shared(inner: Arc<Inner>, options: &OpenOptions) -> Result<Cdp> {
@@ -223,11 +221,18 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         salt,
     })?;
     let memory_options = crate::store::MemoryOptions::with_flush_messages(options.flush_messages);
-    let state = store.read(|facts, _| {
+    let loaded = store.read(|facts, _| {
+        if !options.read_only && facts.has_foreign_runs()? {
+            return Ok(None);
+        }
         let may_wait = options.read_only && facts.n_nodes()? >= memory_options.many_nodes;
         let load = if may_wait { State::load_nobody } else { State::load };
-        load(facts, Some(&store), memory_options)
+        load(facts, Some(&store), memory_options).map(Some)
     })?;
+    let state = match loaded {
+        Some(state) => state,
+        None => store.write(|facts| Ok((State::replace_runs(facts, memory_options)?, ())), || (), |(), ()| ())?,
+    };
     if salt.is_some_and(|salt| salt != state.meta.salt) {
         return Err(Error::new(ErrorKind::Conflict, "the store was created with another id_seed, or without one")
             .with_hint("open it without id_seed; profile ids keep the seed that the store was created with"));
@@ -241,7 +246,7 @@ fn open_new(options: &OpenOptions) -> Result<Cdp> {
         queue: super::queue::Queue::default(),
         scorers: super::score::Scorers::default(),
         strict_consent: options.strict_consent,
-        interrupted: AtomicBool::new(false),
+        interrupts: AtomicU64::new(0),
         open_handles: AtomicUsize::new(0),
         max_message_bytes: options.max_message_bytes,
         memory_options,

@@ -6,9 +6,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
-use std::sync::mpsc::sync_channel;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use super::Data;
+use super::interruption::Stop;
 use crate::definitions::Format;
 use crate::error::{Error, ErrorKind, Result};
 use crate::intake::{self, Mapper, ReadOptions, Row, RowOutcome};
@@ -20,6 +24,8 @@ const CHUNK_ROWS: usize = 256;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// How many chunks the parser may be ahead.
 const CHUNKS_AHEAD: usize = 4;
+/// How long the writer waits for rows before it asks whether the call goes on.
+const WAITED: Duration = Duration::from_millis(50);
 
 /// A mapped row on its way into a transaction.
 pub(super) struct MappedRow {
@@ -87,20 +93,68 @@ impl Iterator for MappedRows<'_> {
     }
 }
 
-/// Runs `parse`, which gives chunks to its argument as long as that says `true`, beside `work`, which takes them.
+/// Where the parser puts its chunks.
+pub(super) struct Parser {
+    sender: SyncSender<Result<Chunk>>,
+    is_done: Arc<AtomicBool>,
+}
+
+impl Parser {
+    /// Hands a chunk on; `false` if nobody takes it any more.
+    fn emit(&self, chunk: Result<Chunk>) -> bool {
+        self.sender.send(chunk).is_ok()
+    }
+
+    /// Whether the rows to come are still taken.
+    fn is_wanted(&self) -> bool {
+        !self.is_done.load(Ordering::Relaxed)
+    }
+}
+
+/// The chunks as they arrive, until the call is to stop: that is the last thing that comes.
+struct Arriving<'s> {
+    receiver: Receiver<Result<Chunk>>,
+    stop: &'s dyn Stop,
+}
+
+impl Iterator for Arriving<'_> {
+    type Item = Result<Chunk>;
+
+    fn next(&mut self) -> Option<Result<Chunk>> {
+        loop {
+            let arrived = self.receiver.recv_timeout(WAITED);
+            if let Err(error) = self.stop.look() {
+                return Some(Err(error));
+            }
+            match arrived {
+                Ok(chunk) => return Some(chunk),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+}
+
+/// Runs `parse`, which gives chunks to its argument as long as they are taken, beside `work`, which takes them until `stop`
+/// says that it is over.
 pub(super) fn with_chunks<T>(
-    parse: impl FnOnce(&mut dyn FnMut(Result<Chunk>) -> bool) + Send,
+    parse: impl FnOnce(&Parser) + Send,
+    stop: &dyn Stop,
     work: impl FnOnce(&mut dyn Iterator<Item = Result<Chunk>>) -> Result<T>,
 ) -> Result<T> {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
+        let is_done = Arc::new(AtomicBool::new(false));
+        let to = Parser { sender, is_done: is_done.clone() };
         let parser = std::thread::Builder::new().name("cdp-parse".to_owned());
         parser
-            .spawn_scoped(scope, move || parse(&mut |chunk| sender.send(chunk).is_ok()))
+            .spawn_scoped(scope, move || parse(&to))
             .map_err(|_| Error::new(ErrorKind::Io, "the operating system gives no thread to parse the input"))?;
-        let answer = work(&mut receiver.iter());
-        // The parser ends at its next chunk: nobody takes it any more.
-        drop(receiver);
+        let mut arriving = Arriving { receiver, stop };
+        let answer = work(&mut arriving);
+        // The parser ends at its next row: nobody takes it any more.
+        is_done.store(true, Ordering::Relaxed);
+        drop(arriving);
         answer
     })
 }
@@ -112,22 +166,25 @@ pub(super) fn parse_rows(
     options: ReadOptions,
     mapper: &Mapper,
     now: impl Fn() -> Timestamp,
-    emit: &mut dyn FnMut(Result<Chunk>) -> bool,
+    to: &Parser,
 ) {
     let (format, rows) = match open_rows(data, format, options) {
         Ok(opened) => opened,
         Err(error) => {
-            emit(Err(error));
+            to.emit(Err(error));
             return;
         }
     };
     let (mut chunk, mut bytes) = (Vec::with_capacity(CHUNK_ROWS), 0);
     for row in rows {
+        if !to.is_wanted() {
+            return;
+        }
         let row = match row {
             Ok(row) => row,
             Err(error) => {
-                if emit(Ok(Chunk { format, rows: chunk, bytes })) {
-                    emit(Err(error));
+                if to.emit(Ok(Chunk { format, rows: chunk, bytes })) {
+                    to.emit(Err(error));
                 }
                 return;
             }
@@ -137,12 +194,12 @@ pub(super) fn parse_rows(
         chunk.push(MappedRow { row, outcome });
         if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
             let rows = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
-            if !emit(Ok(Chunk { format, rows, bytes: std::mem::take(&mut bytes) })) {
+            if !to.emit(Ok(Chunk { format, rows, bytes: std::mem::take(&mut bytes) })) {
                 return;
             }
         }
     }
-    emit(Ok(Chunk { format, rows: chunk, bytes }));
+    to.emit(Ok(Chunk { format, rows: chunk, bytes }));
 }
 
 type Rows<'a> = Box<dyn Iterator<Item = Result<Row>> + 'a>;
@@ -193,6 +250,7 @@ fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -
 }
 
 fn open_file(path: &std::path::Path) -> Result<File> {
+    crate::store::refuse_input(path)?;
     let io = |what: String| Error::new(ErrorKind::Io, what);
     let file = File::open(path).map_err(|error| io(format!("the input file cannot be opened: {}", error.kind())))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {

@@ -193,7 +193,7 @@ fn meant<'a>(
         return Ok(Some(somebody));
     }
     let person = Person::of(somebody)?;
-    let is_meant = person.exists_at(at)
+    let is_meant = person.exists_at(at)?
         && match (holds, whom) {
             (Some(holds), _) => holds,
             (None, Whom::Everybody) => true,
@@ -208,6 +208,7 @@ mod tests {
     use super::*;
     use crate::Cdp;
     use crate::audiences::is_member;
+    use crate::cdp::interruption::Never;
     use crate::cdp::state::State;
     use crate::cdp::{Data, IngestOptions, OpenOptions};
     use crate::features;
@@ -330,7 +331,7 @@ mod tests {
         .unwrap();
 
         // Runs that it has written are seen by nobody else.
-        db.try_out(|writing| {
+        db.try_out(&Never, |writing| {
             let state = State::rebuild(writing.facts, db.inner.memory_options, false)?;
             let snapshot = Snapshot { store: Some(&db.inner.store), ..Snapshot::of_state(writing.facts, &state) };
             assert!(snapshot.memory.n_events_in_runs() > 300);

@@ -149,6 +149,7 @@ impl Cdp {
     /// consent_denied, no_identifier}, purpose, channel, hint}`.
     ///
     /// Text that a spreadsheet would run as a formula gets a quote before it; the file is private and replaced at once.
+    /// Fails with `invalid` where the path leads to a store, another database of SQLite, a file of either, a folder or a device.
     pub fn export(&self, request: &ExportRequest) -> Result<Value> {
         let at = self.now();
         let mut withheld = WithheldCounts::default();

@@ -123,8 +123,8 @@ impl PeopleColumn {
             PeopleColumn::Score(name) => {
                 person.cohort(name, at)?.map_or(Value::Null, |(_, score)| Value::Number(score))
             }
-            PeopleColumn::FirstSeen => time(person.seen(at).0),
-            PeopleColumn::LastSeen => time(person.seen(at).1),
+            PeopleColumn::FirstSeen => time(person.seen(at)?.0),
+            PeopleColumn::LastSeen => time(person.seen(at)?.1),
         })
     }
 

@@ -20,7 +20,7 @@ use crate::identity::{
 };
 use crate::predict::{Prediction, TrainedModel};
 use crate::privacy::{self, Choice, ConsentState};
-use crate::records::{Number, Path, StoredLink, Timestamp, Value};
+use crate::records::{Number, Path, StoredLink, TieOrder, Timestamp, Value};
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent, evaluate};
 use crate::store::{Annex, ConsentWrite, Facts, Gathered, MemoryView, Store, hex};
 
@@ -136,7 +136,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
         let node = self.partition.holder_at(node, at, self)?;
         let person = Person::new(self, self.partition.nodes_of_at(node, at), at)?;
-        Ok(person.exists_at(at).then_some(person))
+        Ok(if person.exists_at(at)? { Some(person) } else { None })
     }
 
     /// The profiles as they stood at `at`, in no order; some may have had no message by then.
@@ -149,7 +149,7 @@ impl<'a> Snapshot<'a> {
         let mut people = Vec::new();
         for nodes in self.profiles_at(at).iter() {
             let person = Person::new(self, nodes.to_vec(), at)?;
-            if person.exists_at(at) {
+            if person.exists_at(at)? {
                 people.push(person);
             }
         }
@@ -171,16 +171,17 @@ impl NodeRules for Snapshot<'_> {
         self.memory.name(type_number)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
         // A decision comes after every message of its instant.
         if let Some(number) = decision_number(sequence) {
-            return Ok(format!("\u{10ffff}{number:020}"));
+            return Ok(TieOrder::behind_messages(format!("\u{10ffff}{number:020}")));
         }
         if let Some(number) = probable_number(sequence) {
-            return Ok(self.probable_order(number));
+            return Ok(TieOrder::behind_messages(self.probable_order(number)));
         }
-        let key = self.facts.message_key(sequence)?;
-        key.map(|(source, message_id)| format!("{message_id}\0{}", self.memory.name(source)))
+        let found = self.facts.message_order(sequence)?;
+        found
+            .map(|(source, message_id, ordinal)| TieOrder::message(ordinal, &message_id, self.memory.name(source)))
             .ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
@@ -263,7 +264,7 @@ pub(super) struct Person<'a> {
     somebody: Somebody<'a>,
     facts: Gathered,
     // Everything but events, by node; most rules never ask.
-    annexes: OnceCell<Vec<(u32, Annex)>>,
+    annexes: OnceCell<Result<Vec<(u32, Annex)>>>,
     hypothetical: Option<Hypothetical<'a>>,
 }
 
@@ -314,13 +315,14 @@ impl<'a> Person<'a> {
         self
     }
 
-    pub(super) fn facts(&self) -> impl Iterator<Item = (u32, &Annex)> {
-        self.annexes.get_or_init(|| self.read_annexes()).iter().map(|(node, facts)| (*node, facts))
+    /// Everything but events, by node. One that cannot be read is an error: without it a denial would be no denial.
+    pub(super) fn facts(&self) -> Result<impl Iterator<Item = (u32, &Annex)>> {
+        let annexes = self.annexes.get_or_init(|| self.read_annexes()).as_ref().map_err(Error::clone)?;
+        Ok(annexes.iter().map(|(node, facts)| (*node, facts)))
     }
 
-    fn read_annexes(&self) -> Vec<(u32, Annex)> {
-        // The checksums of their blocks have told that these are the bytes that were written, so they can be read.
-        let mut annexes = self.snapshot.memory.annexes(&self.facts).unwrap_or_default();
+    fn read_annexes(&self) -> Result<Vec<(u32, Annex)>> {
+        let mut annexes = self.snapshot.memory.annexes(&self.facts)?;
         // What is held for a time was gathered last.
         for ((_, annex), (_, spans)) in annexes.iter_mut().skip(self.nodes.len()).zip(&self.held) {
             annex.others.retain(|(occurred_at, _)| is_within(spans, *occurred_at));
@@ -328,25 +330,26 @@ impl<'a> Person<'a> {
             annex.consents.retain(|write| is_within(spans, write.occurred_at));
             annex.accounts.retain(|write| is_within(spans, write.occurred_at));
         }
-        annexes
+        Ok(annexes)
     }
 
     /// Whether a message of this person had happened by `at`.
-    pub(super) fn exists_at(&self, at: Timestamp) -> bool {
-        self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at)
-            || self.facts().any(|(_, facts)| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at))
+    pub(super) fn exists_at(&self, at: Timestamp) -> Result<bool> {
+        let has_event = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= at);
+        let is_other = |facts: &Annex| facts.others.iter().any(|(occurred_at, _)| *occurred_at <= at);
+        Ok(has_event || self.facts()?.any(|(_, facts)| is_other(facts)))
     }
 
     /// Every message of this person: (occurred_at, sequence), in no order.
-    pub(super) fn messages(&self) -> Vec<(Timestamp, u64)> {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().copied());
-        self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect()
+    pub(super) fn messages(&self) -> Result<Vec<(Timestamp, u64)>> {
+        let others = self.facts()?.flat_map(|(_, facts)| facts.others.iter().copied());
+        Ok(self.facts.timeline.iter().map(|event| (event.occurred_at, event.sequence)).chain(others).collect())
     }
 
     /// When traits, identifiers and consents changed in `(since, to]`.
-    fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+    fn instants_of_other_facts(&self, since: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
         let mut instants: Vec<Timestamp> = Vec::new();
-        for (_, facts) in self.facts() {
+        for (_, facts) in self.facts()? {
             instants.extend(facts.others.iter().map(|(occurred_at, _)| *occurred_at));
             instants.extend(facts.traits.iter().map(|write| write.occurred_at));
             instants.extend(facts.consents.iter().map(|write| write.occurred_at));
@@ -356,49 +359,49 @@ impl<'a> Person<'a> {
         instants.retain(|instant| *instant > since && *instant <= to);
         instants.sort_unstable();
         instants.dedup();
-        instants
+        Ok(instants)
     }
 
     /// The first and last instant of a message by `at`.
-    pub(super) fn seen(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
-        let others = self.facts().flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
+    pub(super) fn seen(&self, at: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+        let others = self.facts()?.flat_map(|(_, facts)| facts.others.iter().map(|(occurred_at, _)| *occurred_at));
         let all = self.facts.timeline.iter().map(|event| event.occurred_at).chain(others);
-        all.filter(|occurred_at| *occurred_at <= at).fold(
+        Ok(all.filter(|occurred_at| *occurred_at <= at).fold(
             (None, None),
             |(first, last): (Option<Timestamp>, _), time| {
                 (Some(first.map_or(time, |first| first.min(time))), last.max(Some(time)))
             },
-        )
+        ))
     }
 
     /// When the first message of this person happened, if that was in `(since, to]`.
-    pub(super) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Option<Timestamp> {
+    pub(super) fn first_seen_in(&self, since: Timestamp, to: Timestamp) -> Result<Option<Timestamp>> {
         // Whose first event was before it needs no further look.
         let was_seen = self.facts.timeline.first().is_some_and(|event| event.occurred_at <= since);
-        if was_seen { None } else { self.seen(to).0.filter(|first_seen| *first_seen > since) }
+        Ok(if was_seen { None } else { self.seen(to)?.0.filter(|first_seen| *first_seen > since) })
     }
 
     /// The accounts that messages of this person name by `at`: (type, account), some of them more than once.
-    pub(super) fn accounts(&self, at: Timestamp) -> impl Iterator<Item = (&str, &str)> {
-        let writes = self.facts().flat_map(|(_, facts)| facts.accounts.iter());
+    pub(super) fn accounts(&self, at: Timestamp) -> Result<impl Iterator<Item = (&str, &str)>> {
+        let writes = self.facts()?.flat_map(|(_, facts)| facts.accounts.iter());
         let writes = writes.filter(move |write| write.occurred_at <= at);
-        writes.map(|write| (write.account_type.as_ref(), write.account.as_ref()))
+        Ok(writes.map(|write| (write.account_type.as_ref(), write.account.as_ref())))
     }
 
     /// The purposes that a choice of this person names by `at`.
-    pub(super) fn purposes(&self, at: Timestamp) -> BTreeSet<&str> {
-        self.consent_writes(at).filter_map(|(_, write)| write.purpose.as_deref()).collect()
+    pub(super) fn purposes(&self, at: Timestamp) -> Result<BTreeSet<&str>> {
+        Ok(self.consent_writes(at)?.filter_map(|(_, write)| write.purpose.as_deref()).collect())
     }
 
     /// The channels that a choice about a purpose names by `at`.
-    pub(super) fn channels(&self, purpose: &str, at: Timestamp) -> BTreeSet<&str> {
-        let about = self.consent_writes(at).filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
-        about.filter_map(|(_, write)| write.channel.as_deref()).collect()
+    pub(super) fn channels(&self, purpose: &str, at: Timestamp) -> Result<BTreeSet<&str>> {
+        let about = self.consent_writes(at)?.filter(|(_, write)| write.purpose.as_deref() == Some(purpose));
+        Ok(about.filter_map(|(_, write)| write.channel.as_deref()).collect())
     }
 
-    fn consent_writes(&self, at: Timestamp) -> impl Iterator<Item = (u32, &ConsentWrite)> {
-        let writes = self.facts().flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
-        writes.filter(move |(_, write)| write.occurred_at <= at)
+    fn consent_writes(&self, at: Timestamp) -> Result<impl Iterator<Item = (u32, &ConsentWrite)>> {
+        let writes = self.facts()?.flat_map(|(node, facts)| facts.consents.iter().map(move |write| (node, write)));
+        Ok(writes.filter(move |(_, write)| write.occurred_at <= at))
     }
 
     /// The state of consent for a purpose on one channel, or on all.
@@ -406,9 +409,9 @@ impl<'a> Person<'a> {
         // An empty object denies every purpose "known to policy or profile".
         let policy = self.snapshot.catalog.consent_policy();
         let in_policy = policy.is_some_and(|policy| policy.purposes.iter().any(|(name, _)| name == purpose));
-        let is_known = in_policy || self.purposes(at).contains(purpose);
+        let is_known = in_policy || self.purposes(at)?.contains(purpose);
         let mut choices = Vec::new();
-        for (node, write) in self.consent_writes(at) {
+        for (node, write) in self.consent_writes(at)? {
             let about_purpose = match write.purpose.as_deref() {
                 Some(name) => name == purpose,
                 None => is_known,
@@ -420,11 +423,13 @@ impl<'a> Person<'a> {
                     occurred_at: write.occurred_at,
                     sequence: write.sequence,
                     granted: write.granted,
+                    is_of_channel: write.channel.is_some(),
                 });
             }
         }
         let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
-        privacy::resolve(&choices, &|sequence| ProfileView::message_id(self, sequence), &joined_at)
+        let ordinal = |sequence| Ok(ProfileView::tie_order(self, sequence)?.ordinal);
+        privacy::resolve(&choices, &ordinal, &joined_at)
     }
 
     /// The texts that a predictor reads of this person.
@@ -499,13 +504,6 @@ impl ProfileView for Person<'_> {
         self.snapshot.memory.name_id(name).or_else(|| is_hypothetical().then_some(HYPOTHETICAL_NAME))
     }
 
-    fn event_name(&self, number: u32) -> &str {
-        match &self.hypothetical {
-            Some(current) if number == HYPOTHETICAL_NAME => current.event,
-            _ => self.snapshot.memory.name(number),
-        }
-    }
-
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         if event.row != HYPOTHETICAL_ROW {
             return self.snapshot.memory.property(&self.facts, event, path);
@@ -518,15 +516,15 @@ impl ProfileView for Person<'_> {
     }
 
     fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>> {
-        Ok(self.instants_of_other_facts(from, to))
+        self.instants_of_other_facts(from, to)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        // A hypothetical event has no message id: it sorts behind every other.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        // A hypothetical event is no message of the log: it sorts behind every other.
         if sequence == HYPOTHETICAL_SEQUENCE {
-            Ok("\u{10ffff}".to_owned())
+            Ok(TieOrder::behind_messages("\u{10ffff}".to_owned()))
         } else {
-            NodeRules::message_id(self.snapshot, sequence)
+            NodeRules::tie_order(self.snapshot, sequence)
         }
     }
 
@@ -540,10 +538,9 @@ impl ProfileView for Person<'_> {
 
     fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>> {
         let predicted = self.predicted(predictor, at)?;
-        Ok(predicted.and_then(|(prediction, _)| {
-            let score = Number::from_f64(prediction.score).unwrap_or_default();
-            prediction.cohort.map(|cohort| (cohort, score))
-        }))
+        let Some((Prediction { cohort: Some(cohort), score, .. }, _)) = predicted else { return Ok(None) };
+        let score = Number::from_f64(score).map_err(|_| Error::internal("a score is no number"))?;
+        Ok(Some((cohort, score)))
     }
 
     fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus> {
@@ -558,8 +555,12 @@ impl ProfileView for Person<'_> {
         self.somebody.is_known(at)
     }
 
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        self.accounts(at).any(|found| found == (account_type, account))
+    fn first_identifier(&self) -> Option<(&str, &str)> {
+        (!self.nodes.is_empty()).then(|| self.snapshot.memory.node(self.somebody.first_node()))
+    }
+
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
+        Ok(self.accounts(at)?.any(|found| found == (account_type, account)))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

@@ -21,7 +21,7 @@ use crate::identity::{
     Decisions, Joined, Link, Partition, PartitionOverlay, ProbableChanges, ProbableLinks, TypeRules,
 };
 use crate::predict::{DescribedModel, TrainedModel};
-use crate::records::{Decision, Path, ProbableLink, StoredLink, Timestamp};
+use crate::records::{Decision, Path, ProbableLink, StoredLink, Timestamp, Value};
 use crate::store::{Facts, Memory, MemoryOptions, Meta, Overlay, Store, TimeIndex};
 
 /// A model and its version.
@@ -69,6 +69,9 @@ impl State {
     /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
     /// `store`: gives a second connection where two threads are faster.
     pub(super) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
+        if facts.has_foreign_runs()? {
+            return State::load_known(facts, options, Timestamp::MAX);
+        }
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         let look_back_ms = look_back_ms(&catalog)?;
         let paths = property_paths(&catalog);
@@ -84,7 +87,7 @@ impl State {
     /// state that holds everybody tells who is who.
     pub(super) fn load_nobody(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        if may_link(&catalog) {
+        if may_link(&catalog) || facts.has_foreign_runs()? {
             return State::load(facts, store, options);
         }
         let look_back_ms = look_back_ms(&catalog)?;
@@ -117,10 +120,27 @@ impl State {
         Ok(state)
     }
 
+    /// The same over runs of another version of the library, which it drops. A run of this version takes their place in the
+    /// transaction that is under way.
+    pub(super) fn replace_runs(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
+        let mut state = State::rebuild(facts, options, false)?;
+        state.memory.write_run(facts)?;
+        state.meta.run_sequence += 1;
+        state.meta.revision += 1;
+        facts.put_meta(&state.meta)?;
+        Ok(state)
+    }
+
     /// What the facts recorded by `known` give under the definitions that hold now; in RAM alone.
     pub(super) fn load_known(facts: Facts<'_>, options: MemoryOptions, known: Timestamp) -> Result<State> {
+        let up_to = facts.sequence_known_at(known, facts.meta()?.log_sequence)?;
+        State::load_up_to(facts, options, up_to, known)
+    }
+
+    /// The same for the messages up to a sequence, and the decisions and probable links that were recorded by `known`.
+    pub(super) fn load_up_to(facts: Facts<'_>, options: MemoryOptions, up_to: u64, known: Timestamp) -> Result<State> {
         let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        meta.log_sequence = facts.sequence_known_at(known, meta.log_sequence)?;
+        meta.log_sequence = up_to.min(meta.log_sequence);
         let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
         let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
@@ -417,6 +437,14 @@ pub(super) fn load_catalog(facts: Facts<'_>) -> Result<Catalog> {
         catalog.insert(stored.version, Arc::new(definition));
     }
     Ok(catalog)
+}
+
+/// A report of the file, as a value.
+pub(super) fn stored_json(text: &str) -> Result<Value> {
+    Value::parse(text.as_bytes()).map_err(|_| {
+        Error::new(ErrorKind::Corrupt, "a report of the store is not readable")
+            .with_hint("restore the store from a backup")
+    })
 }
 
 /// The model that answers for each predictor: the latest trained one, or described cohorts as they are.

@@ -102,8 +102,8 @@ impl Cdp {
                 "profiles" => {
                     let last = |kind: &str| person.last_id(kind, at).map_or(Value::Null, Value::from);
                     let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
-                    let (first, latest) = person.seen(at);
-                    let messages = person.messages().into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
+                    let (first, latest) = person.seen(at)?;
+                    let messages = person.messages()?.into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
                     rows.push([id, last("user_id"), last("email"), time(first), time(latest), Value::count(messages)]);
                 }
                 "identifiers" => {
@@ -143,7 +143,7 @@ impl Cdp {
                     }
                 }
                 "accounts" => {
-                    let accounts: BTreeSet<(&str, &str)> = person.accounts(at).collect();
+                    let accounts: BTreeSet<(&str, &str)> = person.accounts(at)?.collect();
                     for (account_type, account) in accounts {
                         rows.push([id.clone(), Value::from(account_type), Value::from(account)]);
                     }

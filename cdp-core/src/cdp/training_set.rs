@@ -1,23 +1,19 @@
-//! What a predictor may learn from: the texts, labels and timed rows of those who allow it.
+//! What a cohort predictor may learn from: the texts and labels of those who allow it.
 //!
-//! Takes the people of a snapshot; leaves documents with their classes, or rows as of instants. Who denied the purpose
-//! `ml_training` is never among them, only counted (SEMANTICS, Consent); it must never read a fact that came after the
-//! instant of a row.
+//! Takes the people of a snapshot; leaves documents with their classes. A person who denied the purpose `ml_training` must
+//! never be among them, and is only counted (SEMANTICS, Consent).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Cdp;
 use super::snapshot::{Person, Snapshot};
 use crate::definitions::{OUTSIDE, PredictorDefinition, PredictorLabel};
 use crate::error::{Error, Result};
-use crate::predict::TimedRow;
 use crate::records::{Path, Timestamp, Value};
 use crate::rules::ProfileView;
 
 /// The purpose that a person must allow before a model learns from them.
 const PURPOSE: &str = "ml_training";
-/// How many instants a propensity model learns from, each a horizon before the next.
-const INSTANTS: i64 = 3;
 
 /// Documents, the class of each, and when whoever wrote it was first seen.
 #[derive(Default)]
@@ -26,14 +22,6 @@ pub(super) struct LabelledTexts {
     pub(super) labels: Vec<String>,
     pub(super) first_seen: Vec<i64>,
     /// How many were left out because they do not allow it.
-    pub(super) withheld: u64,
-}
-
-/// Rows of features and labels as of instants.
-#[derive(Default)]
-pub(super) struct TimedRows {
-    pub(super) rows: Vec<TimedRow>,
-    /// How many people were left out because they do not allow it.
     pub(super) withheld: u64,
 }
 
@@ -96,7 +84,7 @@ impl Cdp {
             }
             texts.documents.push(document);
             texts.labels.push(class);
-            texts.first_seen.push(person.seen(at).0.map_or(0, Timestamp::millis));
+            texts.first_seen.push(person.seen(at)?.0.map_or(0, Timestamp::millis));
         }
         Ok(texts)
     }
@@ -121,51 +109,6 @@ impl Cdp {
             }
         }
         Ok(texts)
-    }
-
-    /// Everybody who had an event by then, as of instants that lie one horizon apart, the last of them one horizon before
-    /// the latest fact: features of facts up to the instant, the label of events strictly after it. Consent is that of now.
-    pub(super) fn timed_rows(
-        &self,
-        snapshot: &Snapshot<'_>,
-        definition: &PredictorDefinition,
-        now: Timestamp,
-    ) -> Result<TimedRows> {
-        let Some(PredictorLabel::Event { event, horizon }) = &definition.label else {
-            return Err(Error::invalid(format!("the predictor `{}` has no event to learn from", definition.name)));
-        };
-        let horizon_ms = horizon.millis();
-        let mut found = TimedRows::default();
-        let Some(latest) = snapshot.memory.greatest_occurred_at() else { return Ok(found) };
-        let mut withheld = BTreeSet::new();
-        for person in snapshot.people(now)? {
-            if !self.may_learn_from(&person, now)? {
-                found.withheld += 1;
-                withheld.extend(person.nodes.iter().copied());
-            }
-        }
-        for instant in 1..=INSTANTS {
-            let at = latest.plus_millis(-horizon_ms * instant);
-            let end = at.plus_millis(horizon_ms);
-            for person in snapshot.people(at)? {
-                let past = person.events().iter().filter(|happened| happened.occurred_at <= at);
-                let Some(last) = past.map(|happened| happened.occurred_at).max() else { continue };
-                if person.nodes.iter().any(|node| withheld.contains(node)) {
-                    continue;
-                }
-                let number = person.event_number(event);
-                let follows = person.events().iter().any(|happened| {
-                    Some(happened.event) == number && happened.occurred_at > at && happened.occurred_at <= end
-                });
-                found.rows.push(TimedRow {
-                    at: at.millis(),
-                    values: person.feature_row(definition, at)?,
-                    is_positive: follows,
-                    quiet_for: (at.millis() - last.millis()) as f64,
-                });
-            }
-        }
-        Ok(found)
     }
 }
 

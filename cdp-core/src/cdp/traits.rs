@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::snapshot::Person;
 use crate::definitions::TraitStrategy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity;
-use crate::records::{Object, Timestamp, Value};
+use crate::records::{Object, TieOrder, Timestamp, Value};
 use crate::rules::ProfileView;
 use crate::store::TraitWrite;
 
@@ -16,7 +16,7 @@ impl Person<'_> {
     /// Every trait that has a value at `at`.
     pub(super) fn traits(&self, at: Timestamp) -> Result<Object> {
         let names: BTreeSet<&str> =
-            self.facts().flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
+            self.facts()?.flat_map(|(_, facts)| facts.traits.iter().map(|write| write.name.as_ref())).collect();
         let mut traits = Object::new();
         for name in names {
             if let Some(value) = self.trait_named(name, at)? {
@@ -35,15 +35,15 @@ impl Person<'_> {
         }
     }
 
-    fn writes(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &TraitWrite> {
-        let writes = self.facts().flat_map(|(_, facts)| facts.traits.iter());
-        writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name)
+    fn writes(&self, name: &str, at: Timestamp) -> Result<impl Iterator<Item = &TraitWrite>> {
+        let writes = self.facts()?.flat_map(|(_, facts)| facts.traits.iter());
+        Ok(writes.filter(move |write| write.occurred_at <= at && write.name.as_ref() == name))
     }
 
     /// Since when a trait has the value that it has at `at`: what says the same again changes nothing.
     pub(super) fn trait_since(&self, name: &str, at: Timestamp) -> Result<Option<Timestamp>> {
         let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
-        let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
+        let mut writes: Vec<&TraitWrite> = self.writes(name, at)?.collect();
         writes.sort_by_key(|write| std::cmp::Reverse(write.occurred_at));
         // What other strategies than the newest give may be no single write: then the last one tells.
         let last = writes.first().map(|write| write.occurred_at);
@@ -52,14 +52,14 @@ impl Person<'_> {
     }
 
     fn settled(&self, name: &str, strategy: &TraitStrategy, at: Timestamp) -> Result<Option<Value>> {
-        let mut writes: Vec<&TraitWrite> = self.writes(name, at).collect();
+        let mut writes: Vec<&TraitWrite> = self.writes(name, at)?.collect();
         writes.sort_by_key(|write| write.occurred_at);
-        // Message ids are looked up only within one millisecond.
+        // The order within a millisecond is read only where there is more than one write.
         for tied in writes.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
             if tied.len() > 1 {
                 let mut keyed = Vec::with_capacity(tied.len());
                 for write in tied.iter() {
-                    keyed.push((ProfileView::message_id(self, write.sequence)?, *write));
+                    keyed.push((ProfileView::tie_order(self, write.sequence)?, *write));
                 }
                 keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
                 for (place, (_, write)) in tied.iter_mut().zip(keyed) {
@@ -71,17 +71,18 @@ impl Person<'_> {
         if matches!(strategy, TraitStrategy::SourcePriority(_)) {
             for write in &writes {
                 let key = self.snapshot.facts.message_key(write.sequence)?;
-                sources.push(key.map(|(source, _)| self.snapshot.memory.name(source).to_owned()).unwrap_or_default());
+                let (source, _) = key.ok_or_else(|| Error::internal("a sequence of a trait is not in the log"))?;
+                sources.push(self.snapshot.memory.name(source).to_owned());
             }
         }
         let values: Vec<&Value> = writes.iter().map(|write| write.value.as_ref()).collect();
         Ok(identity::settle(strategy, &values, |place| sources.get(place).cloned().unwrap_or_default()))
     }
 
-    /// The last writer by (event time, message id) wins; a null is a tombstone.
+    /// The last writer by (event time, ordinal, message id) wins; a null is a tombstone.
     fn newest(&self, name: &str, at: Timestamp) -> Result<Option<&Value>> {
         let mut latest: Vec<&TraitWrite> = Vec::new();
-        for write in self.writes(name, at) {
+        for write in self.writes(name, at)? {
             match latest.first().map(|found| write.occurred_at.cmp(&found.occurred_at)) {
                 Some(Ordering::Less) => continue,
                 Some(Ordering::Greater) => latest.clear(),
@@ -90,13 +91,13 @@ impl Person<'_> {
             latest.push(write);
         }
         let mut winner = latest.first().copied();
-        // Message ids are looked up only where writes of one millisecond disagree.
+        // The order within a millisecond is read only where its writes disagree.
         if !latest.windows(2).all(|pair| matches!(pair, [left, right] if left.value == right.value)) {
-            let mut greatest = String::new();
+            let mut greatest: Option<TieOrder> = None;
             for write in latest {
-                let message_id = ProfileView::message_id(self, write.sequence)?;
-                if message_id >= greatest {
-                    (greatest, winner) = (message_id, Some(write));
+                let order = Some(ProfileView::tie_order(self, write.sequence)?);
+                if order >= greatest {
+                    (greatest, winner) = (order, Some(write));
                 }
             }
         }

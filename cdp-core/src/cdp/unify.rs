@@ -105,7 +105,7 @@ impl Cdp {
             let (time, priority, kind, value) = snapshot.node_order(*node);
             (time, priority, kind.to_owned(), value.to_owned())
         });
-        let (first_seen, last_seen) = person.seen(at);
+        let (first_seen, last_seen) = person.seen(at)?;
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(Value::Object(Object::from([
             ("id".to_owned(), Value::Text(snapshot.node_hash(first_node))),
@@ -146,14 +146,14 @@ impl Cdp {
 
     pub(super) fn consents_of(&self, person: &Person<'_>, at: Timestamp) -> Result<Object> {
         let policy = person.snapshot.catalog.consent_policy();
-        let mut purposes: BTreeSet<&str> = person.purposes(at);
+        let mut purposes: BTreeSet<&str> = person.purposes(at)?;
         purposes.extend(policy.into_iter().flat_map(|policy| policy.purposes.iter().map(|(name, _)| name.as_str())));
         let mut consents = Object::new();
         for purpose in purposes {
             let state = person.consent_state(purpose, None, at)?;
             let effective = self.allows(state.status, policy, purpose);
             let mut channels = Object::new();
-            for channel in person.channels(purpose, at) {
+            for channel in person.channels(purpose, at)? {
                 let state = person.consent_state(purpose, Some(channel), at)?;
                 channels.insert(channel.to_owned(), Value::from(state.status.as_str()));
             }
@@ -193,7 +193,7 @@ impl Cdp {
         let at = self.instant(as_of.unwrap_or_default());
         self.read_person(&identifier, as_of, at, |snapshot, person| {
             let mut rows = Vec::new();
-            for (occurred_at, sequence) in person.iter().flat_map(Person::messages) {
+            for (occurred_at, sequence) in person.as_ref().map(Person::messages).transpose()?.into_iter().flatten() {
                 if occurred_at <= at {
                     let message = snapshot.facts.message(sequence, &snapshot.memory)?;
                     let name = message.event.map(|event| snapshot.memory.name(event));
@@ -203,7 +203,11 @@ impl Cdp {
                 }
             }
             rows.sort_by(|left, right| {
-                (left.occurred_at, &left.message_id).cmp(&(right.occurred_at, &right.message_id))
+                (left.occurred_at, left.ordinal, &left.message_id).cmp(&(
+                    right.occurred_at,
+                    right.ordinal,
+                    &right.message_id,
+                ))
             });
             let from = after.unwrap_or(0).min(rows.len());
             let to = limit.map_or(rows.len(), |limit| from.saturating_add(limit).min(rows.len()));
@@ -256,7 +260,7 @@ impl Cdp {
                     true => known += 1,
                     false => anonymous += 1,
                 }
-                accounts.extend(person.accounts(at).map(|(kind, account)| (kind.to_owned(), account.to_owned())));
+                accounts.extend(person.accounts(at)?.map(|(kind, account)| (kind.to_owned(), account.to_owned())));
                 let named = person.nodes_named_by(at);
                 *sizes.entry(named.len()).or_default() += 1;
                 for node in named {

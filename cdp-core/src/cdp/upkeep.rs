@@ -59,6 +59,7 @@ impl Writing<'_> {
     fn keep_up(&mut self, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
         let catalog = self.catalog.clone();
         let mut found = Vec::new();
+        let stop = self.stop;
         let mut tallies = std::mem::take(&mut self.tallies);
         let snapshot = self.snapshot();
         let due = self.due(&snapshot, since, to, touched);
@@ -83,16 +84,19 @@ impl Writing<'_> {
                 upkeep.note_what_slid(since);
             }
             for somebody in &due {
+                stop.check()?;
                 found.extend(upkeep.look_at(somebody)?);
             }
             if slid.is_some_and(|since| concern.is_anybody_due(since, to)) {
                 for node in 0..snapshot.memory.n_nodes() {
+                    stop.check()?;
                     if let Some(somebody) = Due::of(&snapshot, node, to) {
                         found.extend(upkeep.look_at(&somebody)?);
                     }
                 }
             }
             for (node, slid) in std::mem::take(&mut upkeep.slid) {
+                stop.check()?;
                 found.extend(upkeep.slide(node, slid)?);
             }
         }
@@ -102,6 +106,7 @@ impl Writing<'_> {
         });
         self.tallies = tallies;
         for found in found {
+            stop.check()?;
             self.record(found, to)?;
         }
         Ok(())
@@ -238,6 +243,7 @@ impl Writing<'_> {
             let members = Members::of(name, &self.state.memberships, &self.memberships);
             let mut gone = members.nodes();
             for person in snapshot.members_at(audience, at)? {
+                self.stop.check()?;
                 let node = person.first_node();
                 let mut merged: Vec<u32> = person.absorbed().collect();
                 for member in &merged {
@@ -259,6 +265,7 @@ impl Writing<'_> {
         }
         let changed = found.len() as u64;
         for found in found {
+            self.stop.check()?;
             self.record(found, at)?;
         }
         Ok(changed)
@@ -549,11 +556,11 @@ impl Upkeep<'_, '_> {
             let nodes = snapshot.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
             instants.extend(self.concern.lookbacks.change_instants(part.as_ref(), *start, end)?);
-            instants.extend(part.first_seen_in(*start, end));
+            instants.extend(part.first_seen_in(*start, end)?);
             parts.insert(*start, part);
         }
         let is_member_at = |at: Timestamp| match parts.range(..=at).next_back() {
-            Some((_, part)) => Ok(part.exists_at(at) && is_member(self.audience, part.as_ref(), at)?),
+            Some((_, part)) => Ok(part.exists_at(at)? && is_member(self.audience, part.as_ref(), at)?),
             None => Ok(false),
         };
         let said = Said { member: was_member, since: self.since, reconsider };
@@ -579,7 +586,7 @@ impl Cdp {
             return Err(Error::invalid("advance cannot go beyond the present of the system clock")
                 .with_hint("open the store with clock=... for a clock that moves by advance"));
         }
-        self.write(|writing| {
+        self.write_until(&self.interruptible(), |writing| {
             let before = writing.meta.change_sequence;
             writing.derive()?;
             writing.advance_to(to)?;
@@ -596,7 +603,7 @@ impl Cdp {
     /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
     /// unless there is a defect.
     pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
-        self.write(|writing| {
+        self.write_until(&self.interruptible(), |writing| {
             let names: Vec<String> = match audience {
                 Some(name) => vec![writing.catalog.audience(name)?.name.clone()],
                 None => writing.catalog.audiences().map(|audience| audience.name.clone()).collect(),

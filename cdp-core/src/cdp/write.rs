@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
+use super::interruption::Stop;
 use super::live_linkage::LiveLinkage;
 use super::memberships::MembershipChanges;
 use super::snapshot::Snapshot;
@@ -26,6 +27,8 @@ pub(super) struct Writing<'w> {
     pub(super) cdp: &'w Cdp,
     pub(super) facts: Facts<'w>,
     pub(super) state: &'w State,
+    /// Asked whether the call goes on, wherever work grows with the store or the input.
+    pub(super) stop: &'w dyn Stop,
     pub(super) catalog: Arc<Catalog>,
     types: Arc<TypeRules>,
     pub(super) decisions: Arc<Decisions>,
@@ -111,7 +114,7 @@ fn writer<'l, 'w>(log: &'l mut Option<LogWriter<'w>>, facts: Facts<'w>) -> Resul
 }
 
 impl<'w> Writing<'w> {
-    pub(super) fn new(cdp: &'w Cdp, facts: Facts<'w>, state: &'w State) -> Writing<'w> {
+    pub(super) fn new(cdp: &'w Cdp, facts: Facts<'w>, state: &'w State, stop: &'w dyn Stop) -> Writing<'w> {
         let mut meta = state.meta.clone();
         let now = cdp.now();
         // Known time never decreases, whatever the clock does.
@@ -121,6 +124,7 @@ impl<'w> Writing<'w> {
             cdp,
             facts,
             state,
+            stop,
             catalog: state.catalog.clone(),
             types: state.types.clone(),
             decisions: state.decisions.clone(),
@@ -221,6 +225,7 @@ impl<'w> Writing<'w> {
             }
         }
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
+        let ordinal = if message.is_untimed() { self.meta.ordinals.next(occurred_at) } else { 0 };
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
         let n_nodes = self.memory.view(&self.state.memory).n_nodes();
@@ -250,6 +255,7 @@ impl<'w> Writing<'w> {
             node,
             own,
             occurred_at,
+            ordinal,
             recorded_at: self.meta.recorded_at,
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
@@ -410,7 +416,7 @@ impl<'w> Writing<'w> {
             false => State::load(self.facts, None, options)?,
         };
         let (meta, memberships) = {
-            let mut backfill = Writing::new(self.cdp, self.facts, &state);
+            let mut backfill = Writing::new(self.cdp, self.facts, &state, self.stop);
             let catalog = backfill.catalog.clone();
             for audience in catalog.audiences() {
                 backfill.rebuild_audience(&audience.name)?;
@@ -431,6 +437,7 @@ impl<'w> Writing<'w> {
             return Ok(());
         }
         self.unify()?;
+        self.stop.look()?;
         self.count_new_profiles();
         self.keep_audiences()
     }

@@ -1,80 +1,112 @@
-//! The words for how events become a value: `count`, `sum`, `first_at` and the others of features and of rules.
+//! The aggregates: the words for how events become a value, and what a definition must know of each.
 //!
-//! It takes the word of a definition and leaves an [`Aggregate`]. It never computes one.
+//! It takes the word of a feature or an event leaf and leaves it typed. It never computes: each aggregate has its file in
+//! `rules::aggregates`.
 
 use super::reader::Node;
 
-/// How events become a value. Numbers are exact; decimal text is a number for sum, avg, min and max.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Aggregate {
-    /// How many events.
-    Count,
-    /// How many different values of the property.
-    CountDistinct,
-    /// On how many UTC days.
-    DistinctDays,
-    /// The sum of the property.
-    Sum,
-    /// Its mean, rounded half-even to nine places.
-    Avg,
-    /// Its least number.
-    Min,
-    /// Its greatest number.
-    Max,
-    /// Its value in the earliest event that has one.
-    First,
-    /// Its value in the latest event that has one.
-    Last,
-    /// When the earliest event happened.
-    FirstAt,
-    /// When the latest event happened.
-    LastAt,
-    /// Whether there is any event.
-    Exists,
+/// Declares the aggregates, one row each: its name, its word, what it aggregates and what its value is.
+macro_rules! aggregates {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, over $input:ident, gives $output:ident;)+) => {
+        /// How events become a value. Numbers are exact; decimal text is a number where numbers are aggregated.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Aggregate {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        const ROWS: &[Row] = &[$(Row {
+            word: $word,
+            aggregate: Aggregate::$name,
+            input: Input::$input,
+            output: Output::$output,
+        },)+];
+    };
 }
 
-const AVAILABLE: [(&str, Aggregate); 12] = [
-    ("count", Aggregate::Count),
-    ("count_distinct", Aggregate::CountDistinct),
-    ("distinct_days", Aggregate::DistinctDays),
-    ("sum", Aggregate::Sum),
-    ("avg", Aggregate::Avg),
-    ("min", Aggregate::Min),
-    ("max", Aggregate::Max),
-    ("first", Aggregate::First),
-    ("last", Aggregate::Last),
-    ("first_at", Aggregate::FirstAt),
-    ("last_at", Aggregate::LastAt),
-    ("exists", Aggregate::Exists),
-];
+struct Row {
+    word: &'static str,
+    aggregate: Aggregate,
+    input: Input,
+    output: Output,
+}
 
-const NOT_YET: [&str; 8] =
-    ["stddev", "quantile", "most_frequent", "top_k", "unique_list", "ratio", "days_since", "sessions"];
+#[derive(Clone, Copy, PartialEq)]
+enum Input {
+    Events,
+    Property,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Output {
+    Number,
+    Time,
+    Boolean,
+    AnyValue,
+}
+
+aggregates! {
+    /// How many events.
+    Count = "count", over Events, gives Number;
+    /// How many different values of the property.
+    CountDistinct = "count_distinct", over Property, gives Number;
+    /// On how many UTC days.
+    DistinctDays = "distinct_days", over Events, gives Number;
+    /// The sum of the property.
+    Sum = "sum", over Property, gives Number;
+    /// Its mean, rounded half-even to nine places.
+    Avg = "avg", over Property, gives Number;
+    /// Its least number.
+    Min = "min", over Property, gives Number;
+    /// Its greatest number.
+    Max = "max", over Property, gives Number;
+    /// Its sample standard deviation, rounded half-even to nine places; null below two numbers.
+    Stddev = "stddev", over Property, gives Number;
+    /// Its value in the earliest event that has one.
+    First = "first", over Property, gives AnyValue;
+    /// Its value in the latest event that has one.
+    Last = "last", over Property, gives AnyValue;
+    /// When the earliest event happened.
+    FirstAt = "first_at", over Events, gives Time;
+    /// When the latest event happened.
+    LastAt = "last_at", over Events, gives Time;
+    /// Whether there is any event.
+    Exists = "exists", over Events, gives Boolean;
+}
+
+const NOT_YET: [&str; 7] = ["quantile", "most_frequent", "top_k", "unique_list", "ratio", "days_since", "sessions"];
 
 impl Aggregate {
     /// The word of this aggregate in a definition.
     pub fn as_str(self) -> &'static str {
-        AVAILABLE.into_iter().find(|(_, aggregate)| *aggregate == self).map_or("", |(word, _)| word)
+        self.row().map_or("", |row| row.word)
     }
 
     /// Whether it aggregates a property rather than the events themselves.
     pub fn needs_property(self) -> bool {
-        use Aggregate::*;
-        matches!(self, CountDistinct | Sum | Avg | Min | Max | First | Last)
+        self.row().is_some_and(|row| row.input == Input::Property)
     }
 
     /// Whether its value is always a number.
     pub fn is_numeric(self) -> bool {
-        use Aggregate::*;
-        matches!(self, Count | CountDistinct | DistinctDays | Sum | Avg | Min | Max)
+        self.row().is_some_and(|row| row.output == Output::Number)
+    }
+
+    /// Whether its value is always the time of an event.
+    pub fn is_time(self) -> bool {
+        self.row().is_some_and(|row| row.output == Output::Time)
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        ROWS.get(self as usize)
     }
 
     pub(crate) fn read(node: Node<'_>) -> Option<Aggregate> {
         if let Some(word) = node.value.as_text().filter(|word| NOT_YET.contains(word)) {
-            let available: Vec<&str> = AVAILABLE.iter().map(|(word, _)| *word).collect();
+            let available: Vec<&str> = ROWS.iter().map(|row| row.word).collect();
             node.fault(format!("`{word}` is not available yet; there are {}", available.join(", ")));
             return None;
         }
-        node.word(&AVAILABLE)
+        let words: Vec<(&str, Aggregate)> = ROWS.iter().map(|row| (row.word, row.aggregate)).collect();
+        node.word(&words)
     }
 }

@@ -92,6 +92,11 @@ impl Catalog {
         self.definitions.get(&kind)?.get(name)
     }
 
+    /// The definition of this kind and name, or an error that lists those there are.
+    pub fn require(&self, kind: Kind, name: &str) -> Result<&Versioned> {
+        self.get(kind, name).ok_or_else(|| self.missing(kind, name))
+    }
+
     /// Every definition, by kind and name.
     pub fn iter(&self) -> impl Iterator<Item = &Versioned> {
         self.definitions.values().flat_map(BTreeMap::values)

@@ -1,6 +1,7 @@
-//! The window of events that a feature or a rule looks at: `within`, `between_ago`, `since`, `between`, or all of them.
+//! The windows of time over which events count, as a feature or an event leaf names them.
 //!
-//! It takes the fields of a definition and leaves a [`FeatureWindow`]. It knows no event.
+//! It takes the fields of a definition and leaves the window typed. Where it lies at an instant is for
+//! `rules::timeline` to say.
 
 use super::reader::Fields;
 use crate::records::{Duration, Timestamp};

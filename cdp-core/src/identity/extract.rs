@@ -253,6 +253,7 @@ mod tests {
             original_timestamp: None,
             sent_at: None,
             received_at: None,
+            is_dated_by_receipt: false,
             ids: Vec::new(),
             fields,
         }

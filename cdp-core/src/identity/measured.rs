@@ -12,7 +12,7 @@ use super::partition::Partition;
 use super::types::TypeRules;
 use crate::definitions::IdentityDefinition;
 use crate::error::Result;
-use crate::records::{LinkRule, Timestamp};
+use crate::records::{LinkRule, TieOrder, Timestamp};
 
 const NAMES: [&str; 3] = ["user_id", "email", "anonymous_id"];
 /// The identifiers of a pair, by the place of their type in [`NAMES`]: a user with an address and a device, and a stranger's address
@@ -97,8 +97,8 @@ impl NodeRules for World {
         NAMES.get(type_number as usize - 1).copied().unwrap_or_default()
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        Ok(format!("{sequence:020}"))
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        Ok(TieOrder::message(0, &format!("{sequence:020}"), ""))
     }
 
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering {

@@ -8,7 +8,7 @@ use super::decisions::Decisions;
 use super::links::Link;
 use super::types::TypeRules;
 use crate::error::Result;
-use crate::records::Timestamp;
+use crate::records::{TieOrder, Timestamp};
 
 /// What the partition must know about nodes and messages, answered by whoever holds them.
 pub(crate) trait NodeRules {
@@ -18,8 +18,8 @@ pub(crate) trait NodeRules {
     fn types(&self) -> &TypeRules;
     /// The name of an identifier type.
     fn type_name(&self, type_number: u32) -> &str;
-    /// What breaks ties of event time between messages: the message id, then the source.
-    fn message_id(&self, sequence: u64) -> Result<String>;
+    /// What breaks ties of event time between messages: ordinal, message id, source.
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder>;
     /// What breaks ties within a message: (priority, type, value), never the node's number.
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering;
     /// The least sequence of a message of this node.
@@ -35,7 +35,7 @@ pub(crate) trait NodeRules {
     fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>>;
 }
 
-/// The order of (event time, message id).
+/// The order of (event time, ordinal, message id).
 pub(super) fn compare(
     left_at: Timestamp,
     left: u64,
@@ -44,12 +44,12 @@ pub(super) fn compare(
     rules: &dyn NodeRules,
 ) -> Result<Ordering> {
     Ok(match left_at.cmp(&right_at) {
-        Ordering::Equal if left != right => rules.message_id(left)?.cmp(&rules.message_id(right)?),
+        Ordering::Equal if left != right => rules.tie_order(left)?.cmp(&rules.tie_order(right)?),
         order => order,
     })
 }
 
-/// Sorts links by (event time, message id, rank of the other end), reading message ids only where event times are equal.
+/// Sorts links by (event time, ordinal, message id, rank of the other end), reading message ids only where event times are equal.
 pub(super) fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()> {
     let by_rank = |left: &Link, right: &Link| rules.compare_ranks(left.other, right.other);
     links.sort_by(|left, right| {
@@ -64,7 +64,7 @@ pub(super) fn sort_links(links: &mut [Link], rules: &dyn NodeRules) -> Result<()
         let mut stars = Vec::new();
         for star in tied.chunk_by(|left, right| left.sequence == right.sequence) {
             let Some(first) = star.first() else { continue };
-            stars.push((rules.message_id(first.sequence)?, star.to_vec()));
+            stars.push((rules.tie_order(first.sequence)?, star.to_vec()));
         }
         stars.sort_by(|(left, _), (right, _)| left.cmp(right));
         for (place, link) in tied.iter_mut().zip(stars.into_iter().flat_map(|(_, star)| star)) {

@@ -1,7 +1,7 @@
 //! What one transaction changes of the partition: it takes in links and says which profiles have changed.
 //!
 //! Links are kept by *evidence component*: the nodes that any link joins, live or refused. Within one, links are applied
-//! greedily in the order of (event time, message id); a link later than all others there is applied at once, otherwise
+//! greedily in the order of (event time, ordinal, message id); a link later than all others there is applied at once, otherwise
 //! the component is replayed. Only the limits of one value (the hub guard) decide before that which links count at all.
 
 use std::collections::BTreeSet;

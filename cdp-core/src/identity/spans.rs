@@ -138,7 +138,7 @@ impl PartitionView<'_> {
             }
             let mut keyed = Vec::with_capacity(tied.len());
             for held in tied.iter() {
-                keyed.push((rules.message_id(held.sequence)?, *held));
+                keyed.push((rules.tie_order(held.sequence)?, *held));
             }
             keyed.sort_by(|(left_id, left), (right_id, right)| {
                 left_id.cmp(right_id).then_with(|| rules.compare_ranks(left.holder, right.holder))

@@ -11,7 +11,7 @@ use self::model::Model;
 use super::{Decisions, Joined, Link, NodeRules, Partition, PartitionOverlay, TypeRules};
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 use crate::error::Result;
-use crate::records::{Decision, DecisionType, Duration, LinkRule, Timestamp};
+use crate::records::{Decision, DecisionType, Duration, LinkRule, TieOrder, Timestamp};
 
 const NAMES: [&str; 4] = ["user_id", "email", "anonymous_id", "loyalty_card"];
 
@@ -184,11 +184,11 @@ impl NodeRules for World {
         NAMES[type_number as usize - 1]
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
         if let Some(number) = super::decision_number(sequence) {
-            return Ok(format!("~{number:03}"));
+            return Ok(TieOrder::behind_messages(format!("{number:03}")));
         }
-        Ok(self.log[sequence as usize - 1].id.clone())
+        Ok(TieOrder::message(0, &self.log[sequence as usize - 1].id, ""))
     }
 
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering {

@@ -3,7 +3,7 @@
 use crate::definitions::TraitStrategy;
 use crate::records::{Number, Value};
 
-/// The value that a strategy makes of the writes to one trait, which are in the order of (event time, message id). A null
+/// The value that a strategy makes of the writes to one trait, which are in the order of (event time, ordinal, message id). A null
 /// takes back everything before it. `source` names the source of a write by its place.
 pub(crate) fn settle<'w>(
     strategy: &TraitStrategy,

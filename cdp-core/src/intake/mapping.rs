@@ -199,7 +199,27 @@ impl Mapper {
         let fields = Arc::new(JsonObject::of(&fields));
         let event = event_name(kind, &fields);
         let message_id = Some(message_id);
-        Ok(Message { kind, message_id, event, timestamp, original_timestamp, sent_at, received_at, ids, fields })
+        let is_receipt = |expression: &Option<Expression>, time: Option<Timestamp>| {
+            expression.as_ref().is_some_and(Expression::may_be_the_receipt) && time == Some(scope.received_at)
+        };
+        // The time that decides: `timestamp`, else `originalTimestamp`, else `receivedAt`.
+        let is_dated_by_receipt = match (timestamp, original_timestamp) {
+            (Some(_), _) => is_receipt(&emit.timestamp, timestamp),
+            (None, Some(_)) => is_receipt(&emit.original_timestamp, original_timestamp),
+            (None, None) => is_receipt(&emit.received_at, received_at),
+        };
+        Ok(Message {
+            kind,
+            message_id,
+            event,
+            timestamp,
+            original_timestamp,
+            sent_at,
+            received_at,
+            is_dated_by_receipt,
+            ids,
+            fields,
+        })
     }
 }
 

@@ -122,6 +122,7 @@ fn read_plain(fields: &Arc<JsonObject>, max_bytes: usize) -> Option<Message> {
         original_timestamp,
         sent_at,
         received_at,
+        is_dated_by_receipt: false,
         ids: Vec::new(),
         fields,
     })
@@ -144,7 +145,19 @@ fn read_checked(kind: MessageType, fields: Arc<JsonObject>, ids: Vec<(String, St
         return Err(Reject::at(RejectReason::TooLarge, "messageId", detail));
     }
     let event = event_name(kind, &fields);
-    let message = Message { kind, message_id, event, timestamp, original_timestamp, sent_at, received_at, ids, fields };
+    let is_dated_by_receipt = false;
+    let message = Message {
+        kind,
+        message_id,
+        event,
+        timestamp,
+        original_timestamp,
+        sent_at,
+        received_at,
+        is_dated_by_receipt,
+        ids,
+        fields,
+    };
     Ok(ReadMessage { message, warnings })
 }
 

@@ -7,16 +7,19 @@ use rustc_hash::FxHashMap;
 
 use super::blocking;
 use super::explain::PairExplanation;
-use super::links::Links;
+use super::links::{Links, Side};
 use super::model::weight_of;
 use crate::error::{Error, Result};
 
 /// What is known to be true.
 #[derive(Clone, Debug)]
 pub enum Labels {
-    /// Record identifier and the name of the person it is of.
+    /// Record identifier and the name of the person it is of. Fails where both of two tables have the identifier.
     Persons(Vec<(String, String)>),
-    /// Two record identifiers and whether they are one person.
+    /// The same, with the table that the record is of where it is known.
+    PersonsOf(Vec<(Option<Side>, String, String)>),
+    /// Two record identifiers and whether they are one person; of two tables, the first of the left one and the second of
+    /// the right one.
     Pairs(Vec<(String, String, bool)>),
 }
 
@@ -78,29 +81,33 @@ impl Links {
 
 fn evaluate(links: &Links, labels: &Labels) -> Result<Evaluation> {
     let rows = links.rows_by_id();
-    let row = |id: &String| {
-        rows.get(id.as_str()).copied().ok_or_else(|| {
-            Error::invalid("a label names a record that was not linked")
-                .with_hint("labels carry the record identifiers")
-        })
+    let unknown = || {
+        Error::invalid("a label names a record that was not linked").with_hint("labels carry the record identifiers")
+    };
+    let truth_of = |persons: &mut dyn Iterator<Item = (Option<Side>, &str, &str)>| -> Result<Vec<Option<u32>>> {
+        let mut names: FxHashMap<String, u32> = FxHashMap::default();
+        let mut truth: Vec<Option<u32>> = vec![None; links.len()];
+        for (side, id, person) in persons {
+            let next = names.len() as u32;
+            let person = *names.entry(person.to_owned()).or_insert(next);
+            let row = rows.row(side, id)?.ok_or_else(unknown)?;
+            truth.get_mut(row as usize).into_iter().for_each(|place| *place = Some(person));
+        }
+        Ok(truth)
     };
     match labels {
         Labels::Persons(persons) => {
-            let mut names: FxHashMap<&str, u32> = FxHashMap::default();
-            let mut truth: Vec<Option<u32>> = vec![None; links.len()];
-            for (id, person) in persons {
-                let next = names.len() as u32;
-                let person = *names.entry(person).or_insert(next);
-                if let Some(place) = truth.get_mut(row(id)? as usize) {
-                    *place = Some(person);
-                }
-            }
-            Ok(of_persons(links, &truth))
+            let mut persons = persons.iter().map(|(id, person)| (None, id.as_str(), person.as_str()));
+            Ok(of_persons(links, &truth_of(&mut persons)?))
+        }
+        Labels::PersonsOf(persons) => {
+            let mut persons = persons.iter().map(|(side, id, person)| (*side, id.as_str(), person.as_str()));
+            Ok(of_persons(links, &truth_of(&mut persons)?))
         }
         Labels::Pairs(pairs) => {
             let mut labelled: FxHashMap<(u32, u32), bool> = FxHashMap::default();
             for (left, right, is_match) in pairs {
-                let (left, right) = (row(left)?, row(right)?);
+                let (left, right) = rows.pair(left, right).ok_or_else(unknown)?;
                 labelled.insert((left.min(right), left.max(right)), *is_match);
             }
             Ok(of_pairs(links, &labelled))

@@ -63,6 +63,61 @@ pub struct Links {
     pub(crate) labels: Vec<u32>,
 }
 
+/// What a `cluster_id` begins with where the cluster has no record of the left table.
+const RIGHT_MARK: &str = "right:";
+
+/// One of two tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The first table; of one table, that one.
+    Left,
+    /// The second table.
+    Right,
+}
+
+impl Side {
+    /// Reads `left` or `right`.
+    pub fn parse(word: &str) -> Option<Side> {
+        match word {
+            "left" => Some(Side::Left),
+            "right" => Some(Side::Right),
+            _ => None,
+        }
+    }
+}
+
+/// The row of each identifier, for each table: equal identifiers of two tables are different records.
+pub(crate) struct RowsById<'l> {
+    of_sources: Vec<FxHashMap<&'l str, u32>>,
+}
+
+fn rows_of(records: &Records, start: u32) -> FxHashMap<&str, u32> {
+    (0..records.len()).map(|place| (records.id(place), start + place as u32)).collect()
+}
+
+impl RowsById<'_> {
+    fn find(&self, source: usize, id: &str) -> Option<u32> {
+        self.of_sources.get(source)?.get(id).copied()
+    }
+
+    /// The row of an identifier of one table, or of the only table that has it; `None` if there is no such record.
+    pub(crate) fn row(&self, side: Option<Side>, id: &str) -> Result<Option<u32>> {
+        match (side, self.find(0, id), self.find(1, id)) {
+            (None, Some(_), Some(_)) => Err(Error::invalid("both tables have a record with the identifier of a label")
+                .with_hint("give each label its `source` (left or right), or labels of pairs: left, right, match")),
+            (Some(Side::Left), row, _) | (Some(Side::Right), _, row) => Ok(row),
+            (None, left, right) => Ok(left.or(right)),
+        }
+    }
+
+    /// The rows of a pair: the first identifier is of the left table and the second of the right one, wherever those
+    /// tables have them; else of whichever table has it.
+    pub(crate) fn pair(&self, left: &str, right: &str) -> Option<(u32, u32)> {
+        let in_sources = |(one, two): (usize, usize)| self.find(one, left).zip(self.find(two, right));
+        [(0, 1), (1, 0), (0, 0), (1, 1)].into_iter().find_map(in_sources)
+    }
+}
+
 /// Shows sizes, never a value.
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,18 +188,42 @@ impl Links {
         band_of(weight, &self.thresholds, self.quality.verdict)
     }
 
-    /// Every record with the identifier of the first record of its cluster: columns `record_id` and `cluster_id`, and
-    /// `source` (`left` or `right`) where two tables were linked. In order of rows.
+    /// Every record with its cluster: columns `record_id` and `cluster_id`, and `source` (`left` or `right`) where two
+    /// tables were linked. In order of rows.
+    ///
+    /// The `cluster_id` is the identifier of the first record of the cluster. Identifiers of two tables may be equal, so a
+    /// cluster that has records of the right table alone is named `right:` and the identifier: no two clusters share a
+    /// `cluster_id`.
     pub fn clusters_frame(&self) -> Frame {
         let rows = 0..self.len() as u32;
         let ids = rows.clone().map(|row| Some(self.id(row))).collect();
-        let clusters = self.labels.iter().map(|label| Some(self.id(*label))).collect();
+        let mark = self.right_mark();
+        let cluster_id = |label: u32| match label < self.second_source() {
+            true => self.id(label),
+            false => format!("{mark}{}", self.id(label)),
+        };
+        let clusters = self.labels.iter().map(|label| Some(cluster_id(*label))).collect();
         let mut columns = vec![("record_id", Cells::Text(ids)), ("cluster_id", Cells::Text(clusters))];
-        if self.ids.len() > 1 {
+        if self.is_of_two() {
             let source = |row: u32| Some(if row < self.second_source() { "left" } else { "right" }.to_owned());
             columns.push(("source", Cells::Text(rows.map(source).collect())));
         }
         Frame::new(columns)
+    }
+
+    /// Whether two tables were linked.
+    pub fn is_of_two(&self) -> bool {
+        self.ids.len() > 1
+    }
+
+    /// `right:`, repeated until no identifier of the left table begins with it.
+    fn right_mark(&self) -> String {
+        let mut mark = RIGHT_MARK.to_owned();
+        let left = self.ids.first();
+        while left.is_some_and(|left| (0..left.len()).any(|row| left.id(row).starts_with(&mark))) {
+            mark.push_str(RIGHT_MARK);
+        }
+        mark
     }
 
     /// The pairs that are likely enough to be kept: `left`, `right`, `weight`, `probability`, `band` and whether both are in
@@ -163,16 +242,14 @@ impl Links {
         ])
     }
 
-    pub(crate) fn rows_by_id(&self) -> FxHashMap<&str, u32> {
-        let mut rows = FxHashMap::default();
-        let mut row = 0;
-        for records in &self.ids {
-            for place in 0..records.len() {
-                rows.insert(records.id(place), row);
-                row += 1;
-            }
-        }
-        rows
+    pub(crate) fn rows_by_id(&self) -> RowsById<'_> {
+        let mut start = 0;
+        let of_source = |records| {
+            let rows = rows_of(records, start);
+            start += records.len() as u32;
+            rows
+        };
+        RowsById { of_sources: self.ids.iter().map(of_source).collect() }
     }
 
     /// The row of an identifier. Where both sources use it, `source` says which: 0 left, 1 right.

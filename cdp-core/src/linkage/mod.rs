@@ -44,7 +44,7 @@ pub use cluster::Components;
 pub use evaluate::{Evaluation, Labels, Scores};
 pub use explain::{PairExplanation, WeightPart};
 pub use index::LinkageIndex;
-pub use links::{Band, BlockingReport, Links};
+pub use links::{Band, BlockingReport, Links, Side};
 pub use live::{Linker, LiveRecord};
 pub use model::LinkageModel;
 pub(crate) use model::probability as probability_of;
@@ -68,7 +68,8 @@ use table::Table;
 /// Roles of columns by name that the caller knows better.
 pub type ColumnRoles = BTreeMap<String, ColumnRole>;
 
-/// Decisions of people about pairs of record identifiers, which hold whatever the weights say.
+/// Decisions of people about pairs of record identifiers, which hold whatever the weights say. Of two tables the first
+/// identifier of a pair is of the left one and the second of the right one.
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     /// Pairs that are one person.
@@ -301,10 +302,10 @@ fn constraints(links: &Links, decisions: &Decisions) -> Result<Constraints> {
         return Ok(Constraints::default());
     }
     let rows = links.rows_by_id();
-    let pair = |(left, right): &(String, String)| match (rows.get(left.as_str()), rows.get(right.as_str())) {
-        (Some(left), Some(right)) if left != right => Ok(((*left).min(*right), (*left).max(*right))),
-        (Some(_), Some(_)) => Err(Error::invalid("a decision names one record twice")),
-        _ => Err(Error::invalid("a decision names a record that is not there")),
+    let pair = |(left, right): &(String, String)| match rows.pair(left, right) {
+        Some((left, right)) if left != right => Ok((left.min(right), left.max(right))),
+        Some(_) => Err(Error::invalid("a decision names one record twice")),
+        None => Err(Error::invalid("a decision names a record that is not there")),
     };
     let must: Vec<(u32, u32)> = decisions.must_link.iter().map(pair).collect::<Result<_>>()?;
     let cannot: Vec<(u32, u32)> = decisions.cannot_link.iter().map(pair).collect::<Result<_>>()?;

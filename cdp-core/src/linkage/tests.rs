@@ -178,6 +178,96 @@ fn two_tables_are_linked_one_to_one() {
     assert!(links.pair_weights().iter().all(|(left, right, _)| *left < 300 && *right >= 300));
 }
 
+/// Two tables of made-up people whose identifiers both count from 1; the right one has the people in reverse order and one
+/// more in front, so that equal identifiers are different people.
+fn two_that_count_from_one(n: usize) -> (Records, Records, Vec<(String, String, bool)>) {
+    let (records, _) = made_up(n, 1);
+    let (mut left, mut right) = (Records::new(records.columns().to_vec()), Records::new(records.columns().to_vec()));
+    let texts = |row: usize| (1..records.columns().len()).map(move |column| (row, column));
+    let row_of = |row: usize| -> Vec<String> {
+        ["".to_owned()]
+            .into_iter()
+            .chain(texts(row).map(|(row, column)| records.text(row, column).to_owned()))
+            .collect()
+    };
+    let mut pairs = Vec::new();
+    for row in 0..n {
+        left.push(&(row + 1).to_string(), row_of(row).iter().map(String::as_str)).unwrap();
+    }
+    right.push("1", ["", "zebedee", "quux", "1901-01-01", "0999999999", "1 nowhere lane", "99999"]).unwrap();
+    for row in 0..n {
+        let id = right.len() + 1;
+        right.push(&id.to_string(), row_of(n - 1 - row).iter().map(String::as_str)).unwrap();
+        pairs.push(((n - row).to_string(), id.to_string(), true));
+    }
+    (left, right, pairs)
+}
+
+fn linked_two(left: &Records, right: &Records) -> Links {
+    link_two(left, right, (&ColumnRoles::new(), &ColumnRoles::new()), &LinkageDefinition::default(), 0).unwrap()
+}
+
+#[test]
+fn clusters_of_two_tables_with_equal_identifiers_keep_their_side() {
+    let (left, right, pairs) = two_that_count_from_one(300);
+    let links = linked_two(&left, &right);
+    let frame = links.clusters_frame();
+    let texts = |name: &str| match &frame.columns.iter().find(|column| column.name == name).unwrap().cells {
+        crate::records::Cells::Text(texts) => texts.iter().map(|text| text.clone().unwrap()).collect::<Vec<_>>(),
+        _ => panic!("{name} holds texts"),
+    };
+    let (clusters, sources) = (texts("cluster_id"), texts("source"));
+    // Each `cluster_id` stands for one cluster.
+    let mut labels: FxHashMap<&str, u32> = FxHashMap::default();
+    for (cluster, label) in clusters.iter().zip(links.labels()) {
+        assert_eq!(labels.entry(cluster).or_insert(*label), label);
+    }
+    // The first record of the right table matches nobody, least of all the left record of that identifier.
+    assert_eq!((sources[300].as_str(), clusters[300].as_str(), clusters[0].as_str()), ("right", "right:1", "1"));
+    let of_pairs = links.evaluate(&Labels::Pairs(pairs.clone())).unwrap();
+    assert!(of_pairs.clusters.f1 > 0.99, "{:?}", of_pairs.clusters);
+    assert!(of_pairs.best.1.f1 > 0.99, "{:?}", of_pairs.best);
+    // Labels of records say which table they are of.
+    let mut persons: Vec<(Option<Side>, String, String)> = vec![(Some(Side::Right), "1".into(), "nobody".into())];
+    for (left, right, _) in &pairs {
+        persons.push((Some(Side::Left), left.clone(), left.clone()));
+        persons.push((Some(Side::Right), right.clone(), left.clone()));
+    }
+    let of_persons = links.evaluate(&Labels::PersonsOf(persons)).unwrap();
+    assert_eq!((of_persons.n_true_pairs, of_persons.clusters.f1 > 0.99), (300, true));
+    let error = links.evaluate(&Labels::Persons(vec![("1".to_owned(), "a".to_owned())])).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+    assert!(links.evaluate(&Labels::Persons(vec![("301".to_owned(), "a".to_owned())])).is_ok());
+    assert!(links.evaluate(&Labels::PersonsOf(vec![(Some(Side::Left), "301".into(), "a".into())])).is_err());
+}
+
+#[test]
+fn decisions_about_two_tables_name_the_left_record_first() {
+    let (left, right, _) = two_that_count_from_one(30);
+    let none = ColumnRoles::new();
+    let decide = |must: &[(&str, &str)], cannot: &[(&str, &str)]| {
+        let pairs = |of: &[(&str, &str)]| of.iter().map(|(one, two)| ((*one).into(), (*two).into())).collect();
+        let decisions = Decisions { must_link: pairs(must), cannot_link: pairs(cannot) };
+        link_deciding(&[&left, &right], &[&none, &none], &LinkageDefinition::default(), &decisions, 0)
+    };
+    let links = decide(&[("1", "1")], &[("30", "2")]).unwrap();
+    assert_eq!(links.labels()[30], 0);
+    assert_eq!(links.labels()[31], 31);
+    // An identifier that only the other table has is found there.
+    assert_eq!(decide(&[("31", "30")], &[]).unwrap().labels()[60], 29);
+    assert!(decide(&[("1", "32")], &[]).is_err());
+}
+
+#[test]
+fn a_left_identifier_that_reads_like_a_right_cluster_shares_no_cluster_id() {
+    let (mut left, mut right) = (Records::new(["name"]), Records::new(["name"]));
+    left.push("right:1", ["ann"]).unwrap();
+    right.push("1", ["bob"]).unwrap();
+    let frame = linked_two(&left, &right).clusters_frame();
+    let crate::records::Cells::Text(clusters) = &frame.columns[1].cells else { panic!("cluster_id holds texts") };
+    assert_eq!(clusters, &[Some("right:1".to_owned()), Some("right:right:1".to_owned())]);
+}
+
 #[test]
 fn decisions_must_name_known_records_and_agree() {
     let (records, _) = made_up(6, 1);

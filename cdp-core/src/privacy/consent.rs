@@ -1,5 +1,7 @@
 //! Consent on two axes, purpose and channel (SEMANTICS, Consent).
 
+use std::cmp::Ordering;
+
 use crate::definitions::{ConsentPolicyDefinition, UnknownConsent};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, MessageType, Timestamp};
@@ -13,6 +15,8 @@ pub(crate) struct Choice {
     pub(crate) occurred_at: Timestamp,
     pub(crate) sequence: u64,
     pub(crate) granted: bool,
+    /// Whether it is about one channel alone.
+    pub(crate) is_of_channel: bool,
 }
 
 /// The state of consent for a purpose.
@@ -45,20 +49,36 @@ pub(crate) fn choices(kind: MessageType, fields: &JsonObject) -> Vec<StatedChoic
     choices
 }
 
-/// The state that follows from the choices on a profile's nodes.
+/// The state that follows from the choices on a profile's nodes about one purpose, or about one channel of it.
 ///
-/// `message_id` breaks ties of event time; `joined_at` tells when two nodes became one profile. Nodes whose latest
-/// choices differ are in conflict unless the latest choice of all was made at or after the link that joined them.
+/// A channel that was denied by itself stays denied until it is granted by itself, whatever is chosen about the purpose
+/// meanwhile; else the latest choice holds, about the purpose or the channel. At one (occurred_at, ordinal) a denial counts.
+/// `ordinal` is asked for where choices share an instant; `joined_at` gives the instant at which two nodes became one profile.
+/// Nodes whose latest choices differ are in conflict unless the latest choice of all was made at or after the link that joined
+/// them.
 pub(crate) fn resolve(
     choices: &[Choice],
-    message_id: &dyn Fn(u64) -> Result<String>,
+    ordinal: &dyn Fn(u64) -> Result<u64>,
+    joined_at: &dyn Fn(u32, u32) -> Result<Option<Timestamp>>,
+) -> Result<ConsentState> {
+    let of_channel: Vec<Choice> = choices.iter().filter(|choice| choice.is_of_channel).cloned().collect();
+    let by_itself = resolve_latest(&of_channel, ordinal, joined_at)?;
+    match by_itself.status {
+        ConsentStatus::Denied | ConsentStatus::Conflict => Ok(by_itself),
+        ConsentStatus::Granted | ConsentStatus::Unknown => resolve_latest(choices, ordinal, joined_at),
+    }
+}
+
+fn resolve_latest(
+    choices: &[Choice],
+    ordinal: &dyn Fn(u64) -> Result<u64>,
     joined_at: &dyn Fn(u32, u32) -> Result<Option<Timestamp>>,
 ) -> Result<ConsentState> {
     let mut latest_by_node: Vec<&Choice> = Vec::new();
     for choice in choices {
         match latest_by_node.iter_mut().find(|latest| latest.node == choice.node) {
             Some(latest) => {
-                if is_later(choice, latest, message_id)? {
+                if outweighs(choice, latest, ordinal)? {
                     *latest = choice;
                 }
             }
@@ -67,12 +87,11 @@ pub(crate) fn resolve(
     }
     let mut latest: Option<&Choice> = None;
     for choice in &latest_by_node {
-        if latest.is_none_or(|latest| latest.occurred_at < choice.occurred_at)
-            || (latest.is_some_and(|latest| latest.occurred_at == choice.occurred_at) && {
-                let tied = latest.map(|latest| is_later(choice, latest, message_id)).transpose()?;
-                tied == Some(true)
-            })
-        {
+        let counts = match latest {
+            Some(latest) => outweighs(choice, latest, ordinal)?,
+            None => true,
+        };
+        if counts {
             latest = Some(choice);
         }
     }
@@ -89,11 +108,19 @@ pub(crate) fn resolve(
     Ok(ConsentState { status, since: Some(latest.occurred_at) })
 }
 
-fn is_later(left: &Choice, right: &Choice, message_id: &dyn Fn(u64) -> Result<String>) -> Result<bool> {
-    if left.occurred_at != right.occurred_at || left.sequence == right.sequence {
-        return Ok((left.occurred_at, left.sequence) > (right.occurred_at, right.sequence));
+/// Whether a choice counts and the other does not: it is later by (occurred_at, ordinal), or it is the denial in a tie. The
+/// message id has no say.
+fn outweighs(choice: &Choice, other: &Choice, ordinal: &dyn Fn(u64) -> Result<u64>) -> Result<bool> {
+    if choice.occurred_at != other.occurred_at {
+        return Ok(choice.occurred_at > other.occurred_at);
     }
-    Ok(message_id(left.sequence)? > message_id(right.sequence)?)
+    if choice.granted == other.granted {
+        return Ok(false);
+    }
+    let is_of_one_message = choice.sequence == other.sequence;
+    let order =
+        if is_of_one_message { Ordering::Equal } else { ordinal(choice.sequence)?.cmp(&ordinal(other.sequence)?) };
+    Ok(order.is_gt() || (order.is_eq() && !choice.granted))
 }
 
 /// Whether a use is allowed: by the choice, else by what the policy says unknown means.
@@ -115,12 +142,18 @@ mod tests {
     use super::*;
 
     fn choice(node: u32, at: i64, granted: bool) -> Choice {
-        Choice { node, occurred_at: Timestamp::from_millis(at), sequence: at.unsigned_abs(), granted }
+        Choice {
+            node,
+            occurred_at: Timestamp::from_millis(at),
+            sequence: at.unsigned_abs(),
+            granted,
+            is_of_channel: false,
+        }
     }
 
     fn status(choices: &[Choice], joined: Option<i64>) -> ConsentStatus {
         let joined_at = |_: u32, _: u32| Ok(joined.map(Timestamp::from_millis));
-        resolve(choices, &|sequence| Ok(sequence.to_string()), &joined_at).unwrap().status
+        resolve(choices, &|_| Ok(0), &joined_at).unwrap().status
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     /// When a collector received it.
     pub received_at: Option<Timestamp>,
+    /// Whether `timestamp` is the instant of receipt, because its source says so, and no time of the sender.
+    pub is_dated_by_receipt: bool,
     /// Identifiers given by type (`ids`, keywords, a source's `ids`), beside those in the fields.
     pub ids: Vec<(String, String)>,
     /// The whole message as canonical JSON.
@@ -100,6 +102,12 @@ impl fmt::Debug for Message {
 }
 
 impl Message {
+    /// Whether the clock of the store dates the message: it brings neither a time of the sender nor one of a collector.
+    pub fn is_untimed(&self) -> bool {
+        self.is_dated_by_receipt
+            || (self.timestamp.is_none() && self.original_timestamp.is_none() && self.received_at.is_none())
+    }
+
     /// The text of a field, if it is text.
     pub fn text(&self, field: &str) -> Option<Cow<'_, str>> {
         self.fields.get(field).and_then(Json::as_text)

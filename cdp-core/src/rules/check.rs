@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::dependencies::predictor_rules;
-use crate::definitions::{Aggregate, Catalog, Kind, Operator, PredictorLabel, Rule, Test};
+use super::dependencies::{predictor_rules, references};
+use super::leaves::{self, Reference};
+use crate::definitions::{Catalog, Kind, PredictorLabel, Rule};
 use crate::error::{Error, Fault, Result};
 
 /// How many audiences and predictors may stand on each other: evaluating one evaluates all below it.
@@ -33,9 +34,10 @@ pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
             });
         }
         if let Some(PredictorLabel::Audience(name)) = &predictor.label {
-            note_missing(catalog.audience(name), "/label/audience".to_owned(), &mut |fault| {
-                faults.push((Kind::Predictor, predictor.name.clone(), fault))
-            });
+            if let Err(error) = catalog.audience(name) {
+                let fault = Fault { pointer: "/label/audience".to_owned(), message: describe(&error) };
+                faults.push((Kind::Predictor, predictor.name.clone(), fault));
+            }
         }
     }
     for policy in catalog.policies() {
@@ -59,37 +61,15 @@ pub fn check_rule(rule: &Rule, catalog: &Catalog) -> Result<()> {
 
 fn check_leaves(catalog: &Catalog, rule: &Rule, pointer: &str, mut note: impl FnMut(Fault)) {
     for (pointer, leaf) in rule.leaves(pointer) {
-        match &leaf.test {
-            Test::Audience { name, .. } => {
-                note_missing(catalog.audience(name), format!("{pointer}/audience"), &mut note)
+        let leaf = leaves::of(leaf);
+        let mut at_field =
+            |field: &str, message: String| note(Fault { pointer: format!("{pointer}/{field}"), message });
+        leaf.check(catalog, &mut at_field);
+        for Reference { kind, name, field } in leaf.references() {
+            if let Err(error) = catalog.require(kind, name) {
+                at_field(field, describe(&error));
             }
-            Test::Cohort { predictor, .. } => {
-                note_missing(catalog.predictor(predictor), format!("{pointer}/cohort"), &mut note);
-            }
-            Test::Feature { name, comparison } => {
-                let feature = catalog.feature(name);
-                let is_time = feature
-                    .as_ref()
-                    .is_ok_and(|feature| matches!(feature.measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt));
-                if feature.is_ok() && comparison.operator.is_relative() && !is_time {
-                    note(relative_fault(comparison.operator, format!("{pointer}/op")));
-                }
-                note_missing(feature, format!("{pointer}/feature"), &mut note);
-            }
-            _ => {}
         }
-    }
-}
-
-// A property of an event may hold any time; when it passes a limit cannot be told from when the event happened.
-fn relative_fault(operator: Operator, pointer: String) -> Fault {
-    let word = operator.as_str();
-    Fault { pointer, message: format!("`{word}` on a feature needs one that aggregates by first_at or last_at") }
-}
-
-fn note_missing<T>(found: Result<T>, pointer: String, note: &mut impl FnMut(Fault)) {
-    if let Err(error) = found {
-        note(Fault { pointer, message: describe(&error) });
     }
 }
 
@@ -142,16 +122,10 @@ fn check_order(catalog: &Catalog, faults: &mut Vec<(Kind, String, Fault)>) {
     }
 }
 
-/// The audiences and predictors that a rule names and that are there.
+/// The audiences and predictors that a rule names and that are there. A feature refers to no other definition.
 fn parts<'c>(catalog: &'c Catalog, rule: &'c Rule) -> impl Iterator<Item = Named<'c>> {
-    rule.leaves("")
-        .into_iter()
-        .filter_map(|(_, leaf)| match &leaf.test {
-            Test::Audience { name, .. } => Some((Kind::Audience, name.as_str())),
-            Test::Cohort { predictor, .. } => Some((Kind::Predictor, predictor.as_str())),
-            _ => None,
-        })
-        .filter(|(kind, name)| catalog.get(*kind, name).is_some())
+    let named = references(rule).into_iter().map(|reference| (reference.kind, reference.name));
+    named.filter(|(kind, name)| *kind != Kind::Feature && catalog.get(*kind, name).is_some())
 }
 
 /// The names on the shortest way back to where it starts.

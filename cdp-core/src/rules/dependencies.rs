@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ProfileView;
+use super::leaves::{self, Reads, Reference};
 use super::operators::instant;
 use super::timeline::part;
 use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Kind, LifecycleTest,
-    Measure, Operand, Population, PredictorDefinition, Rule, SequenceTest, Test,
+    Catalog, Comparison, FeatureDefinition, FeatureWindow, Kind, Measure, Operand, PredictorDefinition, Rule,
 };
 use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
@@ -33,44 +33,42 @@ pub struct Lookbacks {
 
 /// The event properties that a rule reads itself; features and audiences it refers to have their own.
 pub fn property_paths(rule: &Rule) -> Vec<Path> {
-    let mut paths = BTreeSet::new();
-    for (_, leaf) in rule.leaves("") {
-        match &leaf.test {
-            Test::Event(EventTest::Measured { measure, .. }) => add_measure_paths(measure, &mut paths),
-            Test::Event(EventTest::FirstTime { selection, .. }) => add_selection_paths(selection, &mut paths),
-            Test::Sequence(sequence) => {
-                for step in &sequence.steps {
-                    add_selection_paths(&step.selection, &mut paths);
-                    paths.extend(step.same.iter().cloned());
-                }
-            }
-            Test::Lifecycle(
-                LifecycleTest::Stopped { selection, .. }
-                | LifecycleTest::Restarted { selection, .. }
-                | LifecycleTest::Regularly { selection, .. },
-            ) => add_selection_paths(selection, &mut paths),
-            _ => {}
-        }
+    with_reads(rule, |reads| reads.properties.iter().copied().cloned().collect())
+}
+
+fn with_reads<T>(rule: &Rule, take: impl FnOnce(&Reads<'_>) -> T) -> T {
+    let leaves = rule.leaves("");
+    let mut reads = Reads::default();
+    for (_, leaf) in &leaves {
+        leaves::of(leaf).reads(&mut reads);
     }
-    paths.into_iter().collect()
+    take(&reads)
 }
 
 impl FeatureDefinition {
     /// The event properties that this feature reads.
     pub fn property_paths(&self) -> Vec<Path> {
-        let mut paths = BTreeSet::new();
-        add_measure_paths(&self.measure, &mut paths);
-        paths.into_iter().collect()
+        let mut reads = Reads::default();
+        reads.add_measure(&self.measure);
+        reads.properties.into_iter().cloned().collect()
     }
 }
 
-fn add_measure_paths(measure: &Measure, paths: &mut BTreeSet<Path>) {
-    add_selection_paths(&measure.selection, paths);
-    paths.extend(measure.property.iter().cloned());
+/// The definitions to which a rule refers itself.
+pub(super) fn references(rule: &Rule) -> Vec<Reference<'_>> {
+    rule.leaves("").into_iter().flat_map(|(_, leaf)| leaves::of(leaf).references()).collect()
 }
 
-fn add_selection_paths(selection: &EventSelection, paths: &mut BTreeSet<Path>) {
-    paths.extend(selection.filters.iter().map(|filter| filter.property.clone()));
+/// The rules by which a definition is evaluated. Fails with `NotFound` if there is no such definition.
+fn rules_of<'c>(definition: &Reference<'_>, catalog: &'c Catalog) -> Result<Vec<&'c Rule>> {
+    Ok(match definition.kind {
+        Kind::Audience => vec![&catalog.audience(definition.name)?.rule],
+        Kind::Predictor => predictor_rules(catalog.predictor(definition.name)?),
+        Kind::Policy => catalog.policy(definition.name)?.choose.iter().map(|choice| &choice.when).collect(),
+        Kind::Feature | Kind::Identity | Kind::Source | Kind::EventSchema | Kind::ConsentPolicy | Kind::Destination => {
+            Vec::new()
+        }
+    })
 }
 
 /// When the outcome of a rule can change without a new fact; features and audiences it refers to are followed.
@@ -84,32 +82,12 @@ pub fn lookbacks(rule: &Rule, catalog: &Catalog) -> Result<Lookbacks> {
     let mut open = vec![rule];
     while let Some(rule) = open.pop() {
         for (_, leaf) in rule.leaves("") {
-            match &leaf.test {
-                Test::Audience { name, .. } => {
-                    if followed.insert((Kind::Audience, name.as_str())) {
-                        let audience = catalog.audience(name)?;
-                        found.reads_other_facts |= audience.population == Population::Known;
-                        open.push(&audience.rule);
-                    }
+            let leaf = leaves::of(leaf);
+            leaf.add_lookbacks(catalog, &mut found)?;
+            for definition in leaf.references() {
+                if followed.insert((definition.kind, definition.name)) {
+                    open.extend(rules_of(&definition, catalog)?);
                 }
-                Test::Feature { name, comparison } => {
-                    let feature = catalog.feature(name)?;
-                    found.add_feature(feature);
-                    found.add_measured(&feature.measure, comparison);
-                    if let (Some(length), Some(time)) =
-                        (length_ms(comparison), feature.default.as_ref().and_then(instant))
-                    {
-                        found.absolute.extend([-length, 0, length].map(|offset| time.plus_millis(offset)));
-                    }
-                }
-                Test::Cohort { predictor, .. } => {
-                    found.reads_other_facts = true;
-                    found.event_offsets.insert(0);
-                    if followed.insert((Kind::Predictor, predictor.as_str())) {
-                        open.extend(predictor_rules(catalog.predictor(predictor)?));
-                    }
-                }
-                other => found.add(other),
             }
         }
     }
@@ -121,16 +99,12 @@ pub fn reads_predictor(rule: &Rule, catalog: &Catalog, predictor: &str) -> bool 
     let mut followed = BTreeSet::new();
     let mut open = vec![rule];
     while let Some(rule) = open.pop() {
-        for (_, leaf) in rule.leaves("") {
-            match &leaf.test {
-                Test::Cohort { predictor: name, .. } if name == predictor => return true,
-                Test::Cohort { predictor: name, .. } if followed.insert((Kind::Predictor, name.as_str())) => {
-                    open.extend(catalog.predictor(name).into_iter().flat_map(predictor_rules));
-                }
-                Test::Audience { name, .. } if followed.insert((Kind::Audience, name.as_str())) => {
-                    open.extend(catalog.audience(name).into_iter().map(|audience| &audience.rule));
-                }
-                _ => {}
+        for definition in references(rule) {
+            if definition.kind == Kind::Predictor && definition.name == predictor {
+                return true;
+            }
+            if followed.insert((definition.kind, definition.name)) {
+                open.extend(rules_of(&definition, catalog).unwrap_or_default());
             }
         }
     }
@@ -175,40 +149,14 @@ impl Lookbacks {
         Ok(instants)
     }
 
-    fn add(&mut self, test: &Test) {
-        match test {
-            Test::Trait { path, comparison } => {
-                self.reads_other_facts = true;
-                add_dates(&mut self.trait_offsets, path, comparison);
-            }
-            Test::Current { path, comparison } => add_dates(&mut self.current_offsets, path, comparison),
-            Test::Event(EventTest::Measured { measure, comparison }) => {
-                self.add_window(&measure.window);
-                self.add_measured(measure, comparison);
-            }
-            Test::Event(EventTest::FirstTime { within, .. }) => self.event_offsets.extend([0, within.millis()]),
-            Test::Sequence(sequence) => self.add_sequence(sequence),
-            Test::Lifecycle(LifecycleTest::Stopped { active, silent, .. }) => {
-                self.event_offsets.extend([0, active.millis(), silent.millis()]);
-            }
-            Test::Lifecycle(LifecycleTest::Restarted { silent, within, .. }) => {
-                self.event_offsets.extend([0, silent.millis(), within.millis()]);
-            }
-            Test::Lifecycle(LifecycleTest::Regularly { period, of, .. }) => {
-                self.event_offsets.extend((0..=i64::from(*of)).map(|index| period.millis().saturating_mul(index)));
-            }
-            Test::Identity(_) | Test::Consent { .. } | Test::Account { .. } => self.reads_other_facts = true,
-            // Followed by the caller, who has the catalog.
-            Test::Feature { .. } | Test::Audience { .. } | Test::Cohort { .. } => {}
-        }
-    }
-
-    fn add_feature(&mut self, feature: &FeatureDefinition) {
+    /// When the value of a feature can change.
+    pub(super) fn add_feature(&mut self, feature: &FeatureDefinition) {
         self.add_window(&feature.measure.window);
         self.event_offsets.extend(feature.ttl.map(|ttl| ttl.millis()));
     }
 
-    fn add_window(&mut self, window: &FeatureWindow) {
+    /// When an event enters and leaves a window.
+    pub(super) fn add_window(&mut self, window: &FeatureWindow) {
         self.event_offsets.insert(0);
         match window {
             // Between fixed instants an event counts from when it happened, or never.
@@ -220,32 +168,38 @@ impl Lookbacks {
         }
     }
 
-    // The time of an event, compared with the instant of the question, passes a limit at a distance from the event.
-    fn add_measured(&mut self, measure: &Measure, comparison: &Comparison) {
-        if matches!(measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt) {
+    /// When the time of an event, compared with the instant of the question, passes a limit: at a distance from the event.
+    pub(super) fn add_event_times(&mut self, measure: &Measure, comparison: &Comparison) {
+        if measure.aggregate.is_time() {
             self.event_offsets.extend(length_ms(comparison));
         }
     }
 
-    fn add_sequence(&mut self, sequence: &SequenceTest) {
-        self.event_offsets.insert(0);
-        self.event_offsets.extend(sequence.within.map(|within| within.millis()));
-        // A `not` step is proven when its time is over; several in a row add up.
-        let mut waited_ms: i64 = 0;
-        for step in &sequence.steps {
-            waited_ms = match step.within_previous {
-                Some(length) if step.absent => waited_ms.saturating_add(length.millis()),
-                _ => 0,
-            };
-            self.event_offsets.insert(waited_ms);
-        }
+    /// When a trait that holds a time passes a limit.
+    pub(super) fn add_trait_dates(&mut self, path: &Path, comparison: &Comparison) {
+        add_dates(&mut self.trait_offsets, path, comparison);
+    }
+
+    /// When a value of the message of a decision that is a time passes a limit.
+    pub(super) fn add_current_dates(&mut self, path: &Path, comparison: &Comparison) {
+        add_dates(&mut self.current_offsets, path, comparison);
     }
 }
 
-fn length_ms(comparison: &Comparison) -> Option<i64> {
+/// The length of time of a comparison with the instant of the question.
+pub(super) fn length_ms(comparison: &Comparison) -> Option<i64> {
     match comparison.operand {
         Operand::Length(length) => Some(length.millis()),
-        _ => None,
+        Operand::Nothing
+        | Operand::Value(_)
+        | Operand::Values(_)
+        | Operand::Text(_)
+        | Operand::Number(_)
+        | Operand::Numbers(..)
+        | Operand::Time(_)
+        | Operand::Times(..)
+        | Operand::Pattern(_)
+        | Operand::Version(_) => None,
     }
 }
 

@@ -3,8 +3,7 @@
 //! It takes what `evaluate` takes and leaves a value for a person to read; every branch is evaluated, also those that
 //! no longer decide. It holds personal values and is returned only to the caller who asked.
 
-use super::ProfileView;
-use super::evaluate::test;
+use super::{ProfileView, leaves};
 use crate::definitions::Rule;
 use crate::error::Result;
 use crate::records::{Object, Timestamp, Value};
@@ -19,7 +18,7 @@ fn explain_node(rule: &Rule, view: &dyn ProfileView, at: Timestamp) -> Result<(b
         Rule::All(rules) | Rule::Any(rules) | Rule::AtLeast { of: rules, .. } => rules,
         Rule::Not(rule) => std::slice::from_ref(rule),
         Rule::Leaf(leaf) => {
-            let outcome = test(leaf, view, at)?;
+            let outcome = leaves::test(leaf, view, at)?;
             let mut explained = node(rule, outcome.matched);
             if let Some(found) = outcome.found {
                 explained.insert("found".to_owned(), found);

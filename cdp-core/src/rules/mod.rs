@@ -1,18 +1,17 @@
 //! The one rule tree at work: evaluate on a profile, explain, list what it reads. It holds no connection and no clock.
 //!
-//! A rule asks a [`ProfileView`] at an instant; whoever has a profile (the store, a decision, a test) can be asked.
+//! A rule asks a [`ProfileView`] at an instant: the store, a decision and a test each have one.
 
+mod aggregates;
 mod check;
 mod dependencies;
 mod evaluate;
 mod explain;
-mod lifecycle;
+mod leaves;
 mod measure;
 mod operators;
 mod plan;
 mod reach;
-
-mod sequence;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -23,16 +22,14 @@ pub use check::{check, check_rule};
 pub use dependencies::{Lookbacks, lookbacks, property_paths, reads_predictor};
 pub use evaluate::evaluate;
 pub use explain::explain;
-pub use measure::{Measurer, measure};
+pub use leaves::ProfileView;
+pub use measure::Measurer;
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 pub use reach::reach;
 pub use watch::{Follows, MAX_WATCHED, Range, Ranges, Watch, WatchedLeaf};
 
-use std::borrow::Cow;
-
-use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::Timestamp;
 
 /// One event of a profile's timeline: plain numbers, so that timelines are copied and sorted without a look at names or
 /// properties. The view that gave it knows what the numbers stand for.
@@ -46,61 +43,4 @@ pub struct TimelineEvent {
     pub event: u32,
     /// Where the view finds its properties.
     pub row: u64,
-}
-
-/// What a rule can ask of one profile. Every answer is at the instant `at`: facts that happened after it do not count.
-pub trait ProfileView {
-    /// The value at a path into the traits; null and absent are `None`.
-    fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>>;
-
-    /// Every event of the profile, whenever it happened, in the order of (occurred_at, sequence). Only tracks, pages
-    /// and screens are events.
-    fn events(&self) -> &[TimelineEvent];
-
-    /// The number of an event name; `None` if no event of that name was ever seen.
-    fn event_number(&self, name: &str) -> Option<u32>;
-
-    /// The name that has this number.
-    fn event_name(&self, number: u32) -> &str;
-
-    /// The value of a property of an event of this view; null and absent are `None`, a path with `*` gives the list of
-    /// values found.
-    fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>>;
-
-    /// The number at a path without `*`, decimal text included; `None` where there is none. A view that keeps numbers
-    /// as such can answer without making a value.
-    fn number_property(&self, event: &TimelineEvent, path: &Path) -> Option<Number> {
-        self.property(event, path).and_then(|value| operators::decimal(&value))
-    }
-
-    /// The message id of an event, for breaking ties between events of the same millisecond.
-    fn message_id(&self, sequence: u64) -> Result<String>;
-
-    /// The value of a defined feature.
-    fn feature(&self, name: &str, at: Timestamp) -> Result<Value>;
-
-    /// Whether the profile is in a defined audience.
-    fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool>;
-
-    /// The class and score that a predictor gives the profile; `None` if it is unassigned.
-    fn cohort(&self, predictor: &str, at: Timestamp) -> Result<Option<(String, Number)>>;
-
-    /// The state of consent for a purpose, on one channel or on all.
-    fn consent(&self, purpose: &str, channel: Option<&str>, at: Timestamp) -> Result<ConsentStatus>;
-
-    /// Whether the profile holds an identifier of this type.
-    fn has_identifier(&self, identifier_type: &str, at: Timestamp) -> bool;
-
-    /// Whether the profile holds a person or contact identifier.
-    fn is_known(&self, at: Timestamp) -> bool;
-
-    /// Whether the profile belongs to an account.
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool;
-
-    /// A value of the message a decision is about (`properties.amount`, `context.page.url`); `None` outside a decision.
-    fn current(&self, path: &Path) -> Option<Value>;
-
-    /// The instants in `(from, to]` at which anything but the events may change: traits, identifiers, consents, scores,
-    /// memberships that are not derived from events. More than needed does no harm; one too few loses a flip.
-    fn other_changes(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>>;
 }

@@ -54,8 +54,14 @@ pub fn matches(comparison: &Comparison, value: Option<&Value>, at: Timestamp) ->
                 _ => false,
             })
         }
-        // A rule is read so that operator and operand fit; nothing else remains but `not_exists`.
-        _ => false,
+        // A rule is read so that operator and operand fit; nothing else remains but `not_exists`. The list makes a forgotten
+        // operator a compile error.
+        (
+            NotExists | Eq | Ne | In | NotIn | EqCi | Contains | NotContains | StartsWith | EndsWith | Regex | NotRegex
+            | All | AnyOf | NoneOf | Lt | Lte | Gt | Gte | Between | Before | After | OnDay | WithinLast | WithinNext
+            | BeforeLast | AfterNext | SemverEq | SemverGt | SemverGte | SemverLt | SemverLte,
+            _,
+        ) => false,
     }
 }
 

@@ -17,15 +17,15 @@ pub use tally::Tallies;
 
 use std::collections::BTreeMap;
 
-use super::measure::NOTHING;
 use super::operators::matches;
 use super::timeline::bounds;
+use super::{aggregates, leaves};
 use crate::definitions::{
-    Aggregate, AudienceDefinition, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow,
-    Leaf, LifecycleTest, Measure, Population, Rule, Test,
+    AudienceDefinition, Catalog, Comparison, EventSelection, FeatureDefinition, FeatureWindow, Measure, Population,
+    Rule,
 };
 use crate::error::{Error, Result};
-use crate::records::{Path, Timestamp, Value};
+use crate::records::{Duration, Path, Timestamp, Value};
 
 /// What has to be gathered for some rules and features at one instant.
 pub struct Plan<'c> {
@@ -64,8 +64,9 @@ struct Selection<'c> {
     columns: Vec<usize>,
 }
 
+/// What a pass keeps for each profile.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum TallyKind {
+pub(crate) enum TallyKind {
     Count,
     Total,
     Least,
@@ -90,8 +91,9 @@ struct Gathered {
     latest: Option<usize>,
 }
 
+/// How a value is read from its tallies.
 #[derive(Clone, Copy)]
-enum GatheredValue {
+pub(crate) enum GatheredValue {
     Count(usize),
     Sum { count: usize, total: usize },
     Average { count: usize, total: usize },
@@ -100,7 +102,8 @@ enum GatheredValue {
     Exists(usize),
 }
 
-enum Node<'c> {
+/// What a pass over columns says of a part of a rule.
+pub(crate) enum Node<'c> {
     All(Vec<Node<'c>>),
     Any(Vec<Node<'c>>),
     Not(Box<Node<'c>>),
@@ -123,7 +126,7 @@ enum Node<'c> {
 }
 
 /// A comparison with what was gathered.
-struct Compared<'c> {
+pub(crate) struct Compared<'c> {
     gathered: Gathered,
     /// An event before or at this time is too old to count.
     fresh_after_ms: Option<i64>,
@@ -219,7 +222,7 @@ impl<'c> Plan<'c> {
             Rule::Any(rules) => Node::Any(self.nodes(rules)?),
             Rule::Not(rule) => Node::Not(Box::new(self.node(rule)?)),
             Rule::AtLeast { n, of } => Node::AtLeast { n: *n, of: self.nodes(of)? },
-            Rule::Leaf(leaf) => self.leaf(leaf)?,
+            Rule::Leaf(leaf) => leaves::of(leaf).plan(self)?,
         })
     }
 
@@ -227,92 +230,64 @@ impl<'c> Plan<'c> {
         rules.iter().map(|rule| self.node(rule)).collect()
     }
 
-    fn leaf(&mut self, leaf: &'c Leaf) -> Result<Node<'c>> {
-        Ok(match &leaf.test {
-            Test::Audience { name, inside } => {
-                let tree = Node::Tree(self.audience(self.catalog.audience(name)?)?);
-                if *inside { tree } else { Node::Not(Box::new(tree)) }
-            }
-            Test::Feature { name, comparison } => {
-                let feature = self.catalog.feature(name)?;
-                let absent = NOTHING.in_feature(feature, self.at);
-                let fresh_after_ms = feature.ttl.map(|ttl| self.at.plus_millis(-ttl.millis()).millis());
-                self.compared(&feature.measure, comparison, fresh_after_ms, &absent)
-            }
-            Test::Event(EventTest::Measured { measure, comparison }) => {
-                self.compared(measure, comparison, None, &NOTHING.in_comparison(measure.aggregate))
-            }
-            Test::Event(EventTest::FirstTime { selection, within }) => {
-                let selected = self.selection(selection, bounds(&FeatureWindow::Ever, self.at));
-                let earliest = self.tally(selected, None, TallyKind::Earliest);
-                Node::FirstAfter { earliest, after_ms: self.at.plus_millis(-within.millis()).millis() }
-            }
-            Test::Lifecycle(LifecycleTest::Stopped { selection, active, silent }) => Node::All(vec![
-                Node::Not(Box::new(self.happened(selection, Some(silent.millis()), 0))),
-                self.happened(selection, Some(active.millis()), silent.millis()),
-            ]),
-            Test::Lifecycle(LifecycleTest::Restarted { selection, silent, within }) => Node::All(vec![
-                self.happened(selection, Some(within.millis()), 0),
-                Node::Not(Box::new(self.happened(selection, Some(silent.millis()), within.millis()))),
-                self.happened(selection, None, silent.millis()),
-            ]),
-            Test::Lifecycle(LifecycleTest::Regularly { .. })
-            | Test::Sequence(_)
-            | Test::Trait { .. }
-            | Test::Current { .. }
-            | Test::Cohort { .. }
-            | Test::Identity(_)
-            | Test::Consent { .. }
-            | Test::Account { .. } => Node::Unknown,
-        })
+    /// The definitions to which rules refer.
+    pub(super) fn catalog(&self) -> &'c Catalog {
+        self.catalog
+    }
+
+    /// The instant of the plan.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Whether the profile is in an audience.
+    pub(super) fn node_of_audience(&mut self, audience: &'c AudienceDefinition) -> Result<Node<'c>> {
+        Ok(Node::Tree(self.audience(audience)?))
+    }
+
+    /// Whether the first event of a selection lies in `(t - within, t]`.
+    pub(super) fn first_within(&mut self, selection: &'c EventSelection, within: Duration) -> Node<'c> {
+        let selected = self.selection(selection, bounds(&FeatureWindow::Ever, self.at));
+        let earliest = self.tally(selected, None, TallyKind::Earliest);
+        Node::FirstAfter { earliest, after_ms: self.at.plus_millis(-within.millis()).millis() }
     }
 
     /// Whether there is an event in `(t - from, t - to]`; without `from`, ever until `t - to`.
-    fn happened(&mut self, selection: &'c EventSelection, from_ms: Option<i64>, to_ms: i64) -> Node<'c> {
+    pub(super) fn happened(&mut self, selection: &'c EventSelection, from_ms: Option<i64>, to_ms: i64) -> Node<'c> {
         let ago = |length_ms: i64| self.at.plus_millis(-length_ms).millis();
         let window = (from_ms.map_or(i64::MIN, ago), ago(to_ms));
         let selection = self.selection(selection, window);
         Node::Happened(self.tally(selection, None, TallyKind::Count))
     }
 
-    fn compared(
+    /// How what a measure gives compares; `absent` is the value that is compared where no event contributed, or none within
+    /// `ttl`.
+    pub(super) fn compared(
         &mut self,
         measure: &'c Measure,
         comparison: &'c Comparison,
-        fresh_after_ms: Option<i64>,
+        ttl: Option<Duration>,
         absent: &Value,
     ) -> Node<'c> {
+        let fresh_after_ms = ttl.map(|ttl| self.at.plus_millis(-ttl.millis()).millis());
         let Some(gathered) = self.gather(measure, fresh_after_ms.is_some()) else { return Node::Unknown };
         let of_nothing = matches(comparison, Some(absent), self.at);
         Node::Compared(Compared { gathered, fresh_after_ms, comparison, of_nothing })
     }
 
     fn gather(&mut self, measure: &'c Measure, needs_latest: bool) -> Option<Gathered> {
-        use Aggregate::*;
-        match measure.aggregate {
-            Count | Exists | FirstAt | LastAt | Sum | Avg | Min | Max => {}
-            // These need the values themselves or the order of events within a millisecond.
-            CountDistinct | DistinctDays | First | Last => return None,
-        }
-        let selection = self.selection(&measure.selection, bounds(&measure.window, self.at));
-        let column = measure.property.as_ref().map(|property| self.column(property));
-        let mut tally = |kind| self.tally(selection, column, kind);
-        let value = match measure.aggregate {
-            Sum => GatheredValue::Sum { count: tally(TallyKind::Count), total: tally(TallyKind::Total) },
-            Avg => GatheredValue::Average { count: tally(TallyKind::Count), total: tally(TallyKind::Total) },
-            Min => GatheredValue::Extreme(tally(TallyKind::Least)),
-            Max => GatheredValue::Extreme(tally(TallyKind::Greatest)),
-            FirstAt => GatheredValue::Time(tally(TallyKind::Earliest)),
-            LastAt => GatheredValue::Time(tally(TallyKind::Latest)),
-            Exists => GatheredValue::Exists(tally(TallyKind::Count)),
-            _ => GatheredValue::Count(tally(TallyKind::Count)),
+        let aggregate = aggregates::of(measure.aggregate);
+        // A measure that columns cannot give asks for no tally, and then no column is read for it.
+        let mut events = None;
+        let mut tally = |kind| {
+            let (selection, column) = *events.get_or_insert_with(|| {
+                let selection = self.selection(&measure.selection, bounds(&measure.window, self.at));
+                (selection, measure.property.as_ref().map(|property| self.column(property)))
+            });
+            self.tally(selection, column, kind)
         };
-        let latest = match measure.aggregate {
-            // The one event behind the first time is the first.
-            FirstAt => TallyKind::Earliest,
-            _ => TallyKind::Latest,
-        };
-        Some(Gathered { value, latest: needs_latest.then(|| tally(latest)) })
+        let value = aggregate.gather(&mut tally)?;
+        Some(Gathered { value, latest: needs_latest.then(|| tally(aggregate.latest_event())) })
     }
 
     fn column(&mut self, path: &Path) -> usize {

@@ -6,14 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::measure::NOTHING;
+use super::dependencies::length_ms;
 use super::operators::is_timeless;
-use super::{lookbacks, matches};
-use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventTest, FeatureWindow, Kind, Measure, Operand, Operator, Rule, Test,
-};
+use super::{aggregates, leaves, lookbacks, matches};
+use crate::definitions::{Catalog, Comparison, FeatureWindow, Measure, Operand, Operator, Rule};
 use crate::error::Result;
-use crate::records::{Number, Timestamp, Value};
+use crate::records::{Duration, Number, Timestamp, Value};
 
 /// An event can change the outcome so long after it happened, with no new fact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +37,28 @@ pub struct Reach {
     pub undoing: Option<BTreeSet<String>>,
 }
 
+/// Which events can change the outcome of a leaf, by happening or by sliding out of a window.
+pub(crate) enum Triggers<'c> {
+    /// Every event, in both directions, at each of the leaf's lookbacks.
+    AnyEvent,
+    /// Those that change whether the profile is in an audience.
+    Audience {
+        name: &'c str,
+        /// Whether the leaf holds inside of it.
+        inside: bool,
+    },
+    /// Those that change the value of a measure.
+    Measured {
+        measure: &'c Measure,
+        /// What the value is compared with.
+        comparison: &'c Comparison,
+        /// Whether the value follows from the events alone, so that a falling value can be told from a rising one.
+        is_plain: bool,
+        /// How long after the latest event that contributed the value holds.
+        ttl: Option<Duration>,
+    },
+}
+
 /// Whom a rule can concern. Fails with `NotFound` if a feature or audience that it names is not defined.
 pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
     let undoing = Some(BTreeSet::new());
@@ -52,29 +72,23 @@ pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
                 open.extend(rules.iter().map(|rule| (rule, holds)));
             }
             Rule::Not(rule) => open.push((rule, !holds)),
-            Rule::Leaf(leaf) => match &leaf.test {
-                Test::Audience { name, inside } => {
-                    let holds = holds == *inside;
-                    if followed.insert((Kind::Audience, name.as_str(), holds)) {
-                        open.push((&catalog.audience(name)?.rule, holds));
-                    }
-                }
-                Test::Event(EventTest::Measured { measure, comparison }) => {
-                    found.add_measure(measure, Some(comparison), holds, None);
-                }
-                Test::Feature { name, comparison } => {
-                    let feature = catalog.feature(name)?;
-                    let is_plain = feature.ttl.is_none() && feature.default.is_none();
-                    let ttl_ms = feature.ttl.map(|ttl| ttl.millis());
-                    found.add_measure(&feature.measure, Some(comparison).filter(|_| is_plain), holds, ttl_ms);
-                    found.add_length(comparison);
-                }
-                // Whatever else may slide, every event may matter, in both directions.
-                _ => {
+            Rule::Leaf(leaf) => match leaves::of(leaf).triggers(catalog)? {
+                Triggers::AnyEvent => {
                     found.undoing = None;
                     for offset_ms in lookbacks(rule, catalog)?.event_offsets {
                         found.add(offset_ms, &[], (true, true));
                     }
+                }
+                Triggers::Audience { name, inside } => {
+                    let holds = holds == inside;
+                    if followed.insert((name, holds)) {
+                        open.push((&catalog.audience(name)?.rule, holds));
+                    }
+                }
+                Triggers::Measured { measure, comparison, is_plain, ttl } => {
+                    let ttl_ms = ttl.map(|ttl| ttl.millis());
+                    found.add_measure(measure, Some(comparison).filter(|_| is_plain), holds, ttl_ms);
+                    found.add_length(comparison);
                 }
             },
         }
@@ -93,7 +107,7 @@ impl Reach {
     /// `comparison`: with what the value is compared, where a value that falls can be told from one that rises.
     fn add_measure(&mut self, measure: &Measure, comparison: Option<&Comparison>, holds: bool, ttl_ms: Option<i64>) {
         let events = &measure.selection.events;
-        let falls = comparison.filter(|_| measure.aggregate == Aggregate::Count).map(when_a_count_falls);
+        let falls = comparison.filter(|_| aggregates::of(measure.aggregate).counts_events()).map(when_a_count_falls);
         // A count rises when something happens, so what falling makes true, rising makes false, and the other way round.
         let may_undo =
             falls.is_none_or(|(becomes_true, becomes_false)| if holds { becomes_true } else { becomes_false });
@@ -118,16 +132,11 @@ impl Reach {
         if let Some(ttl_ms) = ttl_ms {
             self.add(ttl_ms, events, (true, true));
         }
-        if let Some(comparison) = comparison
-            && matches!(measure.aggregate, Aggregate::FirstAt | Aggregate::LastAt)
-        {
-            self.add_length(comparison);
-        }
     }
 
     fn add_length(&mut self, comparison: &Comparison) {
-        if let Operand::Length(length) = comparison.operand {
-            self.add(length.millis(), &[], (true, true));
+        if let Some(length_ms) = length_ms(comparison) {
+            self.add(length_ms, &[], (true, true));
         }
     }
 }
@@ -163,26 +172,16 @@ fn needed(rule: &Rule, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
         Rule::Any(rules) => one_of(rules)?,
         Rule::AtLeast { n, of } if *n > 0 => one_of(of)?,
         Rule::AtLeast { .. } | Rule::Not(_) => Vec::new(),
-        Rule::Leaf(leaf) => match &leaf.test {
-            Test::Event(EventTest::Measured { measure, comparison }) => {
-                of_leaf(measure, comparison, NOTHING.in_comparison(measure.aggregate))
-            }
-            Test::Event(EventTest::FirstTime { selection, .. }) => of_events(&selection.events),
-            Test::Feature { name, comparison } => {
-                let feature = catalog.feature(name)?;
-                // A value that depends on the instant is not told apart here.
-                of_leaf(&feature.measure, comparison, NOTHING.in_feature(feature, Timestamp::default()))
-            }
-            _ => Vec::new(),
+        Rule::Leaf(leaf) => match leaves::of(leaf).needed_events(catalog)? {
+            [] => Vec::new(),
+            events => vec![events.to_vec()],
         },
     })
 }
 
-fn of_leaf(measure: &Measure, comparison: &Comparison, of_nothing: Value) -> Vec<Vec<String>> {
-    let is_false_of_nothing = is_timeless(comparison) && !matches(comparison, Some(&of_nothing), Timestamp::default());
-    if is_false_of_nothing { of_events(&measure.selection.events) } else { Vec::new() }
-}
-
-fn of_events(events: &[String]) -> Vec<Vec<String>> {
-    if events.is_empty() { Vec::new() } else { vec![events.to_vec()] }
+/// The names of the events without which a comparison of what they measure does not hold. `of_nothing`: the value that is
+/// compared where there is none of them.
+pub(super) fn needed_events<'m>(measure: &'m Measure, comparison: &Comparison, of_nothing: &Value) -> &'m [String] {
+    let is_false_of_nothing = is_timeless(comparison) && !matches(comparison, Some(of_nothing), Timestamp::default());
+    if is_false_of_nothing { &measure.selection.events } else { &[] }
 }

@@ -77,6 +77,11 @@ impl<'s> Selector<'s> {
         }
     }
 
+    /// Those of some events, in the order of time, that the selection means.
+    pub(crate) fn select(self, events: &'s [TimelineEvent]) -> SelectedEvents<'s> {
+        SelectedEvents { events: events.iter(), selector: self }
+    }
+
     /// Whether the selection means this event.
     pub(crate) fn selects(&self, event: &TimelineEvent) -> bool {
         self.names(event)
@@ -88,24 +93,56 @@ impl<'s> Selector<'s> {
     }
 }
 
-/// Puts events that are sorted by time into the order (occurred_at, message id), which does not depend on the order in
-/// which they arrived. Message ids are asked for only where several share a millisecond.
-pub(crate) fn in_total_order(view: &dyn ProfileView, mut events: Vec<TimelineEvent>) -> Result<Vec<TimelineEvent>> {
-    for tied in events.chunk_by_mut(|left, right| left.occurred_at == right.occurred_at) {
-        if tied.len() < 2 {
-            continue;
-        }
-        let mut keyed = Vec::with_capacity(tied.len());
-        for event in tied.iter() {
-            keyed.push((view.message_id(event.sequence)?, view.event_name(event.event), *event));
-        }
-        // Two sources may use one message id; the name of the event decides between them.
-        keyed.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)));
-        for (place, (_, _, event)) in tied.iter_mut().zip(keyed) {
-            *place = event;
+/// The events of a part of a timeline that a selection means.
+pub(crate) struct SelectedEvents<'s> {
+    events: std::slice::Iter<'s, TimelineEvent>,
+    selector: Selector<'s>,
+}
+
+impl<'s> Iterator for SelectedEvents<'s> {
+    type Item = &'s TimelineEvent;
+
+    fn next(&mut self) -> Option<&'s TimelineEvent> {
+        let selector = &self.selector;
+        self.events.find(|event| selector.selects(event))
+    }
+}
+
+impl DoubleEndedIterator for SelectedEvents<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let selector = &self.selector;
+        self.events.rfind(|event| selector.selects(event))
+    }
+}
+
+/// Puts events that are sorted by time into the order of facts. What orders facts is asked for only where several events
+/// share a millisecond.
+pub(crate) fn in_total_order(view: &dyn ProfileView, events: Vec<TimelineEvent>) -> Result<Vec<TimelineEvent>> {
+    let mut ordered = Vec::with_capacity(events.len());
+    for tied in events.chunk_by(|left, right| left.occurred_at == right.occurred_at) {
+        match tied {
+            [only] => ordered.push(*only),
+            tied => {
+                let tied = in_order_of_facts(view, tied.iter().map(|event| (*event, ())).collect())?;
+                ordered.extend(tied.into_iter().map(|(event, ())| event));
+            }
         }
     }
-    Ok(events)
+    Ok(ordered)
+}
+
+/// Puts events of one millisecond, each with what goes with it, into the order of facts, which does not depend on the order
+/// in which they arrived. This is the only place that orders them; entries of one event stay in their order.
+pub(crate) fn in_order_of_facts<T>(
+    view: &dyn ProfileView,
+    tied: Vec<(TimelineEvent, T)>,
+) -> Result<Vec<(TimelineEvent, T)>> {
+    let mut keyed = Vec::with_capacity(tied.len());
+    for (event, with) in tied {
+        keyed.push((view.tie_order(event.sequence)?, (event, with)));
+    }
+    keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(keyed.into_iter().map(|(_, entry)| entry).collect())
 }
 
 /// The values at a path of an event, each item for itself if the path goes through a list.

@@ -4,14 +4,10 @@
 //! event of certain names comes. For each of them a profile has a [`Range`] of what may be; from these the rule is decided
 //! in three-valued logic. It errs towards not knowing, never towards a wrong answer.
 
-use super::ProfileView;
-use super::evaluate::test;
 use super::measure::{Measured, NOTHING};
 use super::operators::{is_timeless, matches};
-use crate::definitions::{
-    Aggregate, Catalog, Comparison, EventSelection, EventTest, FeatureDefinition, FeatureWindow, Leaf, Measure,
-    Operand, Rule, Test,
-};
+use super::{ProfileView, aggregates, leaves};
+use crate::definitions::{Catalog, Comparison, EventSelection, FeatureWindow, Leaf, Measure, Operand, Rule};
 use crate::error::Result;
 use crate::records::{Number, Timestamp, Value};
 
@@ -206,9 +202,9 @@ impl Watch {
 impl WatchedLeaf {
     fn range(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Range> {
         match self.follows {
-            Follows::Still => Ok(Range::exactly(u64::from(test(&self.leaf, view, at)?.matched))),
+            Follows::Still => Ok(Range::exactly(u64::from(leaves::test(&self.leaf, view, at)?.matched))),
             Follows::Count { .. } => {
-                let outcome = test(&self.leaf, view, at)?;
+                let outcome = leaves::test(&self.leaf, view, at)?;
                 Ok(match outcome.found {
                     Some(Value::Number(number)) => match number.as_i64().and_then(|count| u64::try_from(count).ok()) {
                         Some(count) => Range::exactly(count),
@@ -222,19 +218,19 @@ impl WatchedLeaf {
 }
 
 impl Tree {
-    fn of(rule: &Rule, catalog: &Catalog, leaves: &mut Vec<WatchedLeaf>) -> Result<Tree> {
+    fn of(rule: &Rule, catalog: &Catalog, watched: &mut Vec<WatchedLeaf>) -> Result<Tree> {
         let mut all = |rules: &[Rule]| -> Result<Vec<Tree>> {
-            rules.iter().map(|rule| Tree::of(rule, catalog, leaves)).collect()
+            rules.iter().map(|rule| Tree::of(rule, catalog, watched)).collect()
         };
         Ok(match rule {
             Rule::All(rules) => Tree::All(all(rules)?),
             Rule::Any(rules) => Tree::Any(all(rules)?),
             Rule::AtLeast { n, of } => Tree::AtLeast(*n, all(of)?),
-            Rule::Not(rule) => Tree::Not(Box::new(Tree::of(rule, catalog, leaves)?)),
-            Rule::Leaf(leaf) => match watched(leaf, catalog)? {
-                Some(watched) if leaves.len() < MAX_WATCHED => {
-                    leaves.push(watched);
-                    Tree::Leaf(leaves.len() - 1)
+            Rule::Not(rule) => Tree::Not(Box::new(Tree::of(rule, catalog, watched)?)),
+            Rule::Leaf(leaf) => match leaves::of(leaf).follow(catalog)? {
+                Some(Followed { selection, follows, outcomes }) if watched.len() < MAX_WATCHED => {
+                    watched.push(WatchedLeaf { selection, follows, leaf: leaf.clone(), outcomes });
+                    Tree::Leaf(watched.len() - 1)
                 }
                 _ => Tree::Unknown,
             },
@@ -273,48 +269,37 @@ fn at_least(n: usize, trees: &[Tree], leaves: &[WatchedLeaf], ranges: &Ranges) -
     }
 }
 
-fn watched(leaf: &Leaf, catalog: &Catalog) -> Result<Option<WatchedLeaf>> {
-    let (measure, comparison, feature) = match &leaf.test {
-        Test::Event(EventTest::Measured { measure, comparison }) => (measure, comparison, None),
-        Test::Feature { name, comparison } => {
-            let feature = catalog.feature(name)?;
-            // A value that grows old changes with no event.
-            if feature.ttl.is_some() {
-                return Ok(None);
-            }
-            (&feature.measure, comparison, Some(feature))
-        }
-        _ => return Ok(None),
-    };
-    let of_leaf =
-        |follows, outcomes| WatchedLeaf { selection: measure.selection.clone(), follows, leaf: leaf.clone(), outcomes };
-    if let Some(outcomes) = outcomes_of_counts(measure, comparison, feature) {
-        let window_ms = match &measure.window {
-            FeatureWindow::Ever => None,
-            FeatureWindow::Within(length) => Some(length.millis()),
-            _ => return Ok(None),
-        };
-        return Ok(Some(of_leaf(Follows::Count { window_ms }, outcomes)));
-    }
-    let is_fixed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..));
-    if is_fixed && is_timeless(comparison) {
-        return Ok(Some(of_leaf(Follows::Still, Outcomes::of(|outcome| outcome == 1, None))));
-    }
-    Ok(None)
+/// How a leaf can be followed as events come and leave windows.
+pub(crate) struct Followed {
+    selection: EventSelection,
+    follows: Follows,
+    outcomes: Outcomes,
 }
 
-/// What a comparison says of each count, if the measure counts events in a window that can be followed.
-fn outcomes_of_counts(
-    measure: &Measure,
-    comparison: &Comparison,
-    feature: Option<&FeatureDefinition>,
-) -> Option<Outcomes> {
-    let is_followed = matches!(measure.window, FeatureWindow::Ever | FeatureWindow::Within(_));
-    if measure.aggregate != Aggregate::Count || !is_followed {
-        return None;
+/// How a comparison of a measure can be followed. `is_count_shown`: whether a count of events is the value that is compared,
+/// and nothing else stands for a count of zero.
+pub(super) fn follow_measure(measure: &Measure, comparison: &Comparison, is_count_shown: bool) -> Option<Followed> {
+    let followed = |follows, outcomes| Some(Followed { selection: measure.selection.clone(), follows, outcomes });
+    let of_counts = if is_count_shown { outcomes_of_counts(measure, comparison) } else { None };
+    let is_fixed = match measure.window {
+        FeatureWindow::Ever | FeatureWindow::Since(_) | FeatureWindow::Between(..) => true,
+        FeatureWindow::Within(_) | FeatureWindow::BetweenAgo(..) => false,
+    };
+    match (of_counts, &measure.window) {
+        (Some(outcomes), FeatureWindow::Ever) => followed(Follows::Count { window_ms: None }, outcomes),
+        (Some(outcomes), FeatureWindow::Within(length)) => {
+            followed(Follows::Count { window_ms: Some(length.millis()) }, outcomes)
+        }
+        _ if is_fixed && is_timeless(comparison) => {
+            followed(Follows::Still, Outcomes::of(|outcome| outcome == 1, None))
+        }
+        _ => None,
     }
-    // A default would be found where the count is told by the value.
-    if feature.is_some_and(|feature| feature.default.is_some()) {
+}
+
+/// What a comparison says of each count, if the measure counts events.
+fn outcomes_of_counts(measure: &Measure, comparison: &Comparison) -> Option<Outcomes> {
+    if !aggregates::of(measure.aggregate).counts_events() {
         return None;
     }
     let greatest_bound = match &comparison.operand {
@@ -328,7 +313,7 @@ fn outcomes_of_counts(
             Some(value) => Measured { value: Some(value), latest: None },
             None => NOTHING,
         };
-        matches(comparison, Some(&found.in_comparison(Aggregate::Count)), Timestamp::default())
+        matches(comparison, Some(&found.in_comparison(measure.aggregate)), Timestamp::default())
     };
     // Behind all bounds every count has the same answer.
     let of_many = (greatest_bound < Number::from_i64(i64::from(MANY))).then(|| holds(u64::from(MANY)));

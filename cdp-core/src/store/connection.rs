@@ -10,14 +10,20 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::file_identity::{FileIdentity, resolved};
+use super::open_files::{HeldFile, OpenFiles};
+use super::placement::Placement;
 use super::random::random_bytes;
+use super::schema::check_schema;
 use crate::error::{Error, ErrorKind, Result};
 
 /// `cdp1` in ASCII, at byte 68 of every store.
 const APPLICATION_ID: i64 = 0x6364_7031;
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
-/// The schema version this library writes.
-pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+/// What makes the tables of a new store.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+/// The schema version this library reads and writes. Until a first version is tagged, every change of the file raises it, and
+/// an older file is refused.
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// How much a power cut may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -87,24 +93,78 @@ fn not_a_database() -> Error {
         .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
 }
 
-/// Opens the file, checks that it is ours, brings it to the present schema.
-pub(crate) fn connect(options: &ConnectOptions) -> Result<Connection> {
-    if let Some(path) = &options.path {
-        check_path(path, options)?;
-        if path.exists() {
-            refuse_foreign(path)?;
+/// A connection to a store; to one in a file with its entry in the list of open files, which must outlive the connection.
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
+    pub(super) file: Option<(Placement, HeldFile)>,
+}
+
+/// Opens the file, checks that it is ours, makes the tables of a new one.
+pub(crate) fn connect(options: &ConnectOptions) -> Result<Connected> {
+    let Some(given) = &options.path else {
+        let connection = open_sqlite(None, options.read_only)?;
+        preamble(&connection, options, None)?;
+        return Ok(Connected { connection, file: None });
+    };
+    // Locals are dropped from the last to the first: on every way out the connection closes before its file leaves the list.
+    let Opened { path, identity, has_tables, held, connection } = open_file(given, options)?;
+    connection.busy_timeout(options.busy_timeout).map_err(sql_error)?;
+    // Before the journal is touched: a file that is refused keeps its bytes.
+    let version = if has_tables { Some(check_schema(&connection)?) } else { None };
+    preamble(&connection, options, version)?;
+    let placement = Placement::new(path, identity);
+    placement.check_store()?;
+    Ok(Connected { connection, file: Some((placement, held)) })
+}
+
+/// A file that was opened and is listed as open.
+struct Opened {
+    // Fields are dropped from the first to the last: the connection closes before its file leaves the list.
+    connection: Connection,
+    held: HeldFile,
+    path: PathBuf,
+    identity: FileIdentity,
+    has_tables: bool,
+}
+
+/// How often an open looks again where a file was replaced meanwhile. Some layered file systems replace a file of a lower
+/// layer once, by a copy, when it is first opened for writing.
+const OPEN_ATTEMPTS: usize = 4;
+
+/// Opens a file and lists it as open, without a moment between in which another thread could read the file as bytes.
+fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
+    let unusable = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("the path of the store cannot be used: {}", error.kind()))
+            .with_hint("check that the folder exists and can be searched")
+    };
+    let mut open = OpenFiles::lock();
+    for _ in 0..OPEN_ATTEMPTS {
+        check_path(given, options)?;
+        let path = resolved(given).map_err(unusable)?;
+        let Some(identity) = FileIdentity::of(&path).map_err(unusable)? else { continue };
+        let held_as = open.path_of(&identity);
+        if held_as.is_some_and(|held_as| held_as != path) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "the store is open already in this process under another name",
+            )
+            .with_hint("use that one: a log of its own beside each name of one file would corrupt it"));
+        }
+        let has_tables = refuse_foreign(&path, held_as.is_some())?;
+        let connection = open_sqlite(Some(&path), options.read_only)?;
+        if FileIdentity::of(&path).map_err(unusable)?.as_ref() == Some(&identity) {
+            let held = open.add(identity.clone(), path.clone());
+            return Ok(Opened { connection, held, path, identity, has_tables });
         }
     }
-    let connection = open_sqlite(options.path.as_deref(), options.read_only)?;
-    preamble(&connection, options)?;
-    Ok(connection)
+    Err(Error::new(ErrorKind::Io, "the store file was replaced again and again while it was being opened")
+        .with_hint("open it when it stays in its place"))
 }
 
 /// Opens one more connection for reading, to a store that is already open.
 pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let connection = open_sqlite(Some(path), true)?;
     connection.busy_timeout(busy_timeout).map_err(sql_error)?;
-    harden(&connection)?;
     Ok(connection)
 }
 
@@ -146,7 +206,8 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
+/// Every connection of the library is opened here, and trusts nothing that a file says besides facts.
+pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
     let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     #[expect(clippy::disallowed_methods, reason = "this is the one place that opens SQLite")]
@@ -154,23 +215,29 @@ fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
         Some(path) => Connection::open_with_flags(path, flags),
         None => Connection::open_in_memory(),
     };
-    opened.map_err(sql_error)
+    let connection = opened.map_err(sql_error)?;
+    harden(&connection)?;
+    Ok(connection)
 }
 
-/// Refuses a file that is not ours or newer. The header is read as bytes, so that a file we refuse keeps its own and
-/// gets no companions; only where a write-ahead log may hold a newer header does SQLite read it.
-fn refuse_foreign(path: &Path) -> Result<()> {
-    let header = match read_header(path)? {
-        Some(header) => header,
-        None => return Ok(()),
+/// Refuses a file that is not ours, older or newer; `false` for one that has no table yet.
+///
+/// The header is read as bytes, so that a refused file keeps its own and gets no companions. SQLite reads it where a
+/// write-ahead log may hold a newer one, and where this process has the file open already: the close of another descriptor
+/// would drop SQLite's locks.
+fn refuse_foreign(path: &Path, is_open_here: bool) -> Result<bool> {
+    let header = match is_open_here {
+        true => Vec::new(),
+        false => match read_header(path)? {
+            Some(header) if !header.starts_with(b"SQLite format 3\0") => return Err(not_a_database()),
+            Some(header) => header,
+            None => return Ok(false),
+        },
     };
-    if !header.starts_with(b"SQLite format 3\0") {
-        return Err(not_a_database());
-    }
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     let has_wal = std::fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0);
-    let (application_id, version, is_empty) = if has_wal {
+    let (application_id, version, is_empty) = if is_open_here || has_wal {
         probe(path)?
     } else {
         let number = |at: usize| {
@@ -183,7 +250,7 @@ fn refuse_foreign(path: &Path) -> Result<()> {
     };
     if is_empty {
         // Created by another process that has not finished, or killed before its first transaction: an empty store.
-        return Ok(());
+        return Ok(false);
     }
     if application_id != APPLICATION_ID {
         return Err(Error::new(ErrorKind::Incompatible, "the file is an SQLite database of another application")
@@ -196,7 +263,14 @@ fn refuse_foreign(path: &Path) -> Result<()> {
         )
         .with_hint("the file was left unchanged; use a newer version of the library"));
     }
-    Ok(())
+    if version < SCHEMA_VERSION {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("the store has schema version {version}; this library reads version {SCHEMA_VERSION}"),
+        )
+        .with_hint("the file was left unchanged; ingest its data into a new store"));
+    }
+    Ok(true)
 }
 
 /// The first 100 bytes; `None` for an empty file.
@@ -222,7 +296,14 @@ fn probe(path: &Path) -> Result<(i64, i64, bool)> {
 
 fn harden(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sql_error)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(sql_error)?;
+    let off = [
+        DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+    ];
+    for config in off {
+        connection.set_db_config(config, false).map_err(sql_error)?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     connection
         .execute_batch(
@@ -231,11 +312,10 @@ fn harden(connection: &Connection) -> Result<()> {
         .map_err(sql_error)
 }
 
-/// The preamble of PROMISES section 4, then the migrations.
-fn preamble(connection: &Connection, options: &ConnectOptions) -> Result<()> {
-    connection.busy_timeout(options.busy_timeout).map_err(sql_error)?;
+/// The preamble of PROMISES section 4, then the tables of a new file. `known_version`: that of a schema that was checked already.
+fn preamble(connection: &Connection, options: &ConnectOptions, known_version: Option<i64>) -> Result<()> {
     if options.read_only {
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql_error)?;
+        let version = known_version.map_or_else(|| check_schema(connection), Ok)?;
         if version != SCHEMA_VERSION {
             return Err(Error::new(
                 ErrorKind::Incompatible,
@@ -243,7 +323,7 @@ fn preamble(connection: &Connection, options: &ConnectOptions) -> Result<()> {
             )
             .with_hint("open it once for writing to bring it up to date"));
         }
-        return harden(connection);
+        return Ok(());
     }
     connection.execute_batch("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;").map_err(sql_error)?;
     let synchronous = match options.durability {
@@ -256,42 +336,37 @@ fn preamble(connection: &Connection, options: &ConnectOptions) -> Result<()> {
              PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768;"
         ))
         .map_err(sql_error)?;
-    harden(connection)?;
-    migrate(connection, options)
+    if known_version == Some(SCHEMA_VERSION) { Ok(()) } else { create_schema(connection, options) }
 }
 
-fn migrate(connection: &Connection, options: &ConnectOptions) -> Result<()> {
-    let version = |connection: &Connection| {
-        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(sql_error)
-    };
-    if version(connection)? == SCHEMA_VERSION {
-        return Ok(());
-    }
+/// Makes the tables of a file that has none.
+fn create_schema(connection: &Connection, options: &ConnectOptions) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
-    let migrated = (|| {
-        // Read again under the lock: another process may have migrated meanwhile.
-        let from = usize::try_from(version(connection)?).unwrap_or(0);
-        for step in MIGRATIONS.iter().skip(from) {
-            connection.execute_batch(step).map_err(sql_error)?;
+    let created = (|| {
+        // Under the lock: another process may have made the tables meanwhile, or some of its own.
+        if check_schema(connection)? == SCHEMA_VERSION {
+            return connection.execute_batch("COMMIT").map_err(sql_error);
         }
-        if from == 0 {
-            let salt = match options.salt {
-                Some(salt) => salt,
-                None => random_bytes::<32>()?,
-            };
-            connection
-                .execute("INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0, 0)", [salt.as_slice()])
-                .map_err(sql_error)?;
-        }
+        let salt = match options.salt {
+            Some(salt) => salt,
+            None => random_bytes::<32>()?,
+        };
+        connection.execute_batch(SCHEMA).map_err(sql_error)?;
+        connection
+            .execute(
+                "INSERT INTO meta VALUES (1, 0, 0, 0, 0, 0, NULL, 0, ?1, 0, 0, 0, 0, 0, NULL, 0, 0)",
+                [salt.as_slice()],
+            )
+            .map_err(sql_error)?;
         connection
             .execute_batch(&format!(
                 "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
             ))
             .map_err(sql_error)
     })();
-    if migrated.is_err() {
-        // The error of the migration is what the caller must see; a failing rollback changes nothing about it.
+    if created.is_err() {
+        // The first error is what the caller must see; a failing rollback changes nothing about it.
         let _ = connection.execute_batch("ROLLBACK");
     }
-    migrated
+    created
 }

@@ -4,8 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::sql_error;
+use super::runs::Runs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::Timestamp;
+use crate::records::{Ordinals, Timestamp};
 
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Meta {
     pub(crate) linkage_runs: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
+    /// Counts the messages that the clock dates, per instant.
+    pub(crate) ordinals: Ordinals,
     pub(crate) salt: [u8; 32],
 }
 
@@ -87,12 +90,8 @@ impl ChangeType {
         }
     }
 
-    fn parse(text: &str) -> ChangeType {
-        match text {
-            "Audience Entered" => ChangeType::Entered,
-            "Audience Exited" => ChangeType::Exited,
-            _ => ChangeType::MergedInto,
-        }
+    fn parse(text: &str) -> Option<ChangeType> {
+        [ChangeType::Entered, ChangeType::Exited, ChangeType::MergedInto].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -115,16 +114,36 @@ pub(super) fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+fn missing_row() -> Error {
+    Error::new(ErrorKind::Corrupt, "a name or an identifier of the store is missing")
+        .with_hint("restore a backup; the file was left as it is")
+}
+
+/// RAM knows the number of a text by its place: with a gap every later number would mean another text.
+fn check_numbers(after: u32, numbers: impl Iterator<Item = u32>) -> Result<()> {
+    if (after.saturating_add(1)..).zip(numbers).all(|(expected, number)| expected == number) {
+        Ok(())
+    } else {
+        Err(missing_row())
+    }
+}
+
 pub(super) fn sql_integer(unsigned: u64) -> i64 {
     i64::try_from(unsigned).unwrap_or(i64::MAX)
 }
 
 impl Facts<'_> {
+    /// Whether another version of the library has written timelines that this one does not read.
+    pub(crate) fn has_foreign_runs(&self) -> Result<bool> {
+        Runs::are_of_another_version(self.0)
+    }
+
     pub(crate) fn meta(&self) -> Result<Meta> {
         self.0
             .prepare_cached(
                 "SELECT log_sequence, definitions, erasure_epoch, change_sequence, model_sequence, advanced_to, recorded_at, salt,
-                   revision, run_sequence, links_to, decision_sequence, linkage_runs FROM meta WHERE id = 1",
+                   revision, run_sequence, links_to, decision_sequence, linkage_runs, untimed_at, untimed_count,
+                   untimed_greatest FROM meta WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.query_row([], |row| {
@@ -142,6 +161,11 @@ impl Facts<'_> {
                         links_to: row.get::<_, i64>(10)?.unsigned_abs(),
                         decision_sequence: row.get::<_, i64>(11)?.unsigned_abs(),
                         linkage_runs: row.get::<_, i64>(12)?.unsigned_abs(),
+                        ordinals: Ordinals {
+                            instant: row.get::<_, Option<i64>>(13)?.map(time),
+                            count: row.get::<_, i64>(14)?.unsigned_abs(),
+                            greatest: row.get::<_, i64>(15)?.unsigned_abs(),
+                        },
                     })
                 })
             })
@@ -170,7 +194,8 @@ impl Facts<'_> {
             .prepare_cached(
                 "UPDATE meta SET log_sequence = ?1, definitions = ?2, erasure_epoch = ?3, change_sequence = ?4,
                    model_sequence = ?5, advanced_to = ?6, recorded_at = ?7, revision = ?8, run_sequence = ?9, links_to = ?10,
-                   decision_sequence = ?11, linkage_runs = ?12 WHERE id = 1",
+                   decision_sequence = ?11, linkage_runs = ?12, untimed_at = ?13, untimed_count = ?14,
+                   untimed_greatest = ?15 WHERE id = 1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -186,6 +211,9 @@ impl Facts<'_> {
                     sql_integer(meta.links_to),
                     sql_integer(meta.decision_sequence),
                     sql_integer(meta.linkage_runs),
+                    meta.ordinals.instant.map(Timestamp::millis),
+                    sql_integer(meta.ordinals.count),
+                    sql_integer(meta.ordinals.greatest),
                 ])
             })
             .map(|_| ())
@@ -194,9 +222,10 @@ impl Facts<'_> {
 
     /// The names with a number above `after`, in order.
     pub(crate) fn names_after(&self, after: u32) -> Result<Vec<(u32, String)>> {
-        self.collect("SELECT name_id, name FROM names WHERE name_id > ?1 ORDER BY name_id", [after], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        let sql = "SELECT name_id, name FROM names WHERE name_id > ?1 ORDER BY name_id";
+        let names: Vec<(u32, String)> = self.collect(sql, [after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        check_numbers(after, names.iter().map(|(id, _)| *id))?;
+        Ok(names)
     }
 
     pub(crate) fn put_name(&self, id: u32, name: &str) -> Result<()> {
@@ -205,7 +234,10 @@ impl Facts<'_> {
 
     /// The words with a number above `after`, in order.
     pub(crate) fn words_after(&self, after: u32) -> Result<Vec<String>> {
-        self.collect("SELECT word FROM words WHERE word_id > ?1 ORDER BY word_id", [after], |row| row.get(0))
+        let sql = "SELECT word_id, word FROM words WHERE word_id > ?1 ORDER BY word_id";
+        let words: Vec<(u32, String)> = self.collect(sql, [after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        check_numbers(after, words.iter().map(|(id, _)| *id))?;
+        Ok(words.into_iter().map(|(_, word)| word).collect())
     }
 
     pub(crate) fn put_word(&self, id: u32, word: &str) -> Result<()> {
@@ -217,10 +249,16 @@ impl Facts<'_> {
         let sql = "SELECT node, type, value FROM nodes WHERE node >= ?1 ORDER BY node";
         let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
         let mut rows = statement.query([from]).map_err(sql_error)?;
+        let mut expected = from;
         while let Some(row) = rows.next().map_err(sql_error)? {
             let unreadable = |_| Error::new(ErrorKind::Corrupt, "an identifier of the store is not readable");
             let value = row.get_ref(2).map_err(sql_error)?.as_str().map_err(unreadable)?;
-            visit(row.get(0).map_err(sql_error)?, row.get(1).map_err(sql_error)?, value);
+            let node: u32 = row.get(0).map_err(sql_error)?;
+            if node != expected {
+                return Err(missing_row());
+            }
+            expected = node.saturating_add(1);
+            visit(node, row.get(1).map_err(sql_error)?, value);
         }
         Ok(())
     }
@@ -231,6 +269,11 @@ impl Facts<'_> {
             .prepare_cached("SELECT type, value FROM nodes WHERE node = ?1")
             .and_then(|mut statement| statement.query_row([node], |row| Ok((row.get(0)?, row.get(1)?))).optional())
             .map_err(sql_error)
+    }
+
+    /// The identifier of a node that something names.
+    pub(crate) fn known_node(&self, node: u32) -> Result<(u32, String)> {
+        self.node(node)?.ok_or_else(missing_row)
     }
 
     /// How many nodes there are.
@@ -379,11 +422,12 @@ impl Facts<'_> {
              WHERE change > ?1 AND (?2 IS NULL OR audience = ?2) ORDER BY change LIMIT ?3",
             params![after, audience, i64::try_from(limit).unwrap_or(i64::MAX)],
             |row| {
+                let entered = ChangeType::parse(row.get_ref(3)?.as_str()?);
                 Ok(StoredChange {
                     change: row.get(0)?,
                     audience: row.get(1)?,
                     node: row.get(2)?,
-                    entered: ChangeType::parse(row.get_ref(3)?.as_str().unwrap_or("")),
+                    entered: entered.ok_or(rusqlite::Error::IntegralValueOutOfRange(3, 0))?,
                     occurred_at: time(row.get(4)?),
                     late: row.get(5)?,
                     merged_into: row.get(6)?,

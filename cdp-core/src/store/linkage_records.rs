@@ -300,7 +300,7 @@ mod tests {
         #[test]
         fn keys_have_the_nodes_that_were_added(first in proptest::collection::btree_set((0..3_000_i64, 0..90_u32), 0..400), steps in steps()) {
             const MOST: usize = 60;
-            let connection = connect(&in_memory()).unwrap();
+            let connection = connect(&in_memory()).unwrap().connection;
             let facts = Facts(&connection);
                 let mut tables = facts.linkage_tables().unwrap();
                 let appended: Vec<(i64, u32)> = first.iter().copied().collect();

@@ -25,9 +25,9 @@ pub(crate) struct LogWriter<'c> {
 impl<'c> LogWriter<'c> {
     pub(crate) fn new(facts: Facts<'c>) -> Result<LogWriter<'c>> {
         let message = "INSERT INTO messages
-               (sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at,
-                checksum, left_out, shape, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+               (sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, ordinal,
+                recorded_at, checksum, left_out, shape, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         let link = "INSERT INTO links (sequence, other, node, rule, occurred_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         let connection: &'c Connection = facts.0;
         Ok(LogWriter {
@@ -65,6 +65,7 @@ impl<'c> LogWriter<'c> {
                 message.own.user,
                 message.own.anonymous,
                 message.occurred_at.millis(),
+                sql_integer(message.ordinal),
                 message.recorded_at.millis(),
                 message.checksum,
                 self.payload.left_out,
@@ -109,13 +110,21 @@ impl Facts<'_> {
 
     /// (source, message id) of a message.
     pub(crate) fn message_key(&self, sequence: u64) -> Result<Option<(u32, String)>> {
+        Ok(self.message_order(sequence)?.map(|(source, message_id, _)| (source, message_id)))
+    }
+
+    /// What orders a message among those of its instant: (source, message id, ordinal).
+    pub(crate) fn message_order(&self, sequence: u64) -> Result<Option<(u32, String, u64)>> {
         self.0
-            .prepare_cached("SELECT source, message_id FROM messages WHERE sequence = ?1")
+            .prepare_cached("SELECT source, message_id, ordinal FROM messages WHERE sequence = ?1")
             .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1).unwrap_or_default()));
+                let read =
+                    |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_id(row, 1), row.get::<_, i64>(2)?.unsigned_abs()));
                 statement.query_row([sql_integer(sequence)], read).optional()
             })
-            .map_err(sql_error)
+            .map_err(sql_error)?
+            .map(|(source, id, ordinal)| Ok((source, id.ok_or_else(|| unreadable_message(sequence))?, ordinal)))
+            .transpose()
     }
 
     /// The node that a message belongs to.
@@ -231,8 +240,8 @@ impl Facts<'_> {
 }
 
 const MESSAGES_BETWEEN: &str =
-    "SELECT sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, recorded_at, checksum,
-       left_out, shape, payload
+    "SELECT sequence, source, message_id, type, event, node, user_node, anonymous_node, occurred_at, ordinal,
+       recorded_at, checksum, left_out, shape, payload
      FROM messages WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
 
 fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
@@ -240,7 +249,11 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredLink> {
         sequence: row.get::<_, i64>(0)?.unsigned_abs(),
         node: row_u32(row, 1)?,
         other: row_u32(row, 2)?,
-        rule: if row.get::<_, i64>(3)? == 1 { LinkRule::Alias } else { LinkRule::SameMessage },
+        rule: match row.get(3)? {
+            0 => LinkRule::SameMessage,
+            1 => LinkRule::Alias,
+            other => return Err(rusqlite::Error::IntegralValueOutOfRange(3, other)),
+        },
         occurred_at: time(row.get(4)?),
     })
 }
@@ -266,11 +279,12 @@ fn read_message<'r>(row: &'r rusqlite::Row<'_>) -> Result<MessageRow<'r>> {
             node: row.get(5)?,
             own: OwnNodes { user: row.get(6)?, anonymous: row.get(7)? },
             occurred_at: time(row.get(8)?),
-            recorded_at: time(row.get(9)?),
-            checksum: row.get(10)?,
-            left_out: row.get(11)?,
-            shape: row.get(12)?,
-            payload: row.get_ref(13)?.as_bytes()?,
+            ordinal: row.get::<_, i64>(9)?.unsigned_abs(),
+            recorded_at: time(row.get(10)?),
+            checksum: row.get(11)?,
+            left_out: row.get(12)?,
+            shape: row.get(13)?,
+            payload: row.get_ref(14)?.as_bytes()?,
         }))
     };
     read().ok().flatten().ok_or_else(|| unreadable_message(sequence))

@@ -123,6 +123,8 @@ pub(crate) struct Memory {
     firsts: Arc<Vec<Firsts>>,
     keys: Arc<MessageKeys>,
     runs: Runs,
+    // The runs of the file are of another version: everything is in RAM, and none may be written beside them.
+    leaves_runs: bool,
     flush: Option<Build<TailCursor<Frozen>>>,
     // Another process has removed what a flush had written: the next attempt is one transaction.
     flush_was_lost: bool,
@@ -214,7 +216,13 @@ impl Memory {
     /// The same in RAM alone: the runs of the file stay as they are, and are not read.
     pub(crate) fn without_runs(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
         let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
-        Ok(Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options))
+        let memory = Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options);
+        Ok(Memory { leaves_runs: true, ..memory })
+    }
+
+    /// Whether it stands beside runs of the file that it does not have, so that it is no ground for a transaction that writes.
+    pub(crate) fn leaves_runs(&self) -> bool {
+        self.leaves_runs
     }
 
     fn with_runs(runs: Runs, keys: MessageKeys, columns: Arc<[Path]>, options: MemoryOptions) -> Memory {
@@ -229,6 +237,7 @@ impl Memory {
             frozen_to: runs.last_sequence(),
             keys: Arc::new(keys),
             runs,
+            leaves_runs: false,
             flush: None,
             flush_was_lost: false,
             compaction: None,
@@ -574,7 +583,7 @@ impl Overlay {
             match in_ram {
                 Some(identifier) => base.keys.insert_identifier(&mut self.keys, identifier, sequence),
                 None => {
-                    let (identifier_type, value) = facts.node(node)?.unwrap_or_default();
+                    let (identifier_type, value) = facts.known_node(node)?;
                     base.keys.insert_identifier(&mut self.keys, (identifier_type, &value), sequence);
                 }
             }

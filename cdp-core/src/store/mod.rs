@@ -7,6 +7,7 @@
 //! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
 //! in every transaction: it tells what another process has written meanwhile.
 
+mod backup;
 mod bytes;
 mod checkpoint;
 mod columns;
@@ -15,6 +16,7 @@ mod decisions;
 mod dictionary;
 mod event_blocks;
 mod facts;
+mod file_identity;
 mod firsts;
 mod flat_map;
 mod gathered;
@@ -27,17 +29,21 @@ mod message_rows;
 mod node_blocks;
 mod node_facts;
 mod nodes;
+mod open_files;
 mod packed_id;
+mod placement;
 mod probable_links;
 mod random;
+mod replace;
 mod runs;
+mod schema;
 mod stored_message;
 mod tail;
 mod time_index;
 mod words;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
@@ -49,6 +55,7 @@ pub(crate) use event_blocks::{EventColumns, Part};
 pub(crate) use facts::{
     ChangeType, CountedTable, Facts, Meta, StoredChange, StoredDefinition, StoredModel, StoredReject,
 };
+pub(crate) use file_identity::FileIdentity;
 pub(crate) use firsts::event_bit;
 pub(crate) use flat_map::Step as KeyStep;
 pub(crate) use gathered::Gathered;
@@ -57,25 +64,33 @@ pub(crate) use log::LogWriter;
 pub(crate) use memory::{ExtraColumns, Few, Memory, MemoryOptions, MemoryView, Overlay, RunSteps};
 pub(crate) use node_facts::{Annex, ConsentWrite, EventEntry, EventProperties, Observation, StatedChoice, TraitWrite};
 pub(crate) use nodes::NodeTable;
+pub(crate) use open_files::refuse_input;
 pub(crate) use probable_links::{StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
+pub(crate) use replace::{PartialFile, unwritable};
 pub(crate) use stored_message::{OwnNodes, StoredMessage, checksum};
 pub(crate) use time_index::TimeIndex;
 
 use checkpoint::Checkpoints;
-use connection::{connect, connect_reader, sql_error};
+use connection::{Connected, connect, connect_reader, sql_error};
+use open_files::HeldFile;
+use placement::Placement;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// An open store file, or a store in memory.
 pub(crate) struct Store {
-    path: Option<PathBuf>,
+    /// `None` in memory.
+    placement: Option<Placement>,
     read_only: bool,
     busy_timeout: Duration,
     // `None` once closed.
     writer: Mutex<Option<Writer>>,
     readers: Mutex<Vec<Connection>>,
     interrupt: InterruptHandle,
+    // The entry in the list of open files, until the last connection is closed; behind the connections, for fields are
+    // dropped in their order.
+    held: Mutex<Option<Arc<HeldFile>>>,
     // A connection that went through fork() corrupts the file when the child uses it.
     process_id: u32,
 }
@@ -85,6 +100,12 @@ struct Writer {
     connection: Connection,
     busy_timeout: Duration,
     checkpoints: Checkpoints,
+}
+
+/// Gives a changed block of timelines the right checksum, as another program could.
+#[cfg(test)]
+pub(crate) fn reseal_block(block: &mut [u8]) {
+    bytes::seal(block);
 }
 
 /// How long a store that closes waits for the lock of another process.
@@ -102,9 +123,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Store {
     pub(crate) fn open(options: &ConnectOptions) -> Result<Store> {
-        let connection = connect(options)?;
+        let Connected { connection, file } = connect(options)?;
+        let (placement, held) = file.unzip();
         Ok(Store {
-            path: options.path.clone(),
+            placement,
             read_only: options.read_only,
             busy_timeout: options.busy_timeout,
             interrupt: connection.get_interrupt_handle(),
@@ -114,6 +136,7 @@ impl Store {
                 checkpoints: Checkpoints::default(),
             })),
             readers: Mutex::new(Vec::new()),
+            held: Mutex::new(held.map(Arc::new)),
             process_id: std::process::id(),
         })
     }
@@ -123,7 +146,21 @@ impl Store {
     }
 
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.path.is_none()
+        self.placement.is_none()
+    }
+
+    /// Which file it is; `None` in memory.
+    pub(crate) fn identity(&self) -> Option<&FileIdentity> {
+        self.placement.as_ref().map(Placement::identity)
+    }
+
+    /// Fails with `io` if the file was deleted, moved or replaced since it was opened.
+    pub(crate) fn check_file(&self) -> Result<()> {
+        self.placement.as_ref().map_or(Ok(()), Placement::check_store)
+    }
+
+    fn check_files(&self) -> Result<()> {
+        self.placement.as_ref().map_or(Ok(()), Placement::check_all)
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -132,10 +169,9 @@ impl Store {
 
     /// The size of the write-ahead log beside the file.
     pub(crate) fn wal_bytes(&self) -> u64 {
-        let Some(path) = &self.path else { return 0 };
-        let mut name = path.clone().into_os_string();
-        name.push("-wal");
-        std::fs::metadata(name).map_or(0, |metadata| metadata.len())
+        let Some(placement) = &self.placement else { return 0 };
+        let log = file_identity::companion(placement.path(), "-wal");
+        std::fs::metadata(log).map_or(0, |metadata| metadata.len())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -157,6 +193,8 @@ impl Store {
 
     pub(crate) fn close(&self) -> Result<()> {
         self.check_process()?;
+        // From here on a reader that ends closes its connection, and the last one takes the file off the list.
+        let _held = lock(&self.held).take();
         let readers = std::mem::take(&mut *lock(&self.readers));
         drop(readers);
         let Some(writer) = lock(&self.writer).take() else { return Ok(()) };
@@ -191,6 +229,7 @@ impl Store {
         run_kept(connection, "BEGIN IMMEDIATE")?;
         let mut rollback = Rollback { connection, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
+        self.check_files()?;
         let memory = lock_memory();
         run_kept(rollback.connection, "COMMIT")?;
         rollback.armed = false;
@@ -198,31 +237,38 @@ impl Store {
         drop(rollback);
         // Nobody in this process who reads waits for this: RAM is free again.
         checkpoints.after_commit(connection, *busy_timeout);
+        self.check_files()?;
         Ok(answer)
     }
 
     /// Runs `work` on one snapshot of the file, and tells it how many transactions had changed that.
     pub(crate) fn read<T>(&self, work: impl FnOnce(Facts<'_>, i64) -> Result<T>) -> Result<T> {
         self.check_process()?;
-        let Some(path) = &self.path else {
+        let Some(placement) = &self.placement else {
             let guard = lock(&self.writer);
             return Facts(&guard.as_ref().ok_or_else(closed)?.connection).at_revision(work);
         };
         if self.is_closed_quickly() {
             return Err(closed());
         }
-        self.pooled(path)?.facts()?.at_revision(work)
+        self.pooled(placement)?.facts()?.at_revision(work)
     }
 
     /// A connection that reads, without a snapshot yet.
-    fn pooled(&self, path: &Path) -> Result<Reader<'_>> {
-        let pooled = lock(&self.readers).pop();
-        let connection = pooled.map_or_else(|| connect_reader(path, self.busy_timeout), Ok)?;
-        Ok(Reader { store: self, connection: Some(connection) })
+    fn pooled(&self, placement: &Placement) -> Result<Reader<'_>> {
+        let held = lock(&self.held).clone().ok_or_else(closed)?;
+        let mut reader = Reader { store: self, connection: lock(&self.readers).pop(), _held: held };
+        if reader.connection.is_none() {
+            let connection = connect_reader(placement.path(), self.busy_timeout)?;
+            // It has read nothing yet, so SQLite has not looked for a log either.
+            placement.check_all()?;
+            reader.connection = Some(connection);
+        }
+        Ok(reader)
     }
 
-    fn reader(&self, path: &Path) -> Result<Reader<'_>> {
-        let reader = self.pooled(path)?;
+    fn reader(&self, placement: &Placement) -> Result<Reader<'_>> {
+        let reader = self.pooled(placement)?;
         run_kept(reader.facts()?.0, "BEGIN")?;
         Ok(reader)
     }
@@ -231,7 +277,7 @@ impl Store {
     /// `None` if only that transaction sees them all, or if there is no connection to be had: a scan on fewer threads takes
     /// longer, no more. It sees nothing that the transaction has added.
     pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<Reader<'_>> {
-        let reader = self.reader(self.path.as_ref()?).ok()?;
+        let reader = self.reader(self.placement.as_ref()?).ok()?;
         let sees_all = memory.runs().are_visible_to(reader.facts().ok()?.0).ok()?;
         sees_all.then_some(reader)
     }
@@ -239,7 +285,7 @@ impl Store {
     /// A connection for one more thread that reads exactly what `facts` says; `None` if somebody has written meanwhile, or if
     /// there is no connection to be had.
     pub(crate) fn reader_beside(&self, facts: Facts<'_>) -> Option<Reader<'_>> {
-        let reader = self.reader(self.path.as_ref()?).ok()?;
+        let reader = self.reader(self.placement.as_ref()?).ok()?;
         let is_level = reader.facts().ok()?.meta().ok()?.revision == facts.meta().ok()?.revision;
         is_level.then_some(reader)
     }
@@ -255,23 +301,8 @@ impl Store {
     /// Copies the store to a new file that only the owner can read.
     pub(crate) fn backup(&self, target: &Path) -> Result<()> {
         self.check_process()?;
-        if target.exists() {
-            return Err(Error::new(ErrorKind::Conflict, "the target of the backup exists already")
-                .with_hint("give the path of a file that does not exist"));
-        }
-        let target_options = ConnectOptions {
-            path: Some(target.to_owned()),
-            read_only: false,
-            create: true,
-            durability: Durability::Full,
-            busy_timeout: self.busy_timeout,
-            salt: None,
-        };
         let guard = lock(&self.writer);
-        let source = &guard.as_ref().ok_or_else(closed)?.connection;
-        let mut copy = connect(&target_options)?;
-        let backup = rusqlite::backup::Backup::new(source, &mut copy).map_err(sql_error)?;
-        backup.run_to_completion(1024, Duration::ZERO, None).map_err(sql_error)
+        backup::copy_store(&guard.as_ref().ok_or_else(closed)?.connection, target)
     }
 }
 
@@ -281,6 +312,8 @@ pub(crate) struct Reader<'s> {
     store: &'s Store,
     // There until it is dropped.
     connection: Option<Connection>,
+    // Behind the connection, for fields are dropped in their order.
+    _held: Arc<HeldFile>,
 }
 
 impl Reader<'_> {
@@ -295,7 +328,11 @@ impl Drop for Reader<'_> {
         if let Some(connection) = self.connection.take()
             && (connection.is_autocommit() || run_kept(&connection, "ROLLBACK").is_ok())
         {
-            lock(&self.store.readers).push(connection);
+            let mut readers = lock(&self.store.readers);
+            // A store that was closed meanwhile has no use for it.
+            if lock(&self.store.held).is_some() {
+                readers.push(connection);
+            }
         }
     }
 }
@@ -305,6 +342,9 @@ fn run_kept(connection: &Connection, sql: &str) -> Result<usize> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(sql_error)
 }
 
+/// How often a rollback is tried.
+const ROLLBACKS_TRIED: u32 = 3;
+
 struct Rollback<'c> {
     connection: &'c Connection,
     armed: bool,
@@ -313,9 +353,14 @@ struct Rollback<'c> {
 impl Drop for Rollback<'_> {
     fn drop(&mut self) {
         if self.armed {
-            // Nothing more can be done here: the error that led here is on its way to the caller, and an open
-            // transaction that cannot be rolled back is rolled back by SQLite when the connection closes.
-            let _ = self.connection.execute_batch("ROLLBACK");
+            // An interrupt can reach the ROLLBACK itself, so it is tried again. Nothing more can be done here: the error
+            // that led here is on its way to the caller, and an open transaction that cannot be rolled back is rolled back
+            // by SQLite when the connection closes.
+            for _ in 0..ROLLBACKS_TRIED {
+                if self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok() {
+                    break;
+                }
+            }
         }
     }
 }

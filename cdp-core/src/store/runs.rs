@@ -100,6 +100,21 @@ impl Runs {
         Ok(runs)
     }
 
+    /// Whether another version of the library has written a run, in a layout that this one does not read. One build writes all
+    /// blocks of a run, so that its first block tells.
+    pub(crate) fn are_of_another_version(connection: &Connection) -> Result<bool> {
+        let sql = "SELECT SUBSTR(data, 1, 9) FROM run_blocks WHERE block = ?1";
+        let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
+        for block in directory::first_blocks(connection)? {
+            let beginning: Option<Vec<u8>> =
+                select.query_row([block], |row| row.get(0)).optional().map_err(sql_error)?;
+            if beginning.is_some_and(|beginning| block::is_of_another_version(&beginning)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// No runs.
     pub(crate) fn none(options: RunsOptions) -> Runs {
         let cache = Arc::new(BlockCache::new(options.cache_bytes));

@@ -16,6 +16,8 @@ pub(crate) struct StoredMessage {
     pub(crate) node: u32,
     pub(crate) own: OwnNodes,
     pub(crate) occurred_at: Timestamp,
+    /// Orders messages of one instant before their ids do.
+    pub(crate) ordinal: u64,
     pub(crate) recorded_at: Timestamp,
     /// The whole message as canonical JSON.
     pub(crate) fields: Arc<JsonObject>,

@@ -31,8 +31,11 @@ class Links:
 
     @property
     def clusters(self) -> Frame:
-        """Every record with the identifier of the first record of its cluster: `record_id`, `cluster_id`; of two frames
-        also `source` (`left` or `right`)."""
+        """Every record with its cluster: `record_id`, `cluster_id`; of two frames also `source` (`left` or `right`).
+
+        The `cluster_id` is the identifier of the first record of the cluster. Of two frames it is text, and `right:` stands
+        before it where the cluster has no record of the left frame: identifiers of two frames may be equal, clusters are not.
+        """
         if self._clusters is None:
             self._clusters = Frame(self._links.clusters())
         return self._clusters
@@ -70,7 +73,8 @@ class Links:
 
     def explain(self, left: Any, right: Any) -> dict[str, Any]:
         """Why two records are or are not one person: `parts`, whose weights add up to `weight`, `probability`, `band`,
-        and the blocking `rules` that propose the pair. Raises `NotFoundError` for an unknown identifier."""
+        and the blocking `rules` that propose the pair. Of two frames `left` is an identifier of the left one and `right`
+        of the right one. Raises `NotFoundError` for an unknown identifier."""
         return self._links.explain(str(left), str(right))
 
     def evaluate(self, labels: Any) -> dict[str, Any]:
@@ -78,19 +82,28 @@ class Links:
 
         `labels` is a mapping from record identifier to person, or rows (a frame with `to_dicts` or `to_dict`, or dicts)
         with either `record_id` and `cluster_id`, or `left`, `right` and `match`. Pair figures count every true pair, also
-        those that blocking missed. Raises `InvalidError` if a label names an unknown record.
+        those that blocking missed. Of two frames, `left` names a record of the left one and `right` one of the right one;
+        rows with `record_id` say with `source` (`left` or `right`) which frame they mean, as `clusters` does.
+        Raises `InvalidError` if a label names an unknown record, or one that both frames have and no `source` tells apart.
         """
         if isinstance(labels, Mapping):
-            return self._links.evaluate([(str(id), str(person)) for id, person in labels.items()], None)
+            return self._links.evaluate([(None, str(id), str(person)) for id, person in labels.items()], None)
         rows = _rows(labels)
         if not rows:
             return self._links.evaluate([], None)
         if {"record_id", "cluster_id"} <= rows[0].keys():
-            return self._links.evaluate([(str(row["record_id"]), str(row["cluster_id"])) for row in rows], None)
+            return self._links.evaluate(
+                [(_source(row), str(row["record_id"]), str(row["cluster_id"])) for row in rows], None
+            )
         if {"left", "right", "match"} <= rows[0].keys():
             pairs = [(str(row["left"]), str(row["right"]), bool(row["match"])) for row in rows]
             return self._links.evaluate(None, pairs)
         raise InvalidError("labels need the columns record_id and cluster_id, or left, right and match")
+
+
+def _source(row: Mapping[str, Any]) -> str | None:
+    source = row.get("source")
+    return None if source is None else str(source)
 
 
 def _rows(frame: Any) -> list[dict[str, Any]]:
@@ -154,7 +167,8 @@ def link(
             `street_number`, `address`, `suburb`, `postcode`, `city`, `state`, `national_id`, `category`, `text`, `ignore`);
             those of other columns are recognized by name and content. A tuple where the frames differ.
         linkage: a linkage definition: `columns`, `blocking`, `thresholds`.
-        must_link, cannot_link: pairs of record identifiers that people decided about.
+        must_link, cannot_link: pairs of record identifiers that people decided about; of two frames the first is of
+            `left` and the second of `right`.
         seed: the same seed gives the same result to the bit.
 
     Raises `InvalidError` for an unknown column or role, or a repeated identifier.

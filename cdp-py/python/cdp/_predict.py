@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._results import Frame, ModelReport, Prediction
-from ._verbs import Identifier, Verbs, one_identifier
+from ._verbs import Identifier, Time, Verbs, one_identifier
 
 
 class PredictVerbs(Verbs):
     """What `cdp.Cdp` learns and predicts."""
 
-    def train(self, predictor: str) -> ModelReport:
+    def train(self, predictor: str, *, until: Time | None = None, known: Time | None = None) -> ModelReport:
         """Trains a predictor on the facts known now and stores the model as a new version.
 
         Cohorts by TF-IDF and multinomial logistic regression (scikit-learn's formulas), a propensity by standardized logistic
@@ -24,11 +24,26 @@ class PredictVerbs(Verbs):
         store which words are alike (latent semantic analysis), and it asks the registered scorer about every text without an
         answer. Who denied `ml_training` is left out; `withheld` counts them.
 
+        A propensity learns from three instants that lie a horizon apart. A row is built from facts that had happened by its
+        instant and were recorded by then. At instants before the store recorded the label's event for the first time, loaded
+        history counts instead: what was recorded up to the last of those facts of the label's event that had happened by that
+        first recording. What was recorded behind it, such as a flag dated back, may know the outcome and does not count. The
+        report's `instants` say what each gave: `at`, `rows`, `positives`, `left_out` (messages recorded too late).
+
+        Args:
+            until: where the last label window of a propensity ends; by default at the latest fact of the label's event. The
+                report's `until` says where.
+            known: what was recorded by this time counts as history, known as soon as it had happened. For history that was
+                loaded in several files, those of the label's event not last.
+
         Raises:
             NotFoundError: no such predictor.
-            InvalidError: too few labels to learn from.
+            InvalidError: too few labels to learn from, `until` in the future, or an option that the predictor does not have.
+
+        Example:
+            >>> db.train("buys_soon", until="2024-06-30T00:00:00Z")["until"]
         """
-        return ModelReport(self._call("train", predictor=predictor))
+        return ModelReport(self._call("train", predictor=predictor, until=until, known=known))
 
     def predict(
         self, predictor: str, identifier: Identifier | None = None, *, text: str | None = None, top_k: int | None = None, **ids: Any

@@ -27,7 +27,10 @@ from ._verbs import AsOf, Identifier, Time, given, one_identifier
 Definition: TypeAlias = Mapping[str, Any]
 """One definition; the documentation lists their kinds."""
 Progress: TypeAlias = bool | Callable[[int, str], object]
-"""True shows a line on stderr; a callable gets the rows done and the stage, and returning False interrupts."""
+"""True shows a line on stderr; a callable gets the rows done and the stage, and returning False interrupts.
+
+Of an atomic ingest it is called in the middle of the transaction, where a call of the store raises `InvalidError`.
+"""
 
 # Segment's own fields of a message; every other keyword of a collecting verb is an identifier type.
 _SEGMENT_IDS = ("user_id", "anonymous_id", "group_id", "previous_id")
@@ -290,7 +293,8 @@ class Cdp(IdentityVerbs, PredictVerbs):
         Raises:
             NotFoundError: no source of that name.
             IoError: the data cannot be read.
-            CallInterruptedError: the callback said so. Ctrl-C raises KeyboardInterrupt. Whole batches stay.
+            CallInterruptedError: the callback said so, or `interrupt` was called. Ctrl-C raises KeyboardInterrupt. The call
+                stops within a moment; batches that were committed before stay, of an atomic call nothing.
 
         Example:
             >>> receipt = db.ingest("online_retail.csv.gz", source="shop_csv", progress=True)

@@ -334,7 +334,7 @@ impl Place {
         let word = operator.as_str();
         match self {
             Place::Any => None,
-            Place::Measure(Aggregate::FirstAt | Aggregate::LastAt) => None,
+            Place::Measure(aggregate) if aggregate.is_time() => None,
             Place::Measure(aggregate) if aggregate.is_numeric() && !operator.is_numeric() => {
                 Some(format!("`{word}` does not fit a number; use eq, ne, in, not_in, lt, lte, gt, gte or between"))
             }

@@ -228,6 +228,26 @@ impl Expression {
         }
     }
 
+    /// Whether the value can be the instant of receipt, unchanged.
+    pub(crate) fn may_be_the_receipt(&self) -> bool {
+        match self {
+            Expression::Received => true,
+            Expression::First(items) => items.iter().any(Expression::may_be_the_receipt),
+            Expression::If { then, otherwise, .. } => {
+                then.may_be_the_receipt() || otherwise.as_ref().is_some_and(|otherwise| otherwise.may_be_the_receipt())
+            }
+            Expression::Path(_)
+            | Expression::Constant(_)
+            | Expression::Field(_)
+            | Expression::Concat(_)
+            | Expression::Arithmetic(..)
+            | Expression::Rest { .. }
+            | Expression::Row
+            | Expression::Each
+            | Expression::ContentHash => false,
+        }
+    }
+
     pub(super) fn collect_fields(&self, names: &mut BTreeSet<String>) {
         let mut add = |path: &Path| {
             names.insert(path.as_str().to_owned());

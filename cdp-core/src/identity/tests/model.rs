@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Link, NodeRules, PartitionView, declared_type};
 use super::{NAMES, World};
 use crate::definitions::{OnConflict, Role};
-use crate::records::{LinkRule, Timestamp};
+use crate::records::{LinkRule, TieOrder, Timestamp};
 
 /// What holds, from all evidence at once.
 #[derive(Debug, Default)]
@@ -17,12 +17,12 @@ pub(super) struct Model {
     component_of: BTreeMap<u32, u32>,
 }
 
-type Key = (Timestamp, String);
+type Key = (Timestamp, TieOrder);
 
 impl Model {
     pub(super) fn of(world: &World) -> Model {
         let mut model = Model::default();
-        let key = |link: &Link| -> Key { (link.occurred_at, world.message_id(link.sequence).unwrap()) };
+        let key = |link: &Link| -> Key { (link.occurred_at, world.tie_order(link.sequence).unwrap()) };
         let mut links = world.all_links();
         links.retain(|link| !world.decisions.is_cut(link.pair()));
         links.extend(world.decisions.links());

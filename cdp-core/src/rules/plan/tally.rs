@@ -294,8 +294,16 @@ impl Tally {
             (Tally::Greatest(greatest), Tally::Greatest(others)) => join(greatest, others, i128::max),
             (Tally::Earliest(earliest), Tally::Earliest(others)) => join(earliest, others, i64::min),
             (Tally::Latest(latest), Tally::Latest(others)) => join(latest, others, i64::max),
-            // Tallies of one plan stand in one order.
-            _ => {}
+            // Tallies of one plan stand in one order, so that these never meet.
+            (
+                Tally::Counts(_)
+                | Tally::Totals(_)
+                | Tally::Least(_)
+                | Tally::Greatest(_)
+                | Tally::Earliest(_)
+                | Tally::Latest(_),
+                _,
+            ) => {}
         }
     }
 

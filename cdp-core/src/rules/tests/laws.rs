@@ -84,7 +84,7 @@ fn event() -> impl Strategy<Value = &'static str> {
 fn measured() -> impl Strategy<Value = String> {
     let event = select(vec![r#""A""#, r#"["A", "C"]"#, r#""*""#]);
     let window = select(vec!["", r#", "within": "30ms""#]);
-    let aggregate = select(vec!["count", "exists", "first_at", "sum", "avg", "min", "max", "last"]);
+    let aggregate = select(vec!["count", "exists", "first_at", "sum", "avg", "min", "max", "stddev", "last"]);
     let filter = select(vec!["", "", r#", "where": [{"property": "v", "op": "gte", "value": 2}]"#]);
     (event, window, aggregate, select(vec!["v", "id"]), filter).prop_map(|(event, window, agg, property, filter)| {
         let needs_property = !matches!(agg, "count" | "exists" | "first_at");
@@ -114,7 +114,7 @@ fn sequence() -> impl Strategy<Value = String> {
 
 fn leaf() -> impl Strategy<Value = String> {
     let relative = select(vec!["within_last", "before_last", "within_next", "after_next"]);
-    let aggregate = select(vec!["sum", "avg", "min", "max", "count_distinct", "first", "last"]);
+    let aggregate = select(vec!["sum", "avg", "min", "max", "stddev", "count_distinct", "first", "last"]);
     let filter = select(vec![
         "",
         "",
@@ -160,7 +160,7 @@ fn leaf() -> impl Strategy<Value = String> {
         1 => (select(vec!["seen", "begun"]), relative, 1..30i64).prop_map(|(feature, op, w)| {
             format!(r#"{{"feature": "{feature}", "op": "{op}", "value": "{w}ms"}}"#)
         }),
-        1 => select(vec![r#"{"audience": "active"}"#, r#"{"audience": "known_active", "in": false}"#, r#"{"identity": "known"}"#])
+        1 => select(vec![r#"{"bucket": {"seed": "s", "from": 0, "to": 5000}}"#, r#"{"audience": "active"}"#, r#"{"audience": "known_active", "in": false}"#, r#"{"identity": "known"}"#])
             .prop_map(str::to_owned),
     ]
 }

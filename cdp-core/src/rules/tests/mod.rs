@@ -1,6 +1,8 @@
 //! What rules promise, on profiles in memory.
 
+mod aggregates;
 mod laws;
+mod leaves;
 mod plan;
 mod profile;
 
@@ -376,7 +378,7 @@ fn every_fault_of_a_broken_rule_is_reported_at_its_place() {
             {"event": "A", "within": "30x", "count": {"gte": 1, "lte": 2}},
             {"event": "A", "where": [{"property": "d", "op": "within_last", "value": "1d"}]},
             {"event": "A", "agg": "sum", "op": "gte", "value": "many"},
-            {"event": "A", "agg": "stddev", "property": "v", "op": "gte", "value": 1},
+            {"event": "A", "agg": "quantile", "property": "v", "op": "gte", "value": 1},
             {"sequence": [{"not": {"event": "A"}}, {"event": "B", "within_previus": "1h"}]},
             {"stopped": {"event": "A", "active": "1d", "silent": "2d"}},
             {"trait": "plan", "event": "A"},

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::definitions::{Catalog, Definition, Population};
 use crate::error::Result;
-use crate::records::{Number, Path, Timestamp, Value};
+use crate::records::{Number, Path, TieOrder, Timestamp, Value};
 
 /// An event as it was recorded; its place in the list is its sequence.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct MemoryProfile<'a> {
     pub(crate) cohort: Option<(String, Number)>,
     pub(crate) consent: Option<ConsentStatus>,
     pub(crate) current: Value,
+    /// The type and value of its first node.
+    pub(crate) first_node: Option<(String, String)>,
 }
 
 impl<'a> MemoryProfile<'a> {
@@ -78,6 +80,7 @@ impl<'a> MemoryProfile<'a> {
             cohort: None,
             consent: None,
             current: Value::Null,
+            first_node: None,
         }
     }
 }
@@ -96,17 +99,13 @@ impl ProfileView for MemoryProfile<'_> {
         self.names.iter().position(|known| *known == name).map(|place| place as u32)
     }
 
-    fn event_name(&self, number: u32) -> &str {
-        self.names[number as usize]
-    }
-
     fn property(&self, event: &TimelineEvent, path: &Path) -> Option<Cow<'_, Value>> {
         let value = path.find(&self.recorded[event.row as usize].properties);
         value.filter(|value| !value.is_null()).map(Cow::Owned)
     }
 
-    fn message_id(&self, sequence: u64) -> Result<String> {
-        Ok(self.recorded[sequence as usize].message_id.clone())
+    fn tie_order(&self, sequence: u64) -> Result<TieOrder> {
+        Ok(TieOrder::message(0, &self.recorded[sequence as usize].message_id, ""))
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
@@ -135,8 +134,12 @@ impl ProfileView for MemoryProfile<'_> {
         self.known_from.is_some_and(|from| from <= at.millis())
     }
 
-    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> bool {
-        account_type == "group_id" && account == "acme" && self.is_known(at)
+    fn first_identifier(&self) -> Option<(&str, &str)> {
+        self.first_node.as_ref().map(|(identifier_type, value)| (identifier_type.as_str(), value.as_str()))
+    }
+
+    fn in_account(&self, account_type: &str, account: &str, at: Timestamp) -> Result<bool> {
+        Ok(account_type == "group_id" && account == "acme" && self.is_known(at))
     }
 
     fn current(&self, path: &Path) -> Option<Value> {

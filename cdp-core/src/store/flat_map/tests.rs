@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::error::ErrorKind;
 
-const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
+const SCHEMA: &str = include_str!("../schema.sql");
 const TINY: FlatMapOptions = FlatMapOptions { flush_keys: 8, block_keys: 4 };
 
 type Plain = BTreeMap<u64, Vec<u64>>;

@@ -17,6 +17,8 @@ use crate::store::bytes::{Reader, corrupt};
 use crate::store::node_facts::Annex;
 
 pub(super) const VERSION: u8 = 1;
+/// Where the version stands: behind the checksum, in every layout.
+const VERSION_AT: usize = 8;
 /// More rows than any block is built with: a count beyond it was not written.
 const MAX_ROWS: u32 = 1 << 20;
 
@@ -33,6 +35,11 @@ pub(crate) struct Block {
     name_places: Ints,
     columns: Vec<ColumnLayout>,
     annex: Option<AnnexLayout>,
+}
+
+/// Whether the beginning of a block is that of another layout than this one.
+pub(super) fn is_of_another_version(beginning: &[u8]) -> bool {
+    beginning.get(VERSION_AT).is_some_and(|version| *version != VERSION)
 }
 
 impl Block {
@@ -76,6 +83,7 @@ impl Block {
             annex,
         };
         block.check_order()?;
+        block.check_values()?;
         Ok(block)
     }
 
@@ -93,6 +101,14 @@ impl Block {
             return Err(corrupt("the events of a block belong to no node"));
         }
         Ok(())
+    }
+
+    /// What reads of events rely on: an event without a name would be in no count, and one without its value unlike itself.
+    fn check_values(&self) -> Result<()> {
+        if self.name_places().greatest().is_some_and(|place| place >= self.name_words().len() as u64) {
+            return Err(corrupt("an event of a block has no name"));
+        }
+        self.columns.iter().try_for_each(|column| column.check(&self.bytes))
     }
 
     /// How many nodes the block speaks of.

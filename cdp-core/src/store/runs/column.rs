@@ -140,6 +140,15 @@ impl ColumnLayout {
         }
     }
 
+    /// Fails if a value of the column would pass for null because it cannot be read.
+    pub(super) fn check(&self, block: &[u8]) -> Result<()> {
+        let ColumnLayout::Entries { index, dictionary } = self else { return Ok(()) };
+        if index.view(block).greatest() > Some(dictionary.n_entries() as u64) {
+            return Err(corrupt("a column names an entry that is not there"));
+        }
+        dictionary.check(block)
+    }
+
     /// About how much RAM the column takes besides its bytes once it was read.
     pub(super) fn parsed_bytes(&self) -> usize {
         match self {

@@ -92,6 +92,16 @@ fn read_fences(bytes: &[u8]) -> Result<Vec<Fence>> {
     if in_order { Ok(fences) } else { Err(corrupt("the blocks of a run are out of order")) }
 }
 
+/// The first block of every visible run.
+pub(super) fn first_blocks(connection: &Connection) -> Result<Vec<i64>> {
+    // The number of a block is the first member of its fence, and all fences stand behind one checksum.
+    let sql = "SELECT SUBSTR(fences, 9, 8) FROM runs ORDER BY run";
+    let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
+    let blocks = select.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(sql_error)?;
+    let blocks = blocks.collect::<rusqlite::Result<Vec<_>>>().map_err(sql_error)?;
+    blocks.iter().map(|block| Reader::new(block).i64()).collect()
+}
+
 fn read_columns(json: &str) -> Result<Arc<[Path]>> {
     let unreadable = || corrupt("the columns of a run cannot be read");
     let columns = Value::parse(json.as_bytes()).map_err(|_| unreadable())?;

@@ -131,6 +131,13 @@ impl<'b> IntColumn<'b> {
         }
     }
 
+    /// The greatest value, as the bits of a u64: one below zero is greater than any other.
+    pub(super) fn greatest(&self) -> Option<u64> {
+        let mut values = Vec::with_capacity(self.len);
+        self.append_mapped(0..self.len, &mut values, i64::cast_unsigned);
+        values.into_iter().max()
+    }
+
     /// The first index in `range` whose value is not less than `value`; the values of the range ascend.
     pub(crate) fn lower_bound(&self, range: Range<usize>, value: i64) -> usize {
         let (mut from, mut to) = (range.start, range.end);

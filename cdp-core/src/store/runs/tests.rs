@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::records::{Number, Path, Timestamp, Value};
 use crate::store::node_facts::{AccountWrite, Annex, ConsentWrite, EventEntry, TraitWrite, least};
 
-const SCHEMA: &str = include_str!("../migrations/0001_initial.sql");
+const SCHEMA: &str = include_str!("../schema.sql");
 const N_COLUMNS: usize = 3;
 const N_NODES: u32 = 14;
 

@@ -2,7 +2,7 @@
 //!
 //! An entry is the canonical JSON of a value, or `"` and the bare text where it is text (which no JSON text can be
 //! mistaken for: its last byte would be another quote, and it is told by its first). An entry is parsed when it is first
-//! asked for: who reads one person of a block needs few of them.
+//! asked for: who reads one person of a block needs few of them. One that cannot be read is none, which is no null.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -10,36 +10,38 @@ use std::sync::{Arc, OnceLock};
 use super::ints::{Ints, write_ints};
 use crate::error::Result;
 use crate::records::Value;
-use crate::store::bytes::Reader;
+use crate::store::bytes::{Reader, corrupt};
 
 /// What an entry is read as.
-pub(crate) trait Entry {
-    fn parse(bytes: &[u8]) -> Self;
+pub(crate) trait Entry: Sized {
+    /// `None` for bytes that no entry of this type has.
+    fn parse(bytes: &[u8]) -> Option<Self>;
 }
 
 const TEXT: u8 = b'"';
 
-fn text(bytes: &[u8]) -> Option<String> {
-    let (first, text) = bytes.split_first()?;
-    (*first == TEXT).then(|| String::from_utf8_lossy(text).into_owned())
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes.strip_prefix(&[TEXT])?).ok()
 }
 
 impl Entry for Value {
-    // The checksum of the block has told that these are the bytes that were written, so they parse.
-    fn parse(bytes: &[u8]) -> Value {
-        text(bytes).map_or_else(|| Value::parse(bytes).unwrap_or_default(), Value::Text)
+    fn parse(bytes: &[u8]) -> Option<Value> {
+        match bytes.first()? {
+            &TEXT => text(bytes).map(Value::from),
+            _ => Value::parse(bytes).ok(),
+        }
     }
 }
 
 impl Entry for Arc<Value> {
-    fn parse(bytes: &[u8]) -> Arc<Value> {
-        Arc::new(<Value as Entry>::parse(bytes))
+    fn parse(bytes: &[u8]) -> Option<Arc<Value>> {
+        <Value as Entry>::parse(bytes).map(Arc::new)
     }
 }
 
 impl Entry for Arc<str> {
-    fn parse(bytes: &[u8]) -> Arc<str> {
-        Arc::from(text(bytes).unwrap_or_default())
+    fn parse(bytes: &[u8]) -> Option<Arc<str>> {
+        text(bytes).map(Arc::from)
     }
 }
 
@@ -48,7 +50,7 @@ pub(super) struct Dictionary<T> {
     n_entries: usize,
     ends: Ints,
     bytes: std::ops::Range<usize>,
-    parsed: OnceLock<Box<[OnceLock<T>]>>,
+    parsed: OnceLock<Box<[OnceLock<Option<T>>]>>,
 }
 
 /// The entries of a dictionary, in the order of their numbers.
@@ -74,6 +76,23 @@ impl<T: Entry> Dictionary<T> {
         Ok(Dictionary { n_entries, ends, bytes: start..start + n_bytes, parsed: OnceLock::new() })
     }
 
+    /// Fails unless every entry can be read, for readers that have no way to say that one cannot.
+    pub(super) fn check(&self, block: &[u8]) -> Result<()> {
+        let entries = self.entries(block);
+        let is_readable = |index: usize| match entries.bytes(index) {
+            // A text is only looked at; anything else is kept as it was parsed.
+            Some(bytes) if bytes.first() == Some(&TEXT) => text(bytes).is_some(),
+            Some(_) => entries.get(index).is_some(),
+            None => false,
+        };
+        let are_readable = entries.len() == self.n_entries && (0..self.n_entries).all(is_readable);
+        if are_readable { Ok(()) } else { Err(corrupt("an entry of a dictionary cannot be read")) }
+    }
+
+    pub(super) fn n_entries(&self) -> usize {
+        self.n_entries
+    }
+
     /// About how much RAM the parsed entries take.
     pub(super) fn parsed_bytes(&self) -> usize {
         self.n_entries * (size_of::<Value>() + 16) + self.bytes.len()
@@ -92,16 +111,17 @@ impl<'b, T: Entry> Entries<'b, T> {
         self.dictionary.n_entries.min(self.dictionary.bytes.len())
     }
 
-    /// The entry with a number.
+    /// The entry with a number; `None` if there is none that can be read.
     pub(super) fn get(self, index: usize) -> Option<&'b T> {
         let parsed = self.dictionary.parsed.get_or_init(|| (0..self.len()).map(|_| OnceLock::new()).collect());
-        Some(parsed.get(index)?.get_or_init(|| {
-            let ends = self.dictionary.ends.view(self.block);
-            let end = |index: usize| ends.get(index).and_then(|end| usize::try_from(end).ok());
-            let start = index.checked_sub(1).map_or(Some(0), end).unwrap_or_default();
-            let bytes = self.block.get(self.dictionary.bytes.clone()).unwrap_or_default();
-            T::parse(bytes.get(start..end(index).unwrap_or_default()).unwrap_or_default())
-        }))
+        parsed.get(index)?.get_or_init(|| T::parse(self.bytes(index)?)).as_ref()
+    }
+
+    fn bytes(self, index: usize) -> Option<&'b [u8]> {
+        let ends = self.dictionary.ends.view(self.block);
+        let end = |index: usize| ends.get(index).and_then(|end| usize::try_from(end).ok());
+        let start = index.checked_sub(1).map_or(Some(0), end)?;
+        self.block.get(self.dictionary.bytes.clone())?.get(start..end(index)?)
     }
 }
 

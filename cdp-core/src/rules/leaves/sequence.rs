@@ -1,15 +1,45 @@
-//! Whether somebody did one thing after the other, with limits on the time between and things that did not happen.
+//! The leaf `sequence`: one thing was done after the other, with limits on the time between and things that did not happen.
 //!
-//! It takes a timeline in the order (occurred_at, message id) and keeps, step by step, *every* event at which the steps
-//! so far can end, so a wrong first guess never hides a sequence. Cost grows with steps × events × log(events).
+//! It takes a timeline in the order of facts and keeps, step by step, *every* event at which the steps so far can end, so
+//! a wrong first guess never hides a sequence. Cost grows with steps × events × log(events).
 
 use std::collections::HashMap;
 
-use super::timeline::{Selector, in_total_order, in_window};
-use super::{ProfileView, TimelineEvent};
-use crate::definitions::{FeatureWindow, SequenceTest};
+use super::{LeafRule, Outcome, ProfileView, Reads};
+use crate::definitions::{Catalog, FeatureWindow, SequenceTest};
 use crate::error::Result;
 use crate::records::{Path, Timestamp};
+use crate::rules::TimelineEvent;
+use crate::rules::dependencies::Lookbacks;
+use crate::rules::timeline::{Selector, in_total_order, in_window};
+
+impl LeafRule for SequenceTest {
+    fn test(&self, view: &dyn ProfileView, at: Timestamp) -> Result<Outcome> {
+        Ok(Outcome::of(has_happened(self, view, at)?))
+    }
+
+    fn reads<'r>(&'r self, reads: &mut Reads<'r>) {
+        for step in &self.steps {
+            reads.add_selection(&step.selection);
+            reads.properties.extend(&step.same);
+        }
+    }
+
+    fn add_lookbacks(&self, _catalog: &Catalog, found: &mut Lookbacks) -> Result<()> {
+        found.event_offsets.insert(0);
+        found.event_offsets.extend(self.within.map(|within| within.millis()));
+        // A `not` step is proven when its time is over; several in a row add up.
+        let mut waited_ms: i64 = 0;
+        for step in &self.steps {
+            waited_ms = match step.within_previous {
+                Some(length) if step.absent => waited_ms.saturating_add(length.millis()),
+                _ => 0,
+            };
+            found.event_offsets.insert(waited_ms);
+        }
+        Ok(())
+    }
+}
 
 /// The places (indices into the ordered events) that agree on some properties, ascending.
 type PlacesByKey = HashMap<String, Vec<usize>>;
@@ -24,7 +54,7 @@ struct Ordered<'v> {
 ///
 /// A step that happened ends at its event; a `not` step ends when its time is over, and until then the sequence is not
 /// complete. A step begins where the one before ends: less than `within_previous` after it.
-pub(crate) fn has_happened(test: &SequenceTest, view: &dyn ProfileView, at: Timestamp) -> Result<bool> {
+fn has_happened(test: &SequenceTest, view: &dyn ProfileView, at: Timestamp) -> Result<bool> {
     let window = test.within.map_or(FeatureWindow::Ever, FeatureWindow::Within);
     let selectors: Vec<Selector<'_>> = test.steps.iter().map(|step| Selector::new(&step.selection, view)).collect();
     let is_asked = |event: &&TimelineEvent| selectors.iter().any(|selector| selector.selects(event));

@@ -1,4 +1,4 @@
--- Schema 1. Facts first, then what is derived from them and may be dropped and rebuilt.
+-- Schema 2. Facts first, then what is derived from them and may be dropped and rebuilt.
 
 -- One row, read first in every transaction: it tells what another process has changed.
 CREATE TABLE meta (
@@ -15,7 +15,10 @@ CREATE TABLE meta (
   run_sequence INTEGER NOT NULL,        -- counts runs that became visible or were dropped
   links_to INTEGER NOT NULL DEFAULT 0,  -- up to this message `links` has every link
   decision_sequence INTEGER NOT NULL DEFAULT 0, -- the number of the last decision of an operator
-  linkage_runs INTEGER NOT NULL DEFAULT 0 -- counts changes of what linkage found
+  linkage_runs INTEGER NOT NULL DEFAULT 0, -- counts changes of what linkage found
+  untimed_at INTEGER,                   -- the greatest instant that the clock has given to a message; NULL before the first
+  untimed_count INTEGER NOT NULL DEFAULT 0, -- how many messages have it
+  untimed_greatest INTEGER NOT NULL DEFAULT 0 -- the greatest ordinal that was ever given
 ) STRICT;
 
 -- Event names, sources and identifier types, each once.
@@ -41,6 +44,7 @@ CREATE TABLE messages (
   user_node INTEGER,                    -- whose value is the message's userId, letter by letter: not in the payload
   anonymous_node INTEGER,               -- the same for its anonymousId
   occurred_at INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL,             -- orders messages of one instant before their ids: 0 with a time of its own, else counted
   recorded_at INTEGER NOT NULL,
   checksum INTEGER NOT NULL,            -- CRC-32 of the whole message as canonical JSON: tells a damaged row
   left_out INTEGER NOT NULL,            -- members that columns say: 1 messageId, 2 type, 4 event, 8 timestamp

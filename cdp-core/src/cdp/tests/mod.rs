@@ -1,0 +1,3 @@
+//! Tests of the handle that change the bytes of a store.
+
+mod foreign_blocks;

@@ -1,0 +1,24 @@
+//! `max`: the greatest number of a property.
+
+use super::Aggregation;
+use crate::error::Result;
+use crate::records::Value;
+use crate::rules::measure::{Measured, Measuring};
+use crate::rules::plan::{GatheredValue, TallyKind};
+
+pub(super) struct Max;
+
+impl Aggregation for Max {
+    fn fold(&self, mut measuring: Measuring<'_, '_>) -> Result<Measured> {
+        let totals = measuring.totals()?;
+        Ok(totals.measured(totals.greatest))
+    }
+
+    fn of_nothing(&self) -> Value {
+        Value::Null
+    }
+
+    fn gather(&self, tally: &mut dyn FnMut(TallyKind) -> usize) -> Option<GatheredValue> {
+        Some(GatheredValue::Extreme(tally(TallyKind::Greatest)))
+    }
+}

@@ -1,0 +1,74 @@
+//! Watches whether the files of an open store are still where SQLite opened them.
+//!
+//! On Unix a file can be deleted, renamed or replaced while it is open: SQLite goes on writing to a file that no path leads
+//! to, and each commit would be acknowledged and lost. One `stat` for each file shows that. Where the system refuses to
+//! delete or rename an open file there is nothing to watch.
+
+use std::path::{Path, PathBuf};
+
+use super::file_identity::{FileIdentity, companion};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where the files of a store lay when it was opened.
+pub(super) struct Placement {
+    path: PathBuf,
+    identity: FileIdentity,
+    // The log and its index, which stay the same files as long as a connection uses them.
+    companions: Vec<(PathBuf, FileIdentity)>,
+}
+
+impl Placement {
+    /// Of a store whose connection has read something, so that SQLite has opened its companions. `path`: absolute, without
+    /// links.
+    pub(super) fn new(path: PathBuf, identity: FileIdentity) -> Placement {
+        let mut companions = Vec::new();
+        for suffix in ["-wal", "-shm"] {
+            let file = companion(&path, suffix);
+            // A companion that cannot be examined is not watched; the store itself is.
+            if let Ok(Some(identity)) = FileIdentity::of(&file) {
+                companions.push((file, identity));
+            }
+        }
+        Placement { path, identity, companions }
+    }
+
+    /// The absolute path of the store, without links.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn identity(&self) -> &FileIdentity {
+        &self.identity
+    }
+
+    /// Fails with `io` if the path of the store leads to another file by now, or to none.
+    pub(super) fn check_store(&self) -> Result<()> {
+        check(&self.path, &self.identity, "store file")
+    }
+
+    /// The same for the store and its companions.
+    pub(super) fn check_all(&self) -> Result<()> {
+        self.check_store()?;
+        self.companions.iter().try_for_each(|(path, identity)| check(path, identity, "log beside the store file"))
+    }
+}
+
+#[cfg(unix)]
+fn check(path: &Path, identity: &FileIdentity, what: &str) -> Result<()> {
+    let happened = match FileIdentity::of(path) {
+        Ok(Some(found)) if found == *identity => return Ok(()),
+        Ok(Some(_)) => "was replaced by another file".to_owned(),
+        Ok(None) => "was deleted or moved".to_owned(),
+        Err(error) => format!("cannot be examined any more: {}", error.kind()),
+    };
+    Err(Error::new(
+        ErrorKind::Io,
+        format!("the {what} {happened} while the store was open; this call is not acknowledged"),
+    )
+    .with_hint("put the file back, or save what was acknowledged with backup(path), close the store and open it again"))
+}
+
+#[cfg(not(unix))]
+fn check(_: &Path, _: &FileIdentity, _: &str) -> Result<()> {
+    Ok(())
+}
