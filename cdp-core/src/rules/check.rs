@@ -33,11 +33,11 @@ pub fn check(catalog: &Catalog) -> Vec<(Kind, String, Fault)> {
                 faults.push((Kind::Predictor, predictor.name.clone(), fault))
             });
         }
-        if let Some(PredictorLabel::Audience(name)) = &predictor.label {
-            if let Err(error) = catalog.audience(name) {
-                let fault = Fault { pointer: "/label/audience".to_owned(), message: describe(&error) };
-                faults.push((Kind::Predictor, predictor.name.clone(), fault));
-            }
+        if let Some(PredictorLabel::Audience(name)) = &predictor.label
+            && let Err(error) = catalog.audience(name)
+        {
+            let fault = Fault { pointer: "/label/audience".to_owned(), message: describe(&error) };
+            faults.push((Kind::Predictor, predictor.name.clone(), fault));
         }
     }
     for policy in catalog.policies() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::connection::{open_sqlite, sql_error};
 use super::replace::PartialFile;
+use super::sqlite::{open_sqlite, sql_error};
 use crate::error::Result;
 
 /// How many pages are copied at a time.

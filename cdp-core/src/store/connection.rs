@@ -7,23 +7,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::file_identity::{FileIdentity, resolved};
 use super::open_files::{HeldFile, OpenFiles};
 use super::placement::Placement;
 use super::random::random_bytes;
-use super::schema::check_schema;
+use super::schema::{SCHEMA, SCHEMA_VERSION, check_schema};
+use super::sqlite::{not_a_database, open_sqlite, sql_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `cdp1` in ASCII, at byte 68 of every store.
 const APPLICATION_ID: i64 = 0x6364_7031;
-/// What makes the tables of a new store.
-pub(super) const SCHEMA: &str = include_str!("schema.sql");
-/// The schema version this library reads and writes. Until a first version is tagged, every change of the file raises it, and
-/// an older file is refused.
-pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// How much a power cut may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -44,53 +39,6 @@ pub(crate) struct ConnectOptions {
     pub(crate) durability: Durability,
     pub(crate) busy_timeout: Duration,
     pub(crate) salt: Option<[u8; 32]>,
-}
-
-/// Turns a fault of SQLite into one of ours, without the text of a statement or a value.
-pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
-    use rusqlite::ffi::ErrorCode;
-    // The tables are STRICT: a value of another kind, or a row that is not there, was not written by us.
-    if matches!(
-        error,
-        rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::Utf8Error(..)
-            | rusqlite::Error::QueryReturnedNoRows
-    ) {
-        return damaged();
-    }
-    let code = error.sqlite_error_code();
-    let extended = error.sqlite_error().map_or(0, |inner| inner.extended_code);
-    match code {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::new(ErrorKind::Busy, "another process holds the write lock of the store")
-                .with_hint("try again, or open with a longer busy_timeout_ms")
-        }
-        Some(ErrorCode::DatabaseCorrupt) => damaged(),
-        Some(ErrorCode::NotADatabase) => not_a_database(),
-        Some(ErrorCode::DiskFull) => Error::new(ErrorKind::Io, "the disk is full; nothing of this call was kept"),
-        Some(ErrorCode::ReadOnly) => Error::new(ErrorKind::Io, "the store file cannot be written")
-            .with_hint("check the permissions of the file and of its folder, or open with read_only"),
-        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => Error::new(
-            ErrorKind::Io,
-            format!("the operating system refused access to the store (SQLite code {extended})"),
-        ),
-        Some(ErrorCode::OperationInterrupted) => {
-            Error::new(ErrorKind::Interrupted, "the call was interrupted; nothing of its open transaction was kept")
-        }
-        _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
-    }
-}
-
-fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt, "the store file is damaged")
-        .with_hint("restore a backup; the file was left as it is")
-}
-
-fn not_a_database() -> Error {
-    Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
-        .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
 }
 
 /// A connection to a store; to one in a file with its entry in the list of open files, which must outlive the connection.
@@ -206,20 +154,6 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Every connection of the library is opened here, and trusts nothing that a file says besides facts.
-pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
-    let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that opens SQLite")]
-    let opened = match path {
-        Some(path) => Connection::open_with_flags(path, flags),
-        None => Connection::open_in_memory(),
-    };
-    let connection = opened.map_err(sql_error)?;
-    harden(&connection)?;
-    Ok(connection)
-}
-
 /// Refuses a file that is not ours, older or newer; `false` for one that has no table yet.
 ///
 /// The header is read as bytes, so that a refused file keeps its own and gets no companions. SQLite reads it where a
@@ -292,24 +226,6 @@ fn probe(path: &Path) -> Result<(i64, i64, bool)> {
     let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 = probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
     Ok((application_id, version, tables == 0 && application_id == 0 && version == 0))
-}
-
-fn harden(connection: &Connection) -> Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sql_error)?;
-    let off = [
-        DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
-        DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
-        DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
-    ];
-    for config in off {
-        connection.set_db_config(config, false).map_err(sql_error)?;
-    }
-    connection.set_prepared_statement_cache_capacity(64);
-    connection
-        .execute_batch(
-            "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;",
-        )
-        .map_err(sql_error)
 }
 
 /// The preamble of PROMISES section 4, then the tables of a new file. `known_version`: that of a schema that was checked already.

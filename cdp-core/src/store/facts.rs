@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::sql_error;
 use super::runs::Runs;
+use super::sqlite::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Ordinals, Timestamp};
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::connection::sql_error;
+use super::sqlite::sql_error;
 use crate::error::{Error, Result};
 use job::{Advance, Job};
 use run::{Run, Stretch};

@@ -6,8 +6,8 @@
 use rusqlite::params;
 
 use super::bytes::{Reader, corrupt, seal, unsealed, write_distance, write_varint};
-use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
+use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::{LinkRule, StoredLink};
 

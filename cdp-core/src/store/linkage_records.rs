@@ -7,8 +7,8 @@
 
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
-use super::connection::sql_error;
 use super::facts::{Facts, time};
+use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::Timestamp;
 

@@ -5,11 +5,11 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
 use super::memory::{Memory, MemoryChanges, MemoryView};
 use super::message_rows::{MessageRow, Payload};
 use super::packed_id::{packed_id, unpacked_id};
+use super::sqlite::sql_error;
 use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
 use crate::error::{Error, Result};
 use crate::records::{LinkRule, MessageType, StoredLink, Timestamp};

@@ -37,6 +37,7 @@ mod random;
 mod replace;
 mod runs;
 mod schema;
+mod sqlite;
 mod stored_message;
 mod tail;
 mod time_index;
@@ -48,8 +49,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
 
+pub(crate) use connection::ConnectOptions;
 pub use connection::Durability;
-pub(crate) use connection::{ConnectOptions, SCHEMA_VERSION};
 pub(crate) use decisions::StoredDecision;
 pub(crate) use event_blocks::{EventColumns, Part};
 pub(crate) use facts::{
@@ -68,13 +69,15 @@ pub(crate) use open_files::refuse_input;
 pub(crate) use probable_links::{StoredLinkageModel, StoredProbableLink};
 pub(crate) use random::{hex, random_message_id};
 pub(crate) use replace::{PartialFile, unwritable};
+pub(crate) use schema::SCHEMA_VERSION;
 pub(crate) use stored_message::{OwnNodes, StoredMessage, checksum};
 pub(crate) use time_index::TimeIndex;
 
 use checkpoint::Checkpoints;
-use connection::{Connected, connect, connect_reader, sql_error};
+use connection::{Connected, connect, connect_reader};
 use open_files::HeldFile;
 use placement::Placement;
+use sqlite::sql_error;
 
 use crate::error::{Error, ErrorKind, Result};
 

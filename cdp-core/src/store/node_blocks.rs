@@ -7,9 +7,9 @@
 use rusqlite::params;
 
 use super::bytes::{Reader, corrupt, seal, unsealed, write_varint};
-use super::connection::sql_error;
 use super::facts::Facts;
 use super::packed_id::{UUID_BYTES, packed_id, uuid_text};
+use super::sqlite::sql_error;
 use crate::error::Result;
 
 /// A value that stands as the 16 bytes of a UUID.

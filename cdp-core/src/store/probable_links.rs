@@ -5,8 +5,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::connection::sql_error;
 use super::facts::{Facts, sql_integer, time};
+use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::{ProbableLink, Timestamp};
 

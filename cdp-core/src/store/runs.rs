@@ -40,8 +40,8 @@ pub(crate) use flush::{FrozenFacts, FrozenTail, TailCursor};
 pub(crate) use read::{NodeSlice, NodeSlices};
 
 use super::bytes::corrupt;
-use super::connection::sql_error;
 use super::firsts::Firsts;
+use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::Timestamp;
 use asked_again::AskedNodes;

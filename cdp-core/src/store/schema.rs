@@ -8,8 +8,14 @@ use std::sync::OnceLock;
 
 use rusqlite::Connection;
 
-use super::connection::{SCHEMA, SCHEMA_VERSION, open_sqlite, sql_error};
+use super::sqlite::{open_sqlite, sql_error};
 use crate::error::{Error, ErrorKind, Result};
+
+/// What makes the tables of a new store.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+/// The schema version this library reads and writes. Until a first version is tagged, every change of the file raises it, and
+/// an older file is refused.
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// One object of a schema. The order is that of comparison.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// A store is written out as runs after this many messages, so that small inputs too make runs and compact them.
 const FLUSH_VECTOR: u64 = 3;
 const FLUSH_CLICKSTREAM: u64 = 4000;
-const FLUSH_RETAIL: u64 = 100_000;
+const FLUSH_RETAIL: u64 = 15_000;
 
 const CLICKSTREAM: &str = r#"[
   {"kind": "source", "name": "clicks", "format": "csv", "message_id": ["session_id", {"row": true}],

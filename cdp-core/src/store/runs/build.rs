@@ -16,7 +16,7 @@ use super::node_set::NodeSet;
 use super::{BlockIds, Runs, load_block, run_ids};
 use crate::error::Result;
 use crate::records::Path;
-use crate::store::connection::sql_error;
+use crate::store::sqlite::sql_error;
 
 /// How many leftovers a step may remove for each block that it may write: removing is that much cheaper.
 const ORPHANS_PER_BLOCK: usize = 4;

@@ -9,7 +9,7 @@ use super::node_set::{NODES_A_WORD, NodeSet};
 use crate::error::Result;
 use crate::records::{Path, Value};
 use crate::store::bytes::{Reader, corrupt, seal, unsealed};
-use crate::store::connection::sql_error;
+use crate::store::sqlite::sql_error;
 
 const FENCE_BYTES: usize = 36;
 /// How much larger the runs of a size class are than those of the one below it.

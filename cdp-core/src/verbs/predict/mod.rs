@@ -1,7 +1,7 @@
 //! Predictors: trained, asked, judged.
 
 pub(crate) mod judge;
-pub(crate) mod predict;
+pub(crate) mod predictions;
 pub(crate) mod registry;
 pub(crate) mod score;
 pub(crate) mod similar;
