@@ -215,7 +215,7 @@ function requestOf(verb, args) {
     const { buffer, byteOffset, byteLength } = request.data
     request.data = Buffer.from(buffer, byteOffset, byteLength).toString('base64')
   }
-  if (verb.name === 'define') request.definitions = readDefinitions(request.definitions)
+  if (verb.name === 'define' && request.definitions instanceof URL) request.definitions = require('node:url').fileURLToPath(request.definitions)
   return { request, signal, onProgress }
 }
 
@@ -278,25 +278,6 @@ async function gathered(data) {
     return Buffer.concat(chunks.map(chunk => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
   }
   return chunks
-}
-
-// Definitions as they are, or from a .json file or a folder of them.
-function readDefinitions(definitions) {
-  if (typeof definitions !== 'string' && !(definitions instanceof URL)) return definitions
-  const found = fs.statSync(definitions, { throwIfNoEntry: false })
-  if (!found) throw new CdpError({ kind: 'not_found', message: `no such file or folder: ${definitions}`, hint: 'give an object, an array, a .json file or a folder' })
-  const files = found.isDirectory()
-    ? fs.readdirSync(definitions, { recursive: true }).filter(file => file.endsWith('.json')).sort().map(file => path.join(String(definitions), file))
-    : [definitions]
-  if (files.length === 0) throw new CdpError({ kind: 'not_found', message: `no .json file in the folder ${definitions}` })
-  return files.flatMap(file => {
-    try {
-      return JSON.parse(fs.readFileSync(file, 'utf8'))
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error
-      throw new CdpError({ kind: 'invalid', message: `not valid JSON: ${file}: ${error.message}` })
-    }
-  })
 }
 
 // Outside the class, so that what the addon holds does not hold the store.

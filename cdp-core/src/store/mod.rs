@@ -162,10 +162,6 @@ impl Store {
         self.placement.as_ref().map_or(Ok(()), Placement::check_store)
     }
 
-    fn check_files(&self) -> Result<()> {
-        self.placement.as_ref().map_or(Ok(()), Placement::check_all)
-    }
-
     pub(crate) fn process_id(&self) -> u32 {
         self.process_id
     }
@@ -232,7 +228,7 @@ impl Store {
         run_kept(connection, "BEGIN IMMEDIATE")?;
         let mut rollback = Rollback { connection, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
-        self.check_files()?;
+        self.placement.as_ref().map_or(Ok(()), Placement::check_all)?;
         let memory = lock_memory();
         run_kept(rollback.connection, "COMMIT")?;
         rollback.armed = false;
@@ -240,7 +236,7 @@ impl Store {
         drop(rollback);
         // Nobody in this process who reads waits for this: RAM is free again.
         checkpoints.after_commit(connection, *busy_timeout);
-        self.check_files()?;
+        self.placement.as_ref().map_or(Ok(()), Placement::check_commits)?;
         Ok(answer)
     }
 

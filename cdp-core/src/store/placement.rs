@@ -13,23 +13,22 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Placement {
     path: PathBuf,
     identity: FileIdentity,
-    // The log and its index, which stay the same files as long as a connection uses them.
-    companions: Vec<(PathBuf, FileIdentity)>,
+    // Both stay the same files as long as a connection uses them.
+    log: Option<(PathBuf, FileIdentity)>,
+    log_index: Option<(PathBuf, FileIdentity)>,
 }
 
 impl Placement {
     /// Of a store whose connection has read something, so that SQLite has opened its companions. `path`: absolute, without
     /// links.
     pub(super) fn new(path: PathBuf, identity: FileIdentity) -> Placement {
-        let mut companions = Vec::new();
-        for suffix in ["-wal", "-shm"] {
+        // A companion that cannot be examined is not watched; the store itself is.
+        let found = |suffix| {
             let file = companion(&path, suffix);
-            // A companion that cannot be examined is not watched; the store itself is.
-            if let Ok(Some(identity)) = FileIdentity::of(&file) {
-                companions.push((file, identity));
-            }
-        }
-        Placement { path, identity, companions }
+            FileIdentity::of(&file).ok().flatten().map(|identity| (file, identity))
+        };
+        let (log, log_index) = (found("-wal"), found("-shm"));
+        Placement { path, identity, log, log_index }
     }
 
     /// The absolute path of the store, without links.
@@ -46,10 +45,16 @@ impl Placement {
         check(&self.path, &self.identity, "store file")
     }
 
-    /// The same for the store and its companions.
-    pub(super) fn check_all(&self) -> Result<()> {
+    /// The same for the store and its log, where commits are.
+    pub(super) fn check_commits(&self) -> Result<()> {
         self.check_store()?;
-        self.companions.iter().try_for_each(|(path, identity)| check(path, identity, "log beside the store file"))
+        self.log.iter().try_for_each(|(path, identity)| check(path, identity, "log beside the store file"))
+    }
+
+    /// The same for these and the index of the log, by which processes keep apart.
+    pub(super) fn check_all(&self) -> Result<()> {
+        self.check_commits()?;
+        self.log_index.iter().try_for_each(|(path, identity)| check(path, identity, "index of the log of the store"))
     }
 }
 

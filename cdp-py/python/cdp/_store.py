@@ -1,24 +1,20 @@
 """The store as Python people use it: one method per verb of the core's table, with keywords for identifiers.
 
-Every rule lives in the core. This file only gathers arguments, reads definition files and names results; it must never
-judge a value itself.
+Every rule lives in the core. This file only gathers arguments and names results; it must never judge a value itself, nor
+open a file: the core knows which ones SQLite holds.
 """
 
 from __future__ import annotations
 
-import builtins
-import json
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import _native
-from ._errors import InvalidError, NotFoundError
+from ._errors import InvalidError
 from ._identity import IdentityVerbs
 from ._predict import PredictVerbs
 from ._results import Decision, Frame, Profile, Receipt, _html
@@ -150,7 +146,7 @@ class Cdp(IdentityVerbs, PredictVerbs):
             >>> db.define({"kind": "feature", "name": "orders", "event": "Order Completed", "agg": "count"})
         """
         if isinstance(definitions, (str, os.PathLike)):
-            definitions = _read_definitions(Path(definitions))
+            definitions = os.fsdecode(definitions)
         elif not isinstance(definitions, Mapping):
             definitions = list(definitions)
         answer: list[dict[str, Any]] = self._call("define", definitions=definitions, dry_run=dry_run)
@@ -531,27 +527,6 @@ class Cdp(IdentityVerbs, PredictVerbs):
 def _first(argument: str | Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, str | None]:
     # The first argument of a collecting verb is a name, or a whole Segment message.
     return (argument, None) if isinstance(argument, Mapping) else (None, argument)
-
-
-def _read_definitions(path: Path) -> list[Any]:
-    if path.is_dir():
-        files = sorted(path.rglob("*.json"))
-        if not files:
-            raise NotFoundError(f"no .json file in the folder {path}")
-    elif path.is_file():
-        files = [path]
-    else:
-        raise NotFoundError(f"no such file or folder: {path}", "give a dict, a list, a .json file or a folder of .json files")
-    definitions: list[Any] = []
-    for file in files:
-        try:
-            with builtins.open(file, encoding="utf-8") as text:
-                # Decimals stay the text they were.
-                found = json.load(text, parse_float=Decimal)
-        except ValueError as error:
-            raise InvalidError(f"not valid JSON: {file}: {error}") from error
-        definitions.extend(found if isinstance(found, list) else [found])
-    return definitions
 
 
 class _StderrLine:
