@@ -1,6 +1,6 @@
 //! Opening a store, and the order of the flow: collect -> unify -> aggregate -> segment -> predict -> decide -> export.
 //!
-//! This is the only file that knows all rooms. It wires what a transaction derives before it ends, and what `verify` checks;
+//! This is the only file that knows all modules. It wires what a transaction derives before it ends, and what `verify` checks;
 //! the engine runs it without naming a verb.
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Guides: how identifiers become profiles, how records are linked, how models learn, and how to run a store.
+//! Guides: how identifiers become profiles, how records are linked, how models learn, how to run a store, and how the core is
+//! divided.
 //!
 //! The pages lie in `cdp-core/docs` and are included here so that their Rust examples are compiled and run with the tests.
 //! Examples in Python and Node are run by `tests/readme.py`.
@@ -17,3 +18,6 @@ pub mod learning {}
 
 #[doc = include_str!("../docs/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("../docs/ARCHITECTURE.md")]
+pub mod architecture {}

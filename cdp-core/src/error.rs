@@ -1,6 +1,6 @@
 //! The one error of the product: what was wrong with which input, what was allowed, what to do next.
 //!
-//! Every room returns [`Error`]; the bindings turn its [`ErrorKind`] into an exception class (Python) or an
+//! Every module returns [`Error`]; the bindings turn its [`ErrorKind`] into an exception class (Python) or an
 //! `err.code` (Node). A message names fields, verbs and definitions; it never contains a value that belongs to a person.
 
 use std::fmt;

@@ -3,7 +3,7 @@
 //! It collects events in the Segment dialect, unifies them into people, aggregates their behavior, keeps audiences,
 //! predicts cohorts, decides and exports, in the process of the application that links it in.
 //!
-//! The rooms, in the order in which data flows through them:
+//! The modules, in the order in which data flows through them:
 //!
 //! - [`records`]: the plain data that flows; [`definitions`]: everything declarative; `rules`: the one rule tree at work
 //! - `store`: the file, and RAM as its last committed state
@@ -30,7 +30,7 @@ pub mod linkage;
 pub mod predict;
 mod privacy;
 pub mod records;
-#[expect(unreachable_pub, reason = "the items of this room are narrowed when it is split by leaf and aggregate")]
+#[expect(unreachable_pub, reason = "the items of this module are narrowed when it is split by leaf and aggregate")]
 mod rules;
 mod stop;
 mod store;

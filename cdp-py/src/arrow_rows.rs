@@ -1,7 +1,7 @@
 //! Any Arrow producer (pyarrow, pandas, polars, DuckDB) as rows for `ingest`, read batch by batch without the GIL.
 //!
 //! A missing value and a float NaN are null, as DataFrames mean them; times are RFC 3339 text in UTC. Must never guess:
-//! a column type without a plain meaning is an error that names the column. The only room with `unsafe`.
+//! a column type without a plain meaning is an error that names the column. The only module with `unsafe`.
 
 use std::sync::Arc;
 

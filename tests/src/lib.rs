@@ -1,4 +1,4 @@
-//! What the tests of all rooms share: where the shared data lies, and JSON without ceremony.
+//! What the tests of all modules share: where the shared data lies, and JSON without ceremony.
 
 pub mod arrows;
 pub mod history;

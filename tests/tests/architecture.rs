@@ -1,7 +1,7 @@
-//! The arrows between the rooms of cdp-core (DESIGN section 3), read from its sources.
+//! The arrows between the modules of cdp-core (DESIGN section 3), read from its sources.
 //!
-//! A room names only what the table allows it; rooms do not need each other in circles, nor do the files of a room; and
-//! methods of a type are written in its room. What today's code still owes stands in two lists, which may
+//! A module names only what the table allows it; modules do not need each other in circles, nor do the files of a module; and
+//! methods of a type are written in its module. What today's code still owes stands in two lists, which may
 //! only become shorter: an entry that is no longer true fails the test as well.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
@@ -17,14 +17,14 @@ const GROUND: [&str; 2] = ["error", "records"];
 const CRAFTS: [&str; 4] = ["rules", "linkage", "intake", "predict"];
 /// What an open store is made of.
 const STATE: [&str; 5] = ["identity", "store", "audiences", "privacy", "features"];
-/// One room for each group of verbs; they never name each other.
+/// One module for each group of verbs; they never name each other.
 const VERBS: &str = "verbs/";
 
-/// The rooms that a room may name; `None` for a room that the table does not know.
-fn allowed(room: &str) -> Option<Vec<&'static str>> {
+/// The modules that a module may name; `None` for a module that the table does not know.
+fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let and = |more: &[&'static str]| Some([GROUND.as_slice(), more].concat());
     let all_below_engine = || [&["clock", "sync", "stop", "definitions"], CRAFTS.as_slice(), STATE.as_slice()].concat();
-    match room {
+    match module {
         "error" | "sync" => Some(Vec::new()),
         "records" | "stop" => Some(vec!["error"]),
         "clock" => and(&[]),
@@ -36,7 +36,7 @@ fn allowed(room: &str) -> Option<Vec<&'static str>> {
         "audiences" | "privacy" | "features" => and(&["clock", "sync", "definitions", "rules", "store"]),
         "engine" => and(&all_below_engine()),
         verb if verb.starts_with(VERBS) => and(&[all_below_engine().as_slice(), &["engine"]].concat()),
-        // Their list alone; a part of the list is named by its own room.
+        // Their list alone; a part of the list is named by its own module.
         "verbs" => and(&["engine"]),
         "cdp" => and(&[all_below_engine().as_slice(), &["engine", "verbs"]].concat()),
         "wire" => and(&["definitions", "engine", "verbs", "cdp"]),
@@ -46,7 +46,7 @@ fn allowed(room: &str) -> Option<Vec<&'static str>> {
 }
 
 /// A rule tree is recursive: a leaf asks other rules, features and audiences, and each aggregate implements the trait of the
-/// list that names it. Files of this room may need each other.
+/// list that names it. Files of this module may need each other.
 const RECURSIVE: &str = "rules/";
 
 /// Files that still need each other in a circle.
@@ -59,56 +59,58 @@ fn core() -> Sources {
     Sources::below(&repository().join("cdp-core/src"))
 }
 
-/// The room of a file, or of a path from the root of the crate.
-fn room_of(name: &str) -> String {
+/// The module of a file, or of a path from the root of the crate.
+fn module_of(name: &str) -> String {
     let mut parts = name.split("::").flat_map(|part| part.split('/')).map(|part| part.trim_end_matches(".rs"));
     match (parts.next().unwrap_or(""), parts.next()) {
-        ("verbs", Some(room)) if room != "mod" => format!("{VERBS}{room}"),
-        (room, _) => room.to_owned(),
+        ("verbs", Some(module)) if module != "mod" => format!("{VERBS}{module}"),
+        (module, _) => module.to_owned(),
     }
 }
 
-/// The room that an arrow leads to: the one that the path names, or that of the file where it names the crate's root.
+/// The module that an arrow leads to: the one that the path names, or that of the file where it names the crate's root.
 fn target_of(sources: &Sources, arrow: &Arrow) -> String {
-    let named = room_of(&arrow.path);
-    if sources.files().any(|file| room_of(file) == named) { named } else { room_of(&arrow.to) }
+    let named = module_of(&arrow.path);
+    if sources.files().any(|file| module_of(file) == named) { named } else { module_of(&arrow.to) }
 }
 
-/// What breaks the table of rooms.
+/// What breaks the table of modules.
 fn forbidden_arrows(sources: &Sources) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for arrow in sources.arrows() {
-        let (from, to) = (room_of(&arrow.from), target_of(sources, &arrow));
+        let (from, to) = (module_of(&arrow.from), target_of(sources, &arrow));
         if from == "lib" || from == to {
             continue;
         }
         match allowed(&from) {
-            None => found.insert(format!("the room {from} has no row in the table of rooms")),
-            Some(may) if may.iter().any(|room| *room == to || (*room == "verbs" && to.starts_with(VERBS))) => false,
+            None => found.insert(format!("the module {from} has no row in the table of modules")),
+            Some(may) if may.iter().any(|module| *module == to || (*module == "verbs" && to.starts_with(VERBS))) => {
+                false
+            }
             Some(_) => found.insert(format!("{} names {}, of {to}", arrow.from, arrow.path)),
         };
     }
     found
 }
 
-/// Rooms that need each other in a circle.
-fn circles_of_rooms(sources: &Sources) -> Vec<BTreeSet<String>> {
+/// Modules that need each other in a circle.
+fn circles_of_modules(sources: &Sources) -> Vec<BTreeSet<String>> {
     let arrows: Vec<(String, String)> = sources
         .arrows()
         .iter()
-        .map(|arrow| (room_of(&arrow.from), target_of(sources, arrow)))
+        .map(|arrow| (module_of(&arrow.from), target_of(sources, arrow)))
         .filter(|(from, to)| from != "lib" && from != to)
         .collect();
     circles(arrows.into_iter())
 }
 
-/// Inherent impls outside the room of their type: a call of their methods is an arrow that no import shows. The methods of
-/// the handle may stand in the rooms of the verbs, and its opening in `cdp.rs`.
+/// Inherent impls outside the module of their type: a call of their methods is an arrow that no import shows. The methods of
+/// the handle may stand in the modules of the verbs, and its opening in `cdp.rs`.
 fn impls_apart(sources: &Sources) -> BTreeSet<String> {
     let is_apart = |found: &Impl| {
-        let (home, room) = (room_of(&found.defined_in), room_of(&found.stands_in));
-        let is_handle = found.of == "Cdp" && (room.starts_with(VERBS) || found.stands_in == "cdp.rs");
-        !is_handle && home != room
+        let (home, module) = (module_of(&found.defined_in), module_of(&found.stands_in));
+        let is_handle = found.of == "Cdp" && (module.starts_with(VERBS) || found.stands_in == "cdp.rs");
+        !is_handle && home != module
     };
     let line = |found: Impl| format!("impl {} in {}", found.of, found.stands_in);
     sources.impls_apart().into_iter().filter(is_apart).map(line).collect()
@@ -123,11 +125,11 @@ fn assert_owed(what: &str, found: &BTreeSet<String>, owed: &BTreeSet<String>) {
 }
 
 #[test]
-fn rooms_name_only_what_the_table_allows() {
+fn modules_name_only_what_the_table_allows() {
     let sources = core();
     assert!(sources.files().count() > 150 && sources.arrows().len() > 500, "the sources are not read");
     assert_eq!(forbidden_arrows(&sources), BTreeSet::new());
-    assert_eq!(circles_of_rooms(&sources), Vec::<BTreeSet<String>>::new());
+    assert_eq!(circles_of_modules(&sources), Vec::<BTreeSet<String>>::new());
 }
 
 #[test]
@@ -143,9 +145,9 @@ fn files_do_not_need_each_other_in_circles() {
 }
 
 #[test]
-fn methods_are_written_in_the_room_of_their_type() {
+fn methods_are_written_in_the_module_of_their_type() {
     let owed = IMPLS_APART_OWED.map(str::to_owned).into();
-    assert_owed("inherent impls outside the room of their type", &impls_apart(&core()), &owed);
+    assert_owed("inherent impls outside the module of their type", &impls_apart(&core()), &owed);
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn wire_holds_no_logic_beyond_the_handle() {
     // Of the definitions it needs the nearest name for an error, nothing else.
     for arrow in core().arrows().iter().filter(|arrow| arrow.from == "wire.rs") {
         let is_nearest = arrow.path == "definitions::nearest";
-        assert!(is_nearest || room_of(&arrow.path) != "definitions", "wire names {}", arrow.path);
+        assert!(is_nearest || module_of(&arrow.path) != "definitions", "wire names {}", arrow.path);
     }
 }
 
@@ -208,7 +210,7 @@ fn a_planted_violation_is_found() {
     assert_eq!(only(found), "engine/state.rs names verbs::govern::f, of verbs/govern");
     assert_eq!(
         only(forbidden(&[("attic.rs", "use crate::store::Facts;"), store])),
-        "the room attic has no row in the table of rooms"
+        "the module attic has no row in the table of modules"
     );
 
     let circle = Sources::of([
@@ -216,11 +218,11 @@ fn a_planted_violation_is_found() {
         ("records/b.rs", "use self::super::a::A; pub struct B;"),
     ]);
     assert_eq!(circle.circles(), [BTreeSet::from(["records/a.rs", "records/b.rs"].map(str::to_owned))]);
-    let rooms = Sources::of([
+    let modules = Sources::of([
         ("rules.rs", "use crate::predict::P; pub struct R;"),
         ("predict.rs", "use crate::rules::{self, R}; pub struct P;"),
     ]);
-    assert_eq!(circles_of_rooms(&rooms), [BTreeSet::from(["predict", "rules"].map(str::to_owned))]);
+    assert_eq!(circles_of_modules(&modules), [BTreeSet::from(["predict", "rules"].map(str::to_owned))]);
 
     let impls = Sources::of([
         ("engine/mod.rs", "mod snapshot; pub struct Cdp; pub(crate) use snapshot::Snapshot;"),
@@ -253,10 +255,10 @@ fn code() -> Vec<(String, String)> {
 #[test]
 fn only_the_store_knows_sqlite_and_only_the_clock_the_time() {
     for (file, text) in code() {
-        let room = room_of(&file);
-        assert!(room == "store" || !text.contains("rusqlite"), "{file} names rusqlite");
+        let module = module_of(&file);
+        assert!(module == "store" || !text.contains("rusqlite"), "{file} names rusqlite");
         let reads_clock = text.contains("SystemTime") || text.contains("Instant::now") || text.contains("Utc::now");
-        assert!(room == "clock" || !reads_clock, "{file} reads a clock");
+        assert!(module == "clock" || !reads_clock, "{file} reads a clock");
         assert!(file == "store/random.rs" || !text.contains("getrandom"), "{file} draws chance");
     }
 }

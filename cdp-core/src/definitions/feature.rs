@@ -1,7 +1,7 @@
 //! The feature definition: a value computed from a profile's events.
 //!
 //! It takes the JSON of a feature and leaves a [`Measure`](super::Measure) with a default and a life time. It never
-//! computes: that is the room `rules`.
+//! computes: that is the module `rules`.
 
 use super::reader::Fields;
 use super::rule::{EventSelection, Measure};

@@ -1,7 +1,7 @@
 //! The source definition: how the rows of a file or stream become messages.
 //!
 //! It takes the JSON of a definition and leaves a checked tree: expressions compiled, patterns and time zones resolved,
-//! every fault reported at once. It reads no row; the intake room does that. One emit may stand at the top level; an
+//! every fault reported at once. It reads no row; the intake module does that. One emit may stand at the top level; an
 //! `emit` list shares the top level's `message_id`, times, `ids` and `context`.
 
 mod expression;

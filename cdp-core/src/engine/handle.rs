@@ -1,5 +1,5 @@
 //! The handle of an open store: its fields, its clock, and whether it is open. A handle is cheap to clone and shared
-//! between threads; what it does stands in `read`, `write`, `close` and in the verb rooms.
+//! between threads; what it does stands in `read`, `write`, `close` and in the verb modules.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

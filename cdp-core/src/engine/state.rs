@@ -1,4 +1,4 @@
-//! RAM as the last committed state, across rooms: definitions, timelines, partition, memberships, models.
+//! RAM as the last committed state, across modules: definitions, timelines, partition, memberships, models.
 //!
 //! Takes in what a committed transaction has changed; leaves the moment that reads see. Only the engine sees its fields.
 

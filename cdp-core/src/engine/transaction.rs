@@ -74,7 +74,7 @@ impl Change {
 /// A check of what is derived: the faults of a moment, given a rebuild of it.
 pub(in crate::engine) type Check = fn(&Snapshot<'_>, &Snapshot<'_>) -> Result<Vec<String>>;
 
-/// What is derived and in which order. The one file that knows all rooms wires it, so that the engine names no verb.
+/// What is derived and in which order. The one file that knows all modules wires it, so that the engine names no verb.
 pub(crate) struct Flow {
     /// Brings the partition and the audiences up to date with what a transaction has accepted so far.
     pub(crate) derive: fn(&mut Transaction<'_>) -> Result<()>,

@@ -1,4 +1,4 @@
-//! The plain data that flows: values, numbers, instants, messages, receipts, tables. No room of its own; every room
+//! The plain data that flows: values, numbers, instants, messages, receipts, tables. No module of its own; every module
 //! reads it, and it knows none of them.
 
 mod as_of;

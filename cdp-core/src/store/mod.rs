@@ -1,6 +1,6 @@
 //! The file: facts under their sequence, what is derived from them, and the RAM that mirrors the last commit.
 //!
-//! This is the only room that knows SQLite. It takes accepted facts and keeps them; it never decides what a fact
+//! This is the only module that knows SQLite. It takes accepted facts and keeps them; it never decides what a fact
 //! means, who a person is or who is in an audience.
 //!
 //! **RAM is the last committed state.** A write transaction reads RAM through an [`MemoryChanges`] of its own and folds it in

@@ -295,7 +295,7 @@ impl Harness {
 }
 
 fn open(path: &std::path::Path) -> Connection {
-    #[expect(clippy::disallowed_methods, reason = "a test of the room that opens SQLite")]
+    #[expect(clippy::disallowed_methods, reason = "a test of the module that opens SQLite")]
     let connection = Connection::open(path).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;").unwrap();
     connection
