@@ -29,9 +29,9 @@ fn next_steps(folder: &Path) -> String {
         "\nOPEN NEXT\n\n  \
          examples/demo/definitions/  the definitions of this run: change one and run the demo again\n  \
          examples/demo/main.rs       this program\n  \
-         examples/README.md          quickstarts in Rust, Python and Node, a notebook, linkage, cohorts, propensity\n  \
+         examples/README.md          quickstarts in three languages, a notebook, linkage, cohorts\n  \
          README.md                   what it does, its limits, and the guides\n  \
-         {}\n                              shop.db (the store), stream.ndjson (its input), newsletter.csv (its export)\n",
+         {}\n                              the store, its input stream.ndjson, its export newsletter.csv\n",
         folder.display()
     )
 }

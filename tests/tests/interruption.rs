@@ -170,7 +170,8 @@ fn interrupted(db: &Cdp, what: &str, verb: impl Fn() -> cdp_core::Result<()>) {
         let outcomes = (0..1_000).map(|_| verb());
         let error = outcomes.filter_map(std::result::Result::err).next();
         is_done.store(true, Ordering::Relaxed);
-        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Interrupted), "{what}");
+        let text = error.as_ref().map(ToString::to_string);
+        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Interrupted), "{what}: {text:?}");
     });
 }
 

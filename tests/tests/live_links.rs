@@ -221,15 +221,19 @@ fn a_transaction_that_fails_leaves_no_record_and_no_link() {
     let once = holds(&db);
     #[expect(clippy::disallowed_methods, reason = "the file must fail, not the library")]
     let elsewhere = rusqlite::Connection::open(&path).unwrap();
-    // The last thing that a profile writes.
-    let fail = "CREATE TRIGGER fails BEFORE INSERT ON linkage_records BEGIN SELECT RAISE(ABORT, 'no'); END";
-    elsewhere.execute_batch(fail).unwrap();
+    // The last thing that a profile writes: an index whose expression overflows for every node that comes now. A store runs no
+    // trigger.
+    let last: u32 = elsewhere.query_row("SELECT max(node) FROM linkage_records", [], |row| row.get(0)).unwrap();
+    let fail = format!(
+        "CREATE INDEX fails ON linkage_records (abs(CASE WHEN node > {last} THEN -9223372036854775808 ELSE 0 END))"
+    );
+    elsewhere.execute_batch(&fail).unwrap();
     for _ in 0..2 {
         db.send(&messages[111]).unwrap_err();
         assert_eq!(holds(&db), once);
         sound(&db);
     }
-    elsewhere.execute_batch("DROP TRIGGER fails").unwrap();
+    elsewhere.execute_batch("DROP INDEX fails").unwrap();
     ingest(&db, &messages[110..]).unwrap();
     assert!((55..60).all(|person| is_linked(&db, &format!("u{person}-0"), &format!("u{person}-1"))));
     sound(&db);

@@ -91,6 +91,8 @@ pub(crate) struct Store {
     writer: Mutex<Option<Writer>>,
     readers: Mutex<Vec<Connection>>,
     interrupt: InterruptHandle,
+    // Whether a transaction ends now. An interrupt that met its ROLLBACK would leave the connection in the transaction.
+    is_ending: Mutex<bool>,
     // The entry in the list of open files, until the last connection is closed; behind the connections, for fields are
     // dropped in their order.
     held: Mutex<Option<Arc<HeldFile>>>,
@@ -133,6 +135,7 @@ impl Store {
             read_only: options.read_only,
             busy_timeout: options.busy_timeout,
             interrupt: connection.get_interrupt_handle(),
+            is_ending: Mutex::new(false),
             writer: Mutex::new(Some(Writer {
                 connection,
                 busy_timeout: options.busy_timeout,
@@ -177,9 +180,12 @@ impl Store {
         lock(&self.writer).is_none()
     }
 
-    /// Stops the statement that runs now in a write transaction.
+    /// Stops the statement that runs now in a write transaction; a COMMIT, a ROLLBACK and a checkpoint are not stopped.
     pub(crate) fn interrupt(&self) {
-        self.interrupt.interrupt();
+        let is_ending = lock(&self.is_ending);
+        if !*is_ending {
+            self.interrupt.interrupt();
+        }
     }
 
     /// From now on a transaction gives up soon when another process holds the lock.
@@ -226,8 +232,9 @@ impl Store {
         let mut guard = lock(&self.writer);
         let Writer { connection, busy_timeout, checkpoints } = guard.as_mut().ok_or_else(closed)?;
         run_kept(connection, "BEGIN IMMEDIATE")?;
-        let mut rollback = Rollback { connection, armed: true };
+        let mut rollback = Rollback { connection, is_ending: &self.is_ending, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
+        let ending = Ending::begin(&self.is_ending);
         self.placement.as_ref().map_or(Ok(()), Placement::check_all)?;
         let memory = lock_memory();
         run_kept(rollback.connection, "COMMIT")?;
@@ -236,6 +243,7 @@ impl Store {
         drop(rollback);
         // Nobody in this process who reads waits for this: RAM is free again.
         checkpoints.after_commit(connection, *busy_timeout);
+        drop(ending);
         self.placement.as_ref().map_or(Ok(()), Placement::check_commits)?;
         Ok(answer)
     }
@@ -341,24 +349,37 @@ fn run_kept(connection: &Connection, sql: &str) -> Result<usize> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(sql_error)
 }
 
-/// How often a rollback is tried.
-const ROLLBACKS_TRIED: u32 = 3;
+/// While it lives, no interrupt reaches the connection that writes.
+struct Ending<'s>(&'s Mutex<bool>);
+
+impl Ending<'_> {
+    fn begin(is_ending: &Mutex<bool>) -> Ending<'_> {
+        *lock(is_ending) = true;
+        Ending(is_ending)
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = false;
+    }
+}
 
 struct Rollback<'c> {
     connection: &'c Connection,
+    is_ending: &'c Mutex<bool>,
     armed: bool,
 }
 
 impl Drop for Rollback<'_> {
     fn drop(&mut self) {
         if self.armed {
-            // An interrupt can reach the ROLLBACK itself, so it is tried again. Nothing more can be done here: the error
-            // that led here is on its way to the caller, and an open transaction that cannot be rolled back is rolled back
-            // by SQLite when the connection closes.
-            for _ in 0..ROLLBACKS_TRIED {
-                if self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok() {
-                    break;
-                }
+            let _ending = Ending::begin(self.is_ending);
+            // SQLite has rolled back by itself where it stopped a statement that writes. Nothing more can be done here: the
+            // error that led here is on its way to the caller, and an open transaction that cannot be rolled back is rolled
+            // back by SQLite when the connection closes.
+            if !self.connection.is_autocommit() {
+                let _ = self.connection.execute_batch("ROLLBACK");
             }
         }
     }
