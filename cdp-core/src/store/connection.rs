@@ -222,6 +222,8 @@ fn read_header(path: &Path) -> Result<Option<Vec<u8>>> {
 fn probe(path: &Path) -> Result<(i64, i64, bool)> {
     let probe = open_sqlite(Some(path), true)?;
     probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
+    // One moment: between two reads another connection may make the tables of a new store.
+    probe.execute_batch("BEGIN").map_err(sql_error)?;
     let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
     let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 = probe.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql_error)?;
