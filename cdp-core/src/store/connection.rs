@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::file_identity::{FileIdentity, resolved};
+use super::file_identity::{FileIdentity, companion, resolved};
 use super::open_files::{HeldFile, OpenFiles};
 use super::placement::Placement;
 use super::random::random_bytes;
@@ -78,6 +78,9 @@ struct Opened {
 /// How often an open looks again where a file was replaced meanwhile. Some layered file systems replace a file of a lower
 /// layer once, by a copy, when it is first opened for writing.
 const OPEN_ATTEMPTS: usize = 4;
+/// How long an open waits where its file is listed under another name. A deleted store that closes in another thread frees its
+/// inode a moment before it leaves the list, and a new file may have got that inode.
+const LEAVING_AWAITED: Duration = Duration::from_millis(2);
 
 /// Opens a file and lists it as open, without a moment between in which another thread could read the file as bytes.
 fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
@@ -85,18 +88,19 @@ fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
         Error::new(ErrorKind::Io, format!("the path of the store cannot be used: {}", error.kind()))
             .with_hint("check that the folder exists and can be searched")
     };
-    let mut open = OpenFiles::lock();
+    let mut is_held_elsewhere = false;
     for _ in 0..OPEN_ATTEMPTS {
+        if std::mem::take(&mut is_held_elsewhere) {
+            std::thread::sleep(LEAVING_AWAITED);
+        }
+        let mut open = OpenFiles::lock();
         check_path(given, options)?;
         let path = resolved(given).map_err(unusable)?;
         let Some(identity) = FileIdentity::of(&path).map_err(unusable)? else { continue };
         let held_as = open.path_of(&identity);
         if held_as.is_some_and(|held_as| held_as != path) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "the store is open already in this process under another name",
-            )
-            .with_hint("use that one: a log of its own beside each name of one file would corrupt it"));
+            is_held_elsewhere = true;
+            continue;
         }
         let has_tables = refuse_foreign(&path, held_as.is_some())?;
         let connection = open_sqlite(Some(&path), options.read_only)?;
@@ -104,6 +108,10 @@ fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
             let held = open.add(identity.clone(), path.clone());
             return Ok(Opened { connection, held, path, identity, has_tables });
         }
+    }
+    if is_held_elsewhere {
+        return Err(Error::new(ErrorKind::Conflict, "the store is open already in this process under another name")
+            .with_hint("use that one: a log of its own beside each name of one file would corrupt it"));
     }
     Err(Error::new(ErrorKind::Io, "the store file was replaced again and again while it was being opened")
         .with_hint("open it when it stays in its place"))
@@ -168,9 +176,7 @@ fn refuse_foreign(path: &Path, is_open_here: bool) -> Result<bool> {
             None => return Ok(false),
         },
     };
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    let has_wal = std::fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0);
+    let has_wal = std::fs::metadata(companion(path, "-wal")).is_ok_and(|metadata| metadata.len() > 0);
     let (application_id, version, is_empty) = if is_open_here || has_wal {
         probe(path)?
     } else {
