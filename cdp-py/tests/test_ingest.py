@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,22 +97,24 @@ def test_progress_true_writes_one_line(db: cdp.Cdp, capsys: pytest.CaptureFixtur
     assert "rows" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_an_ingest(db: cdp.Cdp) -> None:
-    import signal
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for n, message in enumerate(many()):
-            if n == 5_000:
-                signal.raise_signal(signal.SIGINT)
-            yield message
-
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and Python keeps it so.
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C raises, also where a shell that started the tests in the background has them ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            db.ingest(rows())
-    finally:
-        signal.signal(signal.SIGINT, before)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def rows_with_ctrl_c() -> Iterator[dict[str, Any]]:
+    for n, message in enumerate(many()):
+        if n == 5_000:
+            signal.raise_signal(signal.SIGINT)
+        yield message
+
+
+def test_ctrl_c_ends_an_ingest(db: cdp.Cdp, ctrl_c: None) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        db.ingest(rows_with_ctrl_c())
 
 
 def file_of(folder: Path, n: int) -> Path:
@@ -138,9 +141,7 @@ def test_an_atomic_ingest_that_its_progress_refuses_keeps_nothing(db: cdp.Cdp, t
     assert db.ingest(path, atomic=True).accepted == 60_000
 
 
-def test_ctrl_c_ends_an_atomic_ingest_and_keeps_nothing(db: cdp.Cdp, tmp_path: Path) -> None:
-    import signal
-
+def test_ctrl_c_ends_an_atomic_ingest_and_keeps_nothing(db: cdp.Cdp, tmp_path: Path, ctrl_c: None) -> None:
     path = file_of(tmp_path, 60_000)
     heard: list[int] = []
 
@@ -148,20 +149,10 @@ def test_ctrl_c_ends_an_atomic_ingest_and_keeps_nothing(db: cdp.Cdp, tmp_path: P
         heard.append(rows)
         signal.raise_signal(signal.SIGINT)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for n, message in enumerate(many()):
-            if n == 5_000:
-                signal.raise_signal(signal.SIGINT)
-            yield message
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            db.ingest(path, atomic=True, progress=press)
-        with pytest.raises(KeyboardInterrupt):
-            db.ingest(rows(), atomic=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        db.ingest(path, atomic=True, progress=press)
+    with pytest.raises(KeyboardInterrupt):
+        db.ingest(rows_with_ctrl_c(), atomic=True)
     assert len(heard) == 1
     assert len(db.table("events")) == 0
 

@@ -54,7 +54,7 @@ impl<'w> Transaction<'w> {
 
     /// Whether an earlier message has said what a link says, before this transaction.
     pub(crate) fn is_said(&self, link: &StoredLink) -> bool {
-        // A value that belongs to whoever was linked last is said to belong to them each time: it is in no component.
+        // A `latest_link_wins` value is in no component, so that each of its links says something new.
         self.partition.view(&self.state.partition).is_said(&link_of(link))
     }
 

@@ -13,7 +13,7 @@ impl Cdp {
         if self.handle.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        // In a child process after fork() nobody drains what the parent had queued.
+        // In a child process after fork() no thread drains the queue of the parent.
         if self.inner.store.check_process().is_ok() {
             self.inner.queue.await_answers();
         }

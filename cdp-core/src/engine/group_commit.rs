@@ -1,8 +1,8 @@
 //! Group commit: callers that send single messages at the same time share one durable transaction.
 //!
-//! Each puts its message where the others wait; one of them leads, takes in everything that waits, commits once, and gives
-//! each its own answer. It never answers before the message is durable. What a commit does with the messages is the affair of
-//! the verb `send`; here stands who leads and who waits.
+//! Each caller puts its message into the group. One caller leads: it takes all waiting messages, commits once, and gives each
+//! message its own answer. An answer never comes before the message is durable. What a commit does with the messages is up to
+//! the verb `send`; this file chooses the leader and wakes the others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::records::{Message, Receipt};
 use crate::sync::lock;
 
-/// Who wants to know what became of a message. Tells exactly once, whatever happens; a panic of who is told is theirs, and
-/// the others of the transaction are told all the same.
+/// The callback that receives the outcome of a message. It is called exactly once, whatever happens; a panic in it does not
+/// affect the other messages of the transaction.
 pub(crate) struct Answer(Option<Box<dyn FnOnce(Result<Receipt>) + Send>>);
 
 impl Answer {
@@ -38,7 +38,7 @@ impl Drop for Answer {
     }
 }
 
-/// A message that was read, and who waits for it.
+/// A message that was read, with the callback that waits for its outcome.
 pub(crate) struct Waiting {
     pub(crate) message: Message,
     pub(crate) warnings: Vec<String>,
@@ -52,25 +52,25 @@ const COMPANIONS_AWAITED: Duration = Duration::from_micros(300);
 #[derive(Default)]
 pub(crate) struct Group {
     state: Mutex<GroupState>,
-    /// Somebody has committed.
+    /// Signals the end of a commit.
     pub(crate) committed: Condvar,
-    /// As many have come as the one who commits waits for.
+    /// Signals that the group has reached its previous size.
     pub(crate) joined: Condvar,
 }
 
 #[derive(Default)]
 pub(in crate::engine) struct GroupState {
     pub(crate) waiting: Vec<Waiting>,
-    /// Whether somebody commits.
+    /// Whether a leader commits now.
     is_led: bool,
-    /// So many messages were in the last transaction.
+    /// The number of messages in the last transaction.
     last_size: usize,
-    /// Whether who commits waits for as many again.
+    /// Whether the leader waits for the group to reach its previous size.
     awaits_company: bool,
 }
 
 impl GroupState {
-    /// Whether fewer wait than were in the last transaction.
+    /// Whether the group is smaller than the last transaction.
     fn is_short(&self) -> bool {
         self.waiting.len() < self.last_size
     }
@@ -80,7 +80,7 @@ impl Group {
     pub(crate) fn put(&self, messages: Vec<Waiting>) {
         let mut state = lock(&self.state);
         state.waiting.extend(messages);
-        // Waking who waits for each of them would cost as much as taking it in.
+        // To wake the leader for each message would cost as much as to append it.
         if state.awaits_company && !state.is_short() {
             self.joined.notify_one();
         }
@@ -88,27 +88,26 @@ impl Group {
 
     /// Waits for the leader, and leads with `commit` where there is none, until it is done.
     pub(crate) fn lead_until(&self, is_done: impl Fn() -> bool, commit: impl Fn(Vec<Waiting>)) {
-        let group = self;
-        let mut state = lock(&group.state);
+        let mut state = lock(&self.state);
         while !is_done() {
             if state.is_led {
-                state = group.committed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.committed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             state.is_led = true;
-            // Those who were answered together come back one after the other, and should not wait for the first of them.
+            // Callers that were answered together return one after the other; the first of them should not commit alone.
             state.awaits_company = true;
-            let awaited = group.joined.wait_timeout_while(state, COMPANIONS_AWAITED, |state| state.is_short());
+            let awaited = self.joined.wait_timeout_while(state, COMPANIONS_AWAITED, |state| state.is_short());
             state = awaited.unwrap_or_else(PoisonError::into_inner).0;
             state.awaits_company = false;
             let messages = std::mem::take(&mut state.waiting);
             state.last_size = messages.len();
             drop(state);
-            // Whatever happens, somebody else may lead afterwards.
-            let led = Led(group);
+            // The lead is given back even if the commit panics.
+            let led = Led(self);
             commit(messages);
             drop(led);
-            state = lock(&group.state);
+            state = lock(&self.state);
         }
     }
 }

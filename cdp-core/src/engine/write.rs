@@ -104,9 +104,7 @@ impl Cdp {
         }
         Ok(())
     }
-}
 
-impl Cdp {
     fn context<'c>(&'c self, stop: &'c dyn Stop) -> Context<'c> {
         let Inner { store, flow, max_message_bytes, .. } = &*self.inner;
         Context { store, flow, stop, now: self.now(), max_message_bytes: *max_message_bytes }

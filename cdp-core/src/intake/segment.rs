@@ -145,7 +145,6 @@ fn read_checked(kind: MessageType, fields: Arc<JsonObject>, ids: Vec<(String, St
         return Err(Reject::at(RejectReason::TooLarge, "messageId", detail));
     }
     let event = event_name(kind, &fields);
-    let is_dated_by_receipt = false;
     let message = Message {
         kind,
         message_id,
@@ -154,7 +153,7 @@ fn read_checked(kind: MessageType, fields: Arc<JsonObject>, ids: Vec<(String, St
         original_timestamp,
         sent_at,
         received_at,
-        is_dated_by_receipt,
+        is_dated_by_receipt: false,
         ids,
         fields,
     };

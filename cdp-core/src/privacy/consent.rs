@@ -61,16 +61,16 @@ pub(crate) fn resolve(
     ordinal: &dyn Fn(u64) -> Result<u64>,
     joined_at: &dyn Fn(u32, u32) -> Result<Option<Timestamp>>,
 ) -> Result<ConsentState> {
-    let of_channel: Vec<Choice> = choices.iter().filter(|choice| choice.is_of_channel).cloned().collect();
-    let by_itself = resolve_latest(&of_channel, ordinal, joined_at)?;
+    let of_channel = choices.iter().filter(|choice| choice.is_of_channel);
+    let by_itself = resolve_latest(of_channel, ordinal, joined_at)?;
     match by_itself.status {
         ConsentStatus::Denied | ConsentStatus::Conflict => Ok(by_itself),
-        ConsentStatus::Granted | ConsentStatus::Unknown => resolve_latest(choices, ordinal, joined_at),
+        ConsentStatus::Granted | ConsentStatus::Unknown => resolve_latest(choices.iter(), ordinal, joined_at),
     }
 }
 
-fn resolve_latest(
-    choices: &[Choice],
+fn resolve_latest<'c>(
+    choices: impl Iterator<Item = &'c Choice>,
     ordinal: &dyn Fn(u64) -> Result<u64>,
     joined_at: &dyn Fn(u32, u32) -> Result<Option<Timestamp>>,
 ) -> Result<ConsentState> {

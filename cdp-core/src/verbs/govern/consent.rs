@@ -53,9 +53,7 @@ impl Cdp {
     ) -> Result<Receipt> {
         self.send(&consent_message(identifier, purpose, channel, status, timestamp, message_id)?)
     }
-}
 
-impl Cdp {
     /// Purpose -> `{effective, status, channels, since}` for one person.
     pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
         let identifier = Identifier::from_value(identifier)?;
