@@ -249,7 +249,7 @@ fn preamble(connection: &Connection, options: &ConnectOptions, known_version: Op
         }
         return Ok(());
     }
-    connection.execute_batch("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;").map_err(sql_error)?;
+    write_ahead(connection, options.busy_timeout)?;
     let synchronous = match options.durability {
         Durability::Full => "FULL",
         Durability::Relaxed => "NORMAL",
@@ -262,6 +262,24 @@ fn preamble(connection: &Connection, options: &ConnectOptions, known_version: Op
         .map_err(sql_error)?;
     if known_version == Some(SCHEMA_VERSION) { Ok(()) } else { create_schema(connection, options) }
 }
+
+/// How long an open waits before it asks for the write-ahead log again.
+const LOG_AWAITED: Duration = Duration::from_millis(5);
+
+/// Gives a file its write-ahead log. SQLite takes the locks for that without the busy handler, since two connections that both
+/// hold a read lock would wait for each other; so a new file that several open at once is asked again.
+fn write_ahead(connection: &Connection, busy_timeout: Duration) -> Result<()> {
+    let n_more = busy_timeout.as_millis() / LOG_AWAITED.as_millis();
+    for _ in 0..n_more {
+        match connection.execute_batch(WRITE_AHEAD).map_err(sql_error) {
+            Err(error) if error.kind() == ErrorKind::Busy => std::thread::sleep(LOG_AWAITED),
+            outcome => return outcome,
+        }
+    }
+    connection.execute_batch(WRITE_AHEAD).map_err(sql_error)
+}
+
+const WRITE_AHEAD: &str = "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;";
 
 /// Makes the tables of a file that has none.
 fn create_schema(connection: &Connection, options: &ConnectOptions) -> Result<()> {
