@@ -604,5 +604,25 @@ export class Cdp {
 export function open(path?: string | URL | null, options?: OpenOptions): Cdp
 export function open(options: OpenOptions): Cdp
 
-/** The verb table of the core: snake_case names and parameters. */
-export const VERBS: ReadonlyArray<{ name: string; access: 'read' | 'write'; parameters: string[] }>
+/** A parameter of a verb, under its snake_case name. */
+export interface VerbParameter {
+  readonly name: string
+  readonly type: string
+  readonly required: boolean
+  /** Taken by position, in the order of the table; the others stand in the options. */
+  readonly positional: boolean
+  readonly doc: string
+}
+
+/** A row of the core's verb table. */
+export interface Verb {
+  readonly name: string
+  readonly doc: string
+  readonly access: 'read' | 'write'
+  /** `point`: microseconds to milliseconds; `long`: a scan, a bulk load or a training run. */
+  readonly effort: 'point' | 'long'
+  readonly parameters: ReadonlyArray<VerbParameter>
+}
+
+/** The verb table of the core, under its snake_case names. */
+export const VERBS: ReadonlyArray<Verb>

@@ -3,23 +3,20 @@
 // file must never judge a value itself.
 'use strict'
 
-const fs = require('node:fs')
-const path = require('node:path')
-
 const { encode } = require('./encode')
 const { CdpError } = require('./error')
 const names = require('./names')
+const { native, TABLE } = require('./native')
 
-const native = load()
-const VERBS = JSON.parse(native.verbs())
+const VERBS = TABLE.verbs
+const verbNamed = name => VERBS.find(verb => verb.name === name)
+const INGEST = verbNamed('ingest')
 // A sync write blocks the event loop, so it gives up on another process's lock after this long.
 const BUSY_TIMEOUT_MS = 1000
 const PAGE_ROWS = 1000
 const MS_BETWEEN_UPDATES = 100
 const ANSWERS_AT_ONCE = 50
 const FOR_EVER_MS = 2 ** 31 - 1
-// Verbs that ask a registered scorer.
-const ASKING = new Set(['train', 'predict'])
 
 /** Opens a store; without a path, a store in memory. */
 function open(file, options = {}) {
@@ -64,7 +61,7 @@ class Cdp {
   ingest(data, options = {}) {
     const { kind, value } = input(data)
     const { request } = split(options)
-    return names.resultOut('ingest', answer(native[`ingest${kind}`](this.#handle, value, encode(request), native.watch())))
+    return names.resultOut(INGEST, answer(native[`ingest${kind}`](this.#handle, value, encode(request), native.watch())))
   }
 
   async ingestAsync(data, options = {}) {
@@ -72,7 +69,7 @@ class Cdp {
     const { request, signal, onProgress } = split(options)
     const text = encode(request)
     const call = async watch => JSON.parse(await native[`ingest${kind}Async`](this.#handle, value, text, watch))
-    return this.#watched('ingest', signal, onProgress, call)
+    return this.#watched(INGEST, signal, onProgress, call)
   }
 
   /** Lets a function speak for the described cohorts of a predictor in this process; null takes it away. */
@@ -89,11 +86,11 @@ class Cdp {
 
   _sync(verb, args) {
     const { request } = requestOf(verb, args)
-    if (ASKING.has(verb.name) && this.#scored.has(request.predictor)) {
+    if (verb.asks_scorer && this.#scored.has(request.predictor)) {
       const message = `the scorer of ${request.predictor} cannot answer while its own thread waits`
       throw new CdpError({ kind: 'invalid', message, hint: `use ${verb.name}Async` })
     }
-    return names.resultOut(verb.name, answer(native.call(this.#handle, verb.name, encode(request))))
+    return names.resultOut(verb, answer(native.call(this.#handle, verb.name, encode(request))))
   }
 
   async _async(verb, args) {
@@ -101,11 +98,11 @@ class Cdp {
     const text = encode(request)
     if (!verb.sends_message) {
       const call = async watch => JSON.parse(await native.callAsync(this.#handle, verb.name, text, watch))
-      return this.#watched(verb.name, signal, onProgress, call)
+      return this.#watched(verb, signal, onProgress, call)
     }
     const send = watch => this.#queued(verb.name, text, watch)
-    if (signal || onProgress) return this.#watched(verb.name, signal, onProgress, send)
-    return names.resultOut(verb.name, outcome(await send()))
+    if (signal || onProgress) return this.#watched(verb, signal, onProgress, send)
+    return names.resultOut(verb, outcome(await send()))
   }
 
   // Puts a message into the queue of the store.
@@ -181,7 +178,7 @@ for (const verb of VERBS) {
   define(`${name}Async`, function (...args) {
     return this._async(verb, args)
   })
-  if (verb.parameters.includes('limit') && verb.parameters.includes('after')) {
+  if (hasParameter(verb, 'limit') && hasParameter(verb, 'after')) {
     define(`iterate${name[0].toUpperCase()}${name.slice(1)}`, function (...args) {
       return this._pages(verb, args)
     })
@@ -197,7 +194,7 @@ function define(name, value) {
 
 // The request of a call, and what stays on this side of the border.
 function requestOf(verb, args) {
-  if (names.MESSAGES.has(verb.name)) {
+  if (verb.takes_message) {
     const [message, options] = args
     // Segment messages pass as they are; the core knows both casings.
     return { request: message ?? {}, signal: options?.signal, onProgress: options?.onProgress }
@@ -207,20 +204,27 @@ function requestOf(verb, args) {
   positional.forEach((name, index) => {
     if (rest[index] !== undefined) request[name] = rest[index]
   })
-  for (const name of names.IDENTIFIER_PARAMETERS) {
-    if (name in request) request[name] = names.identifierIn(request[name])
+  for (const { name, type } of verb.parameters) {
+    if (name in request) request[name] = argumentIn(type, request[name])
   }
-  if (Array.isArray(request.identifiers)) request.identifiers = request.identifiers.map(names.identifierIn)
-  if (ArrayBuffer.isView(request.data)) {
-    const { buffer, byteOffset, byteLength } = request.data
-    request.data = Buffer.from(buffer, byteOffset, byteLength).toString('base64')
-  }
-  if (verb.name === 'define' && request.definitions instanceof URL) request.definitions = require('node:url').fileURLToPath(request.definitions)
   return { request, signal, onProgress }
 }
 
+// An argument in the form that the core takes.
+function argumentIn(type, value) {
+  if (type === 'identifier') return names.identifierIn(value)
+  if (type === 'identifiers' && Array.isArray(value)) return value.map(names.identifierIn)
+  if (type === 'bytes' && ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  if (type === 'definitions' && value instanceof URL) return require('node:url').fileURLToPath(value)
+  return value
+}
+
+function hasParameter(verb, name) {
+  return verb.parameters.some(parameter => parameter.name === name)
+}
+
 function takeOptions(verb, args) {
-  let positional = names.POSITIONAL[verb.name] ?? []
+  let positional = verb.parameters.filter(parameter => parameter.positional).map(parameter => parameter.name)
   // `predict('interest_cohort', { text })`: an object of nothing but options is no identifier.
   const at = positional.indexOf('identifier')
   if (at >= 0 && args.length === at + 1 && isOptions(verb, args[at])) positional = positional.slice(0, at)
@@ -236,7 +240,7 @@ function takeOptions(verb, args) {
 
 function isOptions(verb, argument) {
   const keys = argument !== null && typeof argument === 'object' ? Object.keys(argument) : []
-  return keys.length > 0 && keys.every(key => verb.parameters.includes(names.snake(key)) || key === 'signal')
+  return keys.length > 0 && keys.every(key => hasParameter(verb, names.snake(key)) || key === 'signal')
 }
 
 function split({ signal, onProgress, ...options }) {
@@ -307,20 +311,6 @@ function answer(text) {
 function outcome({ ok, error }) {
   if (error !== undefined) throw new CdpError(error)
   return ok
-}
-
-// The addon that was built here, else the one of the package for this platform. On Linux the package has one for each C library.
-function load() {
-  const built = `${process.platform}-${process.arch}`
-  const file = platform => path.join(__dirname, '..', `cdp.${platform}.node`)
-  if (fs.existsSync(file(built))) return require(file(built))
-  const packed = process.platform === 'linux' ? `${built}-${libc()}` : built
-  if (!fs.existsSync(file(packed))) throw new Error(`no addon for ${packed}; build it with \`npm run build\` (needs Rust)`)
-  return require(file(packed))
-}
-
-function libc() {
-  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
 }
 
 module.exports = { open, Cdp, CdpError, VERBS }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use cdp_core::predict::zero_shot::{Patience, Scorer};
 use cdp_core::records::{JsonFault, Value};
-use cdp_core::wire::{self, Access, Data, VERBS};
+use cdp_core::wire::{self, Data};
 use cdp_core::{Cdp, Error, ErrorKind, Fault, Result};
 use napi::bindgen_prelude::{AsyncTask, Buffer, External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -131,18 +131,10 @@ impl Task for Job {
     }
 }
 
-/// The verb table as JSON: `[{name, access, parameters, sends_message}]`.
+/// The verb table as JSON: `{verbs, user_keyed_fields}`; see `cdp_core::wire::table`.
 #[napi]
-pub fn verbs() -> String {
-    let verb = |verb: &wire::Verb| {
-        Value::object([
-            ("name", Value::from(verb.name)),
-            ("access", Value::from(if matches!(verb.access, Access::Read) { "read" } else { "write" })),
-            ("parameters", Value::List(verb.parameters.iter().map(|name| Value::from(*name)).collect())),
-            ("sends_message", Value::Bool(verb.sends_message())),
-        ])
-    };
-    Value::List(VERBS.iter().map(verb).collect()).to_json()
+pub fn verb_table() -> String {
+    wire::table().to_json()
 }
 
 /// Opens a store. The message of a failure is the error envelope.

@@ -8,15 +8,17 @@ const path = require('node:path')
 const { test } = require('node:test')
 
 const { Cdp, CdpError, VERBS, open } = require('embedded-cdp')
-const { camel, resultOut, snake, snakeOptions } = require('../lib/names')
+const names = require('../lib/names')
+const { camel, snake, snakeOptions } = names
 
 const declared = fs.readFileSync(path.join(__dirname, '..', 'lib', 'index.d.ts'), 'utf8')
+const resultOut = (name, value) => names.resultOut(VERBS.find(verb => verb.name === name), value)
 const store = () => open({ clock: '2024-06-01T00:00:00Z', idSeed: 'tests' })
 const methods = () => Object.getOwnPropertyNames(Cdp.prototype).filter(name => !name.startsWith('_'))
 
 test('every verb is a method in both forms, and every method a verb', () => {
   const verbs = [...new Set([...VERBS.map(verb => camel(verb.name)), 'close', 'ingest'])]
-  const iterated = VERBS.filter(verb => verb.parameters.includes('after') && verb.parameters.includes('limit'))
+  const iterated = VERBS.filter(verb => ['after', 'limit'].every(name => verb.parameters.some(parameter => parameter.name === name)))
   const expected = [
     ...verbs.flatMap(name => [name, `${name}Async`]),
     ...iterated.map(verb => camel(`iterate_${verb.name}`)),
@@ -46,7 +48,7 @@ test('named import from an ES module works', async () => {
 
 test('names change their case there and back', () => {
   for (const { name, parameters } of VERBS) {
-    for (const word of [name, ...parameters]) assert.equal(snake(camel(word)), word)
+    for (const word of [name, ...parameters.map(parameter => parameter.name)]) assert.equal(snake(camel(word)), word)
   }
   assert.deepEqual(snakeOptions({ asOf: 1, orderBy: '-features.total_spend' }), { as_of: 1, order_by: '-features.total_spend' })
 })

@@ -8,7 +8,7 @@ const path = require('node:path')
 const { test } = require('node:test')
 const { isDeepStrictEqual } = require('node:util')
 
-const { open, CdpError } = require('embedded-cdp')
+const { open, CdpError, VERBS } = require('embedded-cdp')
 const names = require('../lib/names')
 
 const FOLDER = path.join(__dirname, '..', '..', 'tests', 'vectors')
@@ -76,7 +76,7 @@ function run(given, vector, door, order) {
       if (step.error !== undefined) failures.push(`${place}: no error`)
       else if (step.expect !== undefined && ofStep === undefined) {
         const inMethods = door === 'methods' || step.input !== undefined
-        differences(inMethods ? names.resultOut(step.call, step.expect) : step.expect, actual, place, failures)
+        differences(inMethods ? names.resultOut(rowOf(step.call), step.expect) : step.expect, actual, place, failures)
       }
     } catch (error) {
       if (!(error instanceof CdpError)) throw error
@@ -92,6 +92,8 @@ function run(given, vector, door, order) {
   return { failures, fingerprint }
 }
 
+const rowOf = name => VERBS.find(verb => verb.name === name)
+
 function call(db, step, door, order) {
   const request = { ...step.with }
   if (step.input !== undefined) return db.ingest(Buffer.from(step.input), request)
@@ -103,8 +105,9 @@ function call(db, step, door, order) {
   if (door === 'table') return db.call(step.call, request)
   const method = db[names.camel(step.call)]
   if (method === undefined) throw new CdpError({ kind: 'not_found', message: `there is no method ${step.call}` })
-  if (names.MESSAGES.has(step.call)) return method.call(db, request)
-  const positional = step.call === 'ingest' ? ['data'] : (names.POSITIONAL[step.call] ?? [])
+  const verb = rowOf(step.call)
+  if (verb.takes_message) return method.call(db, request)
+  const positional = verb.parameters.filter(parameter => parameter.positional).map(parameter => parameter.name)
   const options = Object.fromEntries(Object.entries(request).filter(([name]) => !positional.includes(name)))
   return method.call(db, ...positional.map(name => request[name]), options)
 }

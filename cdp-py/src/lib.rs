@@ -19,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The embedded customer data platform, compiled.
 #[pymodule]
 mod _native {
-    use cdp_core::wire::{Access, VERBS};
+    use cdp_core::wire;
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
@@ -37,9 +37,8 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        let verbs = VERBS.iter().map(|verb| {
-            let access = if matches!(verb.access, Access::Read) { "read" } else { "write" };
-            Ok((verb.name, access, PyTuple::new(py, verb.parameters)?))
+        let verbs = wire::verbs().map(|verb| {
+            Ok((verb.name, verb.access.as_str(), PyTuple::new(py, verb.parameter_names().collect::<Vec<_>>())?))
         });
         module.add("VERBS", PyTuple::new(py, verbs.collect::<PyResult<Vec<_>>>()?)?)
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use cdp_core::records::Value;
-use cdp_core::wire::{self, Response};
+use cdp_core::wire::{self, Effort, Response};
 use cdp_core::{Cdp, Error, ErrorKind};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -180,29 +180,7 @@ impl Drop for Store {
 
 // A thread costs tens of microseconds, too much for a point read.
 fn is_long(verb: &str) -> bool {
-    const POINT_VERBS: [&str; 20] = [
-        "identify",
-        "track",
-        "page",
-        "screen",
-        "group",
-        "alias",
-        "profile",
-        "features",
-        "decide",
-        "predict",
-        "resolve",
-        "consent",
-        "consents",
-        "definitions",
-        "schema",
-        "tables",
-        "models",
-        "explain_member",
-        "version",
-        "close",
-    ];
-    !POINT_VERBS.contains(&verb)
+    wire::verbs().any(|row| row.name == verb && row.effort == Effort::Long)
 }
 
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {

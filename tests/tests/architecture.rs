@@ -35,7 +35,14 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "store" => and(&["sync", "rules"]),
         "audiences" | "privacy" | "features" => and(&["clock", "sync", "definitions", "rules", "store"]),
         "engine" => and(&all_below_engine()),
-        verb if verb.starts_with(VERBS) => and(&[all_below_engine().as_slice(), &["engine"]].concat()),
+        // The rows of the verb table are made of these; they name no verb.
+        "verbs/parameter" => and(&[]),
+        "verbs/request" => and(&["definitions", "engine", "verbs/parameter"]),
+        "verbs/verb" => and(&["engine", "verbs/parameter", "verbs/request"]),
+        verb if verb.starts_with(VERBS) => {
+            let of_rows = ["engine", "verbs/parameter", "verbs/request", "verbs/verb"];
+            and(&[all_below_engine().as_slice(), &of_rows].concat())
+        }
         // Their list alone; a part of the list is named by its own module.
         "verbs" => and(&["engine"]),
         "cdp" => and(&[all_below_engine().as_slice(), &["engine", "verbs"]].concat()),

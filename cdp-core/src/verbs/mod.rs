@@ -1,4 +1,4 @@
-//! The verbs of the public API, one room for each group of them. Rooms never name each other.
+//! The verbs of the public API, one module for each group of them. Modules never name each other.
 
 pub(crate) mod activate;
 pub(crate) mod aggregate;
@@ -6,6 +6,9 @@ pub(crate) mod collect;
 pub(crate) mod define;
 pub(crate) mod govern;
 pub(crate) mod inspect;
+pub(crate) mod parameter;
 pub(crate) mod predict;
+pub(crate) mod request;
 pub(crate) mod segment;
 pub(crate) mod unify;
+pub(crate) mod verb;

@@ -5,3 +5,4 @@ pub(crate) mod decide;
 pub(crate) mod export;
 pub(crate) mod file;
 pub(crate) mod table;
+pub(crate) mod wire;

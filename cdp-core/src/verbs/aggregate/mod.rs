@@ -1,3 +1,4 @@
 //! Features of people.
 
 pub(crate) mod features;
+pub(crate) mod wire;

@@ -6,3 +6,4 @@ pub(crate) mod quarantine;
 pub(crate) mod queue;
 pub(crate) mod rows;
 pub(crate) mod send;
+pub(crate) mod wire;

@@ -1,3 +1,4 @@
 //! What people allow.
 
 pub(crate) mod consent;
+pub(crate) mod wire;

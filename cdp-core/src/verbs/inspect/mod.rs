@@ -6,3 +6,4 @@ pub(crate) mod hash;
 pub(crate) mod schema;
 pub(crate) mod stats;
 pub(crate) mod verify;
+pub(crate) mod wire;

@@ -8,3 +8,4 @@ pub(crate) mod similar;
 pub(crate) mod train;
 pub(crate) mod training_data;
 pub(crate) mod training_rows;
+pub(crate) mod wire;

@@ -5,3 +5,4 @@ pub(crate) mod due;
 pub(crate) mod members;
 pub(crate) mod rebuild;
 pub(crate) mod upkeep;
+pub(crate) mod wire;

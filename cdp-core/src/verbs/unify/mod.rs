@@ -10,3 +10,4 @@ pub(crate) mod pairs;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod suggestions;
+pub(crate) mod wire;
