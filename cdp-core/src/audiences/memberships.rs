@@ -29,6 +29,25 @@ impl MembershipsChanges {
             self.0.insert(audience.to_owned(), BTreeMap::from([(node, since)]));
         }
     }
+
+    /// Takes in the next change of the outbox.
+    pub(crate) fn replay(&mut self, change: &StoredChange) {
+        set_by(change).for_each(|(node, since)| self.set(&change.audience, node, since));
+    }
+}
+
+/// What a change of the outbox sets, in order: node, member since.
+fn set_by(change: &StoredChange) -> impl Iterator<Item = (u32, Option<Timestamp>)> {
+    let merged = (change.entered == ChangeType::MergedInto).then_some((change.node, None));
+    merged.into_iter().chain([(change.merged_into.unwrap_or(change.node), change.since)])
+}
+
+/// Sets since when a node is a member; `None` for no member.
+fn set(members: &mut BTreeMap<u32, Timestamp>, node: u32, since: Option<Timestamp>) {
+    match since {
+        Some(since) => members.insert(node, since),
+        None => members.remove(&node),
+    };
 }
 
 impl Memberships {
@@ -43,34 +62,17 @@ impl Memberships {
         let from = known_to.values().copied().min().unwrap_or(0);
         for change in facts.changes(None, from, usize::MAX)? {
             if known_to.get(&change.audience).is_none_or(|known_to| *known_to < change.change) {
-                memberships.replay(&change);
+                let members = memberships.0.entry(change.audience.clone()).or_default();
+                set_by(&change).for_each(|(node, since)| set(members, node, since));
             }
         }
         Ok(memberships)
     }
 
-    /// Takes in the next change of the outbox.
-    pub(crate) fn replay(&mut self, change: &StoredChange) {
-        let members = self.0.entry(change.audience.clone()).or_default();
-        if change.entered == ChangeType::MergedInto {
-            members.remove(&change.node);
-        }
-        let node = change.merged_into.unwrap_or(change.node);
-        match change.since {
-            Some(since) => members.insert(node, since),
-            None => members.remove(&node),
-        };
-    }
-
     pub(crate) fn fold(&mut self, changes: MembershipsChanges) {
         for (audience, changes) in changes.0 {
             let members = self.0.entry(audience).or_default();
-            for (node, since) in changes {
-                match since {
-                    Some(since) => members.insert(node, since),
-                    None => members.remove(&node),
-                };
-            }
+            changes.into_iter().for_each(|(node, since)| set(members, node, since));
         }
     }
 
@@ -79,7 +81,7 @@ impl Memberships {
     pub(crate) fn save(&self, facts: Facts<'_>, changes: &MembershipsChanges, change: i64) -> Result<()> {
         let audiences: BTreeSet<&str> = self.0.keys().chain(changes.0.keys()).map(String::as_str).collect();
         for audience in audiences {
-            let members = MembershipsView::of(audience, self, changes);
+            let members = MembershipsView::of(audience, self, Some(changes));
             let mut data = Vec::new();
             for node in members.nodes() {
                 let since = members.since(node).unwrap_or_default();
@@ -118,9 +120,12 @@ impl<'m> MembershipsView<'m> {
     pub(crate) fn of(
         audience: &str,
         committed: &'m Memberships,
-        changes: &'m MembershipsChanges,
+        changes: Option<&'m MembershipsChanges>,
     ) -> MembershipsView<'m> {
-        MembershipsView { committed: committed.0.get(audience), changes: changes.0.get(audience) }
+        MembershipsView {
+            committed: committed.0.get(audience),
+            changes: changes.and_then(|changes| changes.0.get(audience)),
+        }
     }
 
     /// Since when a node is a member.

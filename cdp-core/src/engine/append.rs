@@ -34,7 +34,7 @@ impl<'w> Transaction<'w> {
 
     /// The number of a name, entered in the file if it is new.
     pub(crate) fn name(&mut self, name: &str) -> Result<u32> {
-        let (id, is_new) = self.memory.name(&self.state.memory, name);
+        let (id, is_new) = self.changes.memory.name(&self.state.parts.memory, name);
         if is_new {
             self.facts.put_name(id, name)?;
             self.resolve_types();
@@ -45,7 +45,7 @@ impl<'w> Transaction<'w> {
     /// The node of an identifier, entered in the file if it is new.
     pub(crate) fn node(&mut self, identifier_type: &str, value: &str) -> Result<u32> {
         let type_id = self.name(identifier_type)?;
-        let (node, is_new) = self.memory.node(&self.state.memory, type_id, value);
+        let (node, is_new) = self.changes.memory.node(&self.state.parts.memory, type_id, value);
         if is_new {
             self.facts.put_node(node, type_id, value)?;
         }
@@ -55,7 +55,7 @@ impl<'w> Transaction<'w> {
     /// Whether an earlier message has said what a link says, before this transaction.
     pub(crate) fn is_said(&self, link: &StoredLink) -> bool {
         // A `latest_link_wins` value is in no component, so that each of its links says something new.
-        self.partition.view(&self.state.partition).is_said(&link_of(link))
+        self.changes.people.partition.view(&self.state.parts.people.partition).is_said(&link_of(link))
     }
 
     /// What a message says about identity: its node and the star of links from it; new nodes and the types of blocked
@@ -100,7 +100,7 @@ impl<'w> Transaction<'w> {
 
     /// Both ends of the links that say something new, each with the sequence of its message.
     pub(crate) fn newly_linked(&self, links: &[Link]) -> Vec<(u64, u32)> {
-        let view = self.partition.view(&self.state.partition);
+        let view = self.changes.people.partition.view(&self.state.parts.people.partition);
         let new = links.iter().filter(|link| !view.is_said(link));
         new.flat_map(|link| [(link.sequence, link.node), (link.sequence, link.other)]).collect()
     }
@@ -116,14 +116,14 @@ impl Transaction<'_> {
         occurred_at: Timestamp,
         identified: &Identified<'_>,
     ) -> Result<()> {
-        let catalog = self.catalog.clone();
+        let catalog = self.changes.catalog.clone();
         let event = message.event.as_deref().map(|event| self.name(event)).transpose()?;
         let ordinal = if message.is_untimed() { self.meta.ordinals.next(occurred_at) } else { 0 };
         let sequence = self.meta.log_sequence + 1;
         self.meta.log_sequence = sequence;
-        let n_nodes = self.memory.view(&self.state.memory).n_nodes();
+        let n_nodes = self.memory().n_nodes();
         let Evidence { node, links, own } = self.evidence_of(sequence, occurred_at, identified, &message.fields)?;
-        let memory = self.memory.view(&self.state.memory);
+        let memory = self.memory();
         let mut named: SmallVec<[u32; 8]> = (n_nodes..memory.n_nodes()).collect();
         // Under another identity definition than today's a message may have made the node, and name another now.
         if self.meta.links_to > 0 && memory.firsts(node).named_at().is_none() {
@@ -138,7 +138,7 @@ impl Transaction<'_> {
                 named.extend([link.node, link.other]);
             }
         }
-        self.memory.enter_named(&self.state.memory, self.facts, named, sequence)?;
+        self.changes.memory.enter_named(&self.state.parts.memory, self.facts, named, sequence)?;
         let stored = StoredMessage {
             sequence,
             source: source_id,
@@ -153,11 +153,13 @@ impl Transaction<'_> {
             checksum: crate::store::checksum(&message.fields),
             fields: message.fields.clone(),
         };
-        writer(&mut self.log, self.facts)?.put_message(&stored, &mut self.memory, &self.state.memory)?;
+        writer(&mut self.log, self.facts)?.put_message(&stored, &mut self.changes.memory, &self.state.parts.memory)?;
         let named = links.iter().map(|link| link.other).collect();
         self.links.extend(links.iter().map(link_of));
-        self.memory.enter_key(&self.state.memory, source_id, &stored.message_id, sequence);
-        self.memory.observe(&self.state.memory, observe(&stored, &message.fields, named, catalog.identity()));
+        self.changes.memory.enter_key(&self.state.parts.memory, source_id, &stored.message_id, sequence);
+        self.changes
+            .memory
+            .observe(&self.state.parts.memory, observe(&stored, &message.fields, named, catalog.identity()));
         self.last_node = Some(node);
         Ok(())
     }

@@ -2,22 +2,18 @@
 //!
 //! Takes the file; leaves a state that a read of it agrees with. An error leaves RAM as it was.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::audiences::memberships::Memberships;
 use crate::definitions::{Catalog, Definition};
 use crate::engine::evidence::{Evidence, load_beside};
 use crate::engine::live_linkage::LiveLinkage;
 use crate::engine::observe::observe;
-use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{State, horizon};
+use crate::engine::parts::{Beginning, Behind, Parts, PartsChanges};
+use crate::engine::state::State;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Joined, Partition, PartitionChanges, ProbableChanges, TypeRules};
-use crate::predict::TrainedModel;
-use crate::predict::models::{LoadedModel, answering_models};
+use crate::identity::{Joined, Partition, PartitionChanges, TypeRules};
 use crate::records::{Decision, Path, ProbableLink, Timestamp, Value};
 use crate::store::{Facts, Memory, MemoryChanges, MemoryOptions, Meta, Store};
 
@@ -29,12 +25,11 @@ impl State {
             return State::load_known(facts, options, Timestamp::MAX);
         }
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        let look_back_ms = look_back_ms(&catalog)?;
         let paths = property_paths(&catalog);
         let Some((memory, evidence)) = load_beside(facts, store, &meta, &paths, options)? else {
             return State::rebuild(facts, options, false);
         };
-        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, memory, true)?;
         state.append(facts, &meta, evidence, Timestamp::MAX)?;
         Ok(state)
     }
@@ -50,12 +45,10 @@ impl State {
         if may_link(&catalog) || facts.has_foreign_runs()? {
             return State::load(facts, store, options);
         }
-        let look_back_ms = look_back_ms(&catalog)?;
         let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else {
             return State::load(facts, store, options);
         };
-        let state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
-        let mut state = State { holds_all_profiles: false, ..state };
+        let mut state = State::before_the_log(facts, &meta, catalog, memory, false)?;
         state.observe_without_profiles(facts, &meta)?;
         Ok(state)
     }
@@ -64,16 +57,16 @@ impl State {
     /// have come to name other identifiers.
     pub(crate) fn rebuild(facts: Facts<'_>, options: MemoryOptions, identifies_anew: bool) -> Result<State> {
         let (meta, catalog) = (facts.meta()?, load_catalog(facts)?);
-        let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::empty(facts, &property_paths(&catalog), options, identifies_anew)?;
-        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, memory, true)?;
         // In parts, for how many messages fill a tail shows only when they are read.
         let part = (options.flush_messages / 8).max(1);
-        while meta.log_sequence - state.memory.sequence > part {
-            let overlay = state.observe_log(facts, state.memory.sequence + part)?;
-            state.memory.fold(overlay);
-            if state.memory.is_tail_full() {
-                state.memory.write_run(facts)?;
+        while meta.log_sequence - state.parts.memory.sequence > part {
+            let overlay = state.observe_log(facts, state.parts.memory.sequence + part)?;
+            let memory = &mut state.parts.memory;
+            memory.fold(overlay);
+            if memory.is_tail_full() {
+                memory.write_run(facts)?;
             }
         }
         state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, Timestamp::MAX)?;
@@ -84,7 +77,7 @@ impl State {
     /// transaction that is under way.
     pub(in crate::engine) fn replace_runs(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
         let mut state = State::rebuild(facts, options, false)?;
-        state.memory.write_run(facts)?;
+        state.parts.memory.write_run(facts)?;
         state.meta.run_sequence += 1;
         state.meta.revision += 1;
         facts.put_meta(&state.meta)?;
@@ -106,9 +99,8 @@ impl State {
     ) -> Result<State> {
         let (mut meta, catalog) = (facts.meta()?, load_catalog(facts)?);
         meta.log_sequence = up_to.min(meta.log_sequence);
-        let look_back_ms = look_back_ms(&catalog)?;
         let memory = Memory::without_runs(facts, &property_paths(&catalog), options)?;
-        let mut state = State::before_the_log(facts, &meta, catalog, look_back_ms, memory)?;
+        let mut state = State::before_the_log(facts, &meta, catalog, memory, true)?;
         state.append(facts, &meta, Evidence::all(facts, meta.log_sequence)?, known)?;
         Ok(state)
     }
@@ -118,27 +110,15 @@ impl State {
         facts: Facts<'_>,
         meta: &Meta,
         catalog: Catalog,
-        look_back_ms: i64,
         memory: Memory,
+        holds_all_profiles: bool,
     ) -> Result<State> {
-        let models = load_models(facts, &catalog)?;
-        let live = LiveLinkage::load(facts, &catalog, None)?;
+        let catalog = Arc::new(catalog);
         Ok(State {
             meta: Meta { log_sequence: 0, decision_sequence: 0, linkage_runs: 0, ..meta.clone() },
-            holds_all_profiles: true,
-            memory,
-            types: Arc::new(TypeRules::new(catalog.identity(), |_| None)),
-            look_back_ms,
-            catalog: Arc::new(catalog),
-            partition: Arc::default(),
-            decisions: Arc::default(),
-            probable: Arc::default(),
-            live,
-            memberships: Arc::default(),
-            bounds: Arc::default(),
-            triggers: Arc::default(),
-            models,
-            profile_ids: Arc::default(),
+            holds_all_profiles,
+            look_back_ms: look_back_ms(&catalog)?,
+            parts: Parts::load(&Beginning { facts, catalog, memory, holds_all_profiles })?,
         })
     }
 
@@ -150,75 +130,88 @@ impl State {
             || self.meta.log_sequence > meta.log_sequence;
         if drop_caches {
             *self = match self.holds_all_profiles {
-                true => State::load(facts, None, self.memory.options())?,
-                false => State::load_without_profiles(facts, None, self.memory.options())?,
+                true => State::load(facts, None, self.parts.memory.options())?,
+                false => State::load_without_profiles(facts, None, self.parts.memory.options())?,
             };
             return Ok(());
         }
-        if self.meta.model_sequence != meta.model_sequence {
-            self.models = load_models(facts, &self.catalog)?;
-        }
-        self.memory.refresh_keys(facts)?;
+        self.parts.memory.refresh_keys(facts)?;
         if !self.holds_all_profiles {
             return self.observe_without_profiles(facts, meta);
         }
-        let evidence = Evidence::after(facts, self.memory.sequence, meta.log_sequence)?;
+        let evidence = Evidence::after(facts, self.parts.memory.sequence, meta.log_sequence)?;
         self.append(facts, meta, evidence, Timestamp::MAX)
     }
 
     /// Holds everybody from now on.
     pub(in crate::engine) fn load_all_profiles(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
         if !self.holds_all_profiles {
-            *self = State::load(facts, Some(store), self.memory.options())?;
+            *self = State::load(facts, Some(store), self.parts.memory.options())?;
         }
         Ok(())
     }
 
-    /// Takes in the messages after the last one that RAM mirrors, and new decisions, and nothing of who is who.
+    /// How far RAM is behind a commit of the file.
+    fn behind<'s>(&'s self, facts: Facts<'s>, to: &'s Meta) -> Behind<'s> {
+        let (catalog, from) = (&*self.parts.catalog, &self.meta);
+        Behind { facts, catalog, from, to, holds_all_profiles: self.holds_all_profiles }
+    }
+
+    /// Takes in the messages after the last one that RAM mirrors, and new decisions, without joining identifiers to profiles.
     fn observe_without_profiles(&mut self, facts: Facts<'_>, meta: &Meta) -> Result<()> {
-        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        let mut changes = self.parts.changes_behind(&self.behind(facts, meta))?;
+        changes.memory = self.observe_log(facts, meta.log_sequence)?;
+        changes.people.types = self.types_with(&changes);
         for stored in facts.decisions_after(self.meta.decision_sequence)? {
-            Arc::make_mut(&mut self.decisions).take(stored.decision);
+            Arc::make_mut(&mut changes.people.decisions).take(stored.decision);
         }
-        self.memory.fold(overlay);
-        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| self.memory.view().name_id(name)));
-        self.partition = Arc::new(Partition::of_strangers(facts.n_nodes()?));
+        let strangers = Partition::of_strangers(facts.n_nodes()?);
+        // Nothing can fail from here on, so an error above leaves RAM as it was.
+        self.parts.fold(changes);
+        self.parts.people.partition = Arc::new(strangers);
         self.meta = meta.clone();
         Ok(())
     }
 
+    /// The identity definition in the numbers that names have with these changes.
+    fn types_with(&self, changes: &PartsChanges) -> Arc<TypeRules> {
+        let memory = changes.memory.view(&self.parts.memory);
+        Arc::new(TypeRules::new(changes.catalog.identity(), |name| memory.name_id(name)))
+    }
+
     /// The names and nodes that are new in the file, and what the messages up to `up_to` say.
     fn observe_log(&self, facts: Facts<'_>, up_to: u64) -> Result<MemoryChanges> {
-        let after = self.memory.sequence;
-        let mut overlay = self.memory.changes();
-        for (_, name) in facts.names_after(self.memory.n_names())? {
-            overlay.name(&self.memory, &name);
+        let after = self.parts.memory.sequence;
+        let mut overlay = self.parts.memory.changes();
+        for (_, name) in facts.names_after(self.parts.memory.n_names())? {
+            overlay.name(&self.parts.memory, &name);
         }
-        for word in facts.words_after(self.memory.n_words())? {
+        for word in facts.words_after(self.parts.memory.n_words())? {
             overlay.add_word(&word);
         }
         if self.holds_all_profiles {
-            facts.visit_nodes_from(self.memory.n_nodes(), |_, identifier_type, value| {
-                overlay.node(&self.memory, identifier_type, value);
+            facts.visit_nodes_from(self.parts.memory.n_nodes(), |_, identifier_type, value| {
+                overlay.node(&self.parts.memory, identifier_type, value);
             })?;
         }
         let links = facts.links_after(after, up_to)?;
         let mut rest = links.as_slice();
         facts.visit_messages(after, up_to, |row| {
-            let message = row.read(&overlay.view(&self.memory))?;
+            let message = row.read(&overlay.view(&self.parts.memory))?;
             let own = rest.partition_point(|link| link.sequence <= message.sequence);
             let (now, later) = rest.split_at(own);
             rest = later;
             let named = now.iter().map(|link| link.other).collect();
             let mut entered: SmallVec<[u32; 8]> = now.iter().flat_map(|link| [link.node, link.other]).collect();
             // Its first message, or the first that is observed where RAM does not know.
-            let is_known = || overlay.view(&self.memory).firsts(message.node).sequence().is_some();
-            if self.memory.may_be_new(message.node) && !is_known() {
+            let is_known = || overlay.view(&self.parts.memory).firsts(message.node).sequence().is_some();
+            if self.parts.memory.may_be_new(message.node) && !is_known() {
                 entered.push(message.node);
             }
-            overlay.enter_named(&self.memory, facts, entered, message.sequence)?;
-            overlay.enter_key(&self.memory, message.source, &message.message_id, message.sequence);
-            overlay.observe(&self.memory, observe(&message, &message.fields, named, self.catalog.identity()));
+            overlay.enter_named(&self.parts.memory, facts, entered, message.sequence)?;
+            overlay.enter_key(&self.parts.memory, message.source, &message.message_id, message.sequence);
+            overlay
+                .observe(&self.parts.memory, observe(&message, &message.fields, named, self.parts.catalog.identity()));
             Ok(())
         })?;
         Ok(overlay)
@@ -233,81 +226,63 @@ impl State {
         evidence: Evidence,
         known: Timestamp,
     ) -> Result<()> {
-        let overlay = self.observe_log(facts, meta.log_sequence)?;
+        let mut changes = self.parts.changes_behind(&self.behind(facts, meta))?;
+        changes.memory = self.observe_log(facts, meta.log_sequence)?;
+        changes.people.types = self.types_with(&changes);
         let Evidence { after: links_after, links: mut evidence, joined } = evidence;
         let n_links = evidence.len();
-        let mut partition = self.partition.changes();
         let mut decided: Vec<Decision> = Vec::new();
         if self.meta.decision_sequence != meta.decision_sequence {
             let stored = facts.decisions_after(self.meta.decision_sequence)?;
             let stored = stored.into_iter().filter(|stored| stored.recorded_at <= known);
             decided.extend(stored.map(|stored| stored.decision));
         }
-        let mut decisions = self.decisions.clone();
-        decided.iter().for_each(|decision| Arc::make_mut(&mut decisions).take(*decision));
+        let decisions = &mut changes.people.decisions;
+        decided.iter().for_each(|decision| Arc::make_mut(decisions).take(*decision));
         if links_after == 0 && self.meta.decision_sequence == 0 {
             // From the beginning, decisions hold before the first link comes.
             evidence.extend(decisions.links());
             decided.clear();
         }
         let pairs: Vec<(u32, u32)> = decided.iter().map(|decision| (decision.node, decision.other)).collect();
-        let mut probable = ProbableChanges::default();
-        let mut live = self.live.clone();
+        let probable = &mut changes.people.probable;
+        let people = &self.parts.people;
         let is_relinked = self.meta.linkage_runs != meta.linkage_runs;
         if is_relinked && links_after == 0 {
-            load_probable(facts, &self.catalog, known)?.into_iter().for_each(|link| probable.add(link));
+            load_probable(facts, &changes.catalog, known)?.into_iter().for_each(|link| probable.add(link));
             evidence.extend(probable.added());
-        } else if is_relinked && may_link(&self.catalog) {
+        } else if is_relinked && may_link(&changes.catalog) {
             let gone = facts.probable_links_gone_after(self.meta.linkage_runs)?;
             gone.into_iter().for_each(|number| probable.remove(number));
-            facts.probable_links_after(self.probable.last())?.into_iter().for_each(|link| probable.add(link));
+            facts.probable_links_after(people.probable.last())?.into_iter().for_each(|link| probable.add(link));
         }
         if is_relinked {
-            live = LiveLinkage::load(facts, &self.catalog, live)?;
+            changes.people.live = LiveLinkage::load(facts, &changes.catalog, changes.people.live.take())?;
         }
-        let types = {
-            let memory = overlay.view(&self.memory);
-            let types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
-            let of_state = self.snapshot(facts);
-            let links = probable.view(&self.probable);
-            let snapshot = Snapshot { memory, types: &types, decisions: &decisions, probable: links, ..of_state };
-            let identified = overlay.identified();
-            if self.partition.is_empty() {
+        let partition = {
+            let (base, mut partition) = (&*people.partition, people.partition.changes());
+            let snapshot = self.snapshot_of(facts, None, self.parts.view_with(&changes)).with_partition(base.view());
+            let identified = changes.memory.identified();
+            if base.is_empty() {
                 let joined = joined.filter(|_| evidence.len() == n_links).unwrap_or_else(|| Joined::of(&evidence));
                 partition = PartitionChanges::of_all(&evidence, joined, &identified, &snapshot)?;
             } else {
-                partition.add(&self.partition, &evidence, &identified, &snapshot)?;
+                partition.add(base, &evidence, &identified, &snapshot)?;
             }
-            partition.decide(&self.partition, &pairs, &snapshot)?;
+            partition.decide(base, &pairs, &snapshot)?;
             if links_after != 0 {
-                let (gone, added): (Vec<_>, Vec<_>) =
-                    (probable.gone(&self.probable).collect(), probable.added().collect());
-                partition.relink(&self.partition, &gone, &added, &snapshot)?;
+                let probable = &changes.people.probable;
+                let gone: Vec<_> = probable.gone(&people.probable).collect();
+                let added: Vec<_> = probable.added().collect();
+                partition.relink(base, &gone, &added, &snapshot)?;
             }
-            types
+            partition
         };
-        let changes = match links_after {
-            0 => None,
-            _ => Some(facts.changes(None, self.meta.change_sequence, usize::MAX)?),
-        };
-        let loaded = if changes.is_none() { Some(Memberships::load(facts)?) } else { None };
+        changes.people.partition = partition;
         // Nothing can fail from here on, so an error above leaves RAM as it was.
-        self.memory.fold(overlay);
-        self.types = types;
-        self.fold_identity(partition, decisions, probable);
-        self.live = live;
-        // Who wrote these facts followed them.
-        self.bounds = Arc::default();
-        if let Some(memberships) = loaded {
-            self.memberships = Arc::new(memberships);
-        }
-        for change in changes.iter().flatten() {
-            Arc::make_mut(&mut self.memberships).replay(change);
-        }
+        self.parts.fold(changes);
         self.meta = meta.clone();
-        if let Some(horizon) = horizon(meta, self.look_back_ms) {
-            self.memory.forget_times_before(horizon);
-        }
+        self.forget_old_times();
         Ok(())
     }
 }
@@ -377,20 +352,4 @@ pub(crate) fn property_paths(catalog: &Catalog) -> Vec<Path> {
     paths.sort();
     paths.dedup();
     paths
-}
-
-/// The models of the file that answer under the definitions.
-pub(in crate::engine) fn load_models(facts: Facts<'_>, catalog: &Catalog) -> Result<BTreeMap<String, LoadedModel>> {
-    let mut latest: BTreeMap<String, u32> = BTreeMap::new();
-    for stored in facts.models()? {
-        latest.insert(stored.predictor, stored.version);
-    }
-    let mut trained = BTreeMap::new();
-    for (predictor, version) in latest {
-        if let Some(bytes) = facts.model_bytes(&predictor, version)? {
-            let model = Arc::new(TrainedModel::from_bytes(&bytes)?);
-            trained.insert(predictor, LoadedModel { version: Some(version), model });
-        }
-    }
-    answering_models(trained, catalog)
 }

@@ -14,6 +14,7 @@ pub(crate) mod nearby;
 pub(crate) mod observe;
 pub(crate) mod open;
 pub(crate) mod partition_rules;
+pub(crate) mod parts;
 pub(crate) mod past;
 pub(crate) mod people;
 pub(crate) mod profile_ids;

@@ -13,7 +13,7 @@ use crate::engine::state::State;
 use crate::error::Result;
 use crate::identity::{Link, PartitionChanges};
 use crate::records::Identifier;
-use crate::store::{Facts, Few, MemoryView};
+use crate::store::{Facts, Few};
 
 /// Who is joined with more identifiers than this, or by more messages, is read with everybody else.
 const MOST_JOINED: usize = 1000;
@@ -35,13 +35,10 @@ pub(in crate::engine) enum Lookup {
 impl Nearby {
     /// What a read of this person sees; of anybody else it knows nothing.
     pub(crate) fn snapshot<'a>(&'a self, facts: Facts<'a>, state: &'a State) -> Snapshot<'a> {
-        let partition = state.partition.view().with(&self.partition);
-        Snapshot { memory: looking_up(state).of_few(&self.few), partition, ..state.snapshot(facts) }
+        let whole = state.snapshot(facts);
+        let few = whole.with_memory(whole.memory.looking_up().of_few(&self.few));
+        few.with_partition(whole.people.partition.with(&self.partition))
     }
-}
-
-fn looking_up(state: &State) -> MemoryView<'_> {
-    state.memory.view().looking_up()
 }
 
 impl State {
@@ -58,12 +55,13 @@ impl State {
         let Some(node) = snapshot.node_in_file((type_number, &value))? else { return Ok(Lookup::Unknown) };
         let Some((few, mut links)) = snapshot.joined_in_file(node)? else { return Ok(Lookup::Beyond) };
         // Decisions hold for whatever evidence comes, in the order of their instants.
-        let mut decided: Vec<Link> = self.decisions.links_of(&few.numbers()).collect();
+        let people = &self.parts.people;
+        let mut decided: Vec<Link> = people.decisions.links_of(&few.numbers()).collect();
         decided.sort_unstable_by_key(|link| (link.occurred_at, link.sequence));
         links.extend(decided);
-        let mut partition = self.partition.changes();
-        let rules = Snapshot { memory: looking_up(self).of_few(&few), ..snapshot };
-        partition.add(&self.partition, &links, &BTreeSet::new(), &rules)?;
+        let mut partition = people.partition.changes();
+        let rules = snapshot.with_memory(snapshot.memory.looking_up().of_few(&few));
+        partition.add(&people.partition, &links, &BTreeSet::new(), &rules)?;
         Ok(Lookup::Known(node, Box::new(Nearby { few, partition })))
     }
 }
@@ -85,7 +83,7 @@ impl Snapshot<'_> {
             }
         }
         // What an operator named before any message did is in no message.
-        for node in self.decisions.nodes().collect::<BTreeSet<u32>>() {
+        for node in self.people.decisions.nodes().collect::<BTreeSet<u32>>() {
             if is_it(node)? {
                 return Ok(Some(node));
             }
@@ -115,7 +113,7 @@ impl Snapshot<'_> {
                     }
                 }
             }
-            rest.extend(self.decisions.merged_with(node));
+            rest.extend(self.people.decisions.merged_with(node));
             few.insert(node, (type_number, value), self.memory.read_firsts(self.facts, node)?);
         }
         links.sort_unstable_by_key(|link| (link.sequence, link.other));

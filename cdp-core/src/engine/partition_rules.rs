@@ -20,7 +20,7 @@ impl NodeRules for Snapshot<'_> {
     }
 
     fn types(&self) -> &TypeRules {
-        self.types
+        self.people.types
     }
 
     fn type_name(&self, type_number: u32) -> &str {
@@ -56,7 +56,7 @@ impl NodeRules for Snapshot<'_> {
     }
 
     fn decisions(&self) -> &Decisions {
-        self.decisions
+        self.people.decisions
     }
 
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering {
@@ -97,9 +97,9 @@ impl NodeRules for Snapshot<'_> {
         // read first, and equals stay in order.
         evidence.sort_by_key(|link| (link.sequence, link.other));
         evidence.dedup_by_key(|link| (link.sequence, link.other));
-        evidence.extend(self.probable.links_of(nodes));
-        evidence.retain(|link| !self.decisions.is_cut(link.pair()));
-        evidence.extend(self.decisions.links_of(nodes));
+        evidence.extend(self.people.probable.links_of(nodes));
+        evidence.retain(|link| !self.people.decisions.is_cut(link.pair()));
+        evidence.extend(self.people.decisions.links_of(nodes));
         Ok(evidence)
     }
 }
@@ -108,7 +108,7 @@ impl Snapshot<'_> {
     /// What orders a probable link among the evidence of its instant: after every message, before every decision, by
     /// its identifiers whatever their numbers.
     fn probable_order(&self, number: u64) -> String {
-        let Some(link) = self.probable.get(number) else { return format!("\u{10fffe}{number:020}") };
+        let Some(link) = self.people.probable.get(number) else { return format!("\u{10fffe}{number:020}") };
         let mut ends = [self.memory.node(link.node), self.memory.node(link.other)];
         ends.sort_unstable();
         let [(left_type, left), (right_type, right)] = ends;

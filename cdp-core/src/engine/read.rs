@@ -52,7 +52,7 @@ impl Cdp {
             match length {
                 Length::Moment => {
                     let snapshot = state.snapshot(facts);
-                    work(Snapshot { memory: snapshot.memory.looking_up(), ..snapshot })
+                    work(snapshot.with_memory(snapshot.memory.looking_up()))
                 }
                 Length::Long => {
                     self.inner.store.check_file()?;
@@ -196,7 +196,7 @@ impl Cdp {
                 }
                 Ok(())
             })?;
-            let extended = Snapshot { memory: snapshot.memory.with_extra(&extra), ..*snapshot };
+            let extended = snapshot.with_memory(snapshot.memory.with_extra(&extra));
             work(&extended)
         })
     }

@@ -3,14 +3,13 @@
 //! Everything that a read needs, at one sequence of the log; of a transaction, with what it has added. It changes nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::definitions::Catalog;
-use crate::engine::profile_ids::{ProfileId, ProfileIds, read_profile_id};
+use crate::engine::parts::PartsView;
+use crate::engine::profile_ids::{ProfileId, read_profile_id};
 use crate::error::{Error, Result};
-use crate::identity::{Decisions, PartitionView, ProbableView, Profiles, TypeRule, TypeRules, declared_type};
-use crate::predict::models::LoadedModel;
+use crate::identity::{PartitionView, ProbableView, Profiles, TypeRule, declared_type};
 use crate::records::{Identifier, Timestamp, Value};
 use crate::store::{Facts, MemoryView, Store, hex};
 
@@ -20,21 +19,41 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) facts: Facts<'a>,
     /// Gives connections to further threads of a scan; without it there are none.
     pub(crate) store: Option<&'a Store>,
-    pub(crate) memory: MemoryView<'a>,
-    pub(crate) partition: PartitionView<'a>,
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) types: &'a TypeRules,
-    pub(crate) decisions: &'a Decisions,
-    pub(crate) probable: ProbableView<'a>,
-    pub(crate) models: &'a BTreeMap<String, LoadedModel>,
+    /// Every part of RAM; the moment derefs to them, so that `snapshot.memory` is a part.
+    pub(crate) parts: PartsView<'a>,
     pub(crate) salt: &'a [u8; 32],
     pub(crate) links_to: u64,
     pub(crate) committed_sequence: u64,
     pub(crate) committed_nodes: u32,
-    pub(crate) profile_ids: &'a ProfileIds,
+}
+
+impl<'a> Deref for Snapshot<'a> {
+    type Target = PartsView<'a>;
+
+    fn deref(&self) -> &PartsView<'a> {
+        &self.parts
+    }
 }
 
 impl<'a> Snapshot<'a> {
+    /// The moment with another view of identifiers and timelines.
+    pub(crate) fn with_memory(mut self, memory: MemoryView<'a>) -> Snapshot<'a> {
+        self.parts.memory = memory;
+        self
+    }
+
+    /// The moment with another partition.
+    pub(crate) fn with_partition(mut self, partition: PartitionView<'a>) -> Snapshot<'a> {
+        self.parts.people.partition = partition;
+        self
+    }
+
+    /// The moment without probable links as evidence; its partition stays.
+    pub(crate) fn without_probable(mut self) -> Snapshot<'a> {
+        self.parts.people.probable = ProbableView::default();
+        self
+    }
+
     /// The id of a node for the outside: a keyed hash, so that it tells nothing and resolves for ever.
     pub(crate) fn node_hash(&self, node: u32) -> String {
         hex(&self.id_of(node).to_be_bytes())
@@ -67,7 +86,7 @@ impl<'a> Snapshot<'a> {
     }
 
     pub(crate) fn type_rule(&self, node: u32) -> &'a TypeRule {
-        self.types.rule(self.memory.node_type(node))
+        self.people.types.rule(self.memory.node_type(node))
     }
 
     /// The node of a normalized or raw identifier.
@@ -84,14 +103,14 @@ impl<'a> Snapshot<'a> {
     /// The node whose hash is this profile id.
     pub(crate) fn find_profile_id(&self, profile_id: &str) -> Option<u32> {
         let wanted = read_profile_id(profile_id)?;
-        let found = self.profile_ids.find(wanted, self.committed_nodes, &|node| self.id_of(node));
+        let found = self.people.profile_ids.find(wanted, self.committed_nodes, &|node| self.id_of(node));
         // What the transaction that is under way has added is in no index.
         found.or_else(|| (self.committed_nodes..self.memory.n_nodes()).find(|node| self.id_of(*node) == wanted))
     }
 
     /// The profiles as they stood at `at`, in no order; some may have had no message by then.
     pub(crate) fn profiles_at(&self, at: Timestamp) -> Arc<Profiles> {
-        self.partition.profiles_at(self.memory.n_nodes(), at)
+        self.people.partition.profiles_at(self.memory.n_nodes(), at)
     }
 }
 

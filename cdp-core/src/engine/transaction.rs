@@ -7,19 +7,17 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::audiences::bounds::{Bounds, BoundsChanges};
-use crate::audiences::memberships::{MembershipsChanges, MembershipsView};
+use crate::audiences::bounds::Bounds;
+use crate::audiences::memberships::MembershipsView;
 use crate::audiences::triggers::Trigger;
-use crate::definitions::Catalog;
-use crate::engine::live_linkage::LiveLinkage;
-use crate::engine::load::load_models;
+use crate::engine::parts::{Models, PartsChanges};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{State, StateChanges};
 use crate::error::Result;
-use crate::identity::{Decisions, Link, Partition, PartitionChanges, ProbableChanges, TypeRules};
+use crate::identity::{Link, Partition, PartitionChanges, TypeRules};
 use crate::records::{Decision, Receipt, Timestamp, Value};
 use crate::stop::Stop;
-use crate::store::{Facts, LogWriter, MemoryChanges, MemoryView, Meta, Store, StoredDecision};
+use crate::store::{Facts, LogWriter, MemoryView, Meta, Store, StoredDecision};
 
 /// A transaction that holds the write lock.
 pub(crate) struct Transaction<'w> {
@@ -28,17 +26,10 @@ pub(crate) struct Transaction<'w> {
     pub(crate) state: &'w State,
     /// Asked whether the call goes on, wherever work grows with the store or the input.
     pub(crate) stop: &'w dyn Stop,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) types: Arc<TypeRules>,
-    pub(crate) decisions: Arc<Decisions>,
-    pub(crate) probable: ProbableChanges,
-    pub(crate) live: Option<Arc<LiveLinkage>>,
+    /// What is added to each part of RAM; `state` has the last commit.
+    pub(crate) changes: PartsChanges,
     pub(crate) meta: Meta,
     pub(crate) now: Timestamp,
-    pub(crate) memory: MemoryChanges,
-    pub(crate) partition: PartitionChanges,
-    pub(crate) memberships: MembershipsChanges,
-    pub(crate) bounds: BoundsChanges,
     pub(crate) new_profiles: u64,
     pub(crate) links: Vec<Link>,
     /// The nodes that operators have decided about.
@@ -105,17 +96,9 @@ impl<'w> Transaction<'w> {
             facts,
             state,
             stop: context.stop,
-            catalog: state.catalog.clone(),
-            types: state.types.clone(),
-            decisions: state.decisions.clone(),
-            probable: ProbableChanges::default(),
-            live: state.live.clone(),
+            changes: state.parts.changes(),
             meta,
             now,
-            memory: state.memory.changes(),
-            partition: state.partition.changes(),
-            memberships: MembershipsChanges::default(),
-            bounds: BoundsChanges::default(),
             new_profiles: 0,
             links: Vec::new(),
             decided: Vec::new(),
@@ -132,28 +115,15 @@ impl<'w> Transaction<'w> {
 
     /// Everything that the transaction sees, its own additions included.
     pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            facts: self.facts,
-            store: Some(self.context.store),
-            memory: self.memory.view(&self.state.memory),
-            partition: self.partition.view(&self.state.partition),
-            catalog: &self.catalog,
-            types: &self.types,
-            decisions: &self.decisions,
-            probable: self.probable.view(&self.state.probable),
-            models: &self.state.models,
-            salt: &self.state.meta.salt,
-            links_to: self.state.meta.links_to,
-            committed_sequence: self.state.memory.sequence,
-            committed_nodes: self.state.memory.n_nodes(),
-            profile_ids: &self.state.profile_ids,
-        }
+        let store = Some(self.context.store);
+        self.state.snapshot_of(self.facts, store, self.state.parts.view_with(&self.changes))
     }
 
     /// Reads the identity definition anew: names that it uses may have a number now.
     pub(crate) fn resolve_types(&mut self) {
-        let memory = self.memory.view(&self.state.memory);
-        self.types = Arc::new(TypeRules::new(self.catalog.identity(), |name| memory.name_id(name)));
+        let memory = self.memory();
+        let types = TypeRules::new(self.changes.catalog.identity(), |name| memory.name_id(name));
+        self.changes.people.types = Arc::new(types);
     }
 
     /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which
@@ -175,9 +145,9 @@ impl<'w> Transaction<'w> {
         &mut self,
         work: impl FnOnce(&mut PartitionChanges, &Partition, &Snapshot<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut partition = std::mem::take(&mut self.partition);
-        work(&mut partition, &self.state.partition, &self.snapshot())?;
-        self.partition = partition;
+        let mut partition = std::mem::take(&mut self.changes.people.partition);
+        work(&mut partition, self.committed_partition(), &self.snapshot())?;
+        self.changes.people.partition = partition;
         Ok(())
     }
 
@@ -186,7 +156,7 @@ impl<'w> Transaction<'w> {
         self.meta.decision_sequence = decision.number;
         let stored = StoredDecision { decision, recorded_at: self.meta.recorded_at, reason };
         self.facts.put_decision(&stored)?;
-        Arc::make_mut(&mut self.decisions).take(decision);
+        Arc::make_mut(&mut self.changes.people.decisions).take(decision);
         self.decided.extend([decision.node, decision.other]);
         let pair = (decision.node, decision.other);
         self.repartition(|partition, base, snapshot| partition.decide(base, &[pair], snapshot))
@@ -200,33 +170,27 @@ impl<'w> Transaction<'w> {
     /// Ends the transaction: partition, audiences, runs, meta row.
     pub(in crate::engine) fn finish(mut self) -> Result<Change> {
         self.derive()?;
-        self.state.memory.put_blocks(self.facts, &self.memory, self.rebuild)?;
+        let memory = &self.state.parts.memory;
+        memory.put_blocks(self.facts, &self.changes.memory, self.rebuild)?;
         if self.reload {
             return self.reloaded();
         }
-        let run_steps = self.state.memory.step_runs(self.facts, &self.memory, self.flush_all)?;
+        let run_steps = memory.step_runs(self.facts, &self.changes.memory, self.flush_all)?;
         if run_steps.publishes() {
             self.meta.run_sequence += 1;
-            self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)?;
+            self.save_memberships()?;
         }
-        let key_step = self.state.memory.step_keys(self.facts, &self.memory, self.flush_all)?;
+        let key_step = memory.step_keys(self.facts, &self.changes.memory, self.flush_all)?;
         self.facts.put_meta(&self.meta)?;
-        let models = self.models_changed.then(|| load_models(self.facts, &self.catalog)).transpose()?;
+        if self.models_changed {
+            self.changes.models = Some(Models::read(self.facts, &self.changes.catalog)?);
+        }
         Ok(Change::Fold(Box::new(StateChanges {
             meta: self.meta,
-            catalog: self.catalog,
-            types: self.types,
-            memory: self.memory,
+            parts: self.changes,
             run_steps,
             key_step,
             flush_all: self.flush_all,
-            partition: self.partition,
-            decisions: self.decisions,
-            probable: self.probable,
-            live: self.live,
-            memberships: self.memberships,
-            bounds: self.bounds,
-            models,
         })))
     }
 
@@ -235,7 +199,7 @@ impl<'w> Transaction<'w> {
     fn reloaded(mut self) -> Result<Change> {
         self.meta.run_sequence += 1;
         self.facts.put_meta(&self.meta)?;
-        let options = self.state.memory.options();
+        let options = self.state.parts.memory.options();
         let mut state = match self.rebuild {
             true => State::rebuild(self.facts, options, true)?,
             false => State::load(self.facts, None, options)?,
@@ -244,12 +208,12 @@ impl<'w> Transaction<'w> {
             let mut backfill = Transaction::new(self.context, self.facts, &state);
             (self.context.flow.backfill)(&mut backfill)?;
             // A new audience may have entered everybody: no open should go through that again.
-            state.memberships.save(self.facts, &backfill.memberships, backfill.meta.change_sequence)?;
-            (backfill.meta, backfill.memberships)
+            backfill.save_memberships()?;
+            (backfill.meta, backfill.changes.audiences.memberships)
         };
         self.facts.put_meta(&meta)?;
         state.meta = meta;
-        Arc::make_mut(&mut state.memberships).fold(memberships);
+        Arc::make_mut(&mut state.parts.audiences.memberships).fold(memberships);
         Ok(Change::Replace(Box::new(state)))
     }
 
@@ -266,14 +230,15 @@ impl<'w> Transaction<'w> {
         let snapshot = self.snapshot();
         let mut roots = FxHashSet::default();
         let mut new_profiles = 0;
-        for node in self.memory.touched() {
-            if snapshot.partition.is_held_at(node, Timestamp::MAX) || !roots.insert(snapshot.partition.profile_of(node))
+        for node in self.changes.memory.touched() {
+            if snapshot.people.partition.is_held_at(node, Timestamp::MAX)
+                || !roots.insert(snapshot.people.partition.profile_of(node))
             {
                 continue;
             }
-            let nodes = snapshot.partition.members(node);
+            let nodes = snapshot.people.partition.members(node);
             let has_message = |node: &u32| snapshot.memory.firsts(*node).sequence().is_some();
-            let had_message = |node: &u32| self.state.memory.view().firsts(*node).sequence().is_some();
+            let had_message = |node: &u32| self.state.parts.memory.view().firsts(*node).sequence().is_some();
             if nodes.iter().any(has_message) && !nodes.iter().any(had_message) {
                 new_profiles += 1;
             }
@@ -283,7 +248,7 @@ impl<'w> Transaction<'w> {
 
     /// Adds to a receipt what is known at the end of the transaction.
     pub(crate) fn complete(&self, receipt: &mut Receipt) {
-        receipt.merges += self.partition.merges();
+        receipt.merges += self.changes.people.partition.merges();
         receipt.new_profiles += self.new_profiles;
     }
 }
@@ -291,18 +256,24 @@ impl<'w> Transaction<'w> {
 impl Transaction<'_> {
     /// Forgets the memberships of an audience that is no more.
     pub(crate) fn drop_audience(&mut self, name: &str) -> Result<()> {
-        for node in MembershipsView::of(name, &self.state.memberships, &self.memberships).nodes() {
-            self.memberships.set(name, node, None);
+        for node in self.members(name).nodes() {
+            self.changes.audiences.memberships.set(name, node, None);
         }
         // The outbox keeps its changes; nothing before this one counts any more.
-        self.state.memberships.save(self.facts, &self.memberships, self.meta.change_sequence)
+        self.save_memberships()
+    }
+
+    /// Keeps the members of every audience in the file, as they stand now.
+    fn save_memberships(&self) -> Result<()> {
+        let committed = &self.state.parts.audiences.memberships;
+        committed.save(self.facts, &self.changes.audiences.memberships, self.meta.change_sequence)
     }
 }
 
 impl Transaction<'_> {
     /// Timelines and names as the transaction sees them.
     pub(crate) fn memory(&self) -> MemoryView<'_> {
-        self.memory.view(&self.state.memory)
+        self.changes.memory.view(&self.state.parts.memory)
     }
 
     /// The moment before this transaction.
@@ -312,32 +283,32 @@ impl Transaction<'_> {
 
     /// The partition before this transaction, under the changes of it.
     pub(crate) fn committed_partition(&self) -> &Partition {
-        &self.state.partition
+        &self.state.parts.people.partition
     }
 
     /// The members of an audience as the transaction sees them.
     pub(crate) fn members(&self, audience: &str) -> MembershipsView<'_> {
-        MembershipsView::of(audience, &self.state.memberships, &self.memberships)
+        self.snapshot().audiences.members(audience)
     }
 
     /// The bounds of counted leaves before this transaction.
     pub(crate) fn committed_bounds(&self) -> &Bounds {
-        &self.state.bounds
+        &self.state.parts.audiences.bounds
     }
 
     /// What can flip each audience, in the order of the catalog.
     pub(crate) fn triggers(&self) -> Result<Arc<Vec<Trigger>>> {
-        self.state.triggers.of(&self.catalog, &self.memory())
+        self.state.parts.audiences.triggers.of(&self.changes.catalog, &self.memory())
     }
 
     /// The nodes of which the transaction has rewritten a trait that `is_meant` picks, each with the sequence of the message.
     pub(crate) fn rewritten_traits(&self, is_meant: impl FnMut(&str, &Value) -> bool) -> Vec<(u64, u32)> {
-        self.memory.rewritten(&self.state.memory, is_meant)
+        self.changes.memory.rewritten(&self.state.parts.memory, is_meant)
     }
 
     /// Runs `work` on the moment before this transaction and on what a rebuild under its definitions gives.
     pub(crate) fn with_rebuilt<T>(&self, work: impl FnOnce(&Snapshot<'_>, &Snapshot<'_>) -> Result<T>) -> Result<T> {
-        let rebuilt = State::rebuild(self.facts, self.state.memory.options(), false)?;
+        let rebuilt = State::rebuild(self.facts, self.state.parts.memory.options(), false)?;
         work(&self.committed(), &rebuilt.snapshot(self.facts))
     }
 
@@ -345,8 +316,8 @@ impl Transaction<'_> {
     /// the sequence of its message, where single profiles are compared.
     pub(crate) fn apply_links(&mut self) -> Result<Vec<(u64, u32)>> {
         let links = std::mem::take(&mut self.links);
-        let identified = self.memory.identified();
-        let newly_linked = if self.live.is_some() { self.newly_linked(&links) } else { Vec::new() };
+        let identified = self.changes.memory.identified();
+        let newly_linked = if self.changes.people.live.is_some() { self.newly_linked(&links) } else { Vec::new() };
         self.repartition(|partition, base, snapshot| partition.add(base, &links, &identified, snapshot))?;
         Ok(newly_linked)
     }

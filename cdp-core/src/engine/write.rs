@@ -60,7 +60,7 @@ impl Cdp {
         stop: &dyn Stop,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        if self.state().memory.leaves_runs() {
+        if self.state().parts.memory.leaves_runs() {
             let replace = |facts: Facts<'_>| Ok(((), State::replace_runs(facts, self.inner.memory_options)?));
             self.inner.store.write(replace, || self.state_mut(), |mut state, replaced| *state = replaced)?;
         }
@@ -69,14 +69,14 @@ impl Cdp {
             if !matches!(standing, Standing::Level) {
                 self.state_mut().catch_up(facts, &facts.meta()?)?;
             }
-            if self.state().memory.leaves_runs() {
+            if self.state().parts.memory.leaves_runs() {
                 let what = "another version of the library has written to the store at this moment";
                 return Err(Error::new(ErrorKind::Busy, what).with_hint("call again"));
             }
             // Apart from the look at RAM that follows: while the times are read, others may look as well.
             let times = self.state().missing_times(facts)?;
             if let Some(times) = times {
-                self.state_mut().memory.set_times(times);
+                self.state_mut().parts.memory.set_times(times);
             }
             let state = self.state();
             let mut tx = Transaction::new(self.context(stop), facts, &state);
@@ -94,7 +94,7 @@ impl Cdp {
     pub(in crate::engine) fn write_runs(&self) -> Result<()> {
         // One transaction freezes the tail and one writes it; another process that writes meanwhile costs a few more.
         for _ in 0..8 {
-            if !self.state().memory.has_unwritten_facts() {
+            if !self.state().parts.memory.has_unwritten_facts() {
                 break;
             }
             self.write_open(&Never, |tx| {

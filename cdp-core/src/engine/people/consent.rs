@@ -52,7 +52,7 @@ impl Person<'_> {
                 });
             }
         }
-        let joined_at = |left: u32, right: u32| Ok(self.snapshot.partition.joined_at(left, right));
+        let joined_at = |left: u32, right: u32| Ok(self.snapshot.people.partition.joined_at(left, right));
         let ordinal = |sequence| Ok(ProfileView::tie_order(self, sequence)?.ordinal);
         privacy::resolve(&choices, &ordinal, &joined_at)
     }

@@ -116,7 +116,7 @@ impl<'a> Snapshot<'a> {
         let verdicts = tallies.verdicts();
         let mut found = Vec::new();
         for (number, nodes) in (0u32..).zip(profiles.iter()) {
-            let held = self.partition.held_with(nodes, at, self)?;
+            let held = self.people.partition.held_with(nodes, at, self)?;
             let holds = match planned {
                 // Columns know nothing of values that are theirs for a time.
                 Some(_) if !held.is_empty() => None,

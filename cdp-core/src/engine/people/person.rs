@@ -159,8 +159,8 @@ impl<'a> Person<'a> {
 impl<'a> Snapshot<'a> {
     /// The person that a node belongs to at `at`; `None` if no message of theirs happened by then.
     pub(crate) fn person(&'a self, node: u32, at: Timestamp) -> Result<Option<Person<'a>>> {
-        let node = self.partition.holder_at(node, at, self)?;
-        let person = Person::new(self, self.partition.nodes_of_at(node, at), at)?;
+        let node = self.people.partition.holder_at(node, at, self)?;
+        let person = Person::new(self, self.people.partition.nodes_of_at(node, at), at)?;
         Ok(if person.exists_at(at)? { Some(person) } else { None })
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Profile<'a> {
 impl<'a> Profile<'a> {
     /// The person of these nodes at `at`, with what they hold for a time.
     pub(crate) fn new(snapshot: &'a Snapshot<'a>, nodes: Vec<u32>, at: Timestamp) -> Result<Profile<'a>> {
-        let held = snapshot.partition.held_with(&nodes, at, snapshot)?;
+        let held = snapshot.people.partition.held_with(&nodes, at, snapshot)?;
         Ok(Profile { snapshot, nodes, held })
     }
 

@@ -40,18 +40,19 @@ impl Pairs {
 /// linked last, then the pairs whose evidence a guard or an operator keeps out.
 pub(crate) fn links_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
     let mut refused: BTreeMap<(u32, u32), String> = BTreeMap::new();
-    for (pair, reason) in snapshot.partition.refused_pairs(snapshot) {
+    for (pair, reason) in snapshot.people.partition.refused_pairs(snapshot) {
         refused.entry(pair).or_insert(reason);
     }
     let mut pairs = Pairs::default();
     let (mut rules, mut classes, mut times) = (Vec::new(), Vec::new(), Vec::<Option<Timestamp>>::new());
     let (mut statuses, mut reasons) = (Vec::new(), Vec::new());
-    let kept = snapshot.partition.kept_links().into_iter().map(|link| (link, false));
-    let held = snapshot.partition.held_links().into_iter().map(|link| (link, true));
+    let kept = snapshot.people.partition.kept_links().into_iter().map(|link| (link, false));
+    let held = snapshot.people.partition.held_links().into_iter().map(|link| (link, true));
     for (link, is_held) in kept.chain(held) {
         let pair = link.pair();
         // A refused pair may have come together by another way; then its evidence counts as well.
-        let is_live = is_held || snapshot.partition.profile_of(pair.0) == snapshot.partition.profile_of(pair.1);
+        let is_live =
+            is_held || snapshot.people.partition.profile_of(pair.0) == snapshot.people.partition.profile_of(pair.1);
         let reason = refused.remove(&pair).filter(|_| !is_live);
         pairs.push(snapshot, link.node, link.other);
         rules.push(Some(link.rule.as_str().to_owned()));
@@ -60,7 +61,7 @@ pub(crate) fn links_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
         statuses.push(Some(if is_live { "live" } else { "refused" }.to_owned()));
         reasons.push(reason);
     }
-    let cut = snapshot.decisions.cut_pairs().map(|pair| (pair, "unlinked", None));
+    let cut = snapshot.people.decisions.cut_pairs().map(|pair| (pair, "unlinked", None));
     let kept_out = refused.into_iter().map(|(pair, reason)| (pair, "refused", Some(reason)));
     let mut others: Vec<((u32, u32), &str, Option<String>)> = kept_out.chain(cut).collect();
     others.sort();
@@ -91,7 +92,7 @@ pub(crate) fn link_decisions_table(snapshot: &Snapshot<'_>) -> Result<Frame> {
     for stored in &stored {
         let decision = &stored.decision;
         pairs.push(snapshot, decision.node, decision.other);
-        let latest = snapshot.decisions.between(decision.node, decision.other);
+        let latest = snapshot.people.decisions.between(decision.node, decision.other);
         holds.push(Some(latest.is_some_and(|latest| latest.number == decision.number)));
     }
     let numbers = stored.iter().map(|stored| i64::try_from(stored.decision.number).ok()).collect();

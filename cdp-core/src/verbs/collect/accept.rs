@@ -41,7 +41,7 @@ pub(crate) fn accept(
     let occurred_at = intake::occurred_at(&message, tx.now, apply_skew);
     let no_id = || Error::internal("a message without id came to the log");
     let message_id = message.message_id.take().ok_or_else(no_id)?;
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     let identified = match identity::identify(catalog.identity(), &message) {
         Ok(identified) => identified,
         Err(reject) => return Ok(Acceptance::Rejected(reject)),

@@ -63,7 +63,7 @@ fn redrive_batch(
     };
     let rejects = tx.facts.rejects(source_id, reason, after, BATCH_ROWS)?;
     let last = rejects.last().map(|reject| reject.reject_id);
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     for stored in rejects {
         tx.stop.check()?;
         let name = tx.snapshot().memory.name(stored.source).to_owned();

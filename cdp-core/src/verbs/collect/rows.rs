@@ -33,7 +33,7 @@ pub(super) fn take_row(
     };
     if messages.len() > 1 {
         for message in &messages {
-            if let Err(reject) = identity::identify(tx.catalog.identity(), message) {
+            if let Err(reject) = identity::identify(tx.changes.catalog.identity(), message) {
                 return Ok(Err(reject));
             }
         }

@@ -97,8 +97,8 @@ fn take_group(tx: &mut Transaction<'_>, group: Vec<(Message, Vec<String>)>) -> R
                 }
                 if let Some(node) = node {
                     let snapshot = tx.snapshot();
-                    let node = snapshot.partition.holder_at(node, Timestamp::MAX, &snapshot)?;
-                    let profile = Profile::new(&snapshot, snapshot.partition.nodes_of(node), Timestamp::MAX)?;
+                    let node = snapshot.people.partition.holder_at(node, Timestamp::MAX, &snapshot)?;
+                    let profile = Profile::new(&snapshot, snapshot.people.partition.nodes_of(node), Timestamp::MAX)?;
                     receipt.profile_id = Some(profile.profile_id());
                 }
                 Ok(receipt)

@@ -119,8 +119,8 @@ fn only_one(catalog: &Catalog, definition: &Definition) -> Result<()> {
 }
 
 pub(super) fn put_definitions(tx: &mut Transaction<'_>, definitions: Vec<Definition>) -> Result<Vec<DefineResult>> {
-    let (mut results, _) = plan(&tx.catalog, &definitions)?;
-    let mut catalog = (*tx.catalog).clone();
+    let (mut results, _) = plan(&tx.changes.catalog, &definitions)?;
+    let mut catalog = (*tx.changes.catalog).clone();
     let latest = tx.facts.latest_definitions()?;
     for (definition, result) in definitions.into_iter().zip(&mut results) {
         if result.status == "unchanged" {
@@ -147,7 +147,7 @@ pub(super) fn put_definitions(tx: &mut Transaction<'_>, definitions: Vec<Definit
 }
 
 pub(super) fn take_out_definition(tx: &mut Transaction<'_>, kind: Kind, name: &str) -> Result<()> {
-    let mut catalog = (*tx.catalog).clone();
+    let mut catalog = (*tx.changes.catalog).clone();
     let Some(held) = catalog.remove(kind, name) else {
         return Err(Error::not_found(format!("no {} named `{name}` is defined", kind.as_str())));
     };

@@ -9,13 +9,13 @@ use crate::{identity, intake};
 
 /// Makes another catalog hold: re-derives what depends on the definitions that changed.
 pub(super) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Result<()> {
-    let identity_changed = catalog.identity() != tx.catalog.identity();
+    let identity_changed = catalog.identity() != tx.changes.catalog.identity();
     tx.meta.definitions += 1;
-    tx.catalog = Arc::new(catalog);
+    tx.changes.catalog = Arc::new(catalog);
     if identity_changed {
         // Records were read, and stand under nodes, as the definition before had it: the next run makes them anew.
         tx.facts.clear_linkage_live()?;
-        tx.live = None;
+        tx.changes.people.live = None;
         tx.resolve_types();
         rederive_identity(tx)?;
     }
@@ -26,7 +26,7 @@ pub(super) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Resul
 /// Derives every message's node and links again, under the identity definition that holds now.
 fn rederive_identity(tx: &mut Transaction<'_>) -> Result<()> {
     tx.facts.clear_evidence()?;
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     let (facts, last) = (tx.facts, tx.meta.log_sequence);
     tx.meta.links_to = last;
     facts.visit_messages(0, last, |row| {

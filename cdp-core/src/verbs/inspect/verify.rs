@@ -89,7 +89,8 @@ fn message_fault(snapshot: &Snapshot<'_>, message: &crate::store::StoredMessage)
 /// Where the partition differs from its rebuild.
 pub(crate) fn partition_faults(snapshot: &Snapshot<'_>, rebuilt: &Snapshot<'_>) -> Result<Vec<String>> {
     let nodes = 0..snapshot.memory.n_nodes();
-    let differs = nodes.filter(|node| snapshot.partition.nodes_of(*node) != rebuilt.partition.nodes_of(*node));
+    let differs =
+        nodes.filter(|node| snapshot.people.partition.nodes_of(*node) != rebuilt.people.partition.nodes_of(*node));
     Ok(differs.map(|node| format!("node {node}: the partition differs from its rebuild")).collect())
 }
 

@@ -149,7 +149,7 @@ impl Cdp {
             };
             tx.facts.put_model(&stored, bytes)?;
             tx.models_changed();
-            let catalog = tx.catalog.clone();
+            let catalog = tx.changes.catalog.clone();
             if catalog.audiences().any(|audience| reads_predictor(&audience.rule, &catalog, predictor)) {
                 tx.reload_at_the_end(false);
             }

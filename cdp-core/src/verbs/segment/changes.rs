@@ -23,14 +23,14 @@ pub(crate) fn record(tx: &mut Transaction<'_>, found: Found, to: Timestamp) -> R
     let entered = found.flips.iter().rev().find(|flip| flip.entered).map(|flip| flip.occurred_at);
     let since = found.is_member.then(|| entered.or(before).unwrap_or(to));
     for merged in &found.merged {
-        tx.memberships.set(&found.audience, *merged, None);
+        tx.changes.audiences.memberships.set(&found.audience, *merged, None);
         put_change(tx, &found, *merged, ChangeType::MergedInto, to, false, since)?;
     }
     for flip in &found.flips {
         let change = if flip.entered { ChangeType::Entered } else { ChangeType::Exited };
         put_change(tx, &found, found.node, change, flip.occurred_at, flip.late, since)?;
     }
-    tx.memberships.set(&found.audience, found.node, since);
+    tx.changes.audiences.memberships.set(&found.audience, found.node, since);
     Ok(())
 }
 

@@ -31,10 +31,10 @@ pub(super) struct Due {
 impl Due {
     /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
     pub(crate) fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
-        if snapshot.partition.is_held_at(node, to) {
+        if snapshot.people.partition.is_held_at(node, to) {
             return None;
         }
-        let nodes = snapshot.partition.nodes_of_at(node, to);
+        let nodes = snapshot.people.partition.nodes_of_at(node, to);
         Some(Due { nodes, arrivals: Vec::new(), reconsider: false, is_same: false, parts: None })
     }
 
@@ -72,24 +72,24 @@ pub(super) fn due(
                 facts.push((node, (event != 0).then_some(Arrival { event, occurred_at, row: None })));
             });
         }
-        facts.extend(snapshot.decisions.merged_between(since, to).map(|node| (node, None)));
+        facts.extend(snapshot.people.decisions.merged_between(since, to).map(|node| (node, None)));
     }
-    if !snapshot.partition.holds_nothing() {
+    if !snapshot.people.partition.holds_nothing() {
         let nodes = with_holders(snapshot, facts.iter().map(|(node, _)| *node).collect());
         facts.extend(nodes.into_iter().map(|node| (node, None)));
     }
     facts.sort_by_key(|(node, _)| *node);
-    let changed: HashSet<u32, FxBuildHasher> = tx.partition.changed().into_iter().collect();
+    let changed: HashSet<u32, FxBuildHasher> = tx.changes.people.partition.changed().into_iter().collect();
     let mut due: Vec<Due> = Vec::new();
     let mut places: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
     for of_node in facts.chunk_by(|left, right| left.0 == right.0) {
         let Some(node) = of_node.first().map(|(node, _)| *node) else { continue };
         let Some(profile) = Due::of(snapshot, node, to) else { continue };
         let place = *places.entry(profile.least_node()).or_insert_with(|| {
-            let holds_nothing = snapshot.partition.holds_nothing();
+            let holds_nothing = snapshot.people.partition.holds_nothing();
             let is_same = holds_nothing
                 && node < snapshot.committed_nodes
-                && since.is_some_and(|since| snapshot.partition.stands_since(node, since))
+                && since.is_some_and(|since| snapshot.people.partition.stands_since(node, since))
                 && !profile.nodes.iter().any(|node| changed.contains(node));
             let parts = match (is_same, holds_nothing) {
                 (true, _) => Some(SmallVec::from_slice(&[profile.least_node()])),
@@ -111,7 +111,7 @@ pub(super) fn due(
 /// not what upkeep last looked at, or they were in it together with others.
 fn parts_of(tx: &Transaction<'_>, nodes: &[u32], since: Option<Timestamp>) -> Option<SmallVec<[u32; 2]>> {
     let committed = tx.committed();
-    let partition = committed.partition;
+    let partition = committed.people.partition;
     let mut parts = SmallVec::new();
     for node in nodes.iter().copied().filter(|node| *node < committed.committed_nodes) {
         let members = partition.members(node);
@@ -133,8 +133,8 @@ fn parts_of(tx: &Transaction<'_>, nodes: &[u32], since: Option<Timestamp>) -> Op
 
 /// These nodes, and whoever holds one of them or ever did.
 fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
-    if snapshot.partition.holds_nothing() {
+    if snapshot.people.partition.holds_nothing() {
         return nodes;
     }
-    nodes.iter().flat_map(|node| snapshot.partition.holders_of(*node)).chain(nodes.iter().copied()).collect()
+    nodes.iter().flat_map(|node| snapshot.people.partition.holders_of(*node)).chain(nodes.iter().copied()).collect()
 }

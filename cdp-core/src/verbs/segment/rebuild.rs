@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::audiences::memberships::{Memberships, MembershipsChanges, MembershipsView};
+use crate::audiences::memberships::{Memberships, MembershipsView};
 use crate::audiences::{Flip, is_member};
 use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
@@ -15,7 +15,7 @@ use crate::verbs::segment::upkeep::advance_to;
 /// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
 fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
     let Some(at) = tx.meta.advanced_to else { return Ok(0) };
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     let audience = catalog.audience(name)?;
     let mut found = Vec::new();
     {
@@ -82,8 +82,8 @@ impl Cdp {
     pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
         self.write_until(&self.interruptible(), |tx| {
             let names: Vec<String> = match audience {
-                Some(name) => vec![tx.catalog.audience(name)?.name.clone()],
-                None => tx.catalog.audiences().map(|audience| audience.name.clone()).collect(),
+                Some(name) => vec![tx.changes.catalog.audience(name)?.name.clone()],
+                None => tx.changes.catalog.audiences().map(|audience| audience.name.clone()).collect(),
             };
             let mut rebuilt = Object::new();
             for name in names {
@@ -97,7 +97,7 @@ impl Cdp {
 
 /// Sets the memberships of all audiences from all facts, after definitions have changed.
 pub(crate) fn backfill(tx: &mut Transaction<'_>) -> Result<()> {
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     for audience in catalog.audiences() {
         rebuild_audience(tx, &audience.name)?;
     }
@@ -108,7 +108,7 @@ pub(crate) fn backfill(tx: &mut Transaction<'_>) -> Result<()> {
 pub(crate) fn membership_faults(snapshot: &Snapshot<'_>, rebuilt: &Snapshot<'_>) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let Some(at) = snapshot.facts.meta()?.advanced_to else { return Ok(faults) };
-    let (stored, unchanged) = (Memberships::load(snapshot.facts)?, MembershipsChanges::default());
+    let stored = Memberships::load(snapshot.facts)?;
     for audience in snapshot.catalog.audiences() {
         let mut members = BTreeSet::new();
         for person in rebuilt.people(at)? {
@@ -116,7 +116,7 @@ pub(crate) fn membership_faults(snapshot: &Snapshot<'_>, rebuilt: &Snapshot<'_>)
                 members.insert(person.first_node());
             }
         }
-        if members != MembershipsView::of(&audience.name, &stored, &unchanged).nodes() {
+        if members != MembershipsView::of(&audience.name, &stored, None).nodes() {
             faults.push(format!("audience `{}`: the memberships differ from their rebuild", audience.name));
         }
     }

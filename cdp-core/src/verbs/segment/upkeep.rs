@@ -29,8 +29,8 @@ pub(crate) fn keep_audiences(tx: &mut Transaction<'_>) -> Result<()> {
     let reached = greatest.map(|greatest| greatest.min(tx.now)).max(since);
     tx.meta.advanced_to = reached;
     let Some(to) = reached else { return Ok(()) };
-    let mut touched = tx.memory.touched();
-    touched.extend(tx.partition.changed());
+    let mut touched = tx.changes.memory.touched();
+    touched.extend(tx.changes.people.partition.changed());
     keep_up(tx, since, to, touched)
 }
 
@@ -43,9 +43,9 @@ pub(crate) fn advance_to(tx: &mut Transaction<'_>, to: Timestamp) -> Result<()> 
 }
 
 fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, touched: Vec<u32>) -> Result<()> {
-    let (catalog, stop) = (tx.catalog.clone(), tx.stop);
+    let (catalog, stop) = (tx.changes.catalog.clone(), tx.stop);
     let mut found = Vec::new();
-    let mut bounds = std::mem::take(&mut tx.bounds);
+    let mut bounds = std::mem::take(&mut tx.changes.audiences.bounds);
     let snapshot = tx.snapshot();
     let due = due(tx, &snapshot, since, to, touched);
     let mut people = People { snapshot: &snapshot, gathered: HashMap::default() };
@@ -89,7 +89,7 @@ fn keep_up(tx: &mut Transaction<'_>, since: Option<Timestamp>, to: Timestamp, to
         let first = |found: &Found| found.flips.first().map(|flip| flip.occurred_at);
         (first(left), &left.audience, left.node).cmp(&(first(right), &right.audience, right.node))
     });
-    tx.bounds = bounds;
+    tx.changes.audiences.bounds = bounds;
     for found in found {
         stop.check()?;
         record(tx, found, to)?;
@@ -106,7 +106,7 @@ struct People<'s> {
 
 impl<'s> People<'s> {
     fn get(&mut self, nodes: Vec<u32>, at: Timestamp) -> Result<Rc<Person<'s>>> {
-        let held = self.snapshot.partition.held_with(&nodes, at, self.snapshot)?;
+        let held = self.snapshot.people.partition.held_with(&nodes, at, self.snapshot)?;
         let known = self.gathered.get(&nodes);
         if let Some(person) = known.and_then(|people| people.iter().find(|person| person.held == held)) {
             return Ok(person.clone());
@@ -152,7 +152,7 @@ impl Upkeep<'_, '_> {
 
     /// Whether a profile is whom upkeep last looked at, and will be up to `to`.
     fn stands(&self, node: u32, since: Timestamp) -> bool {
-        let partition = self.people.snapshot.partition;
+        let partition = self.people.snapshot.people.partition;
         partition.holds_nothing() && partition.stands_since(node, since)
     }
 
@@ -163,12 +163,12 @@ impl Upkeep<'_, '_> {
         // In the order of their numbers, nodes lie near each other wherever something is kept of them.
         for (node, slid) in in_order(slid_of) {
             if self.stands(node, since) {
-                let least = snapshot.partition.members(node).iter().copied().min().unwrap_or(node);
+                let least = snapshot.people.partition.members(node).iter().copied().min().unwrap_or(node);
                 self.slid.push((least, slid));
-            } else if snapshot.partition.holds_nothing() {
+            } else if snapshot.people.partition.holds_nothing() {
                 self.slid.push((node, slid));
             } else {
-                self.slid.extend(snapshot.partition.holders_of(node).into_iter().map(|holder| (holder, slid)));
+                self.slid.extend(snapshot.people.partition.holders_of(node).into_iter().map(|holder| (holder, slid)));
             }
         }
         self.slid = in_order(std::mem::take(&mut self.slid));
@@ -227,7 +227,8 @@ impl Upkeep<'_, '_> {
                 return Ok(None);
             }
         }
-        if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &profile.nodes) {
+        if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.people.partition.holds_nothing(), &profile.nodes)
+        {
             return Ok(None);
         }
         self.seen.insert(node);
@@ -273,7 +274,7 @@ impl Upkeep<'_, '_> {
     /// What became of somebody for whom a window slid, and nothing else happened.
     fn slide(&mut self, node: u32, slid: Slid) -> Result<Option<Found>> {
         let (snapshot, to) = (self.people.snapshot, self.to);
-        let partition = snapshot.partition;
+        let partition = snapshot.people.partition;
         if partition.is_held_at(node, to) || self.seen.contains(&node) {
             return Ok(None);
         }
@@ -288,7 +289,8 @@ impl Upkeep<'_, '_> {
             if !may_flip || self.trigger.watch.decide(&meanwhile) == Some(is_in) {
                 return Ok(None);
             }
-            if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &together) {
+            if !is_in && !self.trigger.may_mean(&snapshot.memory, snapshot.people.partition.holds_nothing(), &together)
+            {
                 return Ok(None);
             }
             self.seen.insert(node);
@@ -305,7 +307,8 @@ impl Upkeep<'_, '_> {
         self.bounds.set(least, [Range::UNKNOWN; MAX_WATCHED]);
         let is_in = self.is_in(&nodes);
         let may_flip = if is_in { slid.may_exit } else { slid.may_enter };
-        let may_mean = is_in || self.trigger.may_mean(&snapshot.memory, snapshot.partition.holds_nothing(), &nodes);
+        let may_mean =
+            is_in || self.trigger.may_mean(&snapshot.memory, snapshot.people.partition.holds_nothing(), &nodes);
         if !may_flip || !may_mean || !self.seen.insert(least) {
             return Ok(None);
         }
@@ -324,8 +327,8 @@ impl Upkeep<'_, '_> {
         // Before the first fact nothing was said: the time of interest begins at the beginning.
         let from = self.since.unwrap_or(Timestamp::MIN);
         // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
-        let mut joins = snapshot.partition.joins_around(node, from, self.to);
-        joins.extend(snapshot.partition.first_held_between(&person.nodes, from, self.to));
+        let mut joins = snapshot.people.partition.joins_around(node, from, self.to);
+        joins.extend(snapshot.people.partition.first_held_between(&person.nodes, from, self.to));
         joins.insert(from);
         let mut parts: BTreeMap<Timestamp, Rc<Person<'_>>> = BTreeMap::new();
         let mut instants = joins.clone();
@@ -333,7 +336,7 @@ impl Upkeep<'_, '_> {
         let starts: Vec<Timestamp> = joins.into_iter().collect();
         for (index, start) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(self.to, |next| next.plus_millis(-1));
-            let nodes = snapshot.partition.nodes_of_at(node, *start);
+            let nodes = snapshot.people.partition.nodes_of_at(node, *start);
             let part = self.people.get(nodes, *start)?;
             instants.extend(self.trigger.lookbacks.change_instants(part.as_ref(), *start, end)?);
             instants.extend(part.first_seen_in(*start, end)?);

@@ -10,16 +10,16 @@ use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
-use crate::identity::{ProbableView, declared_type};
+use crate::identity::declared_type;
 use crate::linkage::profiles::{ComparedProfile, ComparedProfiles, Roles};
 use crate::records::{Timestamp, Value};
 use crate::verbs::unify::pairs::linkage_of;
 
 /// The known profiles as they stand without any probable link, after every fact and decision.
 pub(super) fn compared_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<ComparedProfiles> {
-    let without = Snapshot { probable: ProbableView::default(), ..*snapshot };
-    let overlay = snapshot.partition.deciding(&snapshot.probable.pairs(), &without)?;
-    let apart = Snapshot { partition: snapshot.partition.with(&overlay), ..without };
+    let without = snapshot.without_probable();
+    let overlay = snapshot.people.partition.deciding(&snapshot.people.probable.pairs(), &without)?;
+    let apart = without.with_partition(snapshot.people.partition.with(&overlay));
     gather_profiles(&apart, linkage)
 }
 
@@ -52,6 +52,7 @@ fn gather_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<
     }
     let rows_of = |(node, other): (u32, u32)| Some((*row_of.get(&node)?, *row_of.get(&other)?));
     let mut apart: Vec<(u32, u32)> = snapshot
+        .people
         .decisions
         .pairs_apart()
         .filter_map(rows_of)

@@ -108,7 +108,7 @@ fn node_named(tx: &mut Transaction<'_>, named: &Identifier) -> Result<u32> {
     if identifier_type == "profile_id" {
         return Err(Error::not_found("no profile has this profile_id").with_hint("give an identifier instead"));
     }
-    let declared = declared_type(tx.catalog.identity(), identifier_type);
+    let declared = declared_type(tx.changes.catalog.identity(), identifier_type);
     if declared.role == Role::Account {
         return Err(Error::invalid(format!("`{identifier_type}` names an account, not a person"))
             .with_hint("accounts link people and never merge them"));
@@ -146,8 +146,8 @@ fn outcome(
 fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
     for node in nodes {
-        let node = snapshot.partition.holder_at(*node, Timestamp::MAX, snapshot)?;
-        if !seen.insert(snapshot.partition.profile_of(node)) {
+        let node = snapshot.people.partition.holder_at(*node, Timestamp::MAX, snapshot)?;
+        if !seen.insert(snapshot.people.partition.profile_of(node)) {
             continue;
         }
         let Some(person) = snapshot.person(node, Timestamp::MAX)? else { continue };

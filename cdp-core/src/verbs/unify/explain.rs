@@ -45,7 +45,7 @@ impl Cdp {
             let now = self.now();
             if !are_linked(snapshot, from, to, now)? {
                 let mut refused = Vec::new();
-                for step in snapshot.partition.path_of_any_evidence(from, to, snapshot) {
+                for step in snapshot.people.partition.path_of_any_evidence(from, to, snapshot) {
                     refused.push(Value::object([
                         ("from", snapshot.identifier(step.from)),
                         ("to", snapshot.identifier(step.to)),
@@ -79,9 +79,11 @@ fn explanation(paths: Vec<Vec<Value>>, refused: Vec<Value>, linked: bool) -> Val
 
 /// Whether two nodes belong to one person; a value that belongs to whoever was linked last does so at `now`.
 pub(super) fn are_linked(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp) -> Result<bool> {
-    let [from, to] =
-        [snapshot.partition.holder_at(from, now, snapshot)?, snapshot.partition.holder_at(to, now, snapshot)?];
-    Ok(snapshot.partition.members(from).contains(&to))
+    let [from, to] = [
+        snapshot.people.partition.holder_at(from, now, snapshot)?,
+        snapshot.people.partition.holder_at(to, now, snapshot)?,
+    ];
+    Ok(snapshot.people.partition.members(from).contains(&to))
 }
 
 pub(super) fn paths_between(
@@ -91,11 +93,11 @@ pub(super) fn paths_between(
     now: Timestamp,
     n: usize,
 ) -> Result<Vec<Vec<PathStep>>> {
-    let person = snapshot.partition.holder_at(from, now, snapshot)?;
-    let nodes = snapshot.partition.nodes_of(person);
-    let held = snapshot.partition.links_of_held_at(&nodes, now, snapshot)?;
+    let person = snapshot.people.partition.holder_at(from, now, snapshot)?;
+    let nodes = snapshot.people.partition.nodes_of(person);
+    let held = snapshot.people.partition.links_of_held_at(&nodes, now, snapshot)?;
     let profile: BTreeSet<u32> = nodes.iter().copied().chain(held.iter().map(|link| link.other)).collect();
-    let mut links: Vec<Link> = snapshot.partition.live_links_around(person, snapshot)?;
+    let mut links: Vec<Link> = snapshot.people.partition.live_links_around(person, snapshot)?;
     links.extend(held);
     Ok(evidence_paths(&links, &profile, from, to, n))
 }
@@ -137,7 +139,7 @@ pub(super) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec
 
 /// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
 fn why_probable(snapshot: &Snapshot<'_>, number: u64) -> Result<Vec<(&'static str, Value)>> {
-    let Some(link) = snapshot.probable.get(number) else { return Ok(Vec::new()) };
+    let Some(link) = snapshot.people.probable.get(number) else { return Ok(Vec::new()) };
     let parts = snapshot.facts.probable_link_parts(number)?;
     let parts = parts.ok_or_else(|| Error::internal("a probable link is not in the file"))?;
     Ok(vec![

@@ -174,9 +174,9 @@ fn leave_records(tx: &mut Transaction<'_>, found: &Found<'_>, version: u32) -> R
     let (compared, links) = (found.compared, &found.run.links);
     tx.is_compared = true;
     tx.facts.clear_linkage_live()?;
-    let linkage = tx.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
+    let linkage = tx.changes.catalog.identity().linkage.clone().ok_or_else(no_linkage)?;
     if !linkage.live {
-        tx.live = None;
+        tx.changes.people.live = None;
         return Ok(());
     }
     let columns = compared.record_columns();
@@ -184,9 +184,9 @@ fn leave_records(tx: &mut Transaction<'_>, found: &Found<'_>, version: u32) -> R
     tx.facts.put_linkage_live(&stored)?;
     // Other processes read it anew.
     tx.meta.linkage_runs += 1;
-    tx.live = LiveLinkage::load(tx.facts, &tx.catalog, tx.live.take())?;
-    let Some(live) = tx.live.clone() else { return Ok(()) };
-    let resolver = live.resolver(tx.facts, &tx.catalog)?;
+    tx.changes.people.live = LiveLinkage::load(tx.facts, &tx.changes.catalog, tx.changes.people.live.take())?;
+    let Some(live) = tx.changes.people.live.clone() else { return Ok(()) };
+    let resolver = live.resolver(tx.facts, &tx.changes.catalog)?;
     let table = links.table();
     let mut in_order: Vec<(u32, usize)> =
         compared.profiles.iter().enumerate().map(|(row, profile)| (profile.node, row)).collect();

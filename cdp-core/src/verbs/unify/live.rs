@@ -61,12 +61,12 @@ impl Question<'_, '_> {
 /// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
 /// the transaction has changed what is compared.
 fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
-    let Some(live) = tx.live.clone() else { return Ok(()) };
-    let catalog = tx.catalog.clone();
+    let Some(live) = tx.changes.people.live.clone() else { return Ok(()) };
+    let catalog = tx.changes.catalog.clone();
     let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
     touched.extend(tx.rewritten_traits(|name, value| roles.compare_trait(name, value)));
     live.keep_roles(roles);
-    touched.extend(tx.partition.changed().into_iter().map(|node| (u64::MAX, node)));
+    touched.extend(tx.changes.people.partition.changed().into_iter().map(|node| (u64::MAX, node)));
     let mut rows = Rows::default();
     compare_nodes(tx, &live, touched, &mut rows)?;
     apply_rows(tx, rows)
@@ -84,10 +84,10 @@ pub(super) fn compare_nodes(
     }
     {
         let snapshot = tx.snapshot();
-        if !snapshot.partition.holds_nothing() {
+        if !snapshot.people.partition.holds_nothing() {
             let holders = |(sequence, node): &(u64, u32)| {
                 let sequence = *sequence;
-                snapshot.partition.holders_of(*node).into_iter().map(move |holder| (sequence, holder))
+                snapshot.people.partition.holders_of(*node).into_iter().map(move |holder| (sequence, holder))
             };
             let holders: Vec<(u64, u32)> = touched.iter().flat_map(holders).collect();
             touched.extend(holders);
@@ -96,7 +96,7 @@ pub(super) fn compare_nodes(
     touched.sort_unstable_by_key(|(sequence, node)| (*node, *sequence));
     touched.dedup_by_key(|(_, node)| *node);
     touched.sort_unstable();
-    let catalog = tx.catalog.clone();
+    let catalog = tx.changes.catalog.clone();
     let resolver = live.resolver(tx.facts, &catalog)?;
     let anew = profiles_of(tx, live, &touched)?;
     let tables = &mut tx.facts.linkage_tables()?;
@@ -200,7 +200,7 @@ fn resolve(
     }
     let mut candidates = resolver.candidates(weighed);
     candidates.retain(|candidate| candidate.band != Band::Reject);
-    let joined = match may_link(&tx.catalog) && live.verdict() == Verdict::Green {
+    let joined = match may_link(&tx.changes.catalog) && live.verdict() == Verdict::Green {
         true => joined(tx, node, &apart, &candidates, &mut question)?,
         false => BTreeSet::new(),
     };
@@ -242,7 +242,7 @@ fn joined(
     candidates: &[Candidate],
     question: &mut Question<'_, '_>,
 ) -> Result<BTreeSet<u32>> {
-    let probable = tx.snapshot().probable;
+    let probable = tx.snapshot().people.probable;
     let mut group_of: BTreeMap<u64, u64> = BTreeMap::new();
     let mut groups: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     let sure: Vec<Candidate> = candidates.iter().filter(|of| of.band == Band::Auto).copied().collect();
@@ -265,7 +265,7 @@ fn joined(
         if !apart.is_disjoint(&members) || !fits(&joined, &members, question)? {
             continue;
         }
-        if tx.decisions.keep_some_apart() {
+        if tx.changes.people.decisions.keep_some_apart() {
             for member in &members {
                 apart.extend(standing_apart_from(tx, &nodes_behind(tx, *member)?)?);
             }
@@ -299,7 +299,7 @@ fn fits(joined: &BTreeSet<u32>, group: &BTreeSet<u32>, question: &mut Question<'
 /// The nodes that stand for the profiles which operators keep apart from one of these nodes.
 fn standing_apart_from(tx: &Transaction<'_>, nodes: &[u32]) -> Result<BTreeSet<u32>> {
     let mut standing = BTreeSet::new();
-    for other in nodes.iter().flat_map(|node| tx.decisions.apart_from(*node)) {
+    for other in nodes.iter().flat_map(|node| tx.changes.people.decisions.apart_from(*node)) {
         let nodes = nodes_behind(tx, other)?;
         standing.extend(standing_for(&tx.snapshot(), &nodes));
     }
@@ -324,20 +324,20 @@ struct ProfilesBut<'s> {
 
 impl<'s> ProfilesBut<'s> {
     fn new(snapshot: &Snapshot<'s>) -> ProfilesBut<'s> {
-        let without = Snapshot { probable: ProbableView::default(), ..*snapshot };
-        ProfilesBut { without, probable: snapshot.probable, replayed: None, is_replayed: FxHashSet::default() }
+        let without = snapshot.without_probable();
+        ProfilesBut { without, probable: snapshot.people.probable, replayed: None, is_replayed: FxHashSet::default() }
     }
 
     /// The nodes of the profile of a node, in order; `None` where they are too many.
     fn nodes_with(&mut self, tx: &Transaction<'_>, node: u32) -> Result<Option<Vec<u32>>> {
-        match self.without.partition.nodes_but_for_probable(node, MOST_NODES, &self.without) {
+        match self.without.people.partition.nodes_but_for_probable(node, MOST_NODES, &self.without) {
             ButForProbable::Nodes(nodes) => Ok(Some(nodes)),
             ButForProbable::TooMany => Ok(None),
             ButForProbable::Unclear => {
                 let base = tx.committed_partition();
-                let replayed = self.replayed.get_or_insert_with(|| tx.partition.clone());
+                let replayed = self.replayed.get_or_insert_with(|| tx.changes.people.partition.clone());
                 if !self.is_replayed.contains(&node) {
-                    let component = self.without.partition.component_nodes(node);
+                    let component = self.without.people.partition.component_nodes(node);
                     self.is_replayed.extend(component.iter().copied());
                     let links = component.iter().flat_map(|node| self.probable.of_node(*node));
                     let pairs: Vec<(u32, u32)> = links.map(ProbableLink::pair).collect();

@@ -15,7 +15,7 @@ use crate::verbs::unify::pairs::linkage_of;
 pub(crate) fn record_faults(snapshot: &Snapshot<'_>, _: &Snapshot<'_>) -> Result<Vec<String>> {
     let Some(live) = LiveLinkage::load(snapshot.facts, snapshot.catalog, None)? else { return Ok(Vec::new()) };
     let resolver = live.resolver(snapshot.facts, snapshot.catalog)?;
-    let waits = |node: u32| snapshot.partition.component_nodes(node).len() > MOST_NODES;
+    let waits = |node: u32| snapshot.people.partition.component_nodes(node).len() > MOST_NODES;
     let mut expected = BTreeMap::new();
     for profile in compared_profiles(snapshot, linkage_of(snapshot)?)?.profiles {
         expected.insert(profile.node, (profile.since, live.record(&profile)));

@@ -55,7 +55,7 @@ pub(super) fn linkage_of<'a>(snapshot: &Snapshot<'a>) -> Result<&'a ProfileLinka
 /// Marks a pair as one that does not hold any more.
 pub(super) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &mut Rows) -> Result<()> {
     tx.facts.replace_probable_link(link.number, tx.meta.recorded_at, tx.meta.linkage_runs + 1)?;
-    tx.probable.remove(link.number);
+    tx.changes.people.probable.remove(link.number);
     if rows.new.remove(&link.number).is_none() {
         rows.gone.push(link);
     }
@@ -66,7 +66,7 @@ pub(super) fn replace_pair(tx: &mut Transaction<'_>, link: ProbableLink, rows: &
 pub(super) fn put_pair(tx: &mut Transaction<'_>, link: ProbableLink, parts: String, rows: &mut Rows) -> Result<()> {
     let link = ProbableLink { number: tx.facts.last_probable_link()? + 1, ..link };
     tx.facts.put_probable_link(&StoredProbableLink { link, parts, recorded_at: tx.meta.recorded_at })?;
-    tx.probable.add(link);
+    tx.changes.people.probable.add(link);
     rows.new.insert(link.number, link);
     Ok(())
 }

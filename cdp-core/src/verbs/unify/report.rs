@@ -45,14 +45,14 @@ impl Cdp {
                     *types.entry(snapshot.memory.node(node).0).or_default() += 1;
                 }
             }
-            let refused = snapshot.partition.refused(snapshot).into_iter();
+            let refused = snapshot.people.partition.refused(snapshot).into_iter();
             let mut refused: BTreeMap<String, i64> =
                 refused.map(|(reason, count)| (reason, i64::try_from(count).unwrap_or(i64::MAX))).collect();
             for (identifier_type, count) in snapshot.facts.blocked_counts()? {
                 *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() +=
                     count;
             }
-            let mut hubs = snapshot.partition.hubs();
+            let mut hubs = snapshot.people.partition.hubs();
             hubs.sort_by_key(|(node, _, kept_out)| (std::cmp::Reverse(*kept_out), snapshot.memory.node(*node)));
             let hubs = hubs.into_iter().take(SHOWN_HUBS).map(|(node, linked, kept_out)| {
                 Value::object([
@@ -61,7 +61,7 @@ impl Cdp {
                     ("kept_out", Value::count(kept_out)),
                 ])
             });
-            let decisions = snapshot.decisions.counts().into_iter();
+            let decisions = snapshot.people.decisions.counts().into_iter();
             let decisions = decisions.map(|(kind, n)| (kind.as_str().to_owned(), Value::count(n)));
             let counts = |counts: Vec<(String, i64)>| {
                 Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())

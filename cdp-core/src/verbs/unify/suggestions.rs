@@ -34,11 +34,11 @@ fn suggestion_of(snapshot: &Snapshot<'_>, link: &ProbableLink) -> String {
 
 /// Whether nobody has decided about the two profiles of a pair, and nothing joins them.
 fn is_open(snapshot: &Snapshot<'_>, link: &ProbableLink) -> bool {
-    let [one, other] = [link.node, link.other].map(|node| snapshot.partition.members(node));
-    let is_decided = || snapshot.decisions.between(link.node, link.other).is_some();
+    let [one, other] = [link.node, link.other].map(|node| snapshot.people.partition.members(node));
+    let is_decided = || snapshot.people.decisions.between(link.node, link.other).is_some();
     let is_separated = || {
-        let apart = one.iter().flat_map(|node| snapshot.decisions.separated_from(*node));
-        !snapshot.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
+        let apart = one.iter().flat_map(|node| snapshot.people.decisions.separated_from(*node));
+        !snapshot.people.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
     };
     !one.contains(&link.other) && !is_decided() && !is_separated()
 }
