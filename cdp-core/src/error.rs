@@ -4,6 +4,7 @@
 //! `err.code` (Node). A message names fields, verbs and definitions; it never contains a value that belongs to a person.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What a caller can do about an error; the same words are exception classes in Python and `err.code` in Node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,12 +104,13 @@ struct ErrorParts {
     message: String,
     hint: Option<String>,
     faults: Vec<Fault>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` with a one-line message that holds no personal value.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(ErrorParts { kind, message: message.into(), hint: None, faults: Vec::new() }))
+        Error(Box::new(ErrorParts { kind, message: message.into(), hint: None, faults: Vec::new(), source: None }))
     }
 
     /// An [`ErrorKind::Invalid`] error.
@@ -132,6 +134,29 @@ impl Error {
         let mut error = Error::invalid(format!("{what} has {} fault(s): {}", faults.len(), listed.join("; ")));
         error.0.faults = faults;
         error
+    }
+
+    /// An `invalid` error about one field.
+    pub(crate) fn of_field(message: String, fault: Fault) -> Error {
+        let mut error = Error::invalid(message);
+        error.0.faults.push(fault);
+        error
+    }
+
+    /// This error with its cause, which [`std::error::Error::source`] gives. The cause must not hold a personal value: an
+    /// answer of the operating system or of SQLite does not.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    /// use cdp_core::{Error, ErrorKind};
+    /// let cause = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    /// let error = Error::new(ErrorKind::Io, "the file cannot be read").with_source(cause);
+    /// assert_eq!(error.source().unwrap().to_string(), "permission denied");
+    /// ```
+    #[must_use]
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.0.source = Some(Arc::new(source));
+        self
     }
 
     /// The same error with the next step for the caller.
@@ -177,7 +202,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -46,3 +46,14 @@ pub use error::{Error, ErrorKind, Fault, Result};
 pub use identity::measured;
 pub use linkage::{link, link_two};
 pub use store::Durability;
+
+/// The handle and what it gives may be shared between threads.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Cdp>();
+    is_shared::<OpenOptions>();
+    is_shared::<Error>();
+    is_shared::<records::Value>();
+    is_shared::<records::Frame>();
+    is_shared::<records::Identifier>();
+};

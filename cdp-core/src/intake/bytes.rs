@@ -103,5 +103,5 @@ fn peek(input: &mut Input<'_>, n: usize) -> Result<Vec<u8>> {
 /// The words of the operating system, which hold no content of the file.
 pub(super) fn io_error(error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::Interrupted { ErrorKind::Interrupted } else { ErrorKind::Io };
-    Error::new(kind, format!("the input could not be read: {}", error.kind()))
+    Error::new(kind, format!("the input could not be read: {}", error.kind())).with_source(error)
 }

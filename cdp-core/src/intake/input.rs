@@ -266,7 +266,8 @@ fn open_rows<'a>(data: Data<'a>, format: Option<Format>, options: ReadOptions) -
 
 fn open_file(path: &std::path::Path) -> Result<File> {
     let io = |what: String| Error::new(ErrorKind::Io, what);
-    let file = File::open(path).map_err(|error| io(format!("the input file cannot be opened: {}", error.kind())))?;
+    let file = File::open(path)
+        .map_err(|error| io(format!("the input file cannot be opened: {}", error.kind())).with_source(error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(io("the input path is a folder, not a file".to_owned()).with_hint("give the path of one file"));
     }

@@ -4,6 +4,15 @@ use crate::error::{Error, Result};
 use crate::records::{Timestamp, TimestampFault, Value};
 
 /// The instant, or instants, that a read asks about.
+///
+/// ```
+/// use cdp_core::records::{AsOf, Timestamp};
+/// let march: Timestamp = "2024-03-01".parse()?;
+/// let as_reported = AsOf::at(march).known("2024-03-05".parse::<Timestamp>()?);
+/// assert_eq!(as_reported.valid, Some(march));
+/// assert_eq!(AsOf::from(march), AsOf::at(march));
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct AsOf {
     /// Facts that happened later do not count; `None` is now.
@@ -13,9 +22,18 @@ pub struct AsOf {
 }
 
 impl AsOf {
+    /// The present instant, from everything that is known.
+    pub const NOW: AsOf = AsOf { valid: None, known: None };
+
     /// At this instant, from everything that is known today.
-    pub fn at(time: Timestamp) -> AsOf {
-        AsOf { valid: Some(time), known: None }
+    pub fn at(time: impl Into<Timestamp>) -> AsOf {
+        AsOf { valid: Some(time.into()), known: None }
+    }
+
+    /// The same instant, from what had been recorded until `time`, `time` included.
+    #[must_use]
+    pub fn known(self, time: impl Into<Timestamp>) -> AsOf {
+        AsOf { known: Some(time.into()), ..self }
     }
 
     /// Reads `null`, a time, or `{"valid": time, "known": time}`.
@@ -32,6 +50,20 @@ impl AsOf {
             }
             Some(time) => Ok(AsOf::at(timestamp_from(time)?)),
         }
+    }
+}
+
+/// At this instant.
+impl From<Timestamp> for AsOf {
+    fn from(time: Timestamp) -> AsOf {
+        AsOf::at(time)
+    }
+}
+
+/// The present instant where none is given.
+impl From<Option<AsOf>> for AsOf {
+    fn from(as_of: Option<AsOf>) -> AsOf {
+        as_of.unwrap_or_default()
     }
 }
 

@@ -4,6 +4,12 @@ use crate::error::{Error, Result};
 use crate::records::Value;
 
 /// How a caller names a person: `{type: value}` with one key, or `{profile_id: ...}`.
+///
+/// ```
+/// use cdp_core::records::Identifier;
+/// assert_eq!(Identifier::user_id("u1"), Identifier::from(("user_id", "u1")));
+/// assert_eq!(format!("{:?}", Identifier::email("jane@example.com")), "Identifier(email: ***)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identifier {
     /// The identifier type, or `profile_id`.
@@ -25,6 +31,26 @@ impl Identifier {
         Identifier { identifier_type: identifier_type.into(), value: value.into() }
     }
 
+    /// A login: the identifier type `user_id`.
+    pub fn user_id(value: impl Into<String>) -> Identifier {
+        Identifier::new("user_id", value)
+    }
+
+    /// An email address: the identifier type `email`.
+    pub fn email(value: impl Into<String>) -> Identifier {
+        Identifier::new("email", value)
+    }
+
+    /// A browser or an app installation: the identifier type `anonymous_id`.
+    pub fn anonymous_id(value: impl Into<String>) -> Identifier {
+        Identifier::new("anonymous_id", value)
+    }
+
+    /// The id that the store itself gave a profile.
+    pub fn profile_id(value: impl Into<String>) -> Identifier {
+        Identifier::new("profile_id", value)
+    }
+
     pub(crate) fn is_profile_id(&self) -> bool {
         self.identifier_type == "profile_id"
     }
@@ -44,5 +70,19 @@ impl Identifier {
                     .with_hint(hint))
             }
         }
+    }
+}
+
+/// An identifier of a type: `("user_id", "u1")`.
+impl<T: Into<String>, V: Into<String>> From<(T, V)> for Identifier {
+    fn from((identifier_type, value): (T, V)) -> Identifier {
+        Identifier::new(identifier_type, value)
+    }
+}
+
+/// `{type: value}`, which [`Identifier::from_value`] reads back.
+impl From<Identifier> for Value {
+    fn from(identifier: Identifier) -> Value {
+        Value::object([(identifier.identifier_type, Value::Text(identifier.value))])
     }
 }

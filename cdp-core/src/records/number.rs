@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::error::Error;
+
 /// Why a text is not a [`Number`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberFault {
@@ -193,6 +195,12 @@ impl fmt::Display for Number {
             write!(f, ".{}", digits.trim_end_matches('0'))?;
         }
         Ok(())
+    }
+}
+
+impl From<NumberFault> for Error {
+    fn from(fault: NumberFault) -> Error {
+        Error::invalid(fault.to_string())
     }
 }
 

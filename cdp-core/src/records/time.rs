@@ -1,8 +1,11 @@
 //! Instants and durations: UTC milliseconds, parsed from what sources write, printed one way.
 
 use std::fmt;
+use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
+
+use crate::error::Error;
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -71,6 +74,60 @@ impl Timestamp {
     /// The calendar day in UTC, counted from 1970-01-01.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000)
+    }
+}
+
+/// The instant of a text, as [`Timestamp::parse`] reads it.
+///
+/// ```
+/// use cdp_core::records::Timestamp;
+/// let time: Timestamp = "2024-01-31".parse()?;
+/// assert_eq!(time.to_string(), "2024-01-31T00:00:00.000Z");
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
+impl FromStr for Timestamp {
+    type Err = TimestampFault;
+    fn from_str(text: &str) -> Result<Timestamp, TimestampFault> {
+        Timestamp::parse(text)
+    }
+}
+
+/// The instant of a text, as [`Timestamp::parse`] reads it.
+impl TryFrom<&str> for Timestamp {
+    type Error = TimestampFault;
+    fn try_from(text: &str) -> Result<Timestamp, TimestampFault> {
+        Timestamp::parse(text)
+    }
+}
+
+/// The instant in UTC; what lies below a millisecond is cut. As with [`Timestamp::from_millis`], any year is taken here, and
+/// a fact must lie in the years 1900 to 2200.
+impl<Tz: TimeZone> From<DateTime<Tz>> for Timestamp {
+    fn from(time: DateTime<Tz>) -> Timestamp {
+        Timestamp(time.timestamp_millis())
+    }
+}
+
+/// The instant as chrono has it; fails with `invalid` beyond the years that chrono knows (262,000 before and after Christ).
+///
+/// ```
+/// use cdp_core::records::Timestamp;
+/// let time = chrono::DateTime::<chrono::Utc>::try_from(Timestamp::from_millis(1_000))?;
+/// assert_eq!(time.to_rfc3339(), "1970-01-01T00:00:01+00:00");
+/// assert_eq!(Timestamp::from(time), Timestamp::from_millis(1_000));
+/// assert!(chrono::DateTime::<chrono::Utc>::try_from(Timestamp::MAX).is_err());
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
+impl TryFrom<Timestamp> for DateTime<Utc> {
+    type Error = Error;
+    fn try_from(time: Timestamp) -> Result<DateTime<Utc>, Error> {
+        DateTime::from_timestamp_millis(time.0).ok_or_else(|| Error::invalid("an instant beyond the years of chrono"))
+    }
+}
+
+impl From<TimestampFault> for Error {
+    fn from(fault: TimestampFault) -> Error {
+        Error::invalid(fault.to_string())
     }
 }
 
@@ -215,6 +272,15 @@ impl Duration {
         let millis = count.checked_mul(unit_ms)?;
         // A window longer than the years a fact may lie in cannot be meant.
         (millis > 0 && millis <= LATEST_MS - EARLIEST_MS).then_some(Duration(millis))
+    }
+}
+
+/// The text of a definition, in the largest unit that divides the length: `30d`, `90m`.
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+        let (length, unit) = UNITS.into_iter().find(|(length, _)| self.0 % length == 0).unwrap_or((1, "ms"));
+        write!(f, "{}{unit}", self.0 / length)
     }
 }
 

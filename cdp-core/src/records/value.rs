@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::number::{Number, NumberFault};
+use crate::error::Error;
 
 /// An object's fields, in the order of their keys.
 pub type Object = BTreeMap<String, Value>;
@@ -54,7 +55,9 @@ pub enum JsonFault {
 pub const MAX_DEPTH: usize = 64;
 
 // serde_json hands a number over as a map with this one key when it keeps decimal text (feature arbitrary_precision).
-const NUMBER_KEY: &str = "$serde_json::private::Number";
+pub(super) const NUMBER_KEY: &str = "$serde_json::private::Number";
+/// The newtype name by which a [`Value`] asks the deserializer of this crate for exact numbers.
+pub(super) const EXACT_VALUE: &str = "$cdp::private::Value";
 const TOO_DEEP: &str = "cdp: too deep";
 const BAD_NUMBER: &str = "cdp: bad number";
 
@@ -236,27 +239,9 @@ impl fmt::Debug for Value {
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Value {
-        Value::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Value {
-        Value::Text(text)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(truth: bool) -> Value {
-        Value::Bool(truth)
-    }
-}
-
-impl From<Number> for Value {
-    fn from(number: Number) -> Value {
-        Value::Number(number)
+impl From<JsonFault> for Error {
+    fn from(fault: JsonFault) -> Error {
+        Error::invalid(fault.to_string())
     }
 }
 
@@ -273,14 +258,16 @@ impl JsonFault {
     }
 }
 
-struct ValueSeed {
+/// Reads a value from any format of serde; an exact number of this crate comes as an enum whose variant is its nano-units.
+#[derive(Default)]
+pub(super) struct ValueSeed {
     depth: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for ValueSeed {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_newtype_struct(EXACT_VALUE, self)
     }
 }
 
@@ -298,8 +285,22 @@ impl<'de> Visitor<'de> for ValueSeed {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+    fn visit_enum<A: EnumAccess<'de>>(self, exact: A) -> Result<Value, A::Error> {
+        let (nanos, _) = exact.variant::<String>()?;
+        let nanos = nanos.parse().map_err(|_| A::Error::custom("not a number"))?;
+        Ok(Value::Number(Number::from_nanos(nanos)))
+    }
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
+    }
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
     }
     fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
         Ok(Value::Bool(truth))
@@ -308,6 +309,12 @@ impl<'de> Visitor<'de> for ValueSeed {
         Ok(Value::Number(Number::from_i64(integer)))
     }
     fn visit_u64<E: serde::de::Error>(self, integer: u64) -> Result<Value, E> {
+        number(&integer.to_string())
+    }
+    fn visit_i128<E: serde::de::Error>(self, integer: i128) -> Result<Value, E> {
+        number(&integer.to_string())
+    }
+    fn visit_u128<E: serde::de::Error>(self, integer: u128) -> Result<Value, E> {
         number(&integer.to_string())
     }
     fn visit_f64<E: serde::de::Error>(self, float: f64) -> Result<Value, E> {

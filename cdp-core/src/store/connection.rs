@@ -87,6 +87,7 @@ fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
     let unusable = |error: std::io::Error| {
         Error::new(ErrorKind::Io, format!("the path of the store cannot be used: {}", error.kind()))
             .with_hint("check that the folder exists and can be searched")
+            .with_source(error)
     };
     let mut is_held_elsewhere = false;
     for _ in 0..OPEN_ATTEMPTS {
@@ -143,7 +144,7 @@ fn check_path(path: &Path, options: &ConnectOptions) -> Result<()> {
             Err(Error::new(ErrorKind::Io, "there is no store at this path")
                 .with_hint("open with create to begin a new one"))
         }
-        Err(error) => Err(io(&format!("the path of the store cannot be used: {}", error.kind()))),
+        Err(error) => Err(io(&format!("the path of the store cannot be used: {}", error.kind())).with_source(error)),
     }
 }
 
@@ -158,7 +159,8 @@ fn create_private(path: &Path) -> Result<()> {
         // Another process was quicker: then it is an existing store.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Error::new(ErrorKind::Io, format!("the store file cannot be created: {}", error.kind()))
-            .with_hint("check that the folder exists and can be written")),
+            .with_hint("check that the folder exists and can be written")
+            .with_source(error)),
     }
 }
 
@@ -218,6 +220,7 @@ fn read_header(path: &Path) -> Result<Option<Vec<u8>>> {
     let io = |error: std::io::Error| {
         Error::new(ErrorKind::Io, format!("the store file cannot be read: {}", error.kind()))
             .with_hint("check the permissions of the file and of its folder")
+            .with_source(error)
     };
     let mut header = Vec::new();
     std::fs::File::open(path).map_err(io)?.take(100).read_to_end(&mut header).map_err(io)?;

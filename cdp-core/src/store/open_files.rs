@@ -96,7 +96,7 @@ pub(super) fn refuse_replaced(path: &Path) -> Result<()> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == IoErrorKind::NotFound => None,
-        Err(error) => return Err(unreadable(&error)),
+        Err(error) => return Err(unreadable(error)),
     };
     if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(Error::invalid("the target is a folder or a device, not a regular file")
@@ -159,7 +159,7 @@ fn is_database(open: &OpenFiles, path: &Path) -> Result<bool> {
     }
     let mut header = Vec::new();
     let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut header));
-    read.map_err(|error| unreadable(&error))?;
+    read.map_err(unreadable)?;
     Ok(MAGICS.iter().any(|magic| header.starts_with(magic)))
 }
 
@@ -168,9 +168,10 @@ fn of_sqlite() -> Error {
         .with_hint("it was left unchanged; give the path of another file, or remove it first if it is not needed")
 }
 
-fn unreadable(error: &std::io::Error) -> Error {
+fn unreadable(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("the target cannot be examined: {}", error.kind()))
         .with_hint("check the permissions of the file and of its folder; it was left as it is")
+        .with_source(error)
 }
 
 #[cfg(test)]

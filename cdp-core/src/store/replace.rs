@@ -120,6 +120,7 @@ impl Drop for PartialFile {
 pub(crate) fn unwritable(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("the target file cannot be written: {}", error.kind()))
         .with_hint("check that the folder exists, can be written and has room; the former file was left as it was")
+        .with_source(error)
 }
 
 /// Makes the name of a file outlive a power cut.

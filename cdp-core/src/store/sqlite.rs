@@ -58,7 +58,7 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
     }
     let code = error.sqlite_error_code();
     let extended = error.sqlite_error().map_or(0, |inner| inner.extended_code);
-    match code {
+    let translated = match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::new(ErrorKind::Busy, "another process holds the write lock of the store")
                 .with_hint("try again, or open with a longer busy_timeout_ms")
@@ -76,6 +76,11 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
             Error::new(ErrorKind::Interrupted, "the call was interrupted; nothing of its open transaction was kept")
         }
         _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
+    };
+    // The code alone: the error around it may hold the text of a statement.
+    match error.sqlite_error() {
+        Some(cause) => translated.with_source(*cause),
+        None => translated,
     }
 }
 
@@ -88,4 +93,20 @@ fn damaged() -> Error {
 pub(super) fn not_a_database() -> Error {
     Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
         .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_answer_of_sqlite_as_its_cause_and_no_statement() {
+        let connection = open_sqlite(None, false).unwrap();
+        let refused = connection.execute_batch("SELECT 'jane' FROM nothing").map_err(sql_error).unwrap_err();
+        let cause = refused.source().unwrap();
+        assert!(cause.is::<rusqlite::ffi::Error>());
+        assert!(!format!("{refused:?} {cause:?} {cause}").contains("jane"));
+    }
 }
