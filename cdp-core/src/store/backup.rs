@@ -1,7 +1,7 @@
 //! Copies a store to a new file, whole or not at all.
 //!
-//! Takes a connection to the store and the path of the copy; the copy is written beside that path, synced, and named when it
-//! is complete, so that a backup that fails or is killed leaves no store that opens and lacks facts.
+//! It takes a connection to the store and the path of the copy. The copy is written beside that path, synced, and named
+//! when it is complete, so that a backup that fails or is killed leaves no store that lacks facts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::replace::PartialFile;
 use super::sqlite::{open_sqlite, sql_error};
 use crate::error::Result;
 
-/// How many pages are copied at a time.
+/// The number of pages that a step copies.
 const PAGES_A_STEP: i32 = 1024;
 
-/// Copies what `source` sees to `target`, which must not exist; only the owner can read the copy.
+/// Copies the snapshot of `source` to `target`, which must not exist; only the owner can read the copy.
 pub(super) fn copy_store(source: &Connection, target: &Path) -> Result<()> {
     // Open until SQLite has closed the file: it is synced through this, and never opened again under SQLite.
     let (partial, file) = PartialFile::new_at(target)?;

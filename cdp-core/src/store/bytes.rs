@@ -1,8 +1,8 @@
-//! Bytes of a block: checked reading, varints, and the checksum that tells a damaged block from a sound one.
+//! Bytes of a block: checked reading, varints, and the checksum that detects damage.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The error of a block that cannot be what was written.
+/// The error of a block that is damaged.
 pub(super) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the timelines of the store are damaged: {what}"))
         .with_hint("restore a backup; the file was left as it is")
@@ -19,13 +19,13 @@ impl<'b> Reader<'b> {
         Reader { rest: bytes, length: bytes.len() }
     }
 
-    /// Reads what is behind the checksum of [`seal`]; `corrupt` with `what` if it is not what was sealed.
+    /// Reads the bytes after the checksum of [`seal`]; fails with `corrupt` and `what` if the checksum does not match.
     pub(super) fn of_sealed(bytes: &'b [u8], what: &str) -> Result<Reader<'b>> {
         let mut reader = Reader::new(bytes);
         if reader.u64()? == checksum(reader.rest) { Ok(reader) } else { Err(corrupt(what)) }
     }
 
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     pub(super) fn position(&self) -> usize {
         self.length - self.rest.len()
     }
@@ -79,7 +79,7 @@ impl<'b> Reader<'b> {
         Err(corrupt("a number is longer than 64 bits"))
     }
 
-    /// What [`write_distance`] wrote from the same origin.
+    /// A value that [`write_distance`] wrote from an equal origin.
     pub(super) fn distance(&mut self, origin: i64) -> Result<i64> {
         let folded = self.varint()?;
         let distance = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
@@ -87,14 +87,14 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Bytes that begin with the place of a checksum, which [`seal`] fills.
+/// Bytes that begin with room for a checksum, which [`seal`] fills.
 pub(super) fn unsealed(capacity: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity.saturating_add(8));
     out.extend_from_slice(&[0; 8]);
     out
 }
 
-/// Puts the checksum of all that follows in its place.
+/// Writes the checksum of all following bytes to the front.
 pub(super) fn seal(out: &mut [u8]) {
     if let Some((front, rest)) = out.split_first_chunk_mut() {
         *front = checksum(rest).to_le_bytes();
@@ -110,7 +110,7 @@ pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Appends how far `value` lies from `origin`; short where it is near, on either side.
+/// Appends the distance of `value` from `origin`; short where it is small, on either side.
 pub(super) fn write_distance(out: &mut Vec<u8>, origin: i64, value: i64) {
     let distance = value.wrapping_sub(origin);
     write_varint(out, (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned());
@@ -118,7 +118,7 @@ pub(super) fn write_distance(out: &mut Vec<u8>, origin: i64, value: i64) {
 
 const LANE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A 64-bit sum of the bytes in which every byte counts. Four lanes, because one would wait for its own product.
+/// A 64-bit checksum that depends on every byte. Four lanes, because one would wait for its own product.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let mix = |lane: u64, word: u64| (lane ^ word).wrapping_mul(LANE_FACTOR).rotate_left(29);
     let [mut a, mut b, mut c, mut d] = [1u64, 2, 3, 4];
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_too_early_is_corrupt() {
+    fn a_truncated_value_is_corrupt() {
         assert_eq!(Reader::new(&[0x80, 0x80]).varint().unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(Reader::new(&[0xff; 20]).varint().unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(Reader::new(&[1, 2, 3]).u32().unwrap_err().kind(), ErrorKind::Corrupt);

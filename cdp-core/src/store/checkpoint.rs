@@ -1,49 +1,49 @@
-//! Keeps the write-ahead log short: moves it into the file where a transaction has ended, and begins it anew.
+//! Checkpoints: keep the write-ahead log short by copying it into the file after commits, and restart it.
 //!
-//! A reader in any process holds back what came after its snapshot, so a log that grows although it is moved waits for the
-//! readers of the moment, for a short time. SQLite's own locks see to it that nothing is taken from under anybody. Must
-//! never fail a call: what was not moved is in the log, and safe there.
+//! A reader in any process holds back the pages after its snapshot. If the log grows in spite of checkpoints, a restart
+//! waits for the present readers for a short time. SQLite's own locks protect every reader. A checkpoint must never
+//! fail a call: pages that were not copied are safe in the log.
 
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// One page of the file, as `connect` sets it.
+/// The page size of the file, as `connect` sets it.
 const PAGE_BYTES: u64 = 16 * 1024;
-/// So much is moved into the file at a time.
+/// Pages are copied into the file whenever this number of them is due.
 const MOVED_AT: u64 = 32 * 1024 * 1024 / PAGE_BYTES;
-/// A log of this length begins anew, unless a reader needs it.
-const ANEW_AT: u64 = 64 * 1024 * 1024 / PAGE_BYTES;
-/// From this length on, that is worth waiting for readers.
+/// A log of this length is restarted unless a reader needs it.
+const RESTART_AT: u64 = 64 * 1024 * 1024 / PAGE_BYTES;
+/// From this length on, a restart waits for readers.
 const AWAITED_AT: u64 = 128 * 1024 * 1024 / PAGE_BYTES;
-/// A step that a reader hindered is repeated after the log has grown so much.
+/// A step that a reader hindered is repeated after the log has grown by this length.
 const REPEATED_AFTER: u64 = 4 * 1024 * 1024 / PAGE_BYTES;
-/// Others who write wait as long, so it must stay below every sensible busy timeout.
+/// Other writers wait as long, so it must stay below every sensible busy timeout.
 const READERS_AWAITED: Duration = Duration::from_millis(500);
 
-/// What to do about a log.
+/// The step that is due for a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum CheckpointStep {
     Nothing,
     Move,
-    BeginAnew { wait: Duration },
+    Restart { wait: Duration },
 }
 
-/// The log of one store, seen from its writer.
+/// The checkpoints of one store's log.
 #[derive(Default)]
 pub(super) struct Checkpoints {
-    /// How long the log was at the last step.
+    /// The length of the log at the last step.
     tried_at: u64,
 }
 
 impl Checkpoints {
-    /// Does what is due. The connection must be outside a transaction.
+    /// Runs the step that is due. The connection must be outside a transaction.
     pub(super) fn after_commit(&mut self, connection: &Connection, busy_timeout: Duration) {
         let Some((length, moved)) = lengths(connection, "noop") else { return };
         let (pragma, wait) = match self.step(length, moved) {
-            Step::Nothing => return,
-            Step::Move => ("passive", Duration::ZERO),
-            Step::BeginAnew { wait } => ("truncate", wait.min(busy_timeout)),
+            CheckpointStep::Nothing => return,
+            CheckpointStep::Move => ("passive", Duration::ZERO),
+            CheckpointStep::Restart { wait } => ("truncate", wait.min(busy_timeout)),
         };
         if connection.busy_timeout(wait).is_ok() {
             // A step that failed is tried again when the log has grown.
@@ -52,19 +52,19 @@ impl Checkpoints {
         let _ = connection.busy_timeout(busy_timeout);
     }
 
-    /// What is due for a log of so many pages, so many of which are in the file.
-    fn step(&mut self, length: u64, moved: u64) -> Step {
+    /// The step that is due for a log of `length` pages, of which `moved` are in the file.
+    fn step(&mut self, length: u64, moved: u64) -> CheckpointStep {
         if length < self.tried_at {
             self.tried_at = 0;
         }
         if length < self.tried_at + REPEATED_AFTER {
-            return Step::Nothing;
+            return CheckpointStep::Nothing;
         }
         let step = match length {
-            AWAITED_AT.. => Step::BeginAnew { wait: READERS_AWAITED },
-            ANEW_AT.. => Step::BeginAnew { wait: Duration::ZERO },
-            _ if length.saturating_sub(moved) >= MOVED_AT => Step::Move,
-            _ => return Step::Nothing,
+            AWAITED_AT.. => CheckpointStep::Restart { wait: READERS_AWAITED },
+            RESTART_AT.. => CheckpointStep::Restart { wait: Duration::ZERO },
+            _ if length.saturating_sub(moved) >= MOVED_AT => CheckpointStep::Move,
+            _ => return CheckpointStep::Nothing,
         };
         self.tried_at = length;
         step
@@ -86,15 +86,15 @@ mod tests {
     #[test]
     fn each_step_comes_when_it_is_due_and_a_hindered_one_again_after_some_growth() {
         let mut log = Checkpoints::default();
-        assert_eq!(log.step(MOVED_AT - 1, 0), Step::Nothing);
-        assert_eq!(log.step(MOVED_AT, 0), Step::Move);
-        assert_eq!(log.step(MOVED_AT + 1, 0), Step::Nothing);
-        assert_eq!(log.step(MOVED_AT + REPEATED_AFTER, 0), Step::Move);
-        assert_eq!(log.step(ANEW_AT, ANEW_AT), Step::BeginAnew { wait: Duration::ZERO });
-        assert_eq!(log.step(AWAITED_AT, 0), Step::BeginAnew { wait: READERS_AWAITED });
-        // It began anew.
-        assert_eq!(log.step(1, 0), Step::Nothing);
-        assert_eq!(log.step(MOVED_AT, MOVED_AT), Step::Nothing);
-        assert_eq!(log.step(2 * MOVED_AT - 1, MOVED_AT), Step::Nothing);
+        assert_eq!(log.step(MOVED_AT - 1, 0), CheckpointStep::Nothing);
+        assert_eq!(log.step(MOVED_AT, 0), CheckpointStep::Move);
+        assert_eq!(log.step(MOVED_AT + 1, 0), CheckpointStep::Nothing);
+        assert_eq!(log.step(MOVED_AT + REPEATED_AFTER, 0), CheckpointStep::Move);
+        assert_eq!(log.step(RESTART_AT, RESTART_AT), CheckpointStep::Restart { wait: Duration::ZERO });
+        assert_eq!(log.step(AWAITED_AT, 0), CheckpointStep::Restart { wait: READERS_AWAITED });
+        // The log was restarted.
+        assert_eq!(log.step(1, 0), CheckpointStep::Nothing);
+        assert_eq!(log.step(MOVED_AT, MOVED_AT), CheckpointStep::Nothing);
+        assert_eq!(log.step(2 * MOVED_AT - 1, MOVED_AT), CheckpointStep::Nothing);
     }
 }

@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 
 use crate::records::{Json, Number, Path, Value};
 
-/// Stands for null and for what is not there.
+/// Marks null and absent values.
 const NOTHING: i64 = i64::MIN;
-/// Stands for a value that is no number, or a number that these cells cannot hold.
+/// Marks a value that is no number, or a number that these cells cannot hold.
 const ELSEWHERE: i64 = i64::MIN + 1;
 
 /// Property columns; rows are numbered from zero.
@@ -20,7 +20,7 @@ pub(crate) struct Columns {
     n_rows: u32,
 }
 
-/// One value a row: numbers as nano-units, everything else beside them.
+/// One value for each row: numbers as nano-units, all other values in a map.
 #[derive(Clone, Debug, Default)]
 struct Column {
     nanos: Vec<i64>,
@@ -43,7 +43,7 @@ impl Columns {
         self.n_rows
     }
 
-    /// Adds a row: what each path finds in the properties.
+    /// Adds a row with the value of each path in the properties.
     pub(super) fn push(&mut self, properties: Option<Json<'_>>) {
         for (path, column) in self.paths.iter().zip(&mut self.columns) {
             let cell = match properties.and_then(|properties| properties.find(path)) {
@@ -59,7 +59,7 @@ impl Columns {
         self.n_rows += 1;
     }
 
-    /// Adds the rows of other columns for the same paths behind its own.
+    /// Appends the rows of other columns for the same paths.
     pub(super) fn append(&mut self, later: &Columns) {
         for (column, more) in self.columns.iter_mut().zip(&later.columns) {
             column.nanos.extend_from_slice(&more.nanos);

@@ -1,4 +1,4 @@
-//! Opens SQLite files the way this product promises: private, durable, refusing what it does not know.
+//! Opens SQLite files privately and durably, and refuses a file that is not a store of this version.
 //!
 //! A foreign, newer or damaged file is an error and its bytes stay as they were; nothing is ever deleted.
 
@@ -41,23 +41,24 @@ pub(crate) struct ConnectOptions {
     pub(crate) salt: Option<[u8; 32]>,
 }
 
-/// A connection to a store; to one in a file with its entry in the list of open files, which must outlive the connection.
+/// A connection to a store. For a file it comes with the entry in the list of open files, which must outlive it.
 pub(crate) struct Connected {
     pub(crate) connection: Connection,
     pub(super) file: Option<(Placement, HeldFile)>,
 }
 
-/// Opens the file, checks that it is ours, makes the tables of a new one.
+/// Opens the file, checks that it is a store, and creates the tables of a new one.
 pub(crate) fn connect(options: &ConnectOptions) -> Result<Connected> {
     let Some(given) = &options.path else {
         let connection = open_sqlite(None, options.read_only)?;
         preamble(&connection, options, None)?;
         return Ok(Connected { connection, file: None });
     };
-    // Locals are dropped from the last to the first: on every way out the connection closes before its file leaves the list.
+    // Locals are dropped from the last to the first: on every way out the connection closes before its file leaves the
+    // list.
     let Opened { path, identity, has_tables, held, connection } = open_file(given, options)?;
     connection.busy_timeout(options.busy_timeout).map_err(sql_error)?;
-    // Before the journal is touched: a file that is refused keeps its bytes.
+    // Before the journal mode is set: a refused file keeps its bytes.
     let version = if has_tables { Some(check_schema(&connection)?) } else { None };
     preamble(&connection, options, version)?;
     let placement = Placement::new(path, identity);
@@ -65,7 +66,7 @@ pub(crate) fn connect(options: &ConnectOptions) -> Result<Connected> {
     Ok(Connected { connection, file: Some((placement, held)) })
 }
 
-/// A file that was opened and is listed as open.
+/// An opened file and its entry in the list of open files.
 struct Opened {
     // Fields are dropped from the first to the last: the connection closes before its file leaves the list.
     connection: Connection,
@@ -75,14 +76,14 @@ struct Opened {
     has_tables: bool,
 }
 
-/// How often an open looks again where a file was replaced meanwhile. Some layered file systems replace a file of a lower
-/// layer once, by a copy, when it is first opened for writing.
+/// How many times an open tries again after the file was replaced meanwhile. Some layered file systems replace a file
+/// of a lower layer once, by a copy, when it is first opened for writing.
 const OPEN_ATTEMPTS: usize = 4;
-/// How long an open waits where its file is listed under another name. A deleted store that closes in another thread frees its
-/// inode a moment before it leaves the list, and a new file may have got that inode.
+/// How long an open waits where its file is listed under another name. A deleted store that closes in another thread
+/// frees its inode shortly before it leaves the list, and a new file may have got that inode.
 const LEAVING_AWAITED: Duration = Duration::from_millis(2);
 
-/// Opens a file and lists it as open, without a moment between in which another thread could read the file as bytes.
+/// Opens a file and lists it as open, atomically: no other thread can read the file as bytes in between.
 fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
     let unusable = |error: std::io::Error| {
         Error::new(ErrorKind::Io, format!("the path of the store cannot be used: {}", error.kind()))
@@ -118,7 +119,7 @@ fn open_file(given: &Path, options: &ConnectOptions) -> Result<Opened> {
         .with_hint("open it when it stays in its place"))
 }
 
-/// Opens one more connection for reading, to a store that is already open.
+/// Opens a further connection for reading to a store that is open.
 pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let connection = open_sqlite(Some(path), true)?;
     connection.busy_timeout(busy_timeout).map_err(sql_error)?;
@@ -148,7 +149,7 @@ fn check_path(path: &Path, options: &ConnectOptions) -> Result<()> {
     }
 }
 
-// SQLite gives its -wal and -shm files the mode of the main file, so creating that one privately makes all three private.
+// SQLite gives its -wal and -shm files the mode of the main file, so a private main file makes all three private.
 fn create_private(path: &Path) -> Result<()> {
     let mut options = FileOptions::new();
     options.write(true).create_new(true);
@@ -156,7 +157,7 @@ fn create_private(path: &Path) -> Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Ok(_) => Ok(()),
-        // Another process was quicker: then it is an existing store.
+        // Another process was faster: the store exists.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Error::new(ErrorKind::Io, format!("the store file cannot be created: {}", error.kind()))
             .with_hint("check that the folder exists and can be written")
@@ -164,7 +165,7 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Refuses a file that is not ours, older or newer; `false` for one that has no table yet.
+/// Refuses a file that is foreign, older or newer; returns `false` for a file without tables.
 ///
 /// The header is read as bytes, so that a refused file keeps its own and gets no companions. SQLite reads it where a
 /// write-ahead log may hold a newer one, and where this process has the file open already: the close of another descriptor
@@ -186,7 +187,7 @@ fn refuse_foreign(path: &Path, is_open_here: bool) -> Result<bool> {
             header.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).map(|bytes| i32::from_be_bytes(*bytes))
         };
         let (version, application_id) = (i64::from(number(60).unwrap_or(0)), i64::from(number(68).unwrap_or(0)));
-        // The schema cookie is 0 as long as no table was ever made.
+        // The schema cookie is 0 until a table is created.
         let is_empty = application_id == 0 && version == 0 && number(40) == Some(0);
         (application_id, version, is_empty)
     };
@@ -227,11 +228,11 @@ fn read_header(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(if header.is_empty() { None } else { Some(header) })
 }
 
-/// (application id, user version, whether it is empty), as a read transaction sees them.
+/// (application id, user version, whether it is empty), in one read transaction.
 fn probe(path: &Path) -> Result<(i64, i64, bool)> {
     let probe = open_sqlite(Some(path), true)?;
     probe.busy_timeout(Duration::from_secs(5)).map_err(sql_error)?;
-    // One moment: between two reads another connection may make the tables of a new store.
+    // In one transaction: between two reads another connection may create the tables of a new store.
     probe.execute_batch("BEGIN").map_err(sql_error)?;
     let pragma = |name: &str| probe.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sql_error);
     let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
@@ -239,7 +240,8 @@ fn probe(path: &Path) -> Result<(i64, i64, bool)> {
     Ok((application_id, version, tables == 0 && application_id == 0 && version == 0))
 }
 
-/// The preamble of PROMISES section 4, then the tables of a new file. `known_version`: that of a schema that was checked already.
+/// Sets the pragmas of every store, then creates the tables of a new file. `known_version` is the version of a schema
+/// that was checked already.
 fn preamble(connection: &Connection, options: &ConnectOptions, known_version: Option<i64>) -> Result<()> {
     if options.read_only {
         let version = known_version.map_or_else(|| check_schema(connection), Ok)?;
@@ -266,11 +268,12 @@ fn preamble(connection: &Connection, options: &ConnectOptions, known_version: Op
     if known_version == Some(SCHEMA_VERSION) { Ok(()) } else { create_schema(connection, options) }
 }
 
-/// How long an open waits before it asks for the write-ahead log again.
+/// How long an open waits before it requests the write-ahead log again.
 const LOG_AWAITED: Duration = Duration::from_millis(5);
 
-/// Gives a file its write-ahead log. SQLite takes the locks for that without the busy handler, since two connections that both
-/// hold a read lock would wait for each other; so a new file that several open at once is asked again.
+/// Switches a file to its write-ahead log. SQLite takes the locks for that without the busy handler, since two
+/// connections that both hold a read lock would wait for each other; so the switch is repeated where several
+/// connections open a new file at once.
 fn write_ahead(connection: &Connection, busy_timeout: Duration) -> Result<()> {
     let n_more = busy_timeout.as_millis() / LOG_AWAITED.as_millis();
     for _ in 0..n_more {
@@ -284,11 +287,11 @@ fn write_ahead(connection: &Connection, busy_timeout: Duration) -> Result<()> {
 
 const WRITE_AHEAD: &str = "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;";
 
-/// Makes the tables of a file that has none.
+/// Creates the tables of a file that has none.
 fn create_schema(connection: &Connection, options: &ConnectOptions) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(sql_error)?;
     let created = (|| {
-        // Under the lock: another process may have made the tables meanwhile, or some of its own.
+        // Under the lock: another process may have created the tables meanwhile, or tables of its own.
         if check_schema(connection)? == SCHEMA_VERSION {
             return connection.execute_batch("COMMIT").map_err(sql_error);
         }
@@ -310,7 +313,7 @@ fn create_schema(connection: &Connection, options: &ConnectOptions) -> Result<()
             .map_err(sql_error)
     })();
     if created.is_err() {
-        // The first error is what the caller must see; a failing rollback changes nothing about it.
+        // The caller must see the first error; a failing rollback changes nothing about it.
         let _ = connection.execute_batch("ROLLBACK");
     }
     created

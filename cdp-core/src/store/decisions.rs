@@ -1,5 +1,5 @@
-//! What operators decided about pairs of nodes, as the file keeps it. A decision is a fact: it is appended and never
-//! changed; a later one about the same pair takes its place.
+//! Operator decisions about pairs of nodes in the file. A decision is a fact: it is appended and never changed; a later
+//! decision about the pair replaces it.
 
 use rusqlite::params;
 
@@ -7,7 +7,7 @@ use super::facts::{Facts, sql_integer, time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::{Decision, DecisionType, Timestamp};
 
-/// A decision and what was noted with it.
+/// A decision with its recorded time and reason.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredDecision {
     pub(crate) decision: Decision,
@@ -33,7 +33,7 @@ impl Facts<'_> {
         )
     }
 
-    /// The decisions with a number above `after`, in order.
+    /// The decisions with a number above `after`, by number.
     pub(crate) fn decisions_after(&self, after: u64) -> Result<Vec<StoredDecision>> {
         let sql = "SELECT decision, type, node, other, occurred_at, recorded_at, reason FROM decisions
                    WHERE decision > ?1 ORDER BY decision";

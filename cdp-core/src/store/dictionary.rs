@@ -1,16 +1,16 @@
-//! Texts that stand once, by number: names, and words of payloads.
+//! Distinct texts by number: names, and words of payloads.
 //!
-//! It takes texts in the order of their numbers, which begin at 1, and answers in both directions. What a transaction adds
-//! is a dictionary of its own, numbered behind the committed one.
+//! It takes texts in the order of their numbers, which begin at 1, and looks up in both directions. The additions of a
+//! transaction are a dictionary of its own, numbered after the committed one.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-/// Texts with numbers that follow one another.
+/// Texts with consecutive numbers.
 #[derive(Clone, Default)]
 pub(super) struct Dictionary {
-    /// How many numbers lie before the first one here.
+    /// The number of texts before the first one of this dictionary.
     before: u32,
     texts: Vec<Arc<str>>,
     ids: FxHashMap<Arc<str>, u32>,
@@ -27,7 +27,7 @@ impl Dictionary {
         self.before + self.len()
     }
 
-    /// How many texts there are.
+    /// The number of texts.
     pub(super) fn len(&self) -> u32 {
         self.texts.len() as u32
     }
@@ -37,13 +37,13 @@ impl Dictionary {
         self.ids.get(text).copied()
     }
 
-    /// The text of a number.
+    /// The text with a number.
     pub(super) fn text(&self, id: u32) -> Option<&str> {
         let place = id.checked_sub(self.before)?.checked_sub(1)?;
         self.texts.get(place as usize).map(AsRef::as_ref)
     }
 
-    /// Enters a text that is not there yet; gives its number.
+    /// Adds a text that is not in the dictionary; returns its number.
     pub(super) fn push(&mut self, text: Arc<str>) -> u32 {
         self.texts.push(text.clone());
         let id = self.last();
@@ -51,14 +51,14 @@ impl Dictionary {
         id
     }
 
-    /// Takes in the texts that a transaction has added.
+    /// Adds the texts of a transaction.
     pub(super) fn append(&mut self, added: Dictionary) {
         for text in added.texts {
             self.push(text);
         }
     }
 
-    /// The texts behind the first `n`, with their numbers.
+    /// The texts after the first `n`, with their numbers.
     pub(super) fn skip(&self, n: u32) -> impl Iterator<Item = (u32, &str)> {
         (self.before + n + 1..).zip(self.texts.iter().skip(n as usize).map(AsRef::as_ref))
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_has_the_same_numbers_before_and_after() {
+    fn added_texts_keep_their_numbers_after_the_append() {
         let mut committed = Dictionary::default();
         assert_eq!((committed.push(Arc::from("a")), committed.push(Arc::from("b"))), (1, 2));
         let mut added = Dictionary::behind(&committed);

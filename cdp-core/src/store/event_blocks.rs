@@ -1,7 +1,7 @@
-//! Every event of the store as columns, block by block: what a pass over the whole population reads.
+//! All events of the store as columns, block by block, for a pass over all profiles.
 //!
-//! It takes the numbers of the profiles that nodes belong to and leaves columns in the order of runs, then what is in
-//! RAM. It decides nothing; blocks of a scan do not push out those of point reads.
+//! It takes the number of each node's profile, and visits the blocks of the runs in their order, then the events in
+//! RAM. It decides nothing; blocks of a scan do not evict those of point reads.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -44,7 +44,7 @@ impl EventBlock for RunBlock<'_> {
     }
 
     fn append_profiles(&self, out: &mut Vec<u32>) {
-        // Each column in one go: value by value, their widths would be asked for at every node.
+        // Whole columns at a time: decoding value by value would look up the width of the column for each node.
         let n_nodes = self.block.n_nodes();
         let (mut profiles, mut ends) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
         self.block.nodes().append_mapped(0..n_nodes, &mut profiles, |node| {
@@ -55,7 +55,7 @@ impl EventBlock for RunBlock<'_> {
         out.resize(start + self.block.n_events(), NOBODY);
         let (mut rest, mut from) = (out.get_mut(start..).unwrap_or_default(), 0);
         for (profile, end) in profiles.into_iter().zip(ends) {
-            // A block that was opened has offsets that ascend, and end at the number of events.
+            // An opened block has ascending offsets that end at the number of events.
             let Some((own, behind)) = rest.split_at_mut_checked(end - from) else { return };
             own.fill(profile);
             (rest, from) = (behind, end);
@@ -74,7 +74,7 @@ impl EventBlock for RunBlock<'_> {
                     Some(scaled) => nanos(scaled).unwrap_or(LARGE_NUMBER),
                 }));
             }
-            // Text may stand for numbers, or numbers are of 128 bits.
+            // Text may stand for numbers, and some numbers have 128 bits.
             PropertyColumn::Wide(_) | PropertyColumn::Entries(..) => return false,
         }
         true
@@ -85,7 +85,7 @@ impl EventBlock for RunBlock<'_> {
     }
 }
 
-/// Some events in RAM; the columns are filled once for many blocks.
+/// Some events in RAM, as columns; the allocations are reused from block to block.
 #[derive(Default)]
 struct TailEvents {
     profiles: Vec<u32>,
@@ -115,7 +115,7 @@ impl TailEvents {
     }
 }
 
-/// The same with the columns that hold their properties.
+/// Events in RAM with the columns of their properties.
 struct TailBlock<'b> {
     events: &'b TailEvents,
     values: &'b Columns,
@@ -149,22 +149,22 @@ impl EventBlock for TailBlock<'_> {
     }
 }
 
-/// How many events in RAM stand in one block.
+/// The number of events in a block that is made from RAM.
 const TAIL_BLOCK_EVENTS: usize = 4_096;
 
-/// What a pass asks of the events.
+/// What a pass reads of the events.
 #[derive(Clone, Copy)]
 pub(crate) struct EventColumns<'c> {
-    /// The property columns that blocks have.
+    /// The property columns of the blocks.
     pub(crate) paths: &'c [Path],
-    /// Blocks without an event from then on may be left out.
+    /// Blocks whose events are all earlier may be left out.
     pub(crate) since_ms: Option<i64>,
     /// The number of each node's profile, or [`NOBODY`].
     pub(crate) profile_of: &'c [u32],
 }
 
-/// One of some parts of all events, about equally large: each event stands in exactly one of them, wherever the other events
-/// of its node stand. The last one has what is in RAM.
+/// One of `of` parts of all events of about equal size. Each event is in exactly one part, independent of the other
+/// events of its node. The last part includes the events in RAM.
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
     pub(crate) number: usize,
@@ -172,7 +172,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The blocks of a run that are in it; the run begins behind so many of all events.
+    /// The blocks of a run that belong to the part; `n_before` counts the events of earlier runs.
     fn cut<'f>(self, fences: &'f [Fence], n_before: &mut u64, n_events: u64) -> &'f [Fence] {
         let number_of = |n_before: u64| u128::from(n_before) * self.of as u128 / u128::from(n_events.max(1));
         let (mut n_earlier, mut n_own) = (0, 0);
@@ -193,15 +193,15 @@ impl Part {
 }
 
 impl MemoryView<'_> {
-    /// Visits the blocks of a part of all events. Fails with `internal` if there is no column for one of the paths.
+    /// Visits the blocks of a part of all events. Fails with `internal` if a path has no column.
     pub(crate) fn visit_event_blocks(
         &self,
         facts: Facts<'_>,
-        asked: EventColumns<'_>,
+        columns: EventColumns<'_>,
         part: Part,
         visit: &mut dyn FnMut(&dyn EventBlock),
     ) -> Result<()> {
-        let EventColumns { paths, since_ms, profile_of } = asked;
+        let EventColumns { paths, since_ms, profile_of } = columns;
         let columns = self.columns_of(paths)?;
         let mut names = Vec::new();
         let n_events = self.n_events_in_runs() + self.n_events_in_ram();

@@ -1,5 +1,5 @@
-//! The tables of the file but those of the log, one method for each question. Holds no state: what it answers is what the transaction of
-//! its connection sees.
+//! The tables of the file except the log, one method for each query. It holds no state: a result is what the
+//! transaction of its connection sees.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,7 +11,7 @@ use crate::records::{Ordinals, Timestamp};
 /// The `meta` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
-    /// Counts write transactions: RAM that stands at the same number is up to date.
+    /// Counts write transactions: RAM at an equal revision is up to date.
     pub(crate) revision: i64,
     pub(crate) log_sequence: u64,
     pub(crate) definitions: i64,
@@ -20,11 +20,12 @@ pub(crate) struct Meta {
     pub(crate) model_sequence: i64,
     /// Counts runs that became visible or were dropped.
     pub(crate) run_sequence: i64,
-    /// Up to this message the table of links has every link; behind it some stand in the columns of messages alone.
+    /// The table of links is complete up to this message; some links of later messages stand in the columns of messages
+    /// alone.
     pub(crate) links_to: u64,
     /// The number of the last decision of an operator.
     pub(crate) decision_sequence: u64,
-    /// Counts changes of what linkage found.
+    /// Counts changes of the probable links that linkage has found.
     pub(crate) linkage_runs: u64,
     pub(crate) advanced_to: Option<Timestamp>,
     pub(crate) recorded_at: Timestamp,
@@ -68,7 +69,7 @@ pub(crate) struct StoredChange {
     pub(crate) late: bool,
     pub(crate) merged_into: Option<u32>,
     pub(crate) recorded_at: Timestamp,
-    /// Since when the profile is a member once all changes of its transaction are taken in; `None`: it is none.
+    /// Since when the profile is a member after all changes of the transaction; `None` if it is no member.
     pub(crate) since: Option<Timestamp>,
 }
 
@@ -77,7 +78,7 @@ pub(crate) struct StoredChange {
 pub(crate) enum ChangeType {
     Entered,
     Exited,
-    /// The profile was joined into another; its membership went with it.
+    /// The profile joined another profile, which takes over its membership.
     MergedInto,
 }
 
@@ -119,7 +120,7 @@ fn missing_row() -> Error {
         .with_hint("restore a backup; the file was left as it is")
 }
 
-/// RAM knows the number of a text by its place: with a gap every later number would mean another text.
+/// RAM finds the number of a text by its place, so a gap would shift every later number to another text.
 fn check_numbers(after: u32, numbers: impl Iterator<Item = u32>) -> Result<()> {
     if (after.saturating_add(1)..).zip(numbers).all(|(expected, number)| expected == number) {
         Ok(())
@@ -133,7 +134,7 @@ pub(super) fn sql_integer(unsigned: u64) -> i64 {
 }
 
 impl Facts<'_> {
-    /// Whether another version of the library has written timelines that this one does not read.
+    /// Whether timelines were written by another version of the library, in a format that this version does not read.
     pub(crate) fn has_foreign_runs(&self) -> Result<bool> {
         Runs::are_of_another_version(self.0)
     }
@@ -172,8 +173,8 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// Runs `work` on one snapshot, and tells it how many transactions had changed the file. The statement that says so holds
-    /// the snapshot: as long as it has not ended, all others of its connection see the same.
+    /// Runs `work` on one snapshot and its revision. The open statement that read the revision holds the snapshot:
+    /// until it ends, every statement of the connection sees it.
     pub(super) fn at_revision<T>(self, work: impl FnOnce(Facts<'_>, i64) -> Result<T>) -> Result<T> {
         let mut statement = self.0.prepare_cached("SELECT revision FROM meta WHERE id = 1").map_err(sql_error)?;
         let mut rows = statement.query([]).map_err(sql_error)?;
@@ -181,7 +182,7 @@ impl Facts<'_> {
         work(self, row.get(0).map_err(sql_error)?)
     }
 
-    /// How many transactions have changed the file.
+    /// The number of write transactions that have changed the file.
     pub(crate) fn revision(&self) -> Result<i64> {
         self.0
             .prepare_cached("SELECT revision FROM meta WHERE id = 1")
@@ -220,7 +221,7 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// The names with a number above `after`, in order.
+    /// The names with a number above `after`, by number.
     pub(crate) fn names_after(&self, after: u32) -> Result<Vec<(u32, String)>> {
         let sql = "SELECT name_id, name FROM names WHERE name_id > ?1 ORDER BY name_id";
         let names: Vec<(u32, String)> = self.collect(sql, [after], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -232,7 +233,7 @@ impl Facts<'_> {
         self.execute("INSERT INTO names (name_id, name) VALUES (?1, ?2)", params![id, name])
     }
 
-    /// The words with a number above `after`, in order.
+    /// The words with a number above `after`, by number.
     pub(crate) fn words_after(&self, after: u32) -> Result<Vec<String>> {
         let sql = "SELECT word_id, word FROM words WHERE word_id > ?1 ORDER BY word_id";
         let words: Vec<(u32, String)> = self.collect(sql, [after], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -263,7 +264,7 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// The identifier of a node: the number of the type's name, and the value.
+    /// The identifier of a node: the number of its type's name, and its value.
     pub(crate) fn node(&self, node: u32) -> Result<Option<(u32, String)>> {
         self.0
             .prepare_cached("SELECT type, value FROM nodes WHERE node = ?1")
@@ -271,17 +272,18 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// The identifier of a node that something names.
+    /// The identifier of a node that another row refers to; fails if it is missing.
     pub(crate) fn known_node(&self, node: u32) -> Result<(u32, String)> {
         self.node(node)?.ok_or_else(missing_row)
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub(crate) fn n_nodes(&self) -> Result<u32> {
         let last = "SELECT COALESCE(MAX(node) + 1, 0) FROM nodes";
         let n_nodes = self.0.prepare_cached(last).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
         let n_nodes: i64 = n_nodes.map_err(sql_error)?;
-        // A greatest number can be anything in a file from elsewhere; counting takes as long as reading.
+        // The greatest number of a file from elsewhere can be anything; only then are rows counted, which takes as long
+        // as reading them.
         let is_possible = n_nodes.unsigned_abs() < self.file_bytes()?;
         let n_nodes = if is_possible { n_nodes.unsigned_abs() } else { self.count(CountedTable::Nodes)? };
         Ok(u32::try_from(n_nodes).unwrap_or(u32::MAX))
@@ -291,7 +293,7 @@ impl Facts<'_> {
         self.execute("INSERT INTO nodes (node, type, value) VALUES (?1, ?2, ?3)", params![node, identifier_type, value])
     }
 
-    /// Keeps a reject; the same row with the same reason is kept once. Gives whether it was new.
+    /// Stores a reject unless an equal row has been rejected for an equal reason. Returns whether it is new.
     pub(crate) fn put_reject(&self, reject: &StoredReject) -> Result<bool> {
         self.0
             .prepare_cached(
@@ -319,7 +321,7 @@ impl Facts<'_> {
         self.execute("DELETE FROM rejects WHERE reject_id = ?1", [reject_id])
     }
 
-    /// Rejects with an id above `after`, in order, at most `limit`; of one source or reason if given.
+    /// Rejects with an id above `after`, by id, at most `limit`; of one source or reason if given.
     pub(crate) fn rejects(
         &self,
         source: Option<u32>,
@@ -383,7 +385,7 @@ impl Facts<'_> {
         )
     }
 
-    /// The members of each audience as they stood at a change of the outbox: audience, change, members.
+    /// The stored members of each audience: audience, change of the outbox they include, members.
     pub(crate) fn membership_snapshots(&self) -> Result<Vec<(String, i64, Vec<u8>)>> {
         self.collect("SELECT audience, change, members FROM membership_snapshots ORDER BY audience", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -479,7 +481,7 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// How many rows a table of this schema has.
+    /// The number of rows of a table.
     pub(crate) fn count(&self, table: CountedTable) -> Result<u64> {
         let sql = match table {
             CountedTable::Messages => "SELECT COUNT(*) FROM messages",

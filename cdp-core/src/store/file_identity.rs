@@ -1,16 +1,16 @@
-//! Identifies a file by what it is on the disk instead of by how its path is spelled.
+//! The identity of a file on disk, independent of the spelling of its path.
 //!
-//! Takes paths, looks at them by `stat` alone and never opens what they name: on Unix the close of any descriptor of a file
-//! drops every lock that SQLite holds on that file for this process.
+//! It examines paths by `stat` alone and never opens a file: on Unix the close of any descriptor of a file drops every
+//! lock that SQLite holds on that file for this process.
 
 use std::ffi::OsStr;
 use std::io::{ErrorKind as IoErrorKind, Result as IoResult};
 use std::path::{Path, PathBuf};
 
-/// What SQLite adds to the path of a database to name the files beside it: log, index of the log, rollback journal.
+/// The suffixes of the files beside a database: log, index of the log, rollback journal.
 pub(super) const COMPANION_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// One file, whatever name leads to it: device and inode.
+/// One file under all of its names: device and inode.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileIdentity {
@@ -18,14 +18,14 @@ pub(crate) struct FileIdentity {
     inode: u64,
 }
 
-/// One file, whatever name leads to it: its path without links. Two hard links of a file are told apart, which does no harm
-/// where locks belong to a handle and not to the process.
+/// One file: its path without links. Two hard links of a file are different files here, which does no harm where locks
+/// belong to a handle and not to the process.
 #[cfg(not(unix))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileIdentity(PathBuf);
 
 impl FileIdentity {
-    /// The file at the end of every link on this path; `None` if there is none.
+    /// The file at the end of every link of this path; `None` if there is none.
     pub(crate) fn of(path: &Path) -> IoResult<Option<FileIdentity>> {
         match FileIdentity::found(path) {
             Ok(identity) => Ok(Some(identity)),
@@ -54,7 +54,7 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The database that a path is a companion of by its name: `shop.db-wal` gives `shop.db`.
+/// The database of a companion by its name: `shop.db-wal` gives `shop.db`.
 pub(super) fn database_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?;
     COMPANION_SUFFIXES.into_iter().find_map(|suffix| without_suffix(name, suffix)).map(|name| path.with_file_name(name))
@@ -71,8 +71,8 @@ fn without_suffix<'n>(name: &'n OsStr, suffix: &str) -> Option<&'n OsStr> {
     name.to_str()?.strip_suffix(suffix).filter(|rest| !rest.is_empty()).map(OsStr::new)
 }
 
-/// The absolute path of a file that need not exist: its folder without links, and its name. `None` for a path that names no
-/// file, such as `..`.
+/// The absolute path of a file that need not exist: its folder without links, and its name. `None` for a path without a
+/// file name, such as `..`.
 pub(super) fn location(path: &Path) -> IoResult<Option<PathBuf>> {
     let Some(name) = path.file_name() else { return Ok(None) };
     let folder = match path.parent() {
@@ -82,13 +82,13 @@ pub(super) fn location(path: &Path) -> IoResult<Option<PathBuf>> {
     Ok(Some(resolved(folder)?.join(name)))
 }
 
-/// The absolute path of something that exists, without links.
+/// The absolute path of an existing file, without links.
 #[cfg(unix)]
 pub(super) fn resolved(path: &Path) -> IoResult<PathBuf> {
     std::fs::canonicalize(path)
 }
 
-/// The absolute path of something that exists, in the form that SQLite takes.
+/// The absolute path of an existing file, in the form that SQLite takes.
 #[cfg(not(unix))]
 pub(super) fn resolved(path: &Path) -> IoResult<PathBuf> {
     std::fs::metadata(path)?;

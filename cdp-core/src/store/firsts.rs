@@ -1,11 +1,12 @@
-//! The beginnings of nodes, which RAM has of every node: who they are called after, and what they can never have done.
+//! The beginnings of nodes, held in RAM for every node: they give a profile its id, and show which events it cannot
+//! have.
 //!
-//! It takes what messages say of a node and leaves the earliest of it, and one word of bits for the names of its events. It
-//! never forgets: a fact only adds to it.
+//! It takes the times, sequences and event names of a node's messages, and keeps the earliest of each and one word of
+//! bits for the event names. Values are only added, never removed.
 
 use crate::records::Timestamp;
 
-/// The beginnings of a node: when it was first named, its first message, and which events it has ever had.
+/// The beginnings of a node: when it was first named, its first message, and which event names it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Firsts {
     named_at_ms: i64,
@@ -35,7 +36,7 @@ impl Firsts {
         self.named_at_ms < named_at.millis()
     }
 
-    /// The least sequence of a message of its own.
+    /// The least sequence of a message of the node.
     pub(crate) fn sequence(&self) -> Option<u64> {
         (self.sequence != u64::MAX).then_some(self.sequence)
     }
@@ -45,7 +46,7 @@ impl Firsts {
         self.events
     }
 
-    /// Takes in an instant at which the node was named, a message of its own, and the bits of names of events.
+    /// Adds an instant at which the node was named, a message of the node, and bits of event names.
     pub(super) fn include(&mut self, named_at: Option<Timestamp>, sequence: Option<u64>, events: u64) {
         self.named_at_ms = self.named_at_ms.min(named_at.map_or(i64::MAX, Timestamp::millis));
         self.sequence = self.sequence.min(sequence.unwrap_or(u64::MAX));

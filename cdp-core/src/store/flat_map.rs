@@ -1,13 +1,14 @@
-//! Have we seen this message before? A multimap from a 64-bit hash of (source, message id) to log sequences.
+//! The index of message keys: a multimap from a 64-bit hash of (source, message id) to log sequences.
 //!
-//! Sorted runs in the file behind filters, a tail in RAM: a look-up that finds nothing touches no page, an insert never
-//! touches a random one, and every key is written only a few times whatever the order of arrival. Takes hashes that
-//! spread over all 64 bits and sequences that only grow; gives every sequence of a hash, and the caller confirms each
-//! on the full message id. Derived from the log: whoever loads it replays the log above [`FlatMap::watermark`].
+//! It consists of sorted runs in the file behind filters, and a tail in RAM: a lookup that finds nothing reads no page,
+//! an insert never reads a random one, and every key is written only a few times in any order of arrival. It takes
+//! hashes that spread over all 64 bits and sequences that only grow, and returns every sequence of a hash; the caller
+//! confirms each on the full message id. It is derived from the log: a loader replays the log above
+//! [`FlatMap::watermark`].
 //!
-//! **RAM is the last committed state.** A transaction inserts into a [`FlatMapOverlay`]; [`FlatMap::fold`] takes it in
-//! after COMMIT. Upkeep goes in slices: [`FlatMap::step`] writes some blocks in the transaction of the caller, and its
-//! [`Step`] is folded after COMMIT or dropped. Never may a step change what a look-up in the same transaction finds.
+//! **RAM is the last committed state.** A transaction inserts into a [`FlatMapOverlay`]; [`FlatMap::fold`] adds it
+//! after COMMIT. Maintenance goes in slices: [`FlatMap::step`] writes some blocks in the transaction of the caller, and
+//! its [`KeyStep`] is folded after COMMIT or dropped. A step must never change what a lookup in its transaction finds.
 
 mod block;
 mod filter;
@@ -25,19 +26,19 @@ use rusqlite::{Connection, params};
 use super::sqlite::sql_error;
 use crate::error::{Error, Result};
 use job::{Advance, Job};
-use run::{Run, Stretch};
+use run::{BlockStretch, KeyRun};
 use sealed::damaged;
-use table::Table;
+use table::PairTable;
 
-// So many runs of one size class are merged: each key is rewritten once for each fourfold growth.
+// This number of runs of a size class is merged: each key is rewritten once for each fourfold growth.
 const MERGED_RUNS: usize = 4;
-// Above this the smallest two are merged whatever their sizes: every run costs each look-up a cache miss.
+// Above this number the smallest two are merged whatever their sizes: every run costs each lookup a cache miss.
 const MOST_RUNS: usize = 8;
 
-/// How a [`FlatMap`] trades memory for work.
+/// Sizes by which a [`FlatMap`] trades memory for work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlatMapOptions {
-    /// The tail is written as a run when it holds so many keys: 26 to 51 bytes of RAM each, twice while it is written.
+    /// The number of keys in a tail that is written as a run: 26 to 51 bytes of RAM each, twice while it is written.
     pub(crate) flush_keys: usize,
     /// The keys of a block, at most 4096: a hit reads and decodes one block.
     pub(crate) block_keys: usize,
@@ -49,10 +50,10 @@ impl Default for FlatMapOptions {
     }
 }
 
-/// What a write transaction has inserted.
+/// Insertions of a write transaction.
 #[derive(Default)]
 pub(crate) struct FlatMapOverlay {
-    table: Table,
+    table: PairTable,
 }
 
 impl FlatMapOverlay {
@@ -78,14 +79,14 @@ pub(crate) struct FlatMapSize {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
+struct MapState {
     generation: i64,
     next_block: u64,
     next_run: i64,
 }
 
-impl State {
-    fn read(connection: &Connection) -> Result<State> {
+impl MapState {
+    fn read(connection: &Connection) -> Result<MapState> {
         connection
             .prepare_cached("SELECT generation, next_block, next_run FROM map_state WHERE id = 1")
             .and_then(|mut select| {
@@ -93,7 +94,7 @@ impl State {
                     let next_block: i64 = row.get(1)?;
                     let next_block = u64::try_from(next_block)
                         .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, next_block))?;
-                    Ok(State { generation: row.get(0)?, next_block, next_run: row.get(2)? })
+                    Ok(MapState { generation: row.get(0)?, next_block, next_run: row.get(2)? })
                 })
             })
             .map_err(|error| match error {
@@ -120,12 +121,12 @@ enum JobType {
     Merge,
 }
 
-/// A slice of upkeep that a transaction has written.
+/// Blocks that a transaction has written, to be folded in after COMMIT.
 #[must_use = "fold it after COMMIT"]
-pub(crate) struct Step {
-    from: State,
-    to: State,
-    garbage: Vec<Stretch>,
+pub(crate) struct KeyStep {
+    from: MapState,
+    to: MapState,
+    garbage: Vec<BlockStretch>,
     job: Option<(JobType, Option<Job>, Advance)>,
 }
 
@@ -133,15 +134,15 @@ pub(crate) struct Step {
 #[derive(Clone)]
 pub(crate) struct FlatMap {
     options: FlatMapOptions,
-    state: State,
-    runs: Vec<Arc<Run>>,
-    tail: Table,
-    // Waits to be a run, or is on the way to it.
-    frozen: Option<Table>,
+    state: MapState,
+    runs: Vec<Arc<KeyRun>>,
+    tail: PairTable,
+    // The tail that is being written as a run, or waits for that.
+    frozen: Option<PairTable>,
     flush: Option<Job>,
     merge: Option<Job>,
-    // Blocks that no run names.
-    garbage: Vec<Stretch>,
+    // Blocks that belong to no run.
+    garbage: Vec<BlockStretch>,
 }
 
 impl FlatMap {
@@ -154,27 +155,36 @@ impl FlatMap {
         FlatMap::load_beside(connection, options, &[])
     }
 
-    fn load_beside(connection: &Connection, options: FlatMapOptions, known: &[Arc<Run>]) -> Result<FlatMap> {
-        let state = State::read(connection)?;
-        let runs = Run::load_all(connection, known)?;
+    fn load_beside(connection: &Connection, options: FlatMapOptions, known: &[Arc<KeyRun>]) -> Result<FlatMap> {
+        let state = MapState::read(connection)?;
+        let runs = KeyRun::load_all(connection, known)?;
         let garbage = find_garbage(connection, &runs, state)?;
-        Ok(FlatMap { options, state, runs, tail: Table::default(), frozen: None, flush: None, merge: None, garbage })
+        Ok(FlatMap {
+            options,
+            state,
+            runs,
+            tail: PairTable::default(),
+            frozen: None,
+            flush: None,
+            merge: None,
+            garbage,
+        })
     }
 
-    /// Removes all runs from the file; every sequence may come anew then.
+    /// Removes all runs from the file; every sequence may then be inserted again.
     pub(crate) fn clear(connection: &Connection) -> Result<()> {
-        let state = State::read(connection)?;
+        let state = MapState::read(connection)?;
         for table in ["DELETE FROM map_runs", "DELETE FROM map_blocks"] {
             connection.execute(table, []).map_err(sql_error)?;
         }
-        State { generation: state.generation.wrapping_add(1), ..state }.write(connection)
+        MapState { generation: state.generation.wrapping_add(1), ..state }.write(connection)
     }
 
-    /// Catches up with the runs of another process; to be called first in a transaction that finds foreign commits, and
-    /// before the log they wrote is replayed (above the last sequence known here and above [`FlatMap::watermark`]).
-    /// One row is read where nothing has changed. Work under way here is dropped; what is in RAM only is kept.
+    /// Loads the runs of another process. It must be called first in a transaction that finds foreign commits, before
+    /// their log is replayed (above the last sequence known here and above [`FlatMap::watermark`]). Without a change it
+    /// reads one row. A flush or merge under way here is dropped; keys in RAM alone are kept.
     pub(crate) fn refresh(&mut self, connection: &Connection) -> Result<()> {
-        if State::read(connection)?.generation == self.state.generation {
+        if MapState::read(connection)?.generation == self.state.generation {
             return Ok(());
         }
         let mut fresh = FlatMap::load_beside(connection, self.options, &self.runs)?;
@@ -187,13 +197,14 @@ impl FlatMap {
         Ok(())
     }
 
-    /// The greatest sequence in any run, 0 without runs: all up to it are in runs, all above are in RAM only.
+    /// The greatest sequence in any run, 0 without runs: all sequences up to it are in runs, all above are in RAM
+    /// alone.
     pub(crate) fn watermark(&self) -> u64 {
         self.runs.iter().map(|run| run.greatest).max().unwrap_or(0)
     }
 
-    /// Every sequence under `hash`, least first. `connection` sees the file as RAM does, as a write transaction that
-    /// began with [`FlatMap::refresh`] where it was needed.
+    /// Every sequence of `hash`, least first. `connection` must see the file as RAM does, as a write transaction that
+    /// began with [`FlatMap::refresh`] where needed.
     pub(crate) fn candidates(
         &self,
         connection: &Connection,
@@ -217,13 +228,13 @@ impl FlatMap {
         Ok(found)
     }
 
-    /// Takes in what a committed transaction has inserted.
+    /// Adds the insertions of a committed transaction.
     pub(crate) fn fold(&mut self, overlay: FlatMapOverlay) {
         self.tail.take_in(&overlay.table, |_| true);
         self.freeze_if_full();
     }
 
-    // Only between transactions, so that all sequences of a run are below all of later runs.
+    // Only between transactions, so that all sequences of a run are below those of later runs.
     fn freeze_if_full(&mut self) {
         if self.frozen.is_none() && self.tail.len() >= self.options.flush_keys {
             let next_tail = self.tail.empty_of_same_size();
@@ -231,8 +242,8 @@ impl FlatMap {
         }
     }
 
-    /// Marks the tail for the next steps whatever its size, unless one is under way; false when nothing is in RAM only.
-    /// For a close that leaves nothing to replay: `while map.freeze()` write and fold a step.
+    /// Freezes the tail whatever its size, unless a flush is under way; returns false when no key is in RAM alone. A
+    /// close that leaves no key to replay runs `while map.freeze()` with a step and its fold.
     pub(crate) fn freeze(&mut self) -> bool {
         if self.frozen.is_none() && self.tail.len() > 0 {
             self.frozen = Some(std::mem::take(&mut self.tail));
@@ -240,21 +251,21 @@ impl FlatMap {
         self.frozen.is_some()
     }
 
-    /// Writes up to `budget_blocks` blocks of what is due, the tail before a merge, and deletes as many that no run
-    /// names; `None` where nothing is due. Look-ups of the same transaction stay right before and after it.
-    pub(crate) fn step(&self, connection: &Connection, budget_blocks: usize) -> Result<Option<Step>> {
+    /// Writes up to `budget_blocks` blocks of the work that is due, the tail before a merge, and deletes as many blocks
+    /// that belong to no run; `None` where no work is due. Lookups of the transaction are right before and after it.
+    pub(crate) fn step(&self, connection: &Connection, budget_blocks: usize) -> Result<Option<KeyStep>> {
         let budget = budget_blocks.max(1);
         let merged = self.due_merge();
         if self.frozen.is_none() && self.merge.is_none() && merged.is_empty() {
             return Ok(None);
         }
-        let from = State::read(connection)?;
+        let from = MapState::read(connection)?;
         if from != self.state {
             return Err(Error::internal("the index of message ids in memory is older than the file"));
         }
-        let mut to = State { generation: from.generation.wrapping_add(1), ..from };
-        // Only now and first: secure_delete overwrites a freed page, and a page that is used again in the same
-        // transaction is written once. Until then these blocks are what free pages would be.
+        let mut to = MapState { generation: from.generation.wrapping_add(1), ..from };
+        // Only now and first: secure_delete overwrites a freed page, and a page that is used again in this transaction
+        // is written once. Until then these blocks serve as free pages.
         let garbage = delete_garbage(connection, &self.garbage, budget)?;
         let (job_type, begun) = match (&self.frozen, &self.flush, &self.merge) {
             (Some(_), Some(_), _) => (Some(JobType::Flush), None),
@@ -280,13 +291,13 @@ impl FlatMap {
             _ => None,
         };
         to.write(connection)?;
-        Ok(Some(Step { from, to, garbage, job }))
+        Ok(Some(KeyStep { from, to, garbage, job }))
     }
 
-    /// Takes in a step whose transaction is committed.
-    pub(crate) fn fold_step(&mut self, step: Step) {
+    /// Adds a step whose transaction is committed.
+    pub(crate) fn fold_step(&mut self, step: KeyStep) {
         if step.from != self.state {
-            // Made from other RAM than this: the next step finds that the file is ahead and says so.
+            // The step was made from another state: the next step finds the file ahead and fails.
             return;
         }
         self.state = step.to;
@@ -303,7 +314,7 @@ impl FlatMap {
             *slot = Some(job);
             return;
         }
-        let replaced = |run: &Arc<Run>| job.inputs().contains(&run.id);
+        let replaced = |run: &Arc<KeyRun>| job.inputs().contains(&run.id);
         for run in self.runs.iter().filter(|run| replaced(run)) {
             self.garbage.extend_from_slice(run.places.stretches());
         }
@@ -324,13 +335,13 @@ impl FlatMap {
             tail_keys,
             runs: self.runs.len(),
             filter_bytes: self.runs.iter().map(|run| run.filter.bytes()).sum(),
-            tail_bytes: tables().map(Table::bytes).sum(),
+            tail_bytes: tables().map(PairTable::bytes).sum(),
         }
     }
 
-    // The runs to merge next, none when there are few.
-    fn due_merge(&self) -> Vec<&Run> {
-        let mut by_size: Vec<&Run> = self.runs.iter().map(Arc::as_ref).collect();
+    // The runs to merge next, empty when there are few.
+    fn due_merge(&self) -> Vec<&KeyRun> {
+        let mut by_size: Vec<&KeyRun> = self.runs.iter().map(Arc::as_ref).collect();
         by_size.sort_by_key(|run| (run.keys, run.id));
         let of_one_class = by_size.chunk_by(|one, other| one.size_class() == other.size_class());
         if let Some(class) = of_one_class.into_iter().find(|class| class.len() >= MERGED_RUNS) {
@@ -340,11 +351,11 @@ impl FlatMap {
     }
 }
 
-// What lies between the blocks of the runs: left over from a process that was killed, or from a run that was merged.
-fn find_garbage(connection: &Connection, runs: &[Arc<Run>], state: State) -> Result<Vec<Stretch>> {
-    let mut known: Vec<Stretch> = runs.iter().flat_map(|run| run.places.stretches()).copied().collect();
+// Blocks between those of the runs: left by a killed process, or by a merged run.
+fn find_garbage(connection: &Connection, runs: &[Arc<KeyRun>], state: MapState) -> Result<Vec<BlockStretch>> {
+    let mut known: Vec<BlockStretch> = runs.iter().flat_map(|run| run.places.stretches()).copied().collect();
     known.sort_unstable();
-    known.push(Stretch { first: state.next_block, count: 0 });
+    known.push(BlockStretch { first: state.next_block, count: 0 });
     let mut select = connection
         .prepare_cached(
             "SELECT (SELECT MIN(block) FROM map_blocks WHERE block >= ?1 AND block < ?2), \
@@ -361,27 +372,27 @@ fn find_garbage(connection: &Connection, runs: &[Arc<Run>], state: State) -> Res
         let found = select.query_row(bounds, |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)));
         if let (Some(least), Some(greatest)) = found.map_err(sql_error)? {
             let first = least.cast_unsigned();
-            garbage.push(Stretch { first, count: greatest.cast_unsigned() - first + 1 });
+            garbage.push(BlockStretch { first, count: greatest.cast_unsigned() - first + 1 });
         }
         free_from = stretch.end();
     }
     Ok(garbage)
 }
 
-// Deletes up to `budget` numbers; gives what remains.
-fn delete_garbage(connection: &Connection, garbage: &[Stretch], budget: usize) -> Result<Vec<Stretch>> {
+// Deletes up to `budget` blocks; returns the others.
+fn delete_garbage(connection: &Connection, garbage: &[BlockStretch], budget: usize) -> Result<Vec<BlockStretch>> {
     let mut delete =
         connection.prepare_cached("DELETE FROM map_blocks WHERE block >= ?1 AND block < ?2").map_err(sql_error)?;
     let mut budget = u64::try_from(budget).unwrap_or(u64::MAX);
     let mut remaining = Vec::new();
-    for &Stretch { first, count } in garbage {
-        let deleted = Stretch { first, count: count.min(budget) };
+    for &BlockStretch { first, count } in garbage {
+        let deleted = BlockStretch { first, count: count.min(budget) };
         if deleted.count > 0 {
             delete.execute([first.cast_signed(), deleted.end().cast_signed()]).map_err(sql_error)?;
             budget -= deleted.count;
         }
         if deleted.count < count {
-            remaining.push(Stretch { first: deleted.end(), count: count - deleted.count });
+            remaining.push(BlockStretch { first: deleted.end(), count: count - deleted.count });
         }
     }
     Ok(remaining)

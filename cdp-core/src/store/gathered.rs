@@ -1,4 +1,4 @@
-//! Everything that the log says about the nodes of one person, put together from runs and RAM.
+//! The facts of a profile's nodes, merged from runs and RAM.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use super::tail::NodeFacts;
 use crate::error::Result;
 use crate::rules::TimelineEvent;
 
-// Where an event's properties are, in the upper bits of its row: in a block, in the frozen tail, else in the tail.
+// The place of an event's properties, in the upper bits of its row: a block, the frozen tail, else the tail.
 const BLOCK_ROW: u64 = 1 << 63;
 pub(super) const FROZEN_ROW: u64 = 1 << 62;
 const BLOCK_SHIFT: u32 = 32;
 
-/// The events of some nodes, and where everything else about them stands: it is read when it is asked for.
+/// The events of some nodes, and the places of their other facts, which are read on demand.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    /// The events of all nodes; sorted by (occurred_at, sequence) once [`Gathered::sort`] was called.
+    /// The events of all nodes; sorted by (occurred_at, sequence) after [`Gathered::sort`].
     pub(crate) timeline: Vec<TimelineEvent>,
-    // The nodes in the order in which they were gathered, and which of the slices are theirs.
+    // The nodes in the order in which they were added, each with the range of its slices.
     nodes: Vec<(u32, Range<usize>)>,
     slices: Vec<NodeSlice>,
 }
@@ -47,7 +47,7 @@ impl Gathered {
         }));
     }
 
-    /// What the runs say of each node besides its events, in the order in which the nodes were gathered.
+    /// The facts in runs of each node besides its events, in the order in which the nodes were added.
     pub(super) fn annexes_in_runs(&self) -> impl Iterator<Item = Result<(u32, Annex)>> {
         self.nodes.iter().map(|(node, slices)| {
             let mut merged = Annex::default();
@@ -58,7 +58,7 @@ impl Gathered {
         })
     }
 
-    /// Brings the events into the order of (occurred_at, sequence).
+    /// Sorts the events by (occurred_at, sequence).
     pub(crate) fn sort(&mut self) {
         let in_order = |pair: &[TimelineEvent]| matches!(pair, [a, b] if (a.occurred_at, a.sequence) <= (b.occurred_at, b.sequence));
         if !self.timeline.windows(2).all(in_order) {
@@ -66,7 +66,7 @@ impl Gathered {
         }
     }
 
-    /// The block and the row in it that hold an event's properties, if they are in a run.
+    /// The block and the row in it with an event's properties; `None` if the event is not in a run.
     pub(super) fn block(&self, row: u64) -> Option<(&Block, usize)> {
         if row & BLOCK_ROW == 0 {
             return None;

@@ -1,7 +1,8 @@
-//! Links of evidence in blocks: what an open reads of them, in one piece for the messages of a stretch of the log.
+//! Links of evidence in blocks: an open reads one value for a stretch of the log instead of one row for each link.
 //!
-//! A block is derived from rows of `links` and written in the transaction whose messages fill it, so that all blocks that can
-//! be full are there, after a crash as well. One that is damaged, or missing, is as good as none.
+//! A block is derived from rows of `links` and written in the transaction whose messages fill it, so every block that
+//! can be full exists, after a crash as well. A block that is damaged or missing is ignored: its links are read from
+//! their rows.
 
 use rusqlite::params;
 
@@ -11,7 +12,7 @@ use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::{LinkRule, StoredLink};
 
-/// A link of a large store takes a little more.
+/// The least bytes that a link takes; in a large store it takes a little more.
 const LEAST_BYTES: usize = 8;
 
 fn write_block(links: &[StoredLink]) -> Vec<u8> {
@@ -61,21 +62,20 @@ impl Facts<'_> {
         )
     }
 
-    /// About how many links there are in blocks, by their bytes.
+    /// Estimates the number of links in blocks from their bytes.
     pub(crate) fn estimated_links(&self) -> Result<usize> {
         let sql = "SELECT COALESCE(SUM(LENGTH(data)), 0) FROM link_blocks";
         let n_bytes = self.0.prepare_cached(sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
         Ok(n_bytes.map_err(sql_error).map(i64::unsigned_abs)? as usize / LEAST_BYTES)
     }
 
-    /// Visits all links of the messages up to `up_to`, in log order: from blocks as far as these go.
+    /// Visits all links of the messages up to `up_to`, in log order: from blocks as far as they reach, then from rows.
     pub(crate) fn visit_all_links(&self, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
         let in_blocks_to = self.visit_blocked_links(up_to, &mut visit)?;
         self.visit_links(in_blocks_to, up_to, visit)
     }
 
-    /// Visits the links in blocks that lie beside each other from the first message on; gives the last message that they
-    /// cover.
+    /// Visits the links in the consecutive blocks from the first message on; returns the last message that they cover.
     fn visit_blocked_links(&self, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<u64> {
         let sql = "SELECT first_sequence, last_sequence, data FROM link_blocks ORDER BY first_sequence";
         let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
@@ -84,7 +84,7 @@ impl Facts<'_> {
         while let Some(row) = rows.next().map_err(sql_error)? {
             let sequence = |column| row.get::<_, i64>(column).map(i64::unsigned_abs).map_err(sql_error);
             let (first, last) = (sequence(0)?, sequence(1)?);
-            // One of another size than its neighbours may lie within the one before it.
+            // A block of another size than its neighbours may lie within the one before it.
             if first <= covered {
                 continue;
             }
@@ -99,14 +99,14 @@ impl Facts<'_> {
         Ok(covered)
     }
 
-    /// Whether the blocks say what the rows say.
+    /// Whether the blocks agree with the rows.
     pub(crate) fn link_blocks_are_right(&self, up_to: u64) -> Result<bool> {
         let mut in_blocks = Vec::new();
         let covered = self.visit_blocked_links(up_to, |link| in_blocks.push(link))?;
         Ok(in_blocks == self.links_after(0, covered)?)
     }
 
-    /// Forgets the blocks, when links are derived anew.
+    /// Deletes the blocks before links are derived again.
     pub(super) fn clear_link_blocks(&self) -> Result<()> {
         self.execute("DELETE FROM link_blocks", [])
     }

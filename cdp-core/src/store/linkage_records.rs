@@ -1,9 +1,9 @@
-//! Compared profiles and their blocking keys, as the file keeps them: what one profile is compared with as it comes.
+//! Compared profiles and their blocking keys in the file: the profiles that a new profile is compared with.
 //!
-//! It holds what it is given, derived from facts: a run of linkage fills it, later transactions keep it, a change of the identity
-//! definition empties it. Keys that lie beside each other share a row, of which the rowid is the first key it may hold: a page
-//! has few rows then, so that reading it and writing to it cost little, and a row that grows is cut in two. All nodes of a key
-//! are in one row; a key that too many share has none of them, whatever comes, until the next run.
+//! The tables are derived from facts: a run of linkage fills them, later transactions keep them up to date, and a
+//! change of the identity definition empties them. Neighbouring keys share a row, whose rowid is the first key that it
+//! may hold: a page has few rows, so that reading and writing it cost little, and a row that grows is split. All nodes
+//! of a key are in one row; a key that too many nodes share holds none of them until the next run.
 
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
@@ -12,67 +12,68 @@ use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::Timestamp;
 
-/// What a run of linkage leaves for single profiles.
+/// The settings of a run of linkage that comparisons of single profiles use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredLive {
-    /// The version of the model that scores.
+    /// The version of the scoring model.
     pub(crate) model: u32,
-    /// What the model may be used for, as a word.
+    /// The permitted use of the model, as a word.
     pub(crate) verdict: String,
     /// How profiles become records, as JSON.
     pub(crate) reading: String,
 }
 
-/// How many records a key has.
+/// The number of records of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyNodes {
-    /// So many.
+    /// This number of records.
     Some(usize),
-    /// Too many to be followed.
+    /// Too many records to be compared.
     TooMany,
 }
 
-/// A key (six bytes) and one of its nodes, as bytes in their order.
-type Entry = [u8; 10];
+/// A key (six bytes) and one of its nodes (four bytes), big-endian.
+type KeyEntry = [u8; 10];
 
-/// In the place of a node: too many to be followed.
+/// Marks, in place of a node, a key with too many nodes.
 const TOO_MANY: u32 = u32::MAX;
-/// So many entries a run gives a row, and from so many on a row is cut in two.
+/// The number of entries in a row that a run writes, and the number above which a row is split.
 const ENTRIES_AT_FIRST: usize = 64;
 const MOST_ENTRIES: usize = 128;
 
-fn entry(key: i64, node: u32) -> Entry {
+fn entry(key: i64, node: u32) -> KeyEntry {
     let [_, _, key @ ..] = key.to_be_bytes();
     let [k0, k1, k2, k3, k4, k5] = key;
     let [n0, n1, n2, n3] = node.to_be_bytes();
     [k0, k1, k2, k3, k4, k5, n0, n1, n2, n3]
 }
 
-fn node_of(entry: &Entry) -> u32 {
+fn node_of(entry: &KeyEntry) -> u32 {
     let [.., n0, n1, n2, n3] = *entry;
     u32::from_be_bytes([n0, n1, n2, n3])
 }
 
-fn key_of(entry: &Entry) -> i64 {
+fn key_of(entry: &KeyEntry) -> i64 {
     let [k0, k1, k2, k3, k4, k5, ..] = *entry;
     i64::from_be_bytes([0, 0, k0, k1, k2, k3, k4, k5])
 }
 
-/// The places of a key among entries in order.
-fn places_of(entries: &[Entry], key: i64) -> std::ops::Range<usize> {
+/// The range of a key among sorted entries.
+fn places_of(entries: &[KeyEntry], key: i64) -> std::ops::Range<usize> {
     let start = entries.partition_point(|known| *known < entry(key, 0));
     let length = entries.iter().skip(start).take_while(|known| key_of(known) == key).count();
     start..start + length
 }
 
-/// Where to cut entries in two: near the middle, and never between the nodes of a key; their end if it is all one.
-fn middle_of(entries: &[Entry]) -> usize {
+/// The place at which entries are split: near the middle, and never between the nodes of a key; the end if all have one
+/// key.
+fn middle_of(entries: &[KeyEntry]) -> usize {
     let Some(key) = entries.get(entries.len() / 2).map(key_of) else { return entries.len() };
     let places = places_of(entries, key);
     if places.start > 0 { places.start } else { places.end }
 }
 
-/// The records and keys, for many questions in a row: what each of them needs is prepared once.
+/// The tables of records and keys, with prepared statements for repeated lookups.
 pub(crate) struct LinkageTables<'f> {
     facts: Facts<'f>,
     read_record: CachedStatement<'f>,
@@ -80,7 +81,7 @@ pub(crate) struct LinkageTables<'f> {
 }
 
 impl LinkageTables<'_> {
-    /// Reads the record of a node: since when it holds, and its bytes.
+    /// Reads the record of a node: the instant since when it holds, and its bytes.
     pub(crate) fn record<T>(
         &mut self,
         node: u32,
@@ -104,7 +105,7 @@ impl LinkageTables<'_> {
         self.facts.execute("DELETE FROM linkage_records WHERE node = ?1", [node])
     }
 
-    /// Adds the nodes of a key to `nodes`, in order, unless they are more than `most`.
+    /// Adds the nodes of a key to `nodes`, by number, unless there are more than `most`.
     pub(crate) fn key_nodes(&mut self, key: i64, most: usize, nodes: &mut Vec<u32>) -> Result<KeyNodes> {
         let read = self.row(key, |_, entries| {
             let of_key = entries.get(places_of(entries, key)).unwrap_or_default();
@@ -117,10 +118,10 @@ impl LinkageTables<'_> {
         Ok(read.unwrap_or(KeyNodes::Some(0)))
     }
 
-    /// Fills in keys that lie behind all that are there, each with one of its nodes, in order. A key that more than `most`
-    /// nodes share has none.
+    /// Appends keys that are greater than all stored ones, each with one of its nodes, sorted. A key with more than
+    /// `most` nodes is marked instead.
     pub(crate) fn append_keys(&self, keys: &[(i64, u32)], most: impl Fn(i64) -> usize) -> Result<()> {
-        let mut entries: Vec<Entry> = Vec::with_capacity(MOST_ENTRIES);
+        let mut entries: Vec<KeyEntry> = Vec::with_capacity(MOST_ENTRIES);
         for of_key in keys.chunk_by(|(left, _), (right, _)| left == right) {
             if entries.len() >= ENTRIES_AT_FIRST {
                 self.put_row(None, &entries)?;
@@ -134,7 +135,7 @@ impl LinkageTables<'_> {
         self.put_row(None, &entries)
     }
 
-    /// Adds a node to a key, unless too many share that.
+    /// Adds a node to a key, unless the key has too many.
     pub(crate) fn add_key(&mut self, key: i64, node: u32) -> Result<()> {
         self.edit_row(key, |entries| {
             let places = places_of(entries, key);
@@ -147,7 +148,7 @@ impl LinkageTables<'_> {
         })
     }
 
-    /// From now on a key stands for too many.
+    /// Marks a key as one with too many nodes.
     pub(crate) fn close_key(&mut self, key: i64) -> Result<()> {
         self.edit_row(key, |entries| {
             let places = places_of(entries, key);
@@ -155,25 +156,25 @@ impl LinkageTables<'_> {
         })
     }
 
-    /// Takes a node out of a key.
+    /// Removes a node from a key.
     pub(crate) fn delete_key(&mut self, key: i64, node: u32) -> Result<()> {
         self.edit_row(key, |entries| entries.retain(|known| *known != entry(key, node)))
     }
 
     /// Reads the row that may hold a key: the first key it may hold, and its entries.
-    fn row<T>(&mut self, key: i64, read: impl FnOnce(i64, &[Entry]) -> T) -> Result<Option<T>> {
+    fn row<T>(&mut self, key: i64, read: impl FnOnce(i64, &[KeyEntry]) -> T) -> Result<Option<T>> {
         let mut rows = self.read_keys.query([key]).map_err(sql_error)?;
         let Some(row) = rows.next().map_err(sql_error)? else { return Ok(None) };
         let bytes = row.get_ref(1).map_err(sql_error)?.as_blob().map_err(|error| sql_error(error.into()))?;
         Ok(Some(read(row.get(0).map_err(sql_error)?, bytes.as_chunks().0)))
     }
 
-    fn edit_row(&mut self, key: i64, edit: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
+    fn edit_row(&mut self, key: i64, edit: impl FnOnce(&mut Vec<KeyEntry>)) -> Result<()> {
         let known = self.row(key, |first, entries| (first, entries.to_vec()))?;
         let (first, mut entries) = known.map_or((None, Vec::new()), |(first, entries)| (Some(first), entries));
         edit(&mut entries);
         match first {
-            // The keys of a row that is not there belong to the one before.
+            // The row before takes over the keys of a deleted row.
             Some(first) if entries.is_empty() => {
                 self.facts.execute("DELETE FROM linkage_keys WHERE first = ?1", [first])
             }
@@ -186,8 +187,8 @@ impl LinkageTables<'_> {
         }
     }
 
-    /// Writes a row; its first key is that of its entries where it has none yet.
-    fn put_row(&self, first: Option<i64>, entries: &[Entry]) -> Result<()> {
+    /// Writes a row; a new row starts at the key of its first entry.
+    fn put_row(&self, first: Option<i64>, entries: &[KeyEntry]) -> Result<()> {
         let Some(first) = first.or_else(|| entries.first().map(key_of)) else { return Ok(()) };
         self.facts.execute(
             "INSERT OR REPLACE INTO linkage_keys (first, entries) VALUES (?1, ?2)",
@@ -197,7 +198,7 @@ impl LinkageTables<'_> {
 }
 
 impl<'f> Facts<'f> {
-    /// The records and keys.
+    /// The tables of records and keys.
     pub(crate) fn linkage_tables(self) -> Result<LinkageTables<'f>> {
         let prepare = |sql: &str| self.0.prepare_cached(sql).map_err(sql_error);
         Ok(LinkageTables {
@@ -211,7 +212,7 @@ impl<'f> Facts<'f> {
 }
 
 impl Facts<'_> {
-    /// What the last run of linkage left; `None` where single profiles are not compared.
+    /// The settings of the last run of linkage; `None` where single profiles are not compared.
     pub(crate) fn linkage_live(&self) -> Result<Option<StoredLive>> {
         let read =
             |row: &rusqlite::Row<'_>| Ok(StoredLive { model: row.get(0)?, verdict: row.get(1)?, reading: row.get(2)? });
@@ -228,19 +229,19 @@ impl Facts<'_> {
         )
     }
 
-    /// Empties what live comparison needs.
+    /// Empties the tables of live comparison.
     pub(crate) fn clear_linkage_live(&self) -> Result<()> {
         ["DELETE FROM linkage_live", "DELETE FROM linkage_records", "DELETE FROM linkage_keys"]
             .into_iter()
             .try_for_each(|sql| self.execute(sql, []))
     }
 
-    /// The nodes that have a record, in order.
+    /// The nodes with a record, by number.
     pub(crate) fn linkage_record_nodes(&self) -> Result<Vec<u32>> {
         self.collect("SELECT node FROM linkage_records ORDER BY node", [], |row| row.get(0))
     }
 
-    /// How many nodes stand under keys, each once for each key.
+    /// The number of (key, node) entries.
     pub(crate) fn count_linkage_keys(&self) -> Result<usize> {
         let mut statement = self.0.prepare_cached("SELECT entries FROM linkage_keys").map_err(sql_error)?;
         let mut rows = statement.query([]).map_err(sql_error)?;
@@ -267,21 +268,21 @@ mod tests {
         ConnectOptions { path: None, read_only: false, create: true, durability, busy_timeout, salt: Some([7; 32]) }
     }
 
-    /// What one key is told.
+    /// A change of one key.
     #[derive(Clone, Debug)]
-    enum Step {
+    enum KeyChange {
         Add(i64, u32),
         Delete(i64, u32),
         Close(i64),
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<KeyChange>> {
         // Few keys with many nodes, and many with few.
         let key = prop_oneof![0..4_i64, 0..2_000_i64, (0..9_i64).prop_map(|key| (1 << 48) - 1 - key)];
         let step = (key, 0..90_u32, 0..40_u8).prop_map(|(key, node, what)| match what {
-            0 => Step::Close(key),
-            1..=9 => Step::Delete(key, node),
-            _ => Step::Add(key, node),
+            0 => KeyChange::Close(key),
+            1..=9 => KeyChange::Delete(key, node),
+            _ => KeyChange::Add(key, node),
         });
         proptest::collection::vec(step, 0..900)
     }
@@ -305,7 +306,7 @@ mod tests {
                 let mut tables = facts.linkage_tables().unwrap();
                 let appended: Vec<(i64, u32)> = first.iter().copied().collect();
                 tables.append_keys(&appended, |_| MOST).unwrap();
-                // `None`: too many.
+                // `None`: too many nodes.
                 let mut expected: BTreeMap<i64, Option<BTreeSet<u32>>> = BTreeMap::new();
                 for (key, node) in first {
                     expected.entry(key).or_insert_with(|| Some(BTreeSet::new())).get_or_insert_default().insert(node);
@@ -315,19 +316,19 @@ mod tests {
                 }
                 for step in steps {
                     match step {
-                        Step::Add(key, node) => {
+                        KeyChange::Add(key, node) => {
                             tables.add_key(key, node).unwrap();
                             expected.entry(key).or_insert_with(|| Some(BTreeSet::new())).iter_mut().for_each(|nodes| {
                                 nodes.insert(node);
                             });
                         }
-                        Step::Delete(key, node) => {
+                        KeyChange::Delete(key, node) => {
                             tables.delete_key(key, node).unwrap();
                             expected.get_mut(&key).into_iter().flatten().for_each(|nodes| {
                                 nodes.remove(&node);
                             });
                         }
-                        Step::Close(key) => {
+                        KeyChange::Close(key) => {
                             tables.close_key(key).unwrap();
                             expected.insert(key, None);
                         }

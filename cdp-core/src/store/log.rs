@@ -1,6 +1,6 @@
-//! The log in the file: messages under their sequence, the links and blocked values they give as evidence.
+//! The log in the file: messages by sequence, with the links and blocked values that they give as evidence.
 //!
-//! It takes accepted messages in their order and gives them back; it never decides which is accepted.
+//! It appends accepted messages in their order and reads them back; it never decides which message is accepted.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -14,7 +14,7 @@ use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
 use crate::error::{Error, Result};
 use crate::records::{LinkRule, MessageType, StoredLink, Timestamp};
 
-/// Appends to the log, with statements that are found once for a whole transaction.
+/// Appends to the log, with statements that are prepared once for a whole transaction.
 pub(crate) struct LogWriter<'c> {
     facts: Facts<'c>,
     message: CachedStatement<'c>,
@@ -38,7 +38,7 @@ impl<'c> LogWriter<'c> {
         })
     }
 
-    /// Appends a message; texts of it that have become words are entered in `overlay`.
+    /// Appends a message; its texts that are new words of the dictionary are added to `overlay`.
     pub(crate) fn put_message(
         &mut self,
         message: &StoredMessage,
@@ -118,7 +118,7 @@ impl Facts<'_> {
         Ok(self.message_order(sequence)?.map(|(source, message_id, _)| (source, message_id)))
     }
 
-    /// What orders a message among those of its instant: (source, message id, ordinal).
+    /// The sort key of a message among those of its instant: (source, message id, ordinal).
     pub(crate) fn message_order(&self, sequence: u64) -> Result<Option<(u32, String, u64)>> {
         self.0
             .prepare_cached("SELECT source, message_id, ordinal FROM messages WHERE sequence = ?1")
@@ -132,7 +132,7 @@ impl Facts<'_> {
             .transpose()
     }
 
-    /// The node that a message belongs to.
+    /// The node of a message.
     pub(crate) fn message_node(&self, sequence: u64) -> Result<Option<u32>> {
         self.0
             .prepare_cached("SELECT node FROM messages WHERE sequence = ?1")
@@ -140,7 +140,7 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// A message by its place in the log.
+    /// The message with this sequence.
     pub(crate) fn message(&self, sequence: u64, memory: &MemoryView<'_>) -> Result<StoredMessage> {
         let mut found = None;
         self.visit_messages(sequence.saturating_sub(1), sequence, |row| {
@@ -150,7 +150,7 @@ impl Facts<'_> {
         found.ok_or_else(|| Error::internal("a sequence of the timeline is not in the log"))
     }
 
-    /// Visits the messages in `(after, up_to]`, in log order. A row that cannot be read at all is `corrupt`.
+    /// Visits the messages in `(after, up_to]`, in log order. Fails with `corrupt` on a row that cannot be read.
     pub(crate) fn visit_messages(
         &self,
         after: u64,
@@ -198,7 +198,7 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Visits the links that the messages in `(after, up_to]` have in columns of their own, in log order.
+    /// Visits the links in the columns of the messages in `(after, up_to]`, in log order.
     pub(crate) fn visit_own_links(&self, after: u64, up_to: u64, mut visit: impl FnMut(StoredLink)) -> Result<()> {
         let sql = "SELECT sequence, node, user_node, anonymous_node, occurred_at FROM messages
                    WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence";
@@ -236,7 +236,7 @@ impl Facts<'_> {
         )
     }
 
-    /// How often a blocked value was named, by identifier type.
+    /// The number of blocked values in the log, by identifier type.
     pub(crate) fn blocked_counts(&self) -> Result<Vec<(u32, i64)>> {
         self.collect("SELECT type, COUNT(*) FROM blocked GROUP BY type ORDER BY type", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

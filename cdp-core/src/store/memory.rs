@@ -1,7 +1,7 @@
 //! RAM as the last committed state: identifiers, the directory of runs, and the facts that are in no run yet.
 //!
-//! [`Memory`] mirrors the log up to one sequence. A transaction adds to an [`MemoryChanges`] and reads both through a
-//! [`MemoryView`]; [`Memory::fold`] takes the overlay in after COMMIT. Everything here can be rebuilt from the log.
+//! [`Memory`] mirrors the log up to one sequence. A transaction adds to [`MemoryChanges`] and reads both through a
+//! [`MemoryView`]; [`Memory::fold`] adds the changes after COMMIT. Everything here can be rebuilt from the log.
 
 mod few;
 mod view;
@@ -18,38 +18,38 @@ use super::columns::Columns;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
 use super::firsts::Firsts;
-use super::flat_map::{FlatMapOptions, FlatMapOverlay, Step as KeyStep};
+use super::flat_map::{FlatMapOptions, FlatMapOverlay, KeyStep};
 use super::message_keys::MessageKeys;
 use super::node_blocks::write_block;
 use super::node_facts::{EventEntry, Observation};
 use super::nodes::{CHUNK, NodeTable};
-use super::runs::{BlockLimits, Build, MergeCursor, Runs, RunsOptions, Step, TailCursor};
+use super::runs::{BlockLimits, Build, BuildStep, MergeCursor, Runs, RunsOptions, TailCursor};
 use super::tail::{Frozen, NodeFacts, Tail};
 use super::time_index::TimeIndex;
 use super::words::{Candidates, MOST_WORDS, may_be_word};
 use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
 
-/// How the store keeps timelines.
+/// Options of timelines, message keys and blocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryOptions {
-    /// A tail of this many messages is written out as a run; one of messages that say more than an event is full earlier.
+    /// A tail of this many messages is written as a run; messages with more facts than an event fill it earlier.
     pub(crate) flush_messages: u64,
-    /// How runs are laid out and kept in RAM.
+    /// Layout of the runs, and their cache.
     pub(crate) runs: RunsOptions,
-    /// How the keys of messages are kept.
+    /// Sizes of the index of message keys.
     pub(crate) keys: FlatMapOptions,
-    /// Which bits of the hash of a key count.
+    /// The bits of a key's hash that are used.
     pub(crate) key_mask: u64,
-    /// How often another node must have named a text before it becomes a word.
+    /// The number of further nodes that must have named a text before it becomes a word.
     pub(crate) word_after: u8,
-    /// From so many identifiers on a thread of its own reads them.
+    /// From this number of identifiers on, a thread of its own reads them.
     pub(crate) many_nodes: u32,
-    /// How many identifiers, and the links of how many messages, are kept in one piece for the next open.
+    /// Sizes of the blocks of identifiers and links that the next open reads.
     pub(crate) blocks: BlockSizes,
 }
 
-/// How large the blocks of identifiers and links are.
+/// The number of identifiers in a block, and of messages whose links are in a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockSizes {
     pub(crate) nodes: u32,
@@ -57,8 +57,8 @@ pub(crate) struct BlockSizes {
 }
 
 impl MemoryOptions {
-    /// Runs after this many messages; below the default everything else is small as well, so that a test with a few
-    /// hundred messages sees runs of many blocks, several steps for each, and compactions.
+    /// Writes runs after this many messages. Below the default every other size is small as well, so that a test with a
+    /// few hundred messages sees runs of many blocks, several steps for each, and compactions.
     pub(crate) fn with_flush_messages(flush_messages: u64) -> MemoryOptions {
         let default = MemoryOptions::default();
         if flush_messages >= 10_000 {
@@ -67,7 +67,7 @@ impl MemoryOptions {
         let limits = BlockLimits { enough_rows: 3, max_rows: 5 };
         let runs = RunsOptions { cache_bytes: 16 * 1024, limits, fan_in: 2, max_runs: 4 };
         let keys = FlatMapOptions { flush_keys: flush_messages as usize, block_keys: 4 };
-        // Some hundred messages then share hashes, as 64 bits never would.
+        // Some hundred messages then share hashes, as they never would with 64 bits.
         let blocks = BlockSizes { nodes: 3, messages: 4 };
         MemoryOptions {
             flush_messages,
@@ -95,25 +95,26 @@ impl Default for MemoryOptions {
     }
 }
 
-/// What a transaction has added to the runs in the making; taken in after COMMIT.
+/// Steps of a flush and a compaction that a transaction has written; folded in after COMMIT.
 #[derive(Default)]
 pub(crate) struct RunSteps {
-    // The inner `None`: to be begun anew, for the file is not what it was begun on.
-    flush: Option<Option<Step<TailCursor<Frozen>>>>,
-    compaction: Option<Option<Step<MergeCursor>>>,
+    // The inner `None`: the build is to be started again, because its ground in the file has changed.
+    flush: Option<Option<BuildStep<TailCursor<Frozen>>>>,
+    compaction: Option<Option<BuildStep<MergeCursor>>>,
 }
 
 impl RunSteps {
-    /// Whether a run became visible with it.
+    /// Whether a run became visible with these steps.
     pub(crate) fn publishes(&self) -> bool {
-        self.flush.iter().flatten().any(Step::publishes) || self.compaction.iter().flatten().any(Step::publishes)
+        self.flush.iter().flatten().any(BuildStep::publishes)
+            || self.compaction.iter().flatten().any(BuildStep::publishes)
     }
 }
 
 /// The committed state. A clone shares every part that grows with the store, until one of the two changes it.
 #[derive(Clone)]
 pub(crate) struct Memory {
-    /// The last message that is mirrored.
+    /// The sequence of the last mirrored message.
     pub(crate) sequence: u64,
     options: MemoryOptions,
     names: Arc<Dictionary>,
@@ -123,24 +124,24 @@ pub(crate) struct Memory {
     firsts: Arc<Vec<Firsts>>,
     keys: Arc<MessageKeys>,
     runs: Runs,
-    // The runs of the file are of another version: everything is in RAM, and none may be written beside them.
+    // The runs of the file have another version: all facts are in RAM, and no run may be written beside them.
     leaves_runs: bool,
     flush: Option<Build<TailCursor<Frozen>>>,
-    // Another process has removed what a flush had written: the next attempt is one transaction.
+    // Another process has removed blocks of a flush: the next attempt is one transaction.
     flush_was_lost: bool,
     compaction: Option<Build<MergeCursor>>,
     frozen: Option<Arc<Frozen>>,
     // The last message whose facts are frozen or in a run.
     frozen_to: u64,
     tail: Arc<Tail>,
-    // How many rows of a run the tail makes.
+    // The number of rows that the tail adds to a run.
     tail_rows: u64,
-    // Only who writes needs it: not there before the first transaction that does.
+    // Needed by writes alone; `None` before the first transaction that writes.
     times: Option<Arc<TimeIndex>>,
     greatest_occurred_at: Option<Timestamp>,
 }
 
-/// What one transaction adds.
+/// Additions of one transaction.
 pub(crate) struct MemoryChanges {
     names: Dictionary,
     words: Dictionary,
@@ -153,8 +154,9 @@ pub(crate) struct MemoryChanges {
 }
 
 impl Memory {
-    /// The state up to the last run of the file, but for the `n_nodes` identifiers; the messages after it are to be observed.
-    /// `None` if the runs lack a column for one of the paths: then everything is to be observed, see [`Memory::empty`].
+    /// The state up to the last run of the file, without the `n_nodes` identifiers; the caller observes the messages
+    /// after it. `None` if the runs lack a column for a path: the caller then starts from [`Memory::empty`] and
+    /// observes the whole log.
     pub(crate) fn load(
         facts: Facts<'_>,
         n_nodes: u32,
@@ -168,7 +170,7 @@ impl Memory {
         Ok(Some(memory))
     }
 
-    /// The same without identifiers and their beginnings: who is asked for is read from the file, see [`Few`].
+    /// As [`Memory::load`], without identifiers and their beginnings: single nodes are read from the file, see [`Few`].
     pub(crate) fn load_nobody(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Option<Memory>> {
         let runs = Runs::load(facts.0, options.runs)?;
         let columns: Arc<[Path]> = match runs.runs().first() {
@@ -191,36 +193,36 @@ impl Memory {
         Ok(Some(memory))
     }
 
-    /// Takes in the identifiers of the file.
+    /// Sets the identifiers of the file.
     pub(crate) fn set_nodes(&mut self, nodes: NodeTable) {
         Arc::make_mut(&mut self.firsts).resize(nodes.len() as usize, Firsts::default());
         self.nodes = Arc::new(nodes);
     }
 
-    /// An empty state with columns for these paths, over a file whose runs are dropped in this transaction. `identifies_anew`:
-    /// messages have come to name other identifiers.
+    /// An empty state with columns for these paths, over a file whose runs this transaction drops. With
+    /// `has_new_identifiers` the message keys are dropped as well, because messages name other identifiers than before.
     pub(crate) fn empty(
         facts: Facts<'_>,
         paths: &[Path],
         options: MemoryOptions,
-        identifies_anew: bool,
+        has_new_identifiers: bool,
     ) -> Result<Memory> {
         Runs::clear(facts.0)?;
-        let keys = match identifies_anew {
+        let keys = match has_new_identifiers {
             true => MessageKeys::empty(facts, options.keys, options.key_mask)?,
             false => MessageKeys::load(facts, options.keys, options.key_mask, 0)?,
         };
         Ok(Memory::with_runs(Runs::load(facts.0, options.runs)?, keys, Arc::from(paths.to_vec()), options))
     }
 
-    /// The same in RAM alone: the runs of the file stay as they are, and are not read.
+    /// An empty state that leaves the runs of the file as they are and does not read them.
     pub(crate) fn without_runs(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Memory> {
         let keys = MessageKeys::load(facts, options.keys, options.key_mask, 0)?;
         let memory = Memory::with_runs(Runs::none(options.runs), keys, Arc::from(paths.to_vec()), options);
         Ok(Memory { leaves_runs: true, ..memory })
     }
 
-    /// Whether it stands beside runs of the file that it does not have, so that it is no ground for a transaction that writes.
+    /// Whether the file has runs that this state leaves unread, so that no transaction may write from it.
     pub(crate) fn leaves_runs(&self) -> bool {
         self.leaves_runs
     }
@@ -249,13 +251,13 @@ impl Memory {
         }
     }
 
-    /// Whether it knows when which node has a message.
+    /// Whether the index of times has been read.
     pub(crate) fn has_times(&self) -> bool {
         self.times.is_some()
     }
 
-    /// When which node has a message. `horizon`: what happened before it matters to no window any more. `reached`: audiences
-    /// are current up to here, so that of messages that are no events only later ones come due.
+    /// Reads the index of times. Messages before `horizon` are in no window any more and are left out. Audiences are
+    /// current up to `reached`: of messages that are no events only later ones come due.
     pub(crate) fn read_times(
         &self,
         facts: Facts<'_>,
@@ -289,12 +291,12 @@ impl Memory {
         Ok(times)
     }
 
-    /// Takes in when which node has a message.
+    /// Sets the index of times.
     pub(crate) fn set_times(&mut self, times: TimeIndex) {
         self.times = Some(Arc::new(times));
     }
 
-    /// Drops what no window reaches any more from the index of times.
+    /// Drops the hours that no window reaches any more from the index of times.
     pub(crate) fn forget_times_before(&mut self, horizon: Timestamp) {
         if let Some(times) = &mut self.times
             && times.reaches_before(horizon)
@@ -303,7 +305,7 @@ impl Memory {
         }
     }
 
-    /// An overlay for a transaction that starts from this state.
+    /// Empty changes for a transaction that starts from this state.
     pub(crate) fn changes(&self) -> MemoryChanges {
         MemoryChanges {
             names: Dictionary::behind(&self.names),
@@ -317,9 +319,9 @@ impl Memory {
         }
     }
 
-    /// Takes in what a committed transaction has added.
+    /// Adds the changes of a committed transaction.
     pub(crate) fn fold(&mut self, overlay: MemoryChanges) {
-        // What does not change stays shared.
+        // An unchanged part stays shared.
         if overlay.names.len() > 0 {
             Arc::make_mut(&mut self.names).append(overlay.names);
         }
@@ -352,10 +354,11 @@ impl Memory {
         self.tail_rows += overlay.tail_rows;
     }
 
-    /// Freezes a tail that is long enough, so that the following transactions write it out. `all`: however short it is.
+    /// Freezes a tail that is long enough, so that the following transactions write it out; with `all` a tail of any
+    /// length.
     pub(crate) fn plan_runs(&mut self, all: bool) {
         if all {
-            // A close does not wait for a compaction; what it has written is removed later.
+            // A close does not wait for a compaction; the blocks already written are removed later.
             self.compaction = None;
             Arc::make_mut(&mut self.keys).freeze();
         } else if self.compaction.is_none() {
@@ -373,8 +376,8 @@ impl Memory {
         }
     }
 
-    /// Whether the tail is to be written out. A trait counts as half an event: that is about its share of the RAM that the tail
-    /// holds, and of the time in which an open after a crash observes it anew.
+    /// Whether the tail is to be written as a run. A trait counts as half an event: about its share of the tail's RAM,
+    /// and of the time that an open after a crash needs to observe it again.
     pub(crate) fn is_tail_full(&self) -> bool {
         let n_messages = self.sequence - self.frozen_to;
         n_messages.midpoint(self.tail_rows) >= self.options.flush_messages.max(1)
@@ -386,8 +389,8 @@ impl Memory {
         self.flush = self.frozen.as_ref().map(begin);
     }
 
-    /// Writes the next blocks of the runs in the making, in proportion to what the transaction adds, so that none takes
-    /// long; `all`: everything.
+    /// Writes the next blocks of the runs under way, in proportion to the rows that the transaction adds, so that no
+    /// transaction takes long; with `all` every block.
     pub(crate) fn step_runs(&self, facts: Facts<'_>, overlay: &MemoryChanges, all: bool) -> Result<RunSteps> {
         let added = usize::try_from(overlay.tail_rows).unwrap_or(usize::MAX);
         let limits = self.options.runs.limits;
@@ -404,14 +407,16 @@ impl Memory {
         Ok(steps)
     }
 
-    /// Writes the next blocks of the keys of messages, in proportion to what the transaction adds; `all`: everything.
+    /// Writes the next blocks of the message keys, in proportion to the messages that the transaction adds; with `all`
+    /// every block.
     pub(crate) fn step_keys(&self, facts: Facts<'_>, overlay: &MemoryChanges, all: bool) -> Result<Option<KeyStep>> {
         let added = usize::try_from(overlay.sequence - self.sequence).unwrap_or(usize::MAX);
         let per_step = added.saturating_mul(9) / self.options.keys.block_keys.max(1) + 1;
         self.keys.step(facts, if all { usize::MAX } else { per_step })
     }
 
-    /// Writes down the blocks of identifiers and links that the transaction has filled. `all_links`: those of all messages.
+    /// Writes the blocks of identifiers and links that the transaction has filled; with `all_links` those of all
+    /// messages.
     pub(crate) fn put_blocks(&self, facts: Facts<'_>, overlay: &MemoryChanges, all_links: bool) -> Result<()> {
         let BlockSizes { nodes, messages } = self.options.blocks;
         let view = overlay.view(self);
@@ -426,12 +431,12 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes in a step of the keys after COMMIT.
+    /// Adds a step of the keys after COMMIT.
     pub(crate) fn fold_key_step(&mut self, step: KeyStep) {
         Arc::make_mut(&mut self.keys).fold_step(step);
     }
 
-    /// Catches up with the keys that another process wrote.
+    /// Loads the keys that another process wrote.
     pub(crate) fn refresh_keys(&mut self, facts: Facts<'_>) -> Result<()> {
         Arc::make_mut(&mut self.keys).refresh(facts)
     }
@@ -441,17 +446,17 @@ impl Memory {
         self.keys.may_be_new(node)
     }
 
-    /// How timelines are kept.
+    /// The options of this state.
     pub(crate) fn options(&self) -> MemoryOptions {
         self.options
     }
 
-    /// Whether there are facts that are in no visible run, or many keys.
+    /// Whether facts are in no visible run, or the tail of keys is long.
     pub(crate) fn has_unwritten_facts(&self) -> bool {
         self.frozen.is_some() || self.sequence > self.frozen_to || self.keys.has_long_tail()
     }
 
-    /// Takes in steps after COMMIT.
+    /// Adds steps of runs after COMMIT.
     pub(crate) fn fold_runs(&mut self, steps: RunSteps) {
         let is_lost = matches!(steps.flush, Some(None));
         if let (Some(build), Some(Some(step))) = (&mut self.flush, steps.flush)
@@ -470,7 +475,7 @@ impl Memory {
         }
     }
 
-    /// Writes everything that is in RAM as a run, and keys if they are many, in the transaction that is under way.
+    /// Writes all facts in RAM as a run, and a long tail of keys, in the transaction under way.
     pub(crate) fn write_run(&mut self, facts: Facts<'_>) -> Result<()> {
         Arc::make_mut(&mut self.keys).write(facts)?;
         self.plan_runs(true);
@@ -480,17 +485,17 @@ impl Memory {
         }
         Ok(())
     }
-    /// How many names there are; the next name gets the number after it.
+    /// The number of names; the next name gets the number after it.
     pub(crate) fn n_names(&self) -> u32 {
         self.names.len()
     }
 
-    /// How many words there are; the next word gets the number after it.
+    /// The number of words; the next word gets the number after it.
     pub(crate) fn n_words(&self) -> u32 {
         self.words.len()
     }
 
-    /// How many nodes there are; the next node gets this number.
+    /// The number of nodes, which is the number of the next node.
     pub(crate) fn n_nodes(&self) -> u32 {
         self.nodes.len()
     }
@@ -510,7 +515,7 @@ fn insert_times(
 }
 
 impl MemoryChanges {
-    /// The number of a name, taking a new one if it is not known; `true` if it is new.
+    /// The number of a name, new or known; `true` if it is new.
     pub(crate) fn name(&mut self, base: &Memory, name: &str) -> (u32, bool) {
         match base.names.id(name).or_else(|| self.names.id(name)) {
             Some(id) => (id, false),
@@ -518,7 +523,7 @@ impl MemoryChanges {
         }
     }
 
-    /// The number of a node, taking a new one if it is not known; `true` if it is new.
+    /// The number of a node, new or known; `true` if it is new.
     pub(crate) fn node(&mut self, base: &Memory, identifier_type: u32, value: &str) -> (u32, bool) {
         if let Some(node) = base.nodes.find(identifier_type, value) {
             return (node, false);
@@ -529,7 +534,7 @@ impl MemoryChanges {
         (base.n_nodes() + self.nodes.push(identifier_type, value), true)
     }
 
-    /// The number of a text of a message of `node` if it is a word, or becomes one now.
+    /// The number of a text in a message of `node`, if it is a word or becomes one with this message.
     pub(super) fn word(&mut self, base: &Memory, text: &str, node: u32) -> Option<u32> {
         if !may_be_word(text) {
             return None;
@@ -544,28 +549,28 @@ impl MemoryChanges {
         Some(self.words.push(Arc::from(text)))
     }
 
-    /// Enters a word that is not known yet.
+    /// Adds a word that is not in the dictionary.
     pub(crate) fn add_word(&mut self, word: &str) {
         self.words.push(Arc::from(word));
     }
 
-    /// The words that this transaction has added behind the first `n`, with their numbers.
+    /// The words that this transaction has added after the first `n` of them, with their numbers.
     pub(super) fn words_behind(&self, n: u32) -> impl Iterator<Item = (u32, &str)> {
         self.words.skip(n)
     }
 
-    /// How many words this transaction has added.
+    /// The number of words that this transaction has added.
     pub(super) fn n_new_words(&self) -> u32 {
         self.words.len()
     }
 
-    /// Enters the key of a message that the log has accepted.
+    /// Adds the key of an accepted message.
     pub(crate) fn enter_key(&mut self, base: &Memory, source: u32, message_id: &str, sequence: u64) {
         base.keys.insert(&mut self.keys, source, message_id, sequence);
     }
 
-    /// Enters that a message that the log has accepted names these nodes for the first time, or links them: one may be there
-    /// more than once. What is not in RAM is read from the file.
+    /// Adds keys for the identifiers that an accepted message names for the first time, or links. Repeated keys do no
+    /// harm. Identifiers that are not in RAM are read from the file.
     pub(crate) fn enter_named(
         &mut self,
         base: &Memory,
@@ -591,7 +596,7 @@ impl MemoryChanges {
         Ok(())
     }
 
-    /// Adds a message that the log has accepted.
+    /// Adds the facts of an accepted message.
     pub(crate) fn observe(&mut self, base: &Memory, observation: Observation<'_>) {
         self.sequence = self.sequence.max(observation.sequence);
         self.tail_rows += observation.n_rows();
@@ -601,15 +606,15 @@ impl MemoryChanges {
         self.tail.observe(observation, committed);
     }
 
-    /// The nodes that got a message, or were named by one, in the order of their numbers.
+    /// The nodes that have a message in this transaction or are named by one, by number.
     pub(crate) fn touched(&self) -> Vec<u32> {
         let mut touched: Vec<u32> = self.tail.node_numbers().collect();
         touched.sort_unstable();
         touched
     }
 
-    /// The nodes whose traits or first naming this transaction has changed, in no order, each with the sequence of a message
-    /// that did so where that is known. `counts`: whether a trait of this name and value does.
+    /// The nodes whose traits or first naming this transaction has changed, in no order, each with the sequence of such
+    /// a message, or `u64::MAX` if none is known. `counts` selects traits by name and value.
     pub(crate) fn rewritten(&self, base: &Memory, mut counts: impl FnMut(&str, &Value) -> bool) -> Vec<(u64, u32)> {
         let mut rewritten = Vec::new();
         for (node, added) in self.tail.nodes() {

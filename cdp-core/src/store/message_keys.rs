@@ -1,7 +1,7 @@
-//! The flat map over the log: which messages may have a (source, message id), for dedupe for ever, and which may have named an
-//! identifier first or linked it with another, so that one person is found in the file alone.
+//! The index of the log by hash: finds messages by (source, message id), to reject duplicates for ever, and messages
+//! that may have named an identifier first or linked it with another, to read one profile from the file alone.
 //!
-//! It takes what accepted messages say and answers with candidates; whoever asks confirms them on the full value.
+//! It takes the keys of accepted messages and returns candidates; the caller confirms them on the full value.
 
 use std::hash::Hasher;
 
@@ -9,15 +9,17 @@ use rustc_hash::FxHashSet;
 use siphasher::sip::SipHasher13;
 
 use super::facts::Facts;
-use super::flat_map::{FlatMap, FlatMapOptions, FlatMapOverlay, Step};
+use super::flat_map::{FlatMap, FlatMapOptions, FlatMapOverlay, KeyStep};
 use crate::error::Result;
 
-/// How many keys of a short tail are left for the next open to read from the log.
+/// The number of keys in a short tail, which the next open reads from the log.
 const KEPT_TAIL_KEYS: u64 = 10_000;
 
-/// So many messages before those that no run has tell about how many nodes there were: one of them will have been new.
+/// The number of node is estimated from this many messages before those in no run: one of them will have named a new
+/// node.
 const LOOK_BACK: u64 = 1_000;
-/// What comes before the number of an identifier type in a hash, where a message id has its source: no source is so great.
+/// The tag of an identifier's hash, added to the number of its type; the source, which tags a message id, is never so
+/// great.
 const IDENTIFIERS: u32 = 1 << 31;
 
 /// The keys of the log.
@@ -26,17 +28,17 @@ pub(super) struct MessageKeys {
     map: FlatMap,
     hash_mask: u64,
     salt: [u8; 32],
-    // Runs lead to all nodes below this that a message names.
+    // Every node below this that a message names is found through the runs.
     first_new_node: u32,
 }
 
 impl MessageKeys {
-    /// The keys of the messages up to `up_to`. `hash_mask` keeps fewer bits of each hash, so that a test sees collisions.
+    /// The keys of the messages up to `up_to`. `hash_mask` drops bits of each hash, so that a test sees collisions.
     pub(super) fn load(facts: Facts<'_>, options: FlatMapOptions, hash_mask: u64, up_to: u64) -> Result<MessageKeys> {
         let map = FlatMap::load(facts.0, options)?;
         let (meta, after) = (facts.meta()?, map.watermark());
         let mut first_new_node = 0;
-        // Nodes are numbered as they come, until another identity definition holds.
+        // Nodes are numbered as they come, until the identity definition changes.
         if meta.links_to == 0 {
             facts.visit_message_keys(after.saturating_sub(LOOK_BACK), after, |_, _, _, node| {
                 first_new_node = first_new_node.max(node.saturating_add(1));
@@ -48,7 +50,7 @@ impl MessageKeys {
         let mut firsts: Vec<(u32, u64)> = Vec::new();
         facts.visit_message_keys(after, up_to, |sequence, source, message_id, node| {
             overlay.insert(keys.hash(source, message_id), sequence);
-            // An earlier message may have named it first: once more does no harm.
+            // An earlier message may have named it first: a further key does no harm.
             if keys.may_be_new(node) && named.insert(node) {
                 firsts.push((node, sequence));
             }
@@ -68,19 +70,19 @@ impl MessageKeys {
         Ok(keys)
     }
 
-    /// Whether a node may have been named first by a message that no run has.
+    /// Whether the first message that names a node may be in no run.
     pub(super) fn may_be_new(&self, node: u32) -> bool {
         node >= self.first_new_node
     }
 
-    /// None, over a file that holds none any more; those of the whole log are to be entered in this transaction.
+    /// Drops the keys of the file; the transaction must insert those of the whole log.
     pub(super) fn empty(facts: Facts<'_>, options: FlatMapOptions, hash_mask: u64) -> Result<MessageKeys> {
         FlatMap::clear(facts.0)?;
         MessageKeys::load(facts, options, hash_mask, 0)
     }
 
     fn hash(&self, kind: u32, text: &str) -> u64 {
-        // Senders choose message ids; with a key of the store they cannot choose them to collide.
+        // Senders choose message ids; with a secret of the store they cannot choose colliding ones.
         let mut hasher = match self.salt.first_chunk() {
             Some(key) => SipHasher13::new_with_key(key),
             None => SipHasher13::new(),
@@ -94,7 +96,7 @@ impl MessageKeys {
         self.hash(IDENTIFIERS | identifier_type, value)
     }
 
-    /// The messages that may have this key, in the order of their sequences.
+    /// The messages that may have this key, by sequence.
     pub(super) fn candidates(
         &self,
         facts: Facts<'_>,
@@ -105,19 +107,19 @@ impl MessageKeys {
         self.map.candidates(facts.0, overlay, self.hash(source, message_id))
     }
 
-    /// Enters an accepted message, unless a run has it already.
+    /// Inserts the key of an accepted message, unless it is in a run.
     pub(super) fn insert(&self, overlay: &mut FlatMapOverlay, source: u32, message_id: &str, sequence: u64) {
         if sequence > self.map.watermark() {
             overlay.insert(self.hash(source, message_id), sequence);
         }
     }
 
-    /// The messages that may have named this identifier first, or linked it with another, in the order of their sequences.
+    /// The messages that may have named this identifier first, or linked it with another, by sequence.
     pub(super) fn naming(&self, facts: Facts<'_>, identifier_type: u32, value: &str) -> Result<Vec<u64>> {
         self.map.candidates(facts.0, None, self.identifier_hash(identifier_type, value))
     }
 
-    /// Enters that an accepted message names an identifier first, or links it, unless a run has it already.
+    /// Inserts an identifier that an accepted message names first, or links, unless it is in a run.
     pub(super) fn insert_identifier(
         &self,
         overlay: &mut FlatMapOverlay,
@@ -133,33 +135,33 @@ impl MessageKeys {
         self.map.fold(overlay);
     }
 
-    /// Catches up with the runs that another process wrote.
+    /// Loads the runs that another process wrote.
     pub(super) fn refresh(&mut self, facts: Facts<'_>) -> Result<()> {
         self.map.refresh(facts.0)
     }
 
-    /// Writes at most this many blocks of what is to be written; `None` if there is nothing.
-    pub(super) fn step(&self, facts: Facts<'_>, max_blocks: usize) -> Result<Option<Step>> {
+    /// Writes at most this many blocks of the work that is due; `None` if none is due.
+    pub(super) fn step(&self, facts: Facts<'_>, max_blocks: usize) -> Result<Option<KeyStep>> {
         self.map.step(facts.0, max_blocks)
     }
 
-    pub(super) fn fold_step(&mut self, step: Step) {
+    pub(super) fn fold_step(&mut self, step: KeyStep) {
         self.map.fold_step(step);
     }
 
-    /// Plans to write out a long tail, as before a close.
+    /// Freezes a long tail, as before a close.
     pub(super) fn freeze(&mut self) {
         if self.has_long_tail() {
             self.map.freeze();
         }
     }
 
-    /// Whether so much is in RAM only that the next open would take long to read it from the log.
+    /// Whether the tail in RAM is so long that the next open would take long to read it from the log.
     pub(super) fn has_long_tail(&self) -> bool {
         self.map.size().tail_keys > KEPT_TAIL_KEYS
     }
 
-    /// Writes what is in RAM only in the transaction that is under way, if it is much.
+    /// Writes a long tail in the transaction under way.
     pub(super) fn write(&mut self, facts: Facts<'_>) -> Result<()> {
         self.freeze();
         while let Some(step) = self.step(facts, usize::MAX)? {

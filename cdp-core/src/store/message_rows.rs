@@ -1,7 +1,7 @@
-//! A message as a row of the log. What its columns say is left out of its payload, and what its kind of message has in
-//! common with others stands once, as words of the store: a row holds what is its own.
+//! A message as a row of the log. Values that its columns have are left out of its payload, and the parts that it
+//! shares with other messages of its shape are stored once, as words of the store.
 //!
-//! It takes canonical text and gives back the same text, byte for byte; a checksum of the whole tells if it does not.
+//! It takes canonical text and returns it byte for byte; a checksum of the whole message detects a difference.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use super::stored_message::{OwnNodes, StoredMessage, unreadable_message};
 use crate::error::Result;
 use crate::records::{Json, JsonObject, JsonObjectBuilder, MessageType, Timestamp, write_json_text};
 
-/// Stands in a shape where a value was; canonical JSON has no such byte.
+/// Marks the place of a value in a shape; canonical JSON has no such byte.
 const HOLE: char = '\u{1}';
 
-/// Members that the columns say.
+/// Members that are stored in columns.
 const MESSAGE_ID: u8 = 1;
 const TYPE: u8 = 2;
 const EVENT: u8 = 4;
 const TIMESTAMP: u8 = 8;
 
-/// What a value in a payload is, in the lower two bits of its length.
+/// The form of a value in a payload, in the lower two bits of its length.
 const TEXT: u64 = 0;
 const LITERAL: u64 = 1;
 const WORD: u64 = 2;
@@ -28,13 +28,13 @@ const WORD: u64 = 2;
 #[derive(Default)]
 pub(super) struct Payload {
     pub(super) left_out: u8,
-    /// The word that is the shape of the text. Without one `text` is the text itself.
+    /// The word with the shape of the text. Without it `text` is the text itself.
     pub(super) shape: Option<u32>,
     pub(super) text: String,
     pub(super) values: Vec<u8>,
 }
 
-/// A row as it stands in the file.
+/// A row of the file.
 pub(crate) struct MessageRow<'r> {
     pub(crate) sequence: u64,
     pub(crate) source: u32,
@@ -53,26 +53,26 @@ pub(crate) struct MessageRow<'r> {
 }
 
 impl Payload {
-    /// What a row keeps of a message; texts that have become words are entered in `overlay`.
+    /// Encodes a message; texts that have become words are added to `overlay`.
     pub(super) fn fill(&mut self, message: &StoredMessage, overlay: &mut MemoryChanges, base: &Memory) {
         self.left_out = 0;
         self.text.clear();
         self.values.clear();
         self.text.push('{');
         for (name, value) in message.fields.members() {
-            let said = match name {
-                "messageId" => said(value, &message.message_id).then_some(MESSAGE_ID),
-                "type" => said(value, message.kind.as_str()).then_some(TYPE),
+            let column = match name {
+                "messageId" => is_column(value, &message.message_id).then_some(MESSAGE_ID),
+                "type" => is_column(value, message.kind.as_str()).then_some(TYPE),
                 "event" => {
-                    let is_said = |event| said(value, overlay.view(base).name(event));
-                    message.event.is_some_and(is_said).then_some(EVENT)
+                    let is_name = |event| is_column(value, overlay.view(base).name(event));
+                    message.event.is_some_and(is_name).then_some(EVENT)
                 }
-                "timestamp" => says_time(value, message.occurred_at).then_some(TIMESTAMP),
+                "timestamp" => is_time(value, message.occurred_at).then_some(TIMESTAMP),
                 "userId" => message.own.user.map(|_| 0),
                 "anonymousId" => message.own.anonymous.map(|_| 0),
                 _ => None,
             };
-            if let Some(bit) = said {
+            if let Some(bit) = column {
                 self.left_out |= bit;
                 continue;
             }
@@ -87,7 +87,7 @@ impl Payload {
         self.text.push('}');
         self.shape = overlay.word(base, &self.text, message.node);
         if self.shape.is_none() {
-            // A kind of message that is new: perhaps the next of its kind finds a word for it.
+            // A new shape: the next message of its kind may find a word for it.
             let (shape, values) = (std::mem::take(&mut self.text), std::mem::take(&mut self.values));
             self.text = whole(&shape, &values, |word| overlay.view(base).word(word)).unwrap_or_default();
         }
@@ -96,7 +96,7 @@ impl Payload {
     /// Adds a canonical value: its structure to the text, its scalars to the values.
     fn split(&mut self, value: &str, mut word_of: impl FnMut(&str) -> Option<u32>) {
         let mut rest = value;
-        // Whether each open container is an object; 64 levels are the most.
+        // Whether each open container is an object; there are at most 64 levels.
         let (mut objects, mut expects_key) = (0u128, false);
         while let Some(byte) = rest.bytes().next() {
             let length = match byte {
@@ -165,19 +165,19 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-fn said(value: Json<'_>, column: &str) -> bool {
+fn is_column(value: Json<'_>, column: &str) -> bool {
     value.as_text().is_some_and(|text| text == column)
 }
 
-fn says_time(value: Json<'_>, occurred_at: Timestamp) -> bool {
-    // Times are printed in one form: a text of that form that means this time is what it prints as.
+fn is_time(value: Json<'_>, occurred_at: Timestamp) -> bool {
+    // Times are printed in one form: a text of that form that is this instant is its printed form.
     let is_printed = |text: &str| text.len() == 24 && text.as_bytes().get(10) == Some(&b'T') && text.ends_with('Z');
     value.as_text().is_some_and(|text| {
         is_printed(&text) && Timestamp::parse(&text) == Ok(occurred_at) && text.as_bytes().get(19) == Some(&b'.')
     })
 }
 
-/// A shape with its values put in; `None` if they do not fit each other.
+/// A shape with its values filled in; `None` if they do not fit each other.
 fn whole<'w>(shape: &str, values: &[u8], word: impl Fn(u32) -> Option<&'w str>) -> Option<String> {
     let mut text = String::with_capacity(shape.len() + values.len() * 2);
     let mut rest = values;
@@ -218,7 +218,7 @@ fn take_number(rest: &mut &[u8]) -> Option<u64> {
 }
 
 impl MessageRow<'_> {
-    /// The whole message. A row that does not give one is `corrupt`.
+    /// Decodes the whole message. Fails with `corrupt` if the row gives none.
     pub(crate) fn read(self, memory: &MemoryView<'_>) -> Result<StoredMessage> {
         let fields = self.fields(memory).ok_or_else(|| unreadable_message(self.sequence))?;
         Ok(StoredMessage {
@@ -245,8 +245,8 @@ impl MessageRow<'_> {
         let kept = JsonObject::from_canonical(kept)?;
         let is_out = |bit: u8| self.left_out & bit != 0;
         let time = is_out(TIMESTAMP).then(|| self.occurred_at.to_string());
-        // In the order of their names.
-        let said = [
+        // By name.
+        let columns = [
             ("anonymousId", self.own.anonymous.map(|node| memory.node(node).1)),
             ("event", self.event.filter(|_| is_out(EVENT)).map(|event| memory.name(event))),
             ("messageId", is_out(MESSAGE_ID).then_some(self.message_id.as_str())),
@@ -254,7 +254,7 @@ impl MessageRow<'_> {
             ("type", is_out(TYPE).then(|| self.kind.as_str())),
             ("userId", self.own.user.map(|node| memory.node(node).1)),
         ];
-        let mut said = said.into_iter().filter_map(|(name, value)| Some((name, value?))).peekable();
+        let mut columns = columns.into_iter().filter_map(|(name, value)| Some((name, value?))).peekable();
         let mut builder = JsonObjectBuilder::with_capacity(kept.text().len() + 256);
         let mut literal = String::new();
         let mut push_text = |builder: &mut JsonObjectBuilder, name: &str, text: &str| {
@@ -263,12 +263,12 @@ impl MessageRow<'_> {
             builder.push(name, Json::from_canonical(&literal));
         };
         for (name, value) in kept.members() {
-            while let Some((said_name, text)) = said.next_if(|(said_name, _)| *said_name < name) {
-                push_text(&mut builder, said_name, text);
+            while let Some((column_name, text)) = columns.next_if(|(column_name, _)| *column_name < name) {
+                push_text(&mut builder, column_name, text);
             }
             builder.push(name, value);
         }
-        for (name, text) in said {
+        for (name, text) in columns {
             push_text(&mut builder, name, text);
         }
         Some(builder.finish())
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// What comes back of messages that are written as rows and read again, and how many bytes their rows take.
+    /// The texts of messages that are written as rows and read again, and the bytes that their rows take.
     fn round_trip(messages: &[StoredMessage]) -> (Vec<String>, usize) {
         let options = ConnectOptions {
             path: None,
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_columns_say_otherwise_stays_in_the_payload() {
+    fn a_value_that_differs_from_its_column_stays_in_the_payload() {
         let text = r#"{"event":"order completed","messageId":"M0","timestamp":"2023-11-14T22:13:20Z","type":"track","userId":"u-é\n1"}"#;
         assert_eq!(round_trip(&[message(0, text)]).0, [text]);
     }

@@ -1,11 +1,11 @@
-//! The file: facts under their sequence, what is derived from them, and the RAM that mirrors the last commit.
+//! The SQLite file: facts in log order, tables derived from them, and the RAM that mirrors the last commit.
 //!
-//! This is the only module that knows SQLite. It takes accepted facts and keeps them; it never decides what a fact
-//! means, who a person is or who is in an audience.
+//! This is the only module that uses SQLite. It takes accepted facts and stores them; it never decides what a fact
+//! means, which identifiers form a person or which profiles an audience has.
 //!
-//! **RAM is the last committed state.** A write transaction reads RAM through an [`MemoryChanges`] of its own and folds it in
-//! after COMMIT; any error drops the overlay, so RAM never holds what the file does not. The `meta` row is read first
-//! in every transaction: it tells what another process has written meanwhile.
+//! **RAM is the last committed state.** A write transaction reads RAM through [`MemoryChanges`] of its own, which are
+//! folded in after COMMIT and dropped on any error, so RAM never holds what the file does not. Every transaction reads
+//! the `meta` row first: it counts what other processes have written meanwhile.
 
 mod backup;
 mod bytes;
@@ -58,7 +58,7 @@ pub(crate) use facts::{
 };
 pub(crate) use file_identity::FileIdentity;
 pub(crate) use firsts::event_bit;
-pub(crate) use flat_map::Step as KeyStep;
+pub(crate) use flat_map::KeyStep;
 pub(crate) use gathered::Gathered;
 pub(crate) use linkage_records::{KeyNodes, LinkageTables, StoredLive};
 pub(crate) use log::LogWriter;
@@ -88,32 +88,33 @@ pub(crate) struct Store {
     read_only: bool,
     busy_timeout: Duration,
     // `None` once closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<WriteConnection>>,
     readers: Mutex<Vec<Connection>>,
     interrupt: InterruptHandle,
-    // Whether a transaction ends now. An interrupt that met its ROLLBACK would leave the connection in the transaction.
+    // Whether a transaction is ending. An interrupt during its ROLLBACK would leave the connection inside the
+    // transaction.
     is_ending: Mutex<bool>,
-    // The entry in the list of open files, until the last connection is closed; behind the connections, for fields are
-    // dropped in their order.
+    // The entry in the list of open files, until the last connection is closed. It stands after the connections because
+    // fields are dropped in their order.
     held: Mutex<Option<Arc<HeldFile>>>,
     // A connection that went through fork() corrupts the file when the child uses it.
     process_id: u32,
 }
 
-/// The connection that writes, and how long its log has become.
-struct Writer {
+/// The connection that writes, and the checkpoints of its write-ahead log.
+struct WriteConnection {
     connection: Connection,
     busy_timeout: Duration,
     checkpoints: Checkpoints,
 }
 
-/// Gives a changed block of timelines the right checksum, as another program could.
+/// Recomputes the checksum of a block of timelines that a test has changed, as another program could.
 #[cfg(test)]
 pub(crate) fn reseal_block(block: &mut [u8]) {
     bytes::seal(block);
 }
 
-/// How long a store that closes waits for the lock of another process.
+/// How long closing a store waits for the lock of another process.
 const AWAITED_AT_CLOSE: Duration = Duration::from_millis(100);
 
 /// The version of SQLite that is linked in.
@@ -136,7 +137,7 @@ impl Store {
             busy_timeout: options.busy_timeout,
             interrupt: connection.get_interrupt_handle(),
             is_ending: Mutex::new(false),
-            writer: Mutex::new(Some(Writer {
+            writer: Mutex::new(Some(WriteConnection {
                 connection,
                 busy_timeout: options.busy_timeout,
                 checkpoints: Checkpoints::default(),
@@ -155,7 +156,7 @@ impl Store {
         self.placement.is_none()
     }
 
-    /// Which file it is; `None` in memory.
+    /// The identity of the file; `None` in memory.
     pub(crate) fn identity(&self) -> Option<&FileIdentity> {
         self.placement.as_ref().map(Placement::identity)
     }
@@ -180,7 +181,8 @@ impl Store {
         lock(&self.writer).is_none()
     }
 
-    /// Stops the statement that runs now in a write transaction; a COMMIT, a ROLLBACK and a checkpoint are not stopped.
+    /// Interrupts the statement that a write transaction runs; a COMMIT, a ROLLBACK and a checkpoint are not
+    /// interrupted.
     pub(crate) fn interrupt(&self) {
         let is_ending = lock(&self.is_ending);
         if !*is_ending {
@@ -188,7 +190,7 @@ impl Store {
         }
     }
 
-    /// From now on a transaction gives up soon when another process holds the lock.
+    /// Shortens the wait for the lock of another process, for every transaction from now on.
     pub(crate) fn hurry(&self) -> Result<()> {
         let mut guard = lock(&self.writer);
         let writer = guard.as_mut().ok_or_else(closed)?;
@@ -198,7 +200,7 @@ impl Store {
 
     pub(crate) fn close(&self) -> Result<()> {
         self.check_process()?;
-        // From here on a reader that ends closes its connection, and the last one takes the file off the list.
+        // From here on a reader that ends closes its connection, and the last reader removes the file from the list.
         let _held = lock(&self.held).take();
         let readers = std::mem::take(&mut *lock(&self.readers));
         drop(readers);
@@ -206,7 +208,7 @@ impl Store {
         writer.connection.close().map_err(|(_, error)| sql_error(error))
     }
 
-    /// Fails in a child process that has the store from before a `fork`.
+    /// Fails in a child process that inherited the store through `fork`.
     pub(crate) fn check_process(&self) -> Result<()> {
         if std::process::id() == self.process_id {
             return Ok(());
@@ -215,9 +217,9 @@ impl Store {
             .with_hint("open the store again in this process"))
     }
 
-    /// Runs `work` in one transaction that holds the write lock of the file, and commits it. On any error everything is
-    /// rolled back. `work` gives the answer and what RAM must take in; `lock_memory` is called right before COMMIT and
-    /// what it gives is handed to `fold` after it, so that nobody sees the file and RAM apart.
+    /// Runs `work` in one transaction that holds the write lock of the file, and commits it. Any error rolls everything
+    /// back. `work` returns the answer and the changes of RAM. `lock_memory` is called right before COMMIT, and its
+    /// guard is handed to `fold` after COMMIT, so no read sees the file and RAM apart.
     pub(crate) fn write<T, C, G>(
         &self,
         work: impl FnOnce(Facts<'_>) -> Result<(T, C)>,
@@ -230,7 +232,7 @@ impl Store {
                 .with_hint("open it without read_only"));
         }
         let mut guard = lock(&self.writer);
-        let Writer { connection, busy_timeout, checkpoints } = guard.as_mut().ok_or_else(closed)?;
+        let WriteConnection { connection, busy_timeout, checkpoints } = guard.as_mut().ok_or_else(closed)?;
         run_kept(connection, "BEGIN IMMEDIATE")?;
         let mut rollback = Rollback { connection, is_ending: &self.is_ending, armed: true };
         let (answer, change) = work(Facts(rollback.connection))?;
@@ -241,14 +243,14 @@ impl Store {
         rollback.armed = false;
         fold(memory, change);
         drop(rollback);
-        // Nobody in this process who reads waits for this: RAM is free again.
+        // No reader of this process waits for this: RAM is unlocked again.
         checkpoints.after_commit(connection, *busy_timeout);
         drop(ending);
         self.placement.as_ref().map_or(Ok(()), Placement::check_commits)?;
         Ok(answer)
     }
 
-    /// Runs `work` on one snapshot of the file, and tells it how many transactions had changed that.
+    /// Runs `work` on one snapshot of the file and the revision of that snapshot.
     pub(crate) fn read<T>(&self, work: impl FnOnce(Facts<'_>, i64) -> Result<T>) -> Result<T> {
         self.check_process()?;
         let Some(placement) = &self.placement else {
@@ -261,43 +263,43 @@ impl Store {
         self.pooled(placement)?.facts()?.at_revision(work)
     }
 
-    /// A connection that reads, without a snapshot yet.
-    fn pooled(&self, placement: &Placement) -> Result<Reader<'_>> {
+    /// A pooled connection for reading, without a snapshot yet.
+    fn pooled(&self, placement: &Placement) -> Result<PooledReader<'_>> {
         let held = lock(&self.held).clone().ok_or_else(closed)?;
-        let mut reader = Reader { store: self, connection: lock(&self.readers).pop(), _held: held };
+        let mut reader = PooledReader { store: self, connection: lock(&self.readers).pop(), _held: held };
         if reader.connection.is_none() {
             let connection = connect_reader(placement.path(), self.busy_timeout)?;
-            // It has read nothing yet, so SQLite has not looked for a log either.
+            // The connection has read nothing yet, so SQLite has not looked for a write-ahead log either.
             placement.check_all()?;
             reader.connection = Some(connection);
         }
         Ok(reader)
     }
 
-    fn reader(&self, placement: &Placement) -> Result<Reader<'_>> {
+    fn reader(&self, placement: &Placement) -> Result<PooledReader<'_>> {
         let reader = self.pooled(placement)?;
         run_kept(reader.facts()?.0, "BEGIN")?;
         Ok(reader)
     }
 
-    /// A connection for one more thread that scans the runs which `memory` has, beside the transaction that is under way;
-    /// `None` if only that transaction sees them all, or if there is no connection to be had: a scan on fewer threads takes
-    /// longer, no more. It sees nothing that the transaction has added.
-    pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<Reader<'_>> {
+    /// A connection for a further thread that scans the runs of `memory`, beside the transaction under way. `None` if a
+    /// run is visible to that transaction alone, or if no connection can be had: the scan then takes longer on fewer
+    /// threads. It sees nothing that the transaction has added.
+    pub(crate) fn scan_reader(&self, memory: &MemoryView<'_>) -> Option<PooledReader<'_>> {
         let reader = self.reader(self.placement.as_ref()?).ok()?;
         let sees_all = memory.runs().are_visible_to(reader.facts().ok()?.0).ok()?;
         sees_all.then_some(reader)
     }
 
-    /// A connection for one more thread that reads exactly what `facts` says; `None` if somebody has written meanwhile, or if
-    /// there is no connection to be had.
-    pub(crate) fn reader_beside(&self, facts: Facts<'_>) -> Option<Reader<'_>> {
+    /// A connection for a further thread with the same content as `facts`; `None` if another transaction has committed
+    /// meanwhile, or if no connection can be had.
+    pub(crate) fn reader_beside(&self, facts: Facts<'_>) -> Option<PooledReader<'_>> {
         let reader = self.reader(self.placement.as_ref()?).ok()?;
         let is_level = reader.facts().ok()?.meta().ok()?.revision == facts.meta().ok()?.revision;
         is_level.then_some(reader)
     }
 
-    // A read must not wait for a writer only to learn whether the store is open: whoever holds the lock has it open.
+    // A read must not wait for a writer only to learn whether the store is open: the holder of the lock has it open.
     fn is_closed_quickly(&self) -> bool {
         match self.writer.try_lock() {
             Ok(guard) => guard.is_none(),
@@ -313,30 +315,30 @@ impl Store {
     }
 }
 
-/// A connection with a snapshot of its own, which goes back to the others when it is dropped; one whose snapshot cannot be
-/// ended is closed.
-pub(crate) struct Reader<'s> {
+/// A connection with a snapshot of its own. Dropping it returns the connection to the pool; a connection whose snapshot
+/// cannot be ended is closed.
+pub(crate) struct PooledReader<'s> {
     store: &'s Store,
-    // There until it is dropped.
+    // Present until the drop.
     connection: Option<Connection>,
-    // Behind the connection, for fields are dropped in their order.
+    // After the connection, because fields are dropped in their order.
     _held: Arc<HeldFile>,
 }
 
-impl Reader<'_> {
-    /// The tables as they stood when it was made.
+impl PooledReader<'_> {
+    /// The tables as they stood when the snapshot began.
     pub(crate) fn facts(&self) -> Result<Facts<'_>> {
         self.connection.as_ref().map(Facts).ok_or_else(|| Error::internal("a reader has no connection"))
     }
 }
 
-impl Drop for Reader<'_> {
+impl Drop for PooledReader<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && (connection.is_autocommit() || run_kept(&connection, "ROLLBACK").is_ok())
         {
             let mut readers = lock(&self.store.readers);
-            // A store that was closed meanwhile has no use for it.
+            // A store that was closed meanwhile keeps no connections.
             if lock(&self.store.held).is_some() {
                 readers.push(connection);
             }
@@ -344,12 +346,12 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Runs a statement that is kept: a read of one person is over in the time in which SQLite reads four words of SQL.
+/// Runs a statement and caches it: reading one profile takes as long as parsing four words of SQL.
 fn run_kept(connection: &Connection, sql: &str) -> Result<usize> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(sql_error)
 }
 
-/// While it lives, no interrupt reaches the connection that writes.
+/// While this value lives, no interrupt reaches the connection that writes.
 struct Ending<'s>(&'s Mutex<bool>);
 
 impl Ending<'_> {
@@ -375,9 +377,9 @@ impl Drop for Rollback<'_> {
     fn drop(&mut self) {
         if self.armed {
             let _ending = Ending::begin(self.is_ending);
-            // SQLite has rolled back by itself where it stopped a statement that writes. Nothing more can be done here: the
-            // error that led here is on its way to the caller, and an open transaction that cannot be rolled back is rolled
-            // back by SQLite when the connection closes.
+            // SQLite has rolled back by itself where it stopped a statement that writes. Nothing more can be done here:
+            // the error is on its way to the caller, and SQLite rolls back an open transaction when the connection
+            // closes.
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
             }

@@ -1,8 +1,8 @@
-//! Identifiers in blocks: what an open reads of nodes, in one piece for some thousand of them.
+//! Identifiers in blocks of some thousand: an open reads one value for each block instead of one row for each node.
 //!
-//! A block is derived from rows of `nodes` and written in the transaction that fills it, so that all blocks that can be full
-//! are there, after a crash as well. It takes identifiers in the order of their numbers and gives them back; one that is
-//! damaged, or missing, is as good as none: its nodes are read from their rows.
+//! A block is derived from rows of `nodes` and written in the transaction that fills it, so every block that can be
+//! full exists, after a crash as well. A block that is damaged or missing is ignored: its nodes are read from their
+//! rows.
 
 use rusqlite::params;
 
@@ -12,12 +12,12 @@ use super::packed_id::{UUID_BYTES, packed_id, uuid_text};
 use super::sqlite::sql_error;
 use crate::error::Result;
 
-/// A value that stands as the 16 bytes of a UUID.
+/// The form of a value that is stored as the 16 bytes of a UUID.
 const UUID: u64 = 0;
-/// More nodes than any block is written with.
+/// No block is written with more nodes.
 const MOST_NODES: u64 = 1 << 20;
 
-/// Identifiers of a block: how many, how long all values are together, and what was written.
+/// The identifiers of a block: their number, the length of all values together, and the encoded entries.
 pub(super) struct NodeBlock<'b> {
     pub(super) n_nodes: u32,
     pub(super) n_text_bytes: usize,
@@ -25,7 +25,7 @@ pub(super) struct NodeBlock<'b> {
     values: &'b [u8],
 }
 
-/// Writes neighbouring identifiers: the number of the type's name, and the value.
+/// Encodes consecutive identifiers: the number of the type's name, and the value.
 pub(super) fn write_block<'n>(nodes: impl Iterator<Item = (u32, &'n str)>) -> Vec<u8> {
     let (mut entries, mut values) = (Vec::new(), Vec::new());
     let (mut n_nodes, mut n_text_bytes) = (0u64, 0u64);
@@ -55,21 +55,21 @@ pub(super) fn write_block<'n>(nodes: impl Iterator<Item = (u32, &'n str)>) -> Ve
 }
 
 impl<'b> NodeBlock<'b> {
-    /// Opens what was written as a block; `corrupt` if it is anything else.
+    /// Decodes the head of a block; fails with `corrupt` on other bytes.
     pub(super) fn open(bytes: &'b [u8]) -> Result<NodeBlock<'b>> {
         let mut reader = Reader::of_sealed(bytes, "a block of identifiers has the wrong checksum")?;
         let n_nodes = reader.varint()?;
         let (n_text_bytes, n_entry_bytes) = (reader.varint()? as usize, reader.varint()? as usize);
         let entries = Reader::new(reader.take(n_entry_bytes)?);
         let values = bytes.get(reader.position()..).unwrap_or_default();
-        // A UUID has not three times as many letters as bytes.
+        // A value has at most three times as many letters as stored bytes: a UUID has 36 for 16.
         if n_nodes > MOST_NODES || n_text_bytes > values.len().saturating_mul(3) {
             return Err(corrupt("a block of identifiers is larger than it can be"));
         }
         Ok(NodeBlock { n_nodes: n_nodes as u32, n_text_bytes, entries, values })
     }
 
-    /// Every identifier in the order of the numbers.
+    /// Visits every identifier by number.
     pub(super) fn visit(mut self, mut visit: impl FnMut(u32, &str)) -> Result<()> {
         let unreadable = || corrupt("an identifier of a block is not readable");
         for _ in 0..self.n_nodes {
@@ -95,8 +95,7 @@ impl Facts<'_> {
         self.execute("INSERT OR REPLACE INTO node_blocks (first_node, data) VALUES (?1, ?2)", params![first_node, data])
     }
 
-    /// Visits the blocks that lie beside each other from the first node on, each with its first node, until `visit` does not
-    /// take one.
+    /// Visits the consecutive blocks from the first node on, each with its first node, until `visit` returns false.
     pub(super) fn visit_node_blocks(&self, mut visit: impl FnMut(u32, NodeBlock<'_>) -> bool) -> Result<()> {
         let sql = "SELECT first_node, data FROM node_blocks ORDER BY first_node";
         let mut statement = self.0.prepare_cached(sql).map_err(sql_error)?;
@@ -105,7 +104,7 @@ impl Facts<'_> {
         while let Some(row) = rows.next().map_err(sql_error)? {
             let first: u32 = row.get(0).map_err(sql_error)?;
             let data = row.get_ref(1).map_err(sql_error)?.as_blob().unwrap_or_default();
-            // One of another size than its neighbours may lie within the one before it.
+            // A block of another size than its neighbours may lie within the one before it.
             if first < next {
                 continue;
             }
@@ -119,7 +118,7 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Whether the blocks say what the rows say.
+    /// Whether the blocks agree with the rows.
     pub(crate) fn node_blocks_are_right(&self) -> Result<bool> {
         let mut in_blocks: Vec<(u32, String)> = Vec::new();
         let mut are_readable = true;

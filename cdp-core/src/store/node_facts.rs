@@ -1,13 +1,13 @@
-//! What messages say about one node, and how two parts of the log become one.
+//! The facts of one node from its messages, and how the facts of two parts of the log are merged.
 //!
-//! It takes what messages say and keeps it in the order that reads need; it never decides what a fact means.
+//! It stores the content of messages in the order that reads need; it never decides what a fact means.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::records::{Json, JsonObject, Timestamp, Value};
 
-/// How many of a node's last trait writes are looked at for one of the same name.
+/// How many of a node's last trait writes are searched for one with an equal name.
 const REMEMBERED_TRAITS: usize = 32;
 
 /// An event on a node's timeline.
@@ -28,7 +28,7 @@ pub(crate) struct TraitWrite {
     pub(crate) value: Arc<Value>,
 }
 
-/// A choice about the use of personal data. Without purpose: every purpose that is known is denied.
+/// A consent choice of a message. Without purpose: every known purpose is denied.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsentWrite {
     pub(crate) occurred_at: Timestamp,
@@ -38,7 +38,7 @@ pub(crate) struct ConsentWrite {
     pub(crate) granted: bool,
 }
 
-/// A message that names an account: the person belongs to it from then on.
+/// An account that a message names: the person belongs to it from then on.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountWrite {
     pub(crate) occurred_at: Timestamp,
@@ -47,7 +47,7 @@ pub(crate) struct AccountWrite {
     pub(crate) account: Arc<str>,
 }
 
-/// What the log says about a node besides its events.
+/// The facts of a node besides its events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Annex {
     /// Messages that are no events.
@@ -56,19 +56,19 @@ pub(crate) struct Annex {
     pub(crate) traits: Vec<TraitWrite>,
     /// Choices that messages of the node made, in log order.
     pub(crate) consents: Vec<ConsentWrite>,
-    /// Accounts that messages of the node name, in log order; one that says nothing new may be left out.
+    /// Accounts that messages of the node name, in log order; one that repeats a known account may be left out.
     pub(crate) accounts: Vec<AccountWrite>,
-    /// The least occurred_at of a message that names the node.
+    /// The least `occurred_at` of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
+    /// The least sequence of a message of the node.
     pub(crate) first_sequence: Option<u64>,
-    /// When an identify message first named the node, and the sequences of all that did so at that instant.
+    /// When an identify message first named the node, and the sequences of all such messages at that instant.
     pub(crate) first_identified: Option<(Timestamp, Vec<u64>)>,
 }
 
 impl Annex {
-    /// Adds what a message says, by its sequence and time; `committed` is what is known of the node already, `names` those of the
-    /// last message's traits.
+    /// Adds the traits, choices and accounts of a message. `committed` has the known facts of the node, `names` the
+    /// trait names of the last message.
     pub(super) fn take_writes(
         &mut self,
         (sequence, occurred_at): (u64, Timestamp),
@@ -94,8 +94,8 @@ impl Annex {
         }
         for (account_type, account) in accounts {
             let known = self.accounts.iter().chain(committed.into_iter().flat_map(|annex| annex.accounts.iter()));
-            let says = |write: &&AccountWrite| *write.account_type == *account_type && *write.account == *account;
-            let mut known = known.filter(says);
+            let is_equal = |write: &&AccountWrite| *write.account_type == *account_type && *write.account == *account;
+            let mut known = known.filter(is_equal);
             if known.all(|write| write.occurred_at > occurred_at) {
                 let (account_type, account) = (Arc::from(account_type), Arc::from(account));
                 self.accounts.push(AccountWrite { occurred_at, sequence, account_type, account });
@@ -103,7 +103,7 @@ impl Annex {
         }
     }
 
-    /// Joins what two parts of the log say of one node.
+    /// Merges the facts of another part of the log into these.
     pub(crate) fn add(&mut self, other: Annex) {
         self.others.extend(other.others);
         self.traits.extend(other.traits);
@@ -116,7 +116,8 @@ impl Annex {
         }
     }
 
-    /// An identify message names the node; `identified_by` holds the sequences of all that did so at that instant.
+    /// Records that an identify message names the node; `identified_by` has the sequences of all such messages at that
+    /// instant.
     pub(super) fn identify(&mut self, at: Timestamp, identified_by: Vec<u64>) {
         match &mut self.first_identified {
             Some((first, _)) if *first < at => {}
@@ -132,7 +133,7 @@ impl Annex {
         }
     }
 
-    /// Puts everything into log order.
+    /// Sorts everything by sequence.
     pub(crate) fn sort(&mut self) {
         sort_if_needed(&mut self.others, |other| other.1);
         sort_if_needed(&mut self.traits, |write| write.sequence);
@@ -140,13 +141,13 @@ impl Annex {
         sort_if_needed(&mut self.accounts, |write| write.sequence);
     }
 
-    /// How many rows of a block this counts for.
+    /// The number of block rows that these facts count for.
     pub(super) fn weight(&self) -> usize {
         self.others.len() + self.traits.len() + self.consents.len() + self.accounts.len()
     }
 }
 
-/// The name at this place of the last message if it is the same, or else of this one.
+/// The name at this place of the last message if it is equal, else a new one.
 fn shared_name(names: &mut Vec<Arc<str>>, place: usize, name: &str) -> Arc<str> {
     match names.get_mut(place) {
         Some(known) if **known == *name => known.clone(),
@@ -162,7 +163,7 @@ fn shared_name(names: &mut Vec<Arc<str>>, place: usize, name: &str) -> Arc<str> 
     }
 }
 
-/// The lesser of two, where there are two.
+/// The lesser of the values that are present.
 pub(super) fn least<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left.min(right)),
@@ -170,7 +171,7 @@ pub(super) fn least<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
     }
 }
 
-/// Sorts, and costs one look where all is in order, as it nearly always is.
+/// Sorts by a key; one pass without a sort when the items are in order, as they nearly always are.
 pub(super) fn sort_if_needed<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     if !items.is_sorted_by_key(&key) {
         items.sort_by_key(key);
@@ -179,11 +180,11 @@ pub(super) fn sort_if_needed<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) 
 
 /// The properties of an event as rules see them.
 pub(crate) enum EventProperties<'m> {
-    /// There are none.
+    /// The event has none.
     None,
     /// As they stand in the message.
     Borrowed(Json<'m>),
-    /// Made for the purpose: a page's name is one of them.
+    /// Built for the rules: a page's name is one of them.
     Owned(JsonObject),
 }
 
@@ -203,7 +204,7 @@ pub(crate) type StatedChoice<'m> = (Option<Cow<'m, str>>, Option<Cow<'m, str>>, 
 /// The traits, choices and accounts of a message.
 pub(super) type Writes<'m> = (Vec<(Cow<'m, str>, Value)>, Vec<StatedChoice<'m>>, Vec<(Cow<'m, str>, Cow<'m, str>)>);
 
-/// What a message says, as far as RAM mirrors it.
+/// The content of a message, as far as RAM mirrors it.
 pub(crate) struct Observation<'m> {
     pub(crate) sequence: u64,
     pub(crate) node: u32,
@@ -212,20 +213,20 @@ pub(crate) struct Observation<'m> {
     pub(crate) event: Option<u32>,
     /// The event's properties.
     pub(crate) properties: EventProperties<'m>,
-    /// The traits it sets on its profile.
+    /// The traits that it sets.
     pub(crate) traits: Vec<(Cow<'m, str>, Value)>,
-    /// The choices it makes: purpose, channel, granted.
+    /// The consent choices that it makes: purpose, channel, granted.
     pub(crate) consents: Vec<StatedChoice<'m>>,
-    /// The accounts it names: type, value.
+    /// The accounts that it names: type, value.
     pub(crate) accounts: Vec<(Cow<'m, str>, Cow<'m, str>)>,
-    /// Further nodes that it names.
+    /// The further nodes that it names.
     pub(crate) named: Vec<u32>,
     /// Whether it is an identify message.
     pub(crate) identifies: bool,
 }
 
 impl Observation<'_> {
-    /// How many rows of a run it makes.
+    /// The number of run rows that it adds.
     pub(super) fn n_rows(&self) -> u64 {
         (1 + self.traits.len() + self.consents.len() + self.accounts.len()) as u64
     }

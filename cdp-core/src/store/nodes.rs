@@ -1,7 +1,7 @@
-//! Identifiers and their dense numbers: one text for all values, one compact table to find them.
+//! The table of identifiers: every identifier has a dense number, found in both directions.
 //!
-//! It takes identifiers in the order of their numbers and answers in both directions. Whoever holds a hash of an
-//! identifier still compares the whole value: two identifiers are never mistaken for one another.
+//! It takes identifiers in the order of their numbers. A lookup compares the whole value after the hash, so two
+//! identifiers are never mistaken for one another.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,36 +12,36 @@ use super::facts::Facts;
 use super::node_blocks::NodeBlock;
 use crate::error::Result;
 
-/// How many identifiers stand together: what grows copies no more than these, and clones share the rest.
+/// The number of identifiers in a chunk: growing copies no more than one chunk, and clones share the others.
 pub(super) const CHUNK: usize = 4096;
-/// How many parts of the index are filled one after the other, each of which stays in the processor's cache.
+/// The number of parts in which the index is filled one after the other; each part fits the processor's cache.
 const PARTS: usize = 512;
 
 /// Identifiers, each with the number of its type's name and its normalized value.
 #[derive(Clone, Default)]
 pub(crate) struct NodeTable {
-    // All full but the last.
-    chunks: Vec<Arc<Chunk>>,
+    // Every chunk is full except the last.
+    chunks: Vec<Arc<NodeChunk>>,
     index: HashTable<Indexed>,
     hasher: DefaultHashBuilder,
 }
 
-/// Some identifiers in the order of their numbers.
+/// Consecutive identifiers.
 #[derive(Clone, Default)]
-struct Chunk {
-    // Together, because whoever looks for one of them at random needs both.
-    entries: Vec<Entry>,
+struct NodeChunk {
+    // In one allocation, because a random lookup needs both.
+    entries: Vec<NodeEntry>,
     values: String,
 }
 
-/// The type of an identifier, and where its value ends in `values`; it begins where the one before ends.
+/// The type of an identifier, and the end of its value in `values`; the value begins at the end of the one before.
 #[derive(Clone, Copy)]
-struct Entry {
+struct NodeEntry {
     identifier_type: u32,
     end: u32,
 }
 
-/// A place, and enough of the hash that neither growing nor most searches look at a value.
+/// A place, and enough of the hash that neither growing nor most lookups read a value.
 #[derive(Clone, Copy)]
 struct Indexed {
     place: u32,
@@ -54,7 +54,7 @@ impl Indexed {
     }
 }
 
-impl Chunk {
+impl NodeChunk {
     fn get(&self, at: usize) -> Option<(u32, &str)> {
         let entry = self.entries.get(at)?;
         let start = match at.checked_sub(1) {
@@ -66,7 +66,7 @@ impl Chunk {
 }
 
 impl NodeTable {
-    /// All identifiers of the file, of which there are about `n_nodes`.
+    /// Reads all identifiers of the file, about `n_nodes`.
     pub(crate) fn load(facts: Facts<'_>, n_nodes: u32) -> Result<NodeTable> {
         let mut nodes = NodeTable::default();
         facts.visit_node_blocks(|_, block| nodes.take_in(block))?;
@@ -77,13 +77,13 @@ impl NodeTable {
         Ok(nodes)
     }
 
-    /// Adds the identifiers of a block, which the index does not have then; none if it is damaged.
+    /// Adds the identifiers of a block without indexing them. Adds none and returns false if the block is damaged.
     fn take_in(&mut self, block: NodeBlock<'_>) -> bool {
         let before = self.len();
         if (before as usize).is_multiple_of(CHUNK) {
             let entries = Vec::with_capacity(block.n_nodes as usize);
             let values = String::with_capacity(block.n_text_bytes);
-            self.chunks.push(Arc::new(Chunk { entries, values }));
+            self.chunks.push(Arc::new(NodeChunk { entries, values }));
         }
         let is_whole = block.visit(|identifier_type, value| self.append(identifier_type, value)).is_ok();
         if !is_whole {
@@ -103,8 +103,8 @@ impl NodeTable {
         }
     }
 
-    /// Makes the index of all identifiers. Where each goes hangs on the low bits of its hash: in their order the table is
-    /// filled from one end to the other, in a third of the time that it takes to fill it at random.
+    /// Builds the index of all identifiers. The slot of an entry follows from the low bits of its hash: in their order
+    /// the table is filled from one end to the other, in a third of the time of filling it at random.
     fn index_all(&mut self, n_expected: u32) {
         let n_nodes = self.len();
         self.index = HashTable::with_capacity(n_nodes.max(n_expected) as usize);
@@ -137,7 +137,7 @@ impl NodeTable {
         }
     }
 
-    /// How many identifiers there are.
+    /// The number of identifiers.
     pub(crate) fn len(&self) -> u32 {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.entries.len()) as u32
     }
@@ -158,7 +158,7 @@ impl NodeTable {
         self.index.find(Indexed::spread(hash), is_it).map(|found| found.place)
     }
 
-    /// Adds an identifier that is not there yet; gives its place.
+    /// Adds an identifier that is not in the table; returns its place.
     pub(crate) fn push(&mut self, identifier_type: u32, value: &str) -> u32 {
         let place = self.len();
         self.append(identifier_type, value);
@@ -177,11 +177,11 @@ impl NodeTable {
         };
         if let Some(last) = last.map(Arc::make_mut) {
             last.values.push_str(value);
-            last.entries.push(Entry { identifier_type, end: last.values.len() as u32 });
+            last.entries.push(NodeEntry { identifier_type, end: last.values.len() as u32 });
         }
     }
 
-    /// Every identifier in the order of the numbers.
+    /// Every identifier by number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
         self.chunks.iter().flat_map(|chunk| {
             let mut start = 0;
@@ -236,8 +236,8 @@ mod tests {
                 assert_eq!(read.get(place), Some((*kind, value.as_str())));
                 assert_eq!(read.find(*kind, value), Some(place));
             }
-            assert_eq!(read.find(0, "nobody"), None);
-            // What was taken in before a block that cannot be read stays as it is.
+            assert_eq!(read.find(0, "missing"), None);
+            // Identifiers before an unreadable block stay.
             read.truncate(CHUNK as u32 + 3);
             assert_eq!((read.len(), read.get(CHUNK as u32 + 2)), (CHUNK as u32 + 3, nodes.get(CHUNK as u32 + 2)));
             read.append(0, "next");

@@ -1,8 +1,9 @@
 //! The store files that this process has open, and the paths that no verb may read or replace because of them.
 //!
 //! On Unix the locks on a file belong to the process, and the close of *any* descriptor of that file drops them all: a
-//! store without its locks loses acknowledged commits to the next process that opens it. So whatever reads or replaces a
-//! file asks here first, by device and inode; what SQLite holds here is never opened to look at it.
+//! store without its locks loses acknowledged commits to the next process that opens it. So every function that reads
+//! or replaces a file checks this list first, by device and inode; a file that SQLite holds here is never opened to
+//! examine it.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -13,7 +14,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use super::file_identity::{COMPANION_SUFFIXES, FileIdentity, companion, database_of, location};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How a database of SQLite, a log of it (in either byte order) and a rollback journal begin.
+/// The first bytes of an SQLite database, of its log (in either byte order) and of a rollback journal.
 const MAGICS: [&[u8]; 4] = [
     b"SQLite format 3\0",
     &[0x37, 0x7f, 0x06, 0x82],
@@ -21,20 +22,20 @@ const MAGICS: [&[u8]; 4] = [
     &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7],
 ];
 
-struct Entry {
-    // Absolute and without links, for SQLite names the companions after it.
+struct OpenFile {
+    // Absolute and without links, because SQLite derives the names of the companions from it.
     path: PathBuf,
     n_holders: usize,
 }
 
-type Entries = HashMap<FileIdentity, Entry>;
+type FilesByIdentity = HashMap<FileIdentity, OpenFile>;
 
-/// The list of open files, which stands still as long as this exists: no store opens or closes meanwhile.
-pub(super) struct OpenFiles(MutexGuard<'static, Entries>);
+/// The locked list of open files: while this exists no store opens or closes.
+pub(super) struct OpenFiles(MutexGuard<'static, FilesByIdentity>);
 
 impl OpenFiles {
     pub(super) fn lock() -> OpenFiles {
-        static OPEN: LazyLock<Mutex<Entries>> = LazyLock::new(Mutex::default);
+        static OPEN: LazyLock<Mutex<FilesByIdentity>> = LazyLock::new(Mutex::default);
         // No code that can panic runs between two changes of the list.
         OpenFiles(OPEN.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -44,15 +45,15 @@ impl OpenFiles {
         self.0.get(identity).map(|entry| entry.path.as_path())
     }
 
-    /// Lists a file until the answer and all others for this file are dropped. `path`: absolute, without links.
+    /// Lists a file until all entries of the file are dropped. `path` is absolute, without links.
     pub(super) fn add(&mut self, identity: FileIdentity, path: PathBuf) -> HeldFile {
-        self.0.entry(identity.clone()).or_insert(Entry { path, n_holders: 0 }).n_holders += 1;
+        self.0.entry(identity.clone()).or_insert(OpenFile { path, n_holders: 0 }).n_holders += 1;
         HeldFile(identity)
     }
 
     /// Whether the path leads to a listed file or to a companion of one, which need not exist yet.
     fn owns(&self, path: &Path) -> bool {
-        // Where even `stat` fails the path cannot be read or written either, and the caller finds that out.
+        // Where even `stat` fails the path cannot be read or written either, and the caller gets that error.
         let identity = FileIdentity::of(path).ok().flatten();
         let place = location(path).ok().flatten();
         self.0.iter().any(|(held, entry)| {
@@ -81,7 +82,7 @@ impl Drop for HeldFile {
     }
 }
 
-/// Refuses to read a store that is open here, or a companion of one, as if it were data.
+/// Refuses to read an open store, or a companion of one, as input data.
 pub(crate) fn refuse_input(path: &Path) -> Result<()> {
     if OpenFiles::lock().owns(path) {
         return Err(Error::invalid("the input file is a store that is open in this process, or belongs to one")
@@ -90,7 +91,7 @@ pub(crate) fn refuse_input(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace what is no regular file, a database of SQLite, or a file that belongs to a database.
+/// Refuses to replace a path that is no regular file, an SQLite database, or a file that belongs to a database.
 pub(super) fn refuse_replaced(path: &Path) -> Result<()> {
     let open = OpenFiles::lock();
     let metadata = match std::fs::metadata(path) {
@@ -103,7 +104,7 @@ pub(super) fn refuse_replaced(path: &Path) -> Result<()> {
             .with_hint("give the path of a file, such as audience.csv"));
     }
     refuse_owned(&open, path)?;
-    // By its name first: to open the index of a log here would drop the locks that SQLite may hold on it.
+    // By its name first: opening the index of a log here would drop the locks that SQLite may hold on it.
     refuse_companion(&open, path)?;
     if metadata.is_some() && is_database(&open, path)? {
         return Err(of_sqlite());
@@ -111,7 +112,7 @@ pub(super) fn refuse_replaced(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to make a new file where a companion of a database belongs, or to replace an open store.
+/// Refuses to create a file where a companion of a database belongs, or over an open store.
 pub(super) fn refuse_new(path: &Path) -> Result<()> {
     let open = OpenFiles::lock();
     refuse_owned(&open, path)?;
@@ -121,7 +122,7 @@ pub(super) fn refuse_new(path: &Path) -> Result<()> {
     refuse_companion(&open, path)
 }
 
-/// The error of a new file that would take the place of another.
+/// The error of a new file whose path exists.
 pub(super) fn occupied() -> Error {
     Error::new(ErrorKind::Conflict, "the target of the backup exists already")
         .with_hint("give the path of a file that does not exist")
@@ -146,14 +147,14 @@ fn refuse_companion(open: &OpenFiles, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a regular file is a database of SQLite, a log or a journal. Opens it only if nothing hints at its being open in
-/// this process, where that would drop locks.
+/// Whether a regular file is an SQLite database, a log or a journal. It opens the file only without a sign that this
+/// process has it open, since that would drop locks.
 fn is_database(open: &OpenFiles, path: &Path) -> Result<bool> {
     if FileIdentity::of(path).ok().flatten().is_some_and(|identity| open.path_of(&identity).is_some()) {
         return Ok(true);
     }
     let is_file = |metadata: Metadata| metadata.is_file();
-    // A database that is in use, by whatever library, has companions.
+    // A database in use, by whatever library, has companions.
     if COMPANION_SUFFIXES.iter().any(|suffix| std::fs::metadata(companion(path, suffix)).is_ok_and(is_file)) {
         return Ok(true);
     }
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_sqlite_is_known_by_how_it_begins() {
+    fn every_file_of_sqlite_is_recognized_by_its_first_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         for magic in MAGICS {

@@ -1,16 +1,16 @@
-//! Ids that are a UUID or a hash in hex, as bytes: half as long as their text, and in one form only.
+//! Message ids that are a UUID or a hash in hex, packed as bytes: half as long as their text, and in one form only.
 
 use smallvec::SmallVec;
 
 use super::random::hex;
 
-/// How long a UUID is packed, and as text.
+/// The length of a UUID as bytes, and as text.
 pub(super) const UUID_BYTES: usize = 16;
 const UUID_TEXT: usize = 36;
-/// Where the bytes of a UUID stand in its text.
+/// The places of the bytes of a UUID in its text.
 const UUID_PLACES: [usize; UUID_BYTES] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
-/// An id that is a UUID as 16 bytes, a hash in hex as its bytes; `None` for any other, which stands as text.
+/// Packs a UUID into 16 bytes and a hash in hex into its bytes; `None` for any other id, which is stored as text.
 pub(super) fn packed_id(message_id: &str) -> Option<SmallVec<[u8; 32]>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -32,7 +32,7 @@ pub(super) fn packed_id(message_id: &str) -> Option<SmallVec<[u8; 32]>> {
     Some(packed)
 }
 
-/// The id of [`packed_id`].
+/// The id that [`packed_id`] packed.
 pub(super) fn unpacked_id(packed: &[u8]) -> String {
     match packed.first_chunk() {
         Some(uuid) if packed.len() == UUID_BYTES => uuid_text(uuid).iter().copied().map(char::from).collect(),

@@ -1,15 +1,15 @@
-//! Watches whether the files of an open store are still where SQLite opened them.
+//! Checks that the files of an open store are still at the paths where SQLite opened them.
 //!
-//! On Unix a file can be deleted, renamed or replaced while it is open: SQLite goes on writing to a file that no path leads
-//! to, and each commit would be acknowledged and lost. One `stat` for each file shows that. Where the system refuses to
-//! delete or rename an open file there is nothing to watch.
+//! On Unix a file can be deleted, renamed or replaced while it is open: SQLite goes on writing to a file without a
+//! path, and each commit would be acknowledged and lost. One `stat` for each file detects that. Where the system
+//! refuses to delete or rename an open file there is nothing to check.
 
 use std::path::{Path, PathBuf};
 
 use super::file_identity::{FileIdentity, companion};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where the files of a store lay when it was opened.
+/// The paths of a store's files when it was opened.
 pub(super) struct Placement {
     path: PathBuf,
     identity: FileIdentity,
@@ -19,10 +19,10 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// Of a store whose connection has read something, so that SQLite has opened its companions. `path`: absolute, without
-    /// links.
+    /// For a store whose connection has read something, so that SQLite has opened its companions. `path` is absolute,
+    /// without links.
     pub(super) fn new(path: PathBuf, identity: FileIdentity) -> Placement {
-        // A companion that cannot be examined is not watched; the store itself is.
+        // A companion that cannot be examined is not checked; the store itself is.
         let found = |suffix| {
             let file = companion(&path, suffix);
             FileIdentity::of(&file).ok().flatten().map(|identity| (file, identity))
@@ -40,18 +40,18 @@ impl Placement {
         &self.identity
     }
 
-    /// Fails with `io` if the path of the store leads to another file by now, or to none.
+    /// Fails with `io` if the path of the store leads to another file now, or to none.
     pub(super) fn check_store(&self) -> Result<()> {
         check(&self.path, &self.identity, "store file")
     }
 
-    /// The same for the store and its log, where commits are.
+    /// Checks the store and its log, where commits are.
     pub(super) fn check_commits(&self) -> Result<()> {
         self.check_store()?;
         self.log.iter().try_for_each(|(path, identity)| check(path, identity, "log beside the store file"))
     }
 
-    /// The same for these and the index of the log, by which processes keep apart.
+    /// Checks the store, its log and the index of the log, through which processes exclude each other.
     pub(super) fn check_all(&self) -> Result<()> {
         self.check_commits()?;
         self.log_index.iter().try_for_each(|(path, identity)| check(path, identity, "index of the log of the store"))

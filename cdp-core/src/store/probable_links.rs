@@ -1,7 +1,7 @@
-//! Pairs of nodes that linkage found likely, and the models that found them, as the file keeps them.
+//! Probable pairs of nodes that linkage found, and the linkage models, in the file.
 //!
-//! A row is a fact of its moment: it is appended, and marked as replaced once it does not hold any more, so that a read of
-//! what was known then still sees it.
+//! A row is a fact of its time: it is appended, and marked as replaced when it no longer holds, so that a read as of an
+//! earlier known time still sees it.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -10,7 +10,7 @@ use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::{ProbableLink, Timestamp};
 
-/// A pair with what its weight is made of.
+/// A pair with the parts of its weight.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredProbableLink {
     pub(crate) link: ProbableLink,
@@ -18,7 +18,7 @@ pub(crate) struct StoredProbableLink {
     pub(crate) recorded_at: Timestamp,
 }
 
-/// A trained model of linkage without its bytes.
+/// A trained linkage model without its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredLinkageModel {
     pub(crate) version: u32,
@@ -44,13 +44,13 @@ fn read_link(row: &rusqlite::Row<'_>) -> rusqlite::Result<ProbableLink> {
 }
 
 impl Facts<'_> {
-    /// The pairs that hold, in the order of their numbers.
+    /// The current pairs, by number.
     pub(crate) fn probable_links(&self) -> Result<Vec<ProbableLink>> {
         let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE replaced_at IS NULL ORDER BY number");
         self.collect(&sql, [], read_link)
     }
 
-    /// The pairs that held at a known time.
+    /// The pairs that were current at a known time.
     pub(crate) fn probable_links_known_at(&self, known: Timestamp) -> Result<Vec<ProbableLink>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM probable_links WHERE recorded_at <= ?1 AND (replaced_at IS NULL OR replaced_at > ?1)
@@ -59,10 +59,10 @@ impl Facts<'_> {
         self.collect(&sql, [known.millis()], read_link)
     }
 
-    /// The pairs of a node that hold, in the order of their numbers.
+    /// The current pairs of a node, by number.
     pub(crate) fn probable_links_of(&self, node: u32) -> Result<Vec<ProbableLink>> {
         let mut links = Vec::new();
-        // Sorted here: to be spared that, SQLite would go through all pairs in order.
+        // Sorted here: for a sorted result SQLite would scan all pairs by number.
         for end in ["node", "other"] {
             let sql = format!("SELECT {COLUMNS} FROM probable_links WHERE {end} = ?1 AND replaced_at IS NULL");
             links.extend(self.collect(&sql, [node], read_link)?);
@@ -71,7 +71,7 @@ impl Facts<'_> {
         Ok(links)
     }
 
-    /// The links that hold and have a number above `after`, in order.
+    /// The current links with a number above `after`, by number.
     pub(crate) fn probable_links_after(&self, after: u64) -> Result<Vec<ProbableLink>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM probable_links WHERE number > ?1 AND is_link AND replaced_at IS NULL ORDER BY number"
@@ -79,7 +79,7 @@ impl Facts<'_> {
         self.collect(&sql, [sql_integer(after)], read_link)
     }
 
-    /// The numbers of the links that were replaced by changes after `run`.
+    /// The numbers of the links that changes after `run` replaced.
     pub(crate) fn probable_links_gone_after(&self, run: u64) -> Result<Vec<u64>> {
         let sql = "SELECT number FROM probable_links WHERE replaced_run > ?1 AND is_link ORDER BY number";
         self.collect(sql, [sql_integer(run)], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
@@ -90,7 +90,7 @@ impl Facts<'_> {
         self.collect(&format!("SELECT {COLUMNS} FROM probable_links ORDER BY number DESC"), [], read_link)
     }
 
-    /// What the weight of a pair is made of, as JSON.
+    /// The parts of a pair's weight, as JSON.
     pub(crate) fn probable_link_parts(&self, number: u64) -> Result<Option<String>> {
         self.0
             .prepare_cached("SELECT parts FROM probable_links WHERE number = ?1")
@@ -98,7 +98,7 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// The greatest number that a pair was given.
+    /// The greatest number of a pair.
     pub(crate) fn last_probable_link(&self) -> Result<u64> {
         self.0
             .prepare_cached("SELECT COALESCE(MAX(number), 0) FROM probable_links")
@@ -127,7 +127,7 @@ impl Facts<'_> {
         )
     }
 
-    /// Marks a pair as not found any more, by the change of this number.
+    /// Marks a pair as replaced by change `run`.
     pub(crate) fn replace_probable_link(&self, number: u64, at: Timestamp, run: u64) -> Result<()> {
         self.execute(
             "UPDATE probable_links SET replaced_at = ?2, replaced_run = ?3 WHERE number = ?1",
@@ -150,7 +150,7 @@ impl Facts<'_> {
         )
     }
 
-    /// The bytes of a model of linkage.
+    /// The bytes of a linkage model.
     pub(crate) fn linkage_model_bytes(&self, version: u32) -> Result<Option<Vec<u8>>> {
         self.0
             .prepare_cached("SELECT bytes FROM linkage_models WHERE version = ?1")
@@ -158,7 +158,7 @@ impl Facts<'_> {
             .map_err(sql_error)
     }
 
-    /// The latest model of linkage.
+    /// The latest linkage model.
     pub(crate) fn linkage_model(&self) -> Result<Option<StoredLinkageModel>> {
         let sql = "SELECT version, sequence, recorded_at, content_hash, report FROM linkage_models
                    ORDER BY version DESC LIMIT 1";

@@ -1,4 +1,4 @@
-//! The only door to the operating system's random source: salts and message ids.
+//! Random bytes from the operating system, for salts and message ids.
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -1,8 +1,8 @@
-//! Writes a file beside its target and puts it in its place when it is complete.
+//! Writes a file beside its target and moves it into place when it is complete.
 //!
-//! Takes the path of an export or a backup; leaves the whole new file or what was there before, never a part of one. What
-//! is written has a random name of its own until then, is private to its owner, and is removed on any error. Must never
-//! replace a store or a file of SQLite's.
+//! It takes the path of an export or a backup, and leaves the whole new file or the former one, never a part. Until
+//! then the file has a random name, is private to its owner, and is removed on any error. It must never replace a store
+//! or a file of SQLite.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind as IoErrorKind;
@@ -13,44 +13,44 @@ use super::open_files::{occupied, refuse_new, refuse_replaced};
 use super::random::{hex, random_bytes};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What may be at the target.
+/// What may exist at the target.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// A file that is replaced, or none.
+enum Replacement {
+    /// A file, which is replaced, or none.
     Replaced,
-    /// Nothing.
+    /// No file.
     New,
 }
 
-/// A file under a name of its own, which is removed when this is dropped before it was put in place.
+/// A file under a temporary name, removed on drop unless it was put in place.
 pub(crate) struct PartialFile {
     path: PathBuf,
     target: PathBuf,
-    kind: Target,
+    kind: Replacement,
     is_in_place: bool,
 }
 
 impl PartialFile {
-    /// Begins a file that replaces the one at `target`, or is new there.
+    /// Starts a file that replaces the one at `target`, or is new there.
     pub(crate) fn replacing(target: &Path) -> Result<(PartialFile, File)> {
         refuse_replaced(target)?;
-        PartialFile::create(target, Target::Replaced)
+        PartialFile::create(target, Replacement::Replaced)
     }
 
-    /// Begins a file where none is.
+    /// Starts a file where none exists.
     pub(super) fn new_at(target: &Path) -> Result<(PartialFile, File)> {
         refuse_new(target)?;
-        PartialFile::create(target, Target::New)
+        PartialFile::create(target, Replacement::New)
     }
 
-    fn create(target: &Path, kind: Target) -> Result<(PartialFile, File)> {
+    fn create(target: &Path, kind: Replacement) -> Result<(PartialFile, File)> {
         let target = location(target).map_err(unwritable)?.ok_or_else(|| {
             Error::invalid("the target is the path of no file")
                 .with_hint("give the path of a file, such as audience.csv")
         })?;
         let path = target.with_file_name(format!(".cdp-{}.partial", hex(&random_bytes::<16>()?)));
         let mut options = OpenOptions::new();
-        // Never a file that is there, nor one at the end of a link.
+        // Never an existing file, nor one at the end of a link.
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -58,27 +58,27 @@ impl PartialFile {
         Ok((PartialFile { path, target, kind, is_in_place: false }, file))
     }
 
-    /// Where the file is until it is put in place; an absolute path.
+    /// The absolute path of the file until it is put in place.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits until the file is on the disk, and gives it the name of its target.
+    /// Syncs the file to disk and moves it to the target.
     pub(crate) fn put_in_place(mut self, file: File) -> Result<()> {
         file.sync_all().map_err(unwritable)?;
         drop(file);
         match self.kind {
-            Target::Replaced => {
+            Replacement::Replaced => {
                 // A store may have been opened there while the file was written.
                 refuse_replaced(&self.target)?;
                 self.rename()?;
                 sync_folder(&self.target).map_err(unwritable)
             }
-            Target::New => {
+            Replacement::New => {
                 refuse_new(&self.target)?;
                 self.rename_without_replacing()?;
                 sync_folder(&self.target).map_err(|error| {
-                    // Whether the name outlives a power cut is not known, so the caller is to try again.
+                    // Whether the name survives a power cut is unknown, so the caller must try again.
                     let _ = std::fs::remove_file(&self.target);
                     unwritable(error)
                 })
@@ -92,7 +92,7 @@ impl PartialFile {
         Ok(())
     }
 
-    /// A link is made only where no file is, in one step; the former name goes when this is dropped.
+    /// A hard link is created only where no file exists, in one step; the temporary name is removed on drop.
     fn rename_without_replacing(&mut self) -> Result<()> {
         match std::fs::hard_link(&self.path, &self.target) {
             Ok(()) => {
@@ -100,7 +100,7 @@ impl PartialFile {
                 Ok(())
             }
             Err(error) if error.kind() == IoErrorKind::AlreadyExists => Err(occupied()),
-            // A file system without hard links: another process that makes the same file in this moment is not noticed.
+            // A file system without hard links: another process that creates the file at this moment is not noticed.
             Err(_) if std::fs::symlink_metadata(&self.target).is_ok() => Err(occupied()),
             Err(_) => self.rename(),
         }
@@ -110,7 +110,7 @@ impl PartialFile {
 impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.is_in_place {
-            // The error to report is the one that led here; a partial file that stays has a name that nothing asks for.
+            // The error to report is the one that led here; a partial file that stays has a name that nothing reads.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -123,13 +123,14 @@ pub(crate) fn unwritable(error: std::io::Error) -> Error {
         .with_source(error)
 }
 
-/// Makes the name of a file outlive a power cut.
+/// Makes the name of a file survive a power cut.
 #[cfg(unix)]
 fn sync_folder(file: &Path) -> std::io::Result<()> {
     let Some(folder) = file.parent() else { return Ok(()) };
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     match synced {
-        // A folder that may be written and not read, and a file system that syncs no folders: more cannot be done there.
+        // A folder that can be written but not read, and a file system that syncs no folders: more cannot be done
+        // there.
         Err(error) if matches!(error.kind(), IoErrorKind::PermissionDenied | IoErrorKind::InvalidInput) => Ok(()),
         synced => synced,
     }

@@ -1,13 +1,11 @@
 //! The timelines of all nodes as sorted columnar runs in the file, and the directory of them in RAM.
 //!
 //! A run is written from a tail of committed facts ([`Runs::begin_flush`]) or from several older runs
-//! ([`Runs::begin_compaction`]), a few blocks in each transaction ([`Runs::step`]), and becomes visible by one row. What
-//! the log says about a node is the concatenation of what all runs and the tail say. Runs are derived: they may be
-//! dropped and written again from the log. Nothing here changes before COMMIT: a step is handed to [`Runs::fold`] after
-//! it, and simply dropped if the transaction is rolled back.
+//! ([`Runs::begin_compaction`]), a few blocks in each transaction ([`Runs::step`]), and becomes visible by one row. The
+//! facts of a node are those of all runs and of the tail, in this order. Runs are derived: they may be dropped and
+//! written again from the log. RAM changes only after COMMIT: [`Runs::fold`] adds a step then, and a rollback drops it.
 
 mod annex;
-mod asked_again;
 mod beginnings;
 mod block;
 mod build;
@@ -18,6 +16,7 @@ mod compact;
 mod directory;
 mod flush;
 mod ints;
+mod merged;
 mod node_set;
 mod read;
 #[cfg(test)]
@@ -31,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(crate) use block::Block;
-pub(crate) use build::{Build, Step};
+pub(crate) use build::{Build, BuildStep};
 pub(crate) use builder::{BlockLimits, Fence};
 pub(crate) use column::PropertyColumn;
 pub(crate) use compact::MergeCursor;
@@ -44,17 +43,17 @@ use super::firsts::Firsts;
 use super::sqlite::sql_error;
 use crate::error::Result;
 use crate::records::Timestamp;
-use asked_again::AskedNodes;
 use cache::BlockCache;
+use merged::RecentNodes;
 
-/// How runs are written and kept in RAM.
+/// Options of writing and caching runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunsOptions {
-    /// How many bytes of opened blocks are kept for point reads.
+    /// The budget of opened blocks for point reads, in bytes.
     pub(crate) cache_bytes: usize,
-    /// How large blocks become.
+    /// The size of blocks.
     pub(crate) limits: BlockLimits,
-    /// How many runs of one size are merged into one of the next.
+    /// The number of runs of one size class that are merged into one of the next.
     pub(crate) fan_in: usize,
     /// With more runs than this the cheapest neighbours are merged, whatever their size.
     pub(crate) max_runs: usize,
@@ -73,35 +72,35 @@ impl Default for RunsOptions {
 
 type BlockIds = Mutex<Vec<i64>>;
 
-/// The directory of the runs that are visible, and the blocks that reads have opened. A clone is a snapshot: it goes
-/// with the snapshot of the file that it was taken for, and shares the blocks.
+/// The directory of the visible runs, and the cache of opened blocks. A clone is a snapshot: it belongs to the snapshot
+/// of the file that it was taken for, and shares the blocks.
 #[derive(Clone)]
 pub(crate) struct Runs {
     options: RunsOptions,
     // Oldest messages first.
     runs: Vec<Arc<Run>>,
     cache: Arc<BlockCache>,
-    asked: Arc<AskedNodes>,
-    // Another number for every list of runs, and the last that was given.
+    recent: Arc<RecentNodes>,
+    // The number of this list of runs, and the last number that was given.
     generation: u32,
     generations: Arc<AtomicU32>,
-    // The blocks of builds that are not visible yet, so that nobody takes them for leftovers.
+    // The blocks of builds that are not visible yet, so that they are not removed as orphans.
     builds: Arc<Mutex<Vec<Weak<BlockIds>>>>,
-    // How often runs were replaced, which leaves blocks behind, and after how many of these none were left.
+    // The number of replacements of runs, which leave blocks behind, and the number after which none were left.
     n_replacements: u64,
     clean_at: Option<u64>,
 }
 
 impl Runs {
-    /// The runs that the file holds.
+    /// Reads the runs of the file.
     pub(crate) fn load(connection: &Connection, options: RunsOptions) -> Result<Runs> {
         let mut runs = Runs::none(options);
         runs.reload(connection)?;
         Ok(runs)
     }
 
-    /// Whether another version of the library has written a run, in a layout that this one does not read. One build writes all
-    /// blocks of a run, so that its first block tells.
+    /// Whether the runs were written by another version of the library, in a layout that this one does not read. One
+    /// build writes all blocks of a run, so its first block decides.
     pub(crate) fn are_of_another_version(connection: &Connection) -> Result<bool> {
         let sql = "SELECT SUBSTR(data, 1, 9) FROM run_blocks WHERE block = ?1";
         let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
@@ -115,14 +114,14 @@ impl Runs {
         Ok(false)
     }
 
-    /// No runs.
+    /// An empty list of runs.
     pub(crate) fn none(options: RunsOptions) -> Runs {
         let cache = Arc::new(BlockCache::new(options.cache_bytes));
         Runs {
             options,
             runs: Vec::new(),
             cache,
-            asked: Arc::default(),
+            recent: Arc::default(),
             generation: 0,
             generations: Arc::default(),
             builds: Arc::default(),
@@ -131,8 +130,8 @@ impl Runs {
         }
     }
 
-    /// Catches up with what another process, or [`Runs::clear`], did to the file; also after a build was dropped, whose
-    /// blocks are then looked for.
+    /// Loads changes of the file by another process or by [`Runs::clear`]; also after a build was dropped, whose blocks
+    /// are then removed as orphans.
     pub(crate) fn reload(&mut self, connection: &Connection) -> Result<()> {
         let mut runs = Vec::new();
         for id in run_ids(connection)? {
@@ -151,7 +150,7 @@ impl Runs {
         runs.sort_by_key(|run| (run.first_sequence, run.id));
         if !runs.iter().map(|run| run.id).eq(self.runs.iter().map(|run| run.id)) {
             self.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
-            self.cache.retain(asked_again::is_block);
+            self.cache.retain(merged::is_block);
         }
         self.runs = runs;
         if !vanished.is_empty() {
@@ -167,24 +166,24 @@ impl Runs {
         &self.runs
     }
 
-    /// The last message that a run covers: facts of later ones are in the tail.
+    /// The last message that a run covers; facts of later messages are in the tail.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.runs.iter().map(|run| run.last_sequence).max().unwrap_or(0)
     }
 
-    /// How many bytes of opened blocks are kept.
+    /// The bytes of the cached blocks.
     #[cfg(test)]
     pub(crate) fn cached_bytes(&self) -> usize {
         self.cache.n_bytes()
     }
 
-    /// Makes all runs invisible, for other columns or after an erasure; call [`Runs::reload`] after COMMIT, and drop the
-    /// builds that were going on. The blocks go with [`Runs::remove_orphans`].
+    /// Makes all runs invisible, for other columns or after an erasure. The caller must drop the builds under way, and
+    /// call [`Runs::reload`] after COMMIT. [`Runs::remove_orphans`] removes the blocks.
     pub(crate) fn clear(connection: &Connection) -> Result<()> {
         connection.execute("DELETE FROM runs", []).map(|_| ()).map_err(sql_error)
     }
 
-    /// What the runs say about a node: everything, or only its events from `since_ms` on.
+    /// The facts of a node in runs: all, or only its events from `since_ms` on.
     pub(crate) fn read(&self, connection: &Connection, node: u32, since_ms: Option<i64>) -> Result<NodeSlices> {
         let mut slices = NodeSlices::default();
         for run in &self.runs {
@@ -201,20 +200,21 @@ impl Runs {
         Ok(slices)
     }
 
-    /// Everything that the runs say about a node of somebody who is asked for alone, and may be asked for again.
+    /// All facts of a node in runs, for a single read that may be repeated: the second read merges them into one cached
+    /// block.
     pub(crate) fn look_up(&self, connection: &Connection, node: u32) -> Result<NodeSlices> {
-        if !self.runs.iter().any(|run| run.speaks_of(node)) {
+        if !self.runs.iter().any(|run| run.has_node(node)) {
             return Ok(NodeSlices::default());
         }
-        let key = asked_again::key_of(self.generation, node);
+        let key = merged::merged_key(self.generation, node);
         if let Some(block) = self.cache.get(key) {
             return Ok(NodeSlices::of_block(block));
         }
         let slices = self.read(connection, node, None)?;
-        if !self.asked.note(node) {
+        if !self.recent.record(node) {
             return Ok(slices);
         }
-        let Some(block) = slices.joined(node)?.map(Arc::new) else { return Ok(slices) };
+        let Some(block) = slices.merged(node)?.map(Arc::new) else { return Ok(slices) };
         self.cache.insert(key, &block);
         Ok(NodeSlices::of_block(block))
     }
@@ -228,8 +228,8 @@ impl Runs {
         Ok(block)
     }
 
-    /// Visits the blocks of a run that may speak of a node in `nodes` and, with `since_ms`, have an event from then on;
-    /// in the order of nodes, past the cache.
+    /// Visits the blocks of a run that may have a node in `nodes` and, with `since_ms`, an event from then on; by node,
+    /// without changing the cache.
     pub(crate) fn scan(
         &self,
         connection: &Connection,
@@ -244,7 +244,7 @@ impl Runs {
         self.scan_blocks(connection, fences, since_ms, visit)
     }
 
-    /// The same for the blocks of neighbouring fences of a run.
+    /// As [`Runs::scan`], for the blocks of neighbouring fences of a run.
     pub(crate) fn scan_blocks(
         &self,
         connection: &Connection,
@@ -270,7 +270,7 @@ impl Runs {
         Ok(())
     }
 
-    /// Takes in what all runs say of the beginnings of nodes, and the greatest instant of any message.
+    /// Adds the beginnings of nodes in all runs to `firsts`, and returns the greatest instant of any message.
     pub(crate) fn read_beginnings(
         &self,
         connection: &Connection,
@@ -303,7 +303,7 @@ impl Runs {
         Ok(())
     }
 
-    /// Whether the beginnings that stand apart are those of the blocks.
+    /// Whether the separately stored beginnings agree with the blocks.
     pub(crate) fn beginnings_are_right(&self, connection: &Connection, n_nodes: u32) -> Result<bool> {
         let mut read = (vec![Firsts::default(); n_nodes as usize], None);
         self.read_beginnings(connection, &mut read.0, &mut read.1)?;
@@ -316,19 +316,19 @@ impl Runs {
         Ok(read == of_blocks)
     }
 
-    /// Whether all runs are visible on another connection. The id of a run is never given twice, and the blocks of a visible
-    /// run are neither changed nor removed: a snapshot that has the runs has the same events in them, whatever else it has.
+    /// Whether another connection sees all of these runs. The id of a run is never reused, and the blocks of a visible
+    /// run are neither changed nor removed: a snapshot that has the runs has equal events in them.
     pub(crate) fn are_visible_to(&self, connection: &Connection) -> Result<bool> {
         let visible = run_ids(connection)?;
         Ok(self.runs.iter().all(|run| visible.binary_search(&run.id).is_ok()))
     }
 
-    /// Removes at most `max_blocks` blocks that belong to no visible run and to no build of this process; gives how many
-    /// were removed.
+    /// Removes at most `max_blocks` blocks that belong to no visible run and to no build of this process; returns the
+    /// number of removed blocks.
     pub(crate) fn remove_orphans(&self, connection: &Connection, max_blocks: usize) -> Result<usize> {
         let mut kept = self.blocks_of_builds();
         for id in run_ids(connection)? {
-            // A run that another process has published is as visible as one of ours.
+            // A run that another process has published is as visible as one of this process.
             match self.runs.iter().find(|run| run.id == id) {
                 Some(run) => kept.extend(run.fences.iter().map(|fence| fence.block)),
                 None => kept.extend(Run::load(connection, id)?.fences.iter().map(|fence| fence.block)),

@@ -1,8 +1,8 @@
-//! Compares the schema of a store file with the one that its version of the library made.
+//! Compares the schema of a store file with the schema that its version of the library creates.
 //!
-//! A trigger, view, index or column of another tool could change or hide facts without a word, so a file that has one is
-//! refused before anything else is read from it. It takes an open connection and leaves the schema version; it reads
-//! `sqlite_schema` alone, and never runs, repairs or removes what it finds there.
+//! A trigger, view, index or column of another tool could change or hide facts silently, so a file with one is refused
+//! before anything else is read from it. It takes an open connection and returns the schema version; it reads
+//! `sqlite_schema` alone, and never runs, repairs or removes an object.
 
 use std::sync::OnceLock;
 
@@ -11,13 +11,13 @@ use rusqlite::Connection;
 use super::sqlite::{open_sqlite, sql_error};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What makes the tables of a new store.
+/// The statements that create the tables of a new store.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
-/// The schema version this library reads and writes. Until a first version is tagged, every change of the file raises it, and
-/// an older file is refused.
+/// The schema version that this library reads and writes. Until a first version is tagged, every change of the file
+/// format raises it, and an older file is refused.
 pub(crate) const SCHEMA_VERSION: i64 = 2;
 
-/// One object of a schema. The order is that of comparison.
+/// One object of a schema. The order of fields is that of comparison.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SchemaObject {
     kind: String,
@@ -26,14 +26,14 @@ struct SchemaObject {
     sql: Option<String>,
 }
 
-/// What `ANALYZE` makes: figures for the planner of queries, which are no part of the schema of a store.
+/// The tables of `ANALYZE`: statistics for the query planner, which are no part of the schema of a store.
 const STATISTICS: [(&str, &str); 2] = [
     ("sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
     ("sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
 ];
 
-/// The version of a file whose schema is the one of that version; `incompatible` for any other schema. A file that has no
-/// table yet is at version 0.
+/// The version of a file whose schema is the one of that version; fails with `incompatible` for any other schema. A
+/// file without tables has version 0.
 pub(super) fn check_schema(connection: &Connection) -> Result<i64> {
     let (version, found) = read_at_once(connection)?;
     let expected = schema_of(version)?;
@@ -45,7 +45,7 @@ pub(super) fn check_schema(connection: &Connection) -> Result<i64> {
     }
 }
 
-/// Version and schema of one moment, in the transaction that is under way or in one of its own.
+/// Version and schema in one snapshot: of the transaction under way, or of a new one.
 fn read_at_once(connection: &Connection) -> Result<(i64, Vec<SchemaObject>)> {
     let read = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql_error)?;
@@ -76,7 +76,7 @@ fn read_schema(connection: &Connection) -> Result<Vec<SchemaObject>> {
     Ok(objects)
 }
 
-/// The schema of a version: none at version 0, else the one that this library makes, found out once in a process.
+/// The schema of a version: empty at version 0, else the one that this library creates, determined once in a process.
 fn schema_of(version: i64) -> Result<&'static [SchemaObject]> {
     static MADE: OnceLock<Vec<SchemaObject>> = OnceLock::new();
     if version == 0 {
@@ -95,12 +95,12 @@ fn schema_of(version: i64) -> Result<&'static [SchemaObject]> {
     let connection = open_sqlite(None, false)?;
     connection.execute_batch(SCHEMA).map_err(sql_error)?;
     let objects = read_schema(&connection)?;
-    // Where another thread was quicker, it has found the same.
+    // Another thread that was faster has found the same objects.
     Ok(MADE.get_or_init(|| objects))
 }
 
-/// The first object that is not as expected, in words that hold no text of another tool; `None` if the schemas differ in
-/// nothing but comments and white space.
+/// The first object that differs, described without any text of another tool; `None` if the schemas differ in comments
+/// and white space alone.
 fn difference(expected: &[SchemaObject], found: &[SchemaObject]) -> Option<String> {
     let place = |objects: &[SchemaObject], wanted: &SchemaObject| {
         let key =
@@ -136,7 +136,7 @@ fn difference(expected: &[SchemaObject], found: &[SchemaObject]) -> Option<Strin
     Some(format!("{kind}{on_table} was added to it"))
 }
 
-/// A statement without comments, and with one space wherever there is any white space.
+/// A statement without comments, and with one space for any white space.
 fn tokens(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -147,7 +147,7 @@ fn tokens(sql: &str) -> String {
             _ => None,
         };
         let (text, is_kept) = if let Some(close) = close {
-            // A doubled quote reads as the end of one text and the beginning of the next, which comes to the same.
+            // A doubled quote reads as the end of one text and the beginning of the next, which gives an equal result.
             (end_of(rest, first.len_utf8(), close, true), true)
         } else if rest.starts_with("--") {
             (end_of(rest, 2, '\n', false), false)
@@ -167,7 +167,7 @@ fn tokens(sql: &str) -> String {
     out
 }
 
-/// Where a text ends that begins at the beginning: with the first `close` after `from`, or before it.
+/// The end of a text: at the first `close` after `from`, or before it.
 fn end_of(text: &str, from: usize, close: char, including: bool) -> usize {
     let found = text.get(from..).and_then(|inner| inner.find(close));
     let behind = if including { close.len_utf8() } else { 0 };
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_and_the_present_schema_are_known() {
+    fn an_empty_file_and_the_present_schema_are_accepted() {
         for (version, sql) in [(0, ""), (SCHEMA_VERSION, SCHEMA)] {
             let connection = in_memory(sql);
             connection.pragma_update(None, "user_version", version).unwrap();

@@ -1,6 +1,6 @@
 -- Schema 2. Facts first, then what is derived from them and may be dropped and rebuilt.
 
--- One row, read first in every transaction: it tells what another process has changed.
+-- One row, read first in every transaction: its counters show what another process has changed.
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   log_sequence INTEGER NOT NULL,        -- the sequence of the last message
@@ -59,15 +59,15 @@ CREATE TABLE nodes (
   value TEXT NOT NULL
 ) STRICT;
 
--- Derived: neighbouring nodes once more, in one piece, for an open has to know them all. Written with the node that fills a
--- block; the nodes behind the last block stand in `nodes` alone.
+-- Derived: neighbouring nodes again, as one value, because an open reads them all. Written with the node that fills a
+-- block; the nodes after the last block are in `nodes` alone.
 CREATE TABLE node_blocks (
   first_node INTEGER PRIMARY KEY,
   data BLOB NOT NULL                    -- checksum, count, type and length of each, values; a UUID as 16 bytes
 ) STRICT;
 
--- Identity evidence: the star of links from a message's node, and the blocked values it named. A link that says again
--- what an earlier one said stands in user_node and anonymous_node of its message alone.
+-- Identity evidence: the star of links from a message's node, and the blocked values it named. A link that repeats an
+-- earlier one is stored in user_node and anonymous_node of its message alone.
 CREATE TABLE links (
   sequence INTEGER NOT NULL,
   other INTEGER NOT NULL,
@@ -77,8 +77,8 @@ CREATE TABLE links (
   PRIMARY KEY (sequence, other)
 ) STRICT, WITHOUT ROWID;
 
--- Derived: the links of neighbouring messages once more, in one piece. Written with the message that fills a block; the links
--- of the messages behind the last block stand in `links` alone.
+-- Derived: the links of neighbouring messages again, as one value. Written with the message that fills a block; the
+-- links of the messages after the last block are in `links` alone.
 CREATE TABLE link_blocks (
   first_sequence INTEGER PRIMARY KEY,   -- the messages it covers, both ends included
   last_sequence INTEGER NOT NULL,
@@ -91,8 +91,8 @@ CREATE TABLE blocked (
   PRIMARY KEY (sequence, type)
 ) STRICT, WITHOUT ROWID;
 
--- What operators decided about two identifiers. Of those about one pair the one with the latest (occurred_at, decision)
--- holds.
+-- Operator decisions about two identifiers. Of the decisions about one pair the one with the latest (occurred_at,
+-- decision) holds.
 CREATE TABLE decisions (
   decision INTEGER PRIMARY KEY,
   type TEXT NOT NULL,                   -- merge, unlink, separate
@@ -113,7 +113,7 @@ CREATE TABLE linkage_models (
   bytes BLOB NOT NULL
 ) STRICT;
 
--- Pairs that linkage found likely. Those that do not hold any more are replaced, never deleted.
+-- Probable pairs of linkage. Pairs that no longer hold are marked as replaced, never deleted.
 CREATE TABLE probable_links (
   number INTEGER PRIMARY KEY,
   node INTEGER NOT NULL,
@@ -133,8 +133,8 @@ CREATE INDEX probable_links_of_node ON probable_links (node) WHERE replaced_at I
 CREATE INDEX probable_links_of_other ON probable_links (other) WHERE replaced_at IS NULL;
 CREATE INDEX probable_links_gone ON probable_links (replaced_run) WHERE replaced_run IS NOT NULL;
 
--- Derived: what a run of linkage leaves so that single profiles are compared as they come. One row; none before the first run,
--- nor where the identity definition has changed since.
+-- Derived: the settings of a run of linkage, with which single profiles are compared as they come. One row; none before
+-- the first run, nor after a change of the identity definition.
 CREATE TABLE linkage_live (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   model INTEGER NOT NULL,               -- the version of the model that scores
@@ -142,14 +142,14 @@ CREATE TABLE linkage_live (
   reading TEXT NOT NULL                 -- JSON: the columns of records, and the order of dates
 ) STRICT;
 
--- Derived: every compared profile under the node that stands for it, normalized as the model reads it: personal values.
+-- Derived: every compared profile by its representative node, normalized as the model reads it: personal values.
 CREATE TABLE linkage_records (
   node INTEGER PRIMARY KEY,
   since INTEGER NOT NULL,               -- since when all of it holds
   record BLOB NOT NULL                  -- slot, length, text of each value
 ) STRICT;
 
--- Derived: the records under each blocking key, keys that lie beside each other in one row.
+-- Derived: the records of each blocking key, neighbouring keys in one row.
 CREATE TABLE linkage_keys (
   first INTEGER PRIMARY KEY,            -- the first key that the row may hold; it ends where the next one begins
   entries BLOB NOT NULL                 -- key (u48: rule 5 bits, hash 43 bits) and node (u32), big-endian, ascending; one node
@@ -171,7 +171,7 @@ CREATE TABLE rejects (
   UNIQUE (content_hash, source, reason)
 ) STRICT;
 
--- How far a source has been read; commits together with the batch it belongs to.
+-- The checkpoint of a source; commits together with the batch it belongs to.
 CREATE TABLE checkpoints (
   source INTEGER PRIMARY KEY,
   checkpoint TEXT NOT NULL
@@ -199,7 +199,7 @@ CREATE TABLE models (
   PRIMARY KEY (predictor, version)
 ) STRICT;
 
--- Derived: who was in which audience, by first node, when the outbox had come to a change.
+-- Derived: the members of each audience, by first node, as of a change of the outbox.
 CREATE TABLE membership_snapshots (
   audience TEXT PRIMARY KEY,
   change INTEGER NOT NULL,
@@ -237,7 +237,7 @@ CREATE TABLE run_blocks (
   data BLOB NOT NULL
 ) STRICT;
 
--- Of each block: what an open reads of it, so that it reads no timeline.
+-- The beginnings of the nodes of each block: an open reads these instead of timelines.
 CREATE TABLE run_beginnings (
   block INTEGER PRIMARY KEY,
   data BLOB NOT NULL                    -- checksum, nodes, when each was first named, its first sequence, names of events

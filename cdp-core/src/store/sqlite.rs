@@ -1,7 +1,7 @@
-//! SQLite as the store uses it: the one way to open a connection, and its faults as errors of the library.
+//! SQLite as the store uses it: opens every connection, and converts the errors of SQLite.
 //!
-//! It takes a path and leaves a connection that trusts nothing a file says besides facts. It knows no table; an error holds
-//! neither the text of a statement nor a value.
+//! It takes a path and returns a hardened connection, which trusts nothing in the file except facts. It uses no table;
+//! an error holds neither the text of a statement nor a value.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Every connection of the library is opened here, and trusts nothing that a file says besides facts.
+/// Opens every connection of the library; it trusts nothing in a file except facts.
 pub(super) fn open_sqlite(path: Option<&Path>, read_only: bool) -> Result<Connection> {
     let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -42,10 +42,10 @@ fn harden(connection: &Connection) -> Result<()> {
         .map_err(sql_error)
 }
 
-/// Turns a fault of SQLite into one of ours, without the text of a statement or a value.
+/// Converts an error of SQLite, without the text of a statement or a value.
 pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
     use rusqlite::ffi::ErrorCode;
-    // The tables are STRICT: a value of another kind, or a row that is not there, was not written by us.
+    // The tables are STRICT: this library wrote no value of another type and left out no row.
     if matches!(
         error,
         rusqlite::Error::InvalidColumnType(..)
@@ -89,7 +89,7 @@ fn damaged() -> Error {
         .with_hint("restore a backup; the file was left as it is")
 }
 
-/// The error for a file that SQLite did not write.
+/// The error of a file that SQLite did not write.
 pub(super) fn not_a_database() -> Error {
     Error::new(ErrorKind::Incompatible, "the file is not a store (not an SQLite file)")
         .with_hint("the file was left unchanged; give the path of a store or of a file that does not exist yet")

@@ -1,11 +1,11 @@
-//! A message as the log gives it back: whole, under its sequence, with a checksum that shows damage.
+//! A message read from the log: complete, with its sequence and a checksum that detects damage.
 
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::records::{JsonObject, MessageType, Timestamp};
 
-/// A message as the log keeps it.
+/// A message as the log stores it.
 #[derive(Clone)]
 pub(crate) struct StoredMessage {
     pub(crate) sequence: u64,
@@ -21,12 +21,12 @@ pub(crate) struct StoredMessage {
     pub(crate) recorded_at: Timestamp,
     /// The whole message as canonical JSON.
     pub(crate) fields: Arc<JsonObject>,
-    /// What was kept to tell a damaged message from a whole one.
+    /// The CRC-32 that was stored with the message, to detect damage.
     pub(crate) checksum: u32,
 }
 
 impl StoredMessage {
-    /// Whether the message is what was written.
+    /// Whether the message matches its checksum.
     pub(crate) fn is_whole(&self) -> bool {
         checksum(&self.fields) == self.checksum
     }
@@ -37,17 +37,17 @@ pub(crate) fn checksum(fields: &JsonObject) -> u32 {
     crc32fast::hash(fields.text().as_bytes())
 }
 
-/// The nodes whose values are a message's own ids, exactly as they stand in it.
+/// The nodes of a message's own ids, with values exactly as the message states them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OwnNodes {
-    /// Of `userId`.
+    /// The node of `userId`.
     pub(crate) user: Option<u32>,
-    /// Of `anonymousId`.
+    /// The node of `anonymousId`.
     pub(crate) anonymous: Option<u32>,
 }
 
 impl OwnNodes {
-    /// The other end of the link that these two nodes are, seen from `node`.
+    /// The other end of the link between these two nodes, seen from `node`.
     pub(crate) fn linked_to(self, node: u32) -> Option<u32> {
         let (user, anonymous) = (self.user?, self.anonymous?);
         match node {
@@ -59,7 +59,7 @@ impl OwnNodes {
     }
 }
 
-/// The error for a row of the log that gives no message.
+/// The error for a row of the log that cannot be decoded.
 pub(super) fn unreadable_message(sequence: u64) -> Error {
     Error::new(ErrorKind::Corrupt, format!("message {sequence} of the log is not readable"))
         .with_hint("restore the store from a backup")

@@ -1,8 +1,8 @@
-//! What the log says about nodes since the last run was written, in RAM.
+//! The tail: facts of nodes from messages after the last run, in RAM.
 //!
-//! It takes observations in log order and leaves the facts of each node. Events stand in the order of the log, each with the
-//! place of the one before it of the same node: taking in a batch moves none of them. A tail that is to become a run is
-//! frozen: sorted by node, and changed no more.
+//! It takes observations in log order and leaves the facts of each node. Events stand in log order, each with the row
+//! of the event before it of its node, so adding a batch moves none of them. A tail that becomes a run is frozen:
+//! sorted by node and immutable.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use super::node_facts::{Annex, EventEntry, Observation, least, sort_if_needed};
 use super::runs::{FrozenFacts, FrozenTail};
 use crate::records::{Timestamp, Value};
 
-/// The place before the first.
+/// The row before a node's first event.
 const NOWHERE: u32 = u32::MAX;
 
 /// Facts by node, and the property columns of their events.
@@ -29,23 +29,23 @@ pub(super) struct Tail {
     events: Vec<TailEvent>,
     nodes: Vec<TailNode>,
     places: HashMap<u32, u32, FxBuildHasher>,
-    // The names of the last message's traits: one of the same form shares them.
+    // The names of the last message's traits, shared with the next message where they are equal.
     trait_names: Vec<Arc<str>>,
 }
 
-/// An event; the row of its properties is its place among the events.
+/// An event; its row of properties is its place among the events.
 #[derive(Clone, Copy)]
 struct TailEvent {
     occurred_at: Timestamp,
     sequence: u64,
     event: u32,
-    /// The place of its node.
+    /// The place of its node in `nodes`.
     place: u32,
-    /// The row of the event before it of the same node.
+    /// The row of the previous event of its node.
     before: u32,
 }
 
-/// What a tail says about one node.
+/// The facts of one node in a tail.
 #[derive(Clone)]
 struct TailNode {
     node: u32,
@@ -55,7 +55,7 @@ struct TailNode {
     first_sequence: Option<NonZeroU64>,
     /// Whether a message of another node names it.
     is_named: bool,
-    /// Everything else, which most nodes have nothing of. Its beginnings are not set.
+    /// All other facts; most nodes have none. The beginnings in it are not set.
     rest: Option<Box<Annex>>,
 }
 
@@ -64,7 +64,7 @@ impl TailNode {
         TailNode { node, last: NOWHERE, first_named_at, first_sequence: None, is_named: false, rest: None }
     }
 
-    /// A message names the node; `identified_by` is its sequence if it is an identify message.
+    /// Records that a message names the node; `identified_by` is its sequence if it is an identify message.
     fn name(&mut self, at: Timestamp, identified_by: Option<u64>) {
         self.first_named_at = self.first_named_at.min(at);
         if let Some(sequence) = identified_by {
@@ -72,7 +72,7 @@ impl TailNode {
         }
     }
 
-    /// Adds all but the events of a later part of the log.
+    /// Adds the facts of a later part of the log, except its events.
     fn add(&mut self, later: TailNode) {
         self.first_named_at = self.first_named_at.min(later.first_named_at);
         self.first_sequence = least(self.first_sequence, later.first_sequence);
@@ -90,7 +90,7 @@ impl Tail {
         Tail { columns, events: Vec::new(), nodes: Vec::new(), places: HashMap::default(), trait_names: Vec::new() }
     }
 
-    /// Whether it says nothing of anybody.
+    /// Whether the tail has no node.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -102,7 +102,7 @@ impl Tail {
         })
     }
 
-    /// Adds a message. `committed` is what is known of the node besides its events.
+    /// Adds a message. `committed` has the known facts of the node besides its events.
     pub(super) fn observe(&mut self, observation: Observation<'_>, committed: Option<&Annex>) {
         let Observation {
             sequence,
@@ -143,7 +143,7 @@ impl Tail {
         }
     }
 
-    /// Takes in the facts of a later part of the log.
+    /// Adds the facts of a later part of the log.
     pub(super) fn append(&mut self, later: Tail) {
         let first_row = self.columns.n_rows();
         let mut places = Vec::with_capacity(later.nodes.len());
@@ -172,7 +172,7 @@ impl Tail {
         self.columns.append(&later.columns);
     }
 
-    /// What it says about a node. `first_row`: the number of the first row of these columns.
+    /// The facts of a node. `first_row` is the number of the first row of these columns.
     pub(super) fn get(&self, node: u32, first_row: u32) -> Option<NodeFacts<'_>> {
         let node = self.nodes.get(*self.places.get(&node)? as usize)?;
         Some(self.facts(node, first_row))
@@ -187,17 +187,17 @@ impl Tail {
         }
     }
 
-    /// What it says about each of its nodes, in the order in which they were first named.
+    /// The facts of each node, in the order in which the nodes were first named.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (u32, NodeFacts<'_>)> {
         self.nodes.iter().map(|node| (node.node, self.facts(node, 0)))
     }
 
-    /// The numbers of its nodes, in the order in which they were first named.
+    /// The numbers of the nodes, in the order in which they were first named.
     pub(super) fn node_numbers(&self) -> impl Iterator<Item = u32> {
         self.nodes.iter().map(|node| node.node)
     }
 
-    /// Every event with its node, in the order of the log.
+    /// Every event with its node, in log order.
     pub(super) fn events(&self) -> impl Iterator<Item = (u32, EventEntry)> {
         (0..).zip(&self.events).map(|(row, event)| {
             let node = self.nodes.get(event.place as usize).map_or(0, |node| node.node);
@@ -205,7 +205,8 @@ impl Tail {
         })
     }
 
-    /// When messages name nodes, besides those of their own that are events; some of those as well.
+    /// The instants at which messages name nodes, except messages of the node itself that are events; some of those as
+    /// well.
     pub(super) fn other_times(&self) -> impl Iterator<Item = (u32, Timestamp)> {
         self.nodes.iter().flat_map(|node| {
             let named_at = node.is_named.then_some(node.first_named_at);
@@ -214,8 +215,8 @@ impl Tail {
         })
     }
 
-    /// The same facts in the order of nodes, without namings of nodes that `named_before` says were named earlier: most nodes
-    /// are named by every message of their person, and a run that says no more of a node need not be read for it.
+    /// The facts sorted by node. A node that is only named, and of which `named_before` finds an earlier naming, is
+    /// left out: every message names most nodes of its person, and such a node would cost a read of the run.
     pub(super) fn freeze(self, named_before: impl Fn(u32, Timestamp) -> bool) -> Frozen {
         let mut frozen = Frozen {
             nodes: Vec::with_capacity(self.nodes.len()),
@@ -282,21 +283,21 @@ impl Iterator for NodeEvents<'_> {
     }
 }
 
-/// What one part of the log in RAM says about a node.
+/// The facts of a node in one part of the log in RAM.
 #[derive(Clone)]
 pub(crate) struct NodeFacts<'t> {
     /// Tracks, pages and screens.
     pub(crate) events: NodeEvents<'t>,
-    /// The least occurred_at of a message that names the node.
+    /// The least `occurred_at` of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
+    /// The least sequence of a message of the node.
     pub(crate) first_sequence: Option<u64>,
-    /// Everything else. Its beginnings are not set.
+    /// All other facts. The beginnings in it are not set.
     pub(crate) rest: Option<&'t Annex>,
 }
 
 impl NodeFacts<'_> {
-    /// Adds everything but the events to what is known of the node.
+    /// Adds everything except the events to the known facts of the node.
     pub(super) fn add_rest_to(&self, annex: &mut Annex) {
         annex.first_named_at = least(annex.first_named_at, self.first_named_at);
         annex.first_sequence = least(annex.first_sequence, self.first_sequence);
@@ -305,24 +306,24 @@ impl NodeFacts<'_> {
         }
     }
 
-    /// Adds the part's beginnings of the node to those that are known.
+    /// Adds the beginnings of the node in this part to the known ones.
     pub(super) fn include_in(&self, firsts: &mut Firsts) {
         let events = self.events.clone().fold(0, |bits, entry| bits | event_bit(entry.event));
         firsts.include(self.first_named_at, self.first_sequence, events);
     }
 }
 
-/// A tail on its way into a run.
+/// A tail that is being written as a run.
 pub(crate) struct Frozen {
     nodes: Vec<FrozenNode>,
-    // Of one node after the other, sorted by (occurred_at, sequence).
+    // By node, then by (occurred_at, sequence).
     events: Vec<EventEntry>,
     pub(super) columns: Columns,
 }
 
 struct FrozenNode {
     node: u32,
-    /// Where its events end; they begin where those of the node before end.
+    /// The end of its events in `events`; they begin at the end of the node before.
     events_end: u32,
     first_named_at: Option<Timestamp>,
     first_sequence: Option<NonZeroU64>,
@@ -337,7 +338,7 @@ impl Frozen {
         Some(NodeFacts { events, first_named_at, first_sequence, rest })
     }
 
-    /// When messages name nodes, besides those that are events.
+    /// The instants at which messages name nodes, except those of events.
     pub(super) fn other_times(&self) -> impl Iterator<Item = (u32, Timestamp)> {
         self.nodes.iter().flat_map(|node| {
             let others = node.rest.iter().flat_map(|rest| &rest.others).map(|(occurred_at, _)| *occurred_at);
@@ -345,7 +346,7 @@ impl Frozen {
         })
     }
 
-    /// Every event with its node, in the order of nodes.
+    /// Every event with its node, by node.
     pub(super) fn events(&self) -> impl Iterator<Item = (u32, EventEntry)> {
         (0..self.nodes.len()).filter_map(|place| self.node(place)).flat_map(|facts| {
             let node = facts.node;
@@ -404,7 +405,7 @@ mod tests {
         let mut tail = empty();
         tail.observe(named(1, 50, 1, &[2, 3, 4], false), None);
         tail.observe(named(2, 60, 1, &[5], true), None);
-        // All were named at 40 before, but 3 at 50 and 4 never.
+        // All were named at 40 before, except 3 at 50 and 4 never.
         let before = |node: u32, at: Timestamp| match node {
             3 => 50 < at.millis(),
             4 => false,
@@ -419,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_that_took_in_another_says_what_both_say() {
+    fn appending_a_tail_joins_the_facts_of_both() {
         let mut whole = empty();
         let mut parts = [empty(), empty()];
         for sequence in 1..=40u64 {
@@ -442,7 +443,7 @@ mod tests {
         assert!(joined.get(77, 0).is_none());
         let sequences = |tail: &Tail| tail.events().map(|(node, entry)| (node, entry.sequence)).collect::<Vec<_>>();
         assert_eq!(sequences(&joined), sequences(&whole));
-        // Of one node after the other, each in the order of time.
+        // By node, then by time.
         let [joined, whole] = [joined, whole].map(|tail| tail.freeze(|_, _| false));
         let frozen = |frozen: &Frozen| {
             frozen.events().map(|(node, entry)| (node, entry.occurred_at, entry.row)).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
-//! When which node has a message, by the hour: finds the profiles for whom a window slides or a fact comes due.
+//! Nodes by the hour of their messages: finds the profiles for which a window slides or a fact comes due.
 //!
-//! It takes the instant and node of every message that may still matter and leaves the nodes of a span of time. Hours
+//! It takes the instant and node of every message that may still matter, and lists the nodes of a span of time. Hours
 //! that no window reaches any more are dropped, so its size follows the longest window, not the store.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::records::Timestamp;
 const HOUR_MS: i64 = 3_600_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct TimedNode {
     within_ms: u32,
     node: u32,
     // The number of the event's name; 0 for a message that is no event.
@@ -20,18 +20,18 @@ struct Entry {
 /// Nodes by hour and millisecond within it.
 #[derive(Clone, Default)]
 pub(crate) struct TimeIndex {
-    hours: BTreeMap<i64, Vec<Entry>>,
-    // Nothing before this instant is kept; `None` keeps everything.
+    hours: BTreeMap<i64, Vec<TimedNode>>,
+    // Messages before this instant are not kept; `None` keeps all.
     horizon: Option<Timestamp>,
 }
 
 impl TimeIndex {
-    /// Whether it keeps messages of the hours before that of `horizon`, or would.
+    /// Whether it keeps, or would keep, messages of hours before that of `horizon`.
     pub(crate) fn reaches_before(&self, horizon: Timestamp) -> bool {
         self.horizon.is_none_or(|kept| split(kept).0 < split(horizon).0)
     }
 
-    /// The instant before which it keeps nothing, if there is one.
+    /// The instant before which it keeps no messages, if there is one.
     pub(crate) fn kept_since(&self) -> Option<Timestamp> {
         self.horizon
     }
@@ -42,7 +42,7 @@ impl TimeIndex {
             return;
         }
         let (hour, within_ms) = split(occurred_at);
-        let entry = Entry { within_ms, node, event };
+        let entry = TimedNode { within_ms, node, event };
         let entries = self.hours.entry(hour).or_default();
         // A burst of one node in one millisecond is one entry, but upkeep counts events.
         if event != 0 || entries.last() != Some(&entry) {
@@ -50,8 +50,8 @@ impl TimeIndex {
         }
     }
 
-    /// Calls `visit` with the node, event number and time of every event in `(after, up_to]`, and at least once with each node
-    /// that has another message there.
+    /// Calls `visit` with the node, event number and time of every event in `(after, up_to]`, and at least once with
+    /// each node that has another message there.
     pub(crate) fn visit(&self, after: Timestamp, up_to: Timestamp, mut visit: impl FnMut(u32, u32, Timestamp)) {
         if after >= up_to {
             return;
@@ -69,7 +69,7 @@ impl TimeIndex {
         }
     }
 
-    /// Drops what lies in hours before `horizon`, and keeps nothing that comes for them later.
+    /// Drops the hours before `horizon`, and ignores later messages for them.
     pub(crate) fn forget_before(&mut self, horizon: Timestamp) {
         if self.reaches_before(horizon) {
             let (hour, _) = split(horizon);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_window_reaches_is_forgotten() {
+    fn hours_before_every_window_are_dropped() {
         let mut index = TimeIndex::default();
         for hour in 0..10 {
             index.insert(at(hour * HOUR_MS + 5), hour as u32, 7);

@@ -5,7 +5,7 @@
 //!   | count-1 steps from hash to hash | count values above the least | zero bits up to a whole word | checksum u64
 //! ```
 //! One width per block and kind: among hashes the steps of a block differ by few bits, and fixed widths decode without
-//! branches. Takes pairs sorted by (hash, value), gives them back; never trusts what it reads.
+//! branches. It takes and returns pairs sorted by (hash, value), and checks everything that it reads.
 
 use super::sealed::{damaged, open, seal};
 use crate::error::Result;
@@ -16,7 +16,7 @@ pub(super) type Pair = (u64, u64);
 /// The most pairs of a block.
 pub(super) const MOST_PAIRS: usize = 4096;
 
-/// The block with the number `place`; `pairs` are sorted.
+/// Encodes the block with the number `place`; `pairs` are sorted.
 pub(super) fn encode(place: u64, pairs: &[Pair]) -> Result<Vec<u8>> {
     let not_sorted = || damaged("a run is not sorted");
     let count = u16::try_from(pairs.len()).map_err(|_| damaged("a block is too long"))?;
@@ -49,7 +49,7 @@ pub(super) fn encode(place: u64, pairs: &[Pair]) -> Result<Vec<u8>> {
 
 /// Appends every pair of the block to `pairs`.
 pub(super) fn decode(place: u64, blob: &[u8], pairs: &mut Vec<Pair>) -> Result<()> {
-    let block = Block::open(place, blob)?;
+    let block = PairBlock::open(place, blob)?;
     let mut reader = block.reader();
     let start = pairs.len();
     let mut hash = block.first;
@@ -66,7 +66,7 @@ pub(super) fn decode(place: u64, blob: &[u8], pairs: &mut Vec<Pair>) -> Result<(
 
 /// Appends the values of `hash` to `found`.
 pub(super) fn find(place: u64, blob: &[u8], hash: u64, found: &mut Vec<u64>) -> Result<()> {
-    let block = Block::open(place, blob)?;
+    let block = PairBlock::open(place, blob)?;
     let mut reader = block.reader();
     let mut at = block.first;
     let mut index = 0;
@@ -95,7 +95,7 @@ fn value_above(least: u64, bits: u64) -> Result<u64> {
     least.checked_add(bits).ok_or_else(|| damaged("a value is out of range"))
 }
 
-struct Block<'b> {
+struct PairBlock<'b> {
     count: u64,
     step_width: u8,
     value_width: u8,
@@ -104,8 +104,8 @@ struct Block<'b> {
     words: &'b [[u8; 8]],
 }
 
-impl<'b> Block<'b> {
-    fn open(place: u64, blob: &'b [u8]) -> Result<Block<'b>> {
+impl<'b> PairBlock<'b> {
+    fn open(place: u64, blob: &'b [u8]) -> Result<PairBlock<'b>> {
         let body = open(place, blob)?;
         let shape = || damaged("a block has an impossible shape");
         let (count, body) = body.split_first_chunk::<2>().ok_or_else(shape)?;
@@ -121,7 +121,7 @@ impl<'b> Block<'b> {
         if usize::try_from(bits.div_ceil(64)) != Ok(words.len()) {
             return Err(shape());
         }
-        Ok(Block {
+        Ok(PairBlock {
             count,
             step_width: *step_width,
             value_width: *value_width,
@@ -185,7 +185,7 @@ struct BitReader<'b> {
 }
 
 impl BitReader<'_> {
-    // `Block::open` has checked that there are words for all the bits of the block.
+    // `PairBlock::open` has checked that there are words for all bits of the block.
     fn next(&mut self, width: u8) -> u64 {
         if self.bits < width {
             let word = self.words.next().map_or(0, |word| u64::from_le_bytes(*word));
@@ -247,7 +247,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_carries_a_valid_checksum_makes_the_decoder_panic(
+        fn no_block_with_a_valid_checksum_makes_the_decoder_panic(
             mut bytes in prop::collection::vec(any::<u8>(), 0..80),
             count in 0..6_u16,
             widths in any::<[u8; 2]>(),

@@ -1,15 +1,15 @@
-//! Says in one cache miss that a run does not hold a hash: a blocked Bloom filter, one bit in each word of a cell.
+//! A filter of a run that excludes a hash in one cache miss: a blocked Bloom filter, one bit in each word of a cell.
 //!
-//! Blocked, because it can be built while a merge streams by with bounded memory (a fuse filter needs all keys at
+//! It is blocked because it can be built while a merge streams by with bounded memory (a fuse filter needs all keys at
 //! once), and because a cell is one line of the cache. The cell follows the order of the hashes, so a sorted run fills
-//! its filter from front to back. Expects hashes that spread over all 64 bits; others only make it less selective. Never
-//! says no to a hash that was put in.
+//! its filter from front to back. Hashes should spread over all 64 bits; others make it less selective. It never
+//! excludes an inserted hash.
 
 use super::sealed::{damaged, open, seal};
 use crate::error::Result;
 
-// A hash that passes wrongly costs a page read of some microseconds. Most runs are small and hold few of the keys, so
-// there the better filter is cheap: 0.09 % pass at 16 bits a key, 0.42 % at 12.
+// A hash that passes by mistake costs a page read of some microseconds. Most runs are small and hold few of the keys,
+// so there the better filter is cheap: 0.09 % pass at 16 bits a key, 0.42 % at 12.
 const SMALL_RUN_KEYS: u64 = 4_000_000;
 const SMALL_RUN_BITS_PER_KEY: u64 = 16;
 const BITS_PER_KEY: u64 = 12;
@@ -19,11 +19,11 @@ const CELLS_PER_SLICE: usize = 254;
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Cell([u64; 8]);
+struct FilterCell([u64; 8]);
 
 #[derive(Clone)]
 pub(super) struct Filter {
-    cells: Vec<Cell>,
+    cells: Vec<FilterCell>,
 }
 
 fn cells_for(keys: u64) -> usize {
@@ -31,7 +31,7 @@ fn cells_for(keys: u64) -> usize {
     usize::try_from(keys.saturating_mul(bits_per_key).div_ceil(512).max(1)).unwrap_or(usize::MAX)
 }
 
-/// How many slices the filter of a run of `keys` keys has.
+/// The number of slices of a filter for `keys` keys.
 pub(super) fn slices_for(keys: u64) -> usize {
     cells_for(keys).div_ceil(CELLS_PER_SLICE)
 }
@@ -39,7 +39,7 @@ pub(super) fn slices_for(keys: u64) -> usize {
 impl Filter {
     /// An empty filter for a run that will have `keys` keys.
     pub(super) fn new(keys: u64) -> Filter {
-        Filter { cells: vec![Cell([0; 8]); cells_for(keys)] }
+        Filter { cells: vec![FilterCell([0; 8]); cells_for(keys)] }
     }
 
     pub(super) fn insert(&mut self, hash: u64) {
@@ -64,7 +64,7 @@ impl Filter {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.cells.len() * size_of::<Cell>()
+        self.cells.len() * size_of::<FilterCell>()
     }
 
     /// A part of the filter as a blob for block `place`.
@@ -75,7 +75,7 @@ impl Filter {
         blob
     }
 
-    /// Takes in what [`Filter::slice`] gave.
+    /// Sets a part from the blob of [`Filter::slice`].
     pub(super) fn set_slice(&mut self, slice: usize, place: u64, blob: &[u8]) -> Result<()> {
         let (words, rest) = open(place, blob)?.as_chunks::<8>();
         let cells = self.cells.iter_mut().skip(slice * CELLS_PER_SLICE).take(CELLS_PER_SLICE);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_knows_its_keys_and_refuses_most_others_also_after_a_round_trip() {
+    fn a_filter_passes_its_keys_and_few_others_also_after_a_round_trip() {
         let keys = 20_000;
         let mut built = Filter::new(keys);
         (0..keys).for_each(|number| built.insert(hash(number)));

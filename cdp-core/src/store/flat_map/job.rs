@@ -1,9 +1,10 @@
-//! A run in the making: the frozen tail or several runs become one, some blocks in each transaction.
+//! A flush or merge of the flat map: writes a new run from the frozen tail or from several runs, some blocks in each
+//! transaction.
 //!
-//! A [`Job`] is the progress that is committed. Each transaction makes an [`Advance`] from it, which is taken in after
-//! COMMIT and dropped on a rollback. What is written is invisible until the row of the finished run; what a killed
-//! process wrote is left over and deleted as garbage. Memory is bounded by one decoded block for each input, beside the
-//! new run's filter.
+//! A [`Job`] is the committed progress. Each transaction makes an [`Advance`] from it, which is folded in after COMMIT
+//! and dropped on a rollback. Blocks are invisible until the row of the finished run is written; those of a killed
+//! process are deleted as garbage. Memory is bounded by one decoded block for each input, and the filter of the new
+//! run.
 
 use std::sync::Arc;
 
@@ -11,21 +12,21 @@ use rusqlite::Connection;
 
 use super::block::{self, Pair};
 use super::filter::{Filter, slices_for};
-use super::run::{Places, Run, Stretch, put_block};
+use super::run::{BlockStretch, KeyRun, Places, put_block};
 use super::sealed::damaged;
 use super::sql_error;
-use super::table::Table;
+use super::table::PairTable;
 use crate::error::{Error, Result};
 
-// A slice of a filter weighs as much as some blocks of the usual size.
+// The weight of a filter slice in blocks of the usual size.
 const BLOCKS_PER_SLICE: usize = 8;
 
 #[derive(Clone)]
 pub(super) struct Job {
     run: i64,
     keys: u64,
-    source: Source,
-    position: Position,
+    source: JobSource,
+    position: JobPosition,
     places: Places,
     fences: Vec<u64>,
     filter: Filter,
@@ -35,7 +36,7 @@ pub(super) struct Job {
 }
 
 #[derive(Clone)]
-enum Source {
+enum JobSource {
     // Sorted.
     Tail(Vec<Pair>),
     // The numbers of the runs that the new one replaces.
@@ -43,27 +44,27 @@ enum Source {
 }
 
 #[derive(Clone)]
-enum Position {
+enum JobPosition {
     Tail(usize),
     // Block and pair within it, for each input.
     Runs(Vec<(usize, usize)>),
 }
 
-/// What one transaction has added to a [`Job`].
+/// Additions of one transaction to a [`Job`].
 pub(super) struct Advance {
-    position: Position,
+    position: JobPosition,
     places: Places,
     fences: Vec<u64>,
     // For the filter, which is too large to be copied for a transaction that may not commit.
     hashes: Vec<u64>,
     slices: usize,
     greatest: u64,
-    /// Whether the run is now visible.
+    /// Whether the run is visible now.
     pub(super) published: bool,
 }
 
 impl Job {
-    fn new(run: i64, keys: u64, source: Source, position: Position) -> Job {
+    fn new(run: i64, keys: u64, source: JobSource, position: JobPosition) -> Job {
         Job {
             run,
             keys,
@@ -78,26 +79,26 @@ impl Job {
         }
     }
 
-    /// Begins to write the tail as run `run`.
-    pub(super) fn flush(run: i64, tail: &Table) -> Job {
+    /// Starts writing the tail as run `run`.
+    pub(super) fn flush(run: i64, tail: &PairTable) -> Job {
         let mut pairs: Vec<Pair> = tail.iter().collect();
         pairs.sort_unstable();
         let keys = u64::try_from(pairs.len()).unwrap_or(u64::MAX);
-        Job::new(run, keys, Source::Tail(pairs), Position::Tail(0))
+        Job::new(run, keys, JobSource::Tail(pairs), JobPosition::Tail(0))
     }
 
-    /// Begins to write `inputs` together as run `run`.
-    pub(super) fn merge(run: i64, inputs: &[&Run]) -> Job {
+    /// Starts merging `inputs` as run `run`.
+    pub(super) fn merge(run: i64, inputs: &[&KeyRun]) -> Job {
         let keys = inputs.iter().fold(0, |sum: u64, input| sum.saturating_add(input.keys));
         let ids = inputs.iter().map(|input| input.id).collect();
-        Job::new(run, keys, Source::Runs(ids), Position::Runs(vec![(0, 0); inputs.len()]))
+        Job::new(run, keys, JobSource::Runs(ids), JobPosition::Runs(vec![(0, 0); inputs.len()]))
     }
 
     /// The numbers of the runs that the new one replaces.
     pub(super) fn inputs(&self) -> &[i64] {
         match &self.source {
-            Source::Tail(_) => &[],
-            Source::Runs(ids) => ids,
+            JobSource::Tail(_) => &[],
+            JobSource::Runs(ids) => ids,
         }
     }
 
@@ -105,7 +106,7 @@ impl Job {
     pub(super) fn advance(
         &self,
         connection: &Connection,
-        runs: &[Arc<Run>],
+        runs: &[Arc<KeyRun>],
         next_block: &mut u64,
         budget: usize,
         block_keys: usize,
@@ -121,7 +122,7 @@ impl Job {
         };
         let mut put = |places: &mut Places, encode: &dyn Fn(u64) -> Result<Vec<u8>>| {
             put_block(connection, *next_block, &encode(*next_block)?)?;
-            places.push(Stretch { first: *next_block, count: 1 });
+            places.push(BlockStretch { first: *next_block, count: 1 });
             *next_block += 1;
             Ok(())
         };
@@ -135,8 +136,10 @@ impl Job {
                 put(places, &|place| block::encode(place, pairs))
             };
             match (&self.source, &mut advance.position) {
-                (Source::Tail(pairs), Position::Tail(next)) => write_tail(pairs, next, budget, block_keys, write)?,
-                (Source::Runs(ids), Position::Runs(positions)) => {
+                (JobSource::Tail(pairs), JobPosition::Tail(next)) => {
+                    write_tail(pairs, next, budget, block_keys, write)?
+                }
+                (JobSource::Runs(ids), JobPosition::Runs(positions)) => {
                     let mut merge = Merge::open(connection, runs, ids, positions)?;
                     merge.write(budget, block_keys, write)?;
                     *positions = merge.positions();
@@ -148,7 +151,7 @@ impl Job {
             }
             return Ok(advance);
         }
-        // All keys are in the filter since an earlier transaction: now it can be written.
+        // All keys are in the filter since an earlier transaction, so it can be written.
         let all_slices = slices_for(self.keys);
         for slice in (self.slices..all_slices).take((budget / BLOCKS_PER_SLICE).max(1)) {
             put(&mut advance.places, &|place| Ok(self.filter.slice(slice, place)))?;
@@ -161,13 +164,13 @@ impl Job {
         Ok(advance)
     }
 
-    // The blocks of the replaced runs stay until a later transaction: RAM, which still knows those runs, answers until
-    // this one is committed.
+    // The blocks of the replaced runs stay until a later transaction: RAM still has those runs and reads them until
+    // this transaction is committed.
     fn publish(&self, connection: &Connection, places: &Places) -> Result<()> {
         if self.filtered_keys != self.keys {
             return Err(damaged("a run has more keys than its row says"));
         }
-        Run::publish(connection, self.run, self.keys, self.greatest, places, &self.fences)?;
+        KeyRun::publish(connection, self.run, self.keys, self.greatest, places, &self.fences)?;
         let mut delete = connection.prepare_cached("DELETE FROM map_runs WHERE run = ?1").map_err(sql_error)?;
         for id in self.inputs() {
             if delete.execute([id]).map_err(sql_error)? != 1 {
@@ -177,7 +180,7 @@ impl Job {
         Ok(())
     }
 
-    /// Takes in what a committed transaction has added.
+    /// Adds the progress of a committed transaction.
     pub(super) fn take_in(&mut self, advance: Advance) {
         self.position = advance.position;
         self.places = advance.places;
@@ -191,8 +194,8 @@ impl Job {
     }
 
     /// The finished run.
-    pub(super) fn into_run(self) -> Run {
-        Run {
+    pub(super) fn into_run(self) -> KeyRun {
+        KeyRun {
             id: self.run,
             keys: self.keys,
             greatest: self.greatest,
@@ -220,11 +223,11 @@ fn write_tail(
 /// Several runs read as one, in order.
 struct Merge<'a> {
     connection: &'a Connection,
-    inputs: Vec<Input<'a>>,
+    inputs: Vec<MergeInput<'a>>,
 }
 
-struct Input<'a> {
-    run: &'a Run,
+struct MergeInput<'a> {
+    run: &'a KeyRun,
     block: usize,
     pair: usize,
     // The pairs of the block; empty at the end of the run.
@@ -234,7 +237,7 @@ struct Input<'a> {
 impl<'a> Merge<'a> {
     fn open(
         connection: &'a Connection,
-        runs: &'a [Arc<Run>],
+        runs: &'a [Arc<KeyRun>],
         ids: &[i64],
         positions: &[(usize, usize)],
     ) -> Result<Merge<'a>> {
@@ -243,7 +246,7 @@ impl<'a> Merge<'a> {
             let run = runs.iter().find(|run| run.id == id).ok_or_else(|| damaged("a run is missing"))?;
             let mut pairs = Vec::new();
             run.read_block(connection, block, &mut pairs)?;
-            inputs.push(Input { run, block, pair, pairs });
+            inputs.push(MergeInput { run, block, pair, pairs });
         }
         Ok(Merge { connection, inputs })
     }

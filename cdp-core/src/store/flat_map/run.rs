@@ -1,7 +1,7 @@
 //! A run: sorted pairs that never change, as blocks in the file, with a filter and the first hash of each block in RAM.
 //!
-//! The blobs of a run are its blocks in order and then the slices of its filter; the directory in its row says where
-//! they lie. Takes and gives blobs of `map_blocks` and rows of `map_runs`; decides nothing about when.
+//! The blobs of a run are its blocks in order and then the slices of its filter; the directory in its row lists their
+//! places. It reads and writes blobs of `map_blocks` and rows of `map_runs`; it never decides when.
 
 use std::sync::Arc;
 
@@ -15,31 +15,31 @@ use crate::error::Result;
 
 /// Consecutive numbers of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Stretch {
+pub(super) struct BlockStretch {
     pub(super) first: u64,
     pub(super) count: u64,
 }
 
-impl Stretch {
+impl BlockStretch {
     /// The number after the last.
     pub(super) fn end(self) -> u64 {
         self.first.saturating_add(self.count)
     }
 }
 
-/// Where the blobs of a run lie. More than one stretch where a flush went between the steps of a merge.
+/// The places of a run's blobs. More than one stretch where a flush went between the steps of a merge.
 #[derive(Clone, Default)]
-pub(super) struct Places(Vec<Stretch>);
+pub(super) struct Places(Vec<BlockStretch>);
 
 impl Places {
-    pub(super) fn push(&mut self, added: Stretch) {
+    pub(super) fn push(&mut self, added: BlockStretch) {
         match self.0.last_mut() {
             Some(last) if last.end() == added.first => last.count = last.count.saturating_add(added.count),
             _ => self.0.push(added),
         }
     }
 
-    pub(super) fn stretches(&self) -> &[Stretch] {
+    pub(super) fn stretches(&self) -> &[BlockStretch] {
         &self.0
     }
 
@@ -59,10 +59,10 @@ impl Places {
     }
 }
 
-pub(super) struct Run {
+pub(super) struct KeyRun {
     pub(super) id: i64,
     pub(super) keys: u64,
-    /// The greatest value in it.
+    /// Its greatest value.
     pub(super) greatest: u64,
     pub(super) places: Places,
     /// The first hash of each block.
@@ -70,13 +70,13 @@ pub(super) struct Run {
     pub(super) filter: Filter,
 }
 
-impl Run {
+impl KeyRun {
     /// Runs of one size class are merged: a class ends at four times the keys it begins with.
     pub(super) fn size_class(&self) -> u32 {
         self.keys.max(1).ilog2() / 2
     }
 
-    /// Appends the values of `hash` to `found`; called when the filter let it pass.
+    /// Appends the values of `hash` to `found`; called when the filter passed the hash.
     pub(super) fn collect(&self, connection: &Connection, hash: u64, found: &mut Vec<u64>) -> Result<()> {
         // Equal hashes may straddle blocks: begin in the last block that starts below, go on while one may start here.
         let mut index = self.fences.partition_point(|&fence| fence < hash).saturating_sub(1);
@@ -120,8 +120,8 @@ impl Run {
             .map_err(sql_error)
     }
 
-    /// The visible runs, oldest first; those that `known` holds are taken from there.
-    pub(super) fn load_all(connection: &Connection, known: &[Arc<Run>]) -> Result<Vec<Arc<Run>>> {
+    /// The visible runs, oldest first; runs in `known` are reused.
+    pub(super) fn load_all(connection: &Connection, known: &[Arc<KeyRun>]) -> Result<Vec<Arc<KeyRun>>> {
         let mut select = connection
             .prepare_cached("SELECT run, keys, greatest, directory FROM map_runs ORDER BY run")
             .map_err(sql_error)?;
@@ -129,7 +129,7 @@ impl Run {
         let mut runs = Vec::new();
         while let Some(row) = rows.next().map_err(sql_error)? {
             let id: i64 = row.get(0).map_err(sql_error)?;
-            // A number is never given twice and a run never changes.
+            // A number is never reused and a run never changes.
             if let Some(run) = known.iter().find(|run| run.id == id) {
                 runs.push(Arc::clone(run));
                 continue;
@@ -137,12 +137,12 @@ impl Run {
             let keys = row.get::<_, i64>(1).map_err(sql_error)?.cast_unsigned();
             let greatest = row.get::<_, i64>(2).map_err(sql_error)?.cast_unsigned();
             let directory = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(sql_error)?;
-            runs.push(Arc::new(Run::read(connection, id, keys, greatest, directory)?));
+            runs.push(Arc::new(KeyRun::read(connection, id, keys, greatest, directory)?));
         }
         Ok(runs)
     }
 
-    fn read(connection: &Connection, id: i64, keys: u64, greatest: u64, directory: &[u8]) -> Result<Run> {
+    fn read(connection: &Connection, id: i64, keys: u64, greatest: u64, directory: &[u8]) -> Result<KeyRun> {
         let shape = || damaged("a directory has an impossible shape");
         let (words, rest) = open(directory_seed(id, keys, greatest), directory)?.as_chunks::<8>();
         let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
@@ -155,12 +155,12 @@ impl Run {
         let mut places = Places::default();
         for _ in 0..stretches {
             if let (Some(first), Some(count)) = (words.next(), words.next()) {
-                places.push(Stretch { first, count });
+                places.push(BlockStretch { first, count });
             }
         }
         let fences: Vec<u64> = words.collect();
         let slices = slices_for(keys);
-        // Also keeps a wrong number of keys from asking for a wrong amount of memory.
+        // Also prevents a wrong number of keys from allocating a wrong amount of memory.
         let blobs = u64::try_from(blocks.saturating_add(slices)).unwrap_or(u64::MAX);
         if places.count() != blobs || blocks == 0 || !fences.is_sorted() {
             return Err(shape());
@@ -170,7 +170,7 @@ impl Run {
             let place = places.block(blocks + slice)?;
             with_block(connection, place, |blob| filter.set_slice(slice, place, blob))?;
         }
-        Ok(Run { id, keys, greatest, places, fences, filter })
+        Ok(KeyRun { id, keys, greatest, places, fences, filter })
     }
 }
 

@@ -1,20 +1,20 @@
-//! Seals every blob of the flat map with a checksum that also knows where the blob belongs.
+//! Seals every blob of the flat map with a checksum that includes the place of the blob.
 //!
-//! A lost bit in a filter or a block would make a known message look new, silently. So a blob that is not the one that
-//! was written, or lies in another's place, is an [`ErrorKind::Corrupt`] error before a byte of it is believed. Guards
+//! A lost bit in a filter or a block would make a known message look new without an error. So a blob that was changed,
+//! or lies in the place of another, is an [`ErrorKind::Corrupt`] error before any byte of it is used. This protects
 //! against damage, not against forgery.
 
 use crate::error::{Error, ErrorKind, Result};
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The error for a file that is not as this code wrote it.
+/// The error of a damaged index.
 pub(super) fn damaged(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the index of message ids is damaged: {what}"))
         .with_hint("restore a backup; the file was left as it is")
 }
 
-/// Appends the checksum of `blob` at `place` to it.
+/// Appends the checksum of `blob` at `place`.
 pub(super) fn seal(place: u64, blob: &mut Vec<u8>) {
     let sum = checksum(place, blob);
     blob.extend_from_slice(&sum.to_le_bytes());

@@ -1,8 +1,8 @@
 //! The pairs that are not in a run yet: a multimap in RAM with open addressing, 16 bytes a slot.
 //!
-//! Takes pairs, gives all values of a hash; never removes one. A table of our own and not a `HashMap`, because several
-//! values may share a hash, the keys are hashes already, and a fresh large table must cost no page of memory before it
-//! is used.
+//! It takes pairs and returns all values of a hash; it never removes one. It is not a `HashMap`, because several values
+//! may share a hash, the keys are hashes already, and a fresh large table must touch no page of memory before it is
+//! used.
 
 use super::block::Pair;
 
@@ -10,13 +10,13 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 const LEAST_SLOTS: usize = 16;
 
 #[derive(Clone, Default)]
-pub(super) struct Table {
+pub(super) struct PairTable {
     // [hash, value + 1]; zero marks an empty slot, so that the allocator's zeroed pages are an empty table.
     slots: Vec<[u64; 2]>,
     len: usize,
 }
 
-impl Table {
+impl PairTable {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -25,9 +25,9 @@ impl Table {
         self.slots.len() * size_of::<[u64; 2]>()
     }
 
-    /// An empty table that has room for as many pairs as `self`.
-    pub(super) fn empty_of_same_size(&self) -> Table {
-        Table { slots: vec![[0; 2]; self.slots.len()], len: 0 }
+    /// An empty table with the capacity of `self`.
+    pub(super) fn empty_of_same_size(&self) -> PairTable {
+        PairTable { slots: vec![[0; 2]; self.slots.len()], len: 0 }
     }
 
     /// Makes room for `more` pairs.
@@ -49,10 +49,10 @@ impl Table {
         self.len += 1;
     }
 
-    /// Adds the pairs of `other` that `keep` wants.
-    pub(super) fn take_in(&mut self, other: &Table, keep: impl Fn(Pair) -> bool) {
-        // All the room first: the other table comes in the order of its slots, which is the order of ours, and would
-        // pile up at the front of a table that is still too small.
+    /// Adds the pairs of `other` that `keep` selects.
+    pub(super) fn take_in(&mut self, other: &PairTable, keep: impl Fn(Pair) -> bool) {
+        // Reserves all the room first: the other table is read in the order of its slots, which is the order of these,
+        // and would pile up at the front of a table that is still too small.
         self.reserve(other.len);
         for (hash, value) in other.iter().filter(|&pair| keep(pair)) {
             self.insert(hash, value);
@@ -72,7 +72,7 @@ impl Table {
         }
     }
 
-    /// Every pair, in no meaningful order.
+    /// Every pair, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Pair> {
         self.slots.iter().filter(|&&[_, stored]| stored != 0).map(|&[hash, stored]| (hash, stored - 1))
     }

@@ -1,4 +1,4 @@
-//! The map against a plain one: two processes on one file, tiny runs, crowded hashes, rollbacks, kills and damage.
+//! The flat map against a plain map: two processes on one file, tiny runs, crowded hashes, rollbacks, kills and damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ fn kind<T>(result: Result<T>) -> ErrorKind {
     }
 }
 
-/// What the map is derived from.
+/// The log that the map is derived from.
 #[derive(Default)]
 struct Log(Vec<(u64, u64)>);
 
@@ -58,7 +58,7 @@ impl Process {
 
     fn replay(&mut self, log: &Log) {
         let from = self.last_sequence.max(self.map.watermark());
-        // In several parts, as a caller with bounded memory does.
+        // In several parts, as a caller with bounded memory replays it.
         let missing: Vec<_> = log.0.iter().filter(|&&(_, sequence)| sequence > from).collect();
         for part in missing.chunks(5) {
             let mut overlay = FlatMapOverlay::default();
@@ -193,7 +193,7 @@ proptest! {
         prop_assert_eq!(size.keys, u64::try_from(log.0.len()).unwrap());
         prop_assert!(size.runs <= MOST_RUNS);
         prop_assert_eq!(last.map.watermark(), log.last_sequence());
-        // Each block is a run's or known to be garbage, and nothing is left to replay.
+        // Each block belongs to a run or is known to be garbage, and no key is left to replay.
         let runs = last.map.runs.iter().flat_map(|run| run.places.stretches());
         let known: u64 = runs.chain(&last.map.garbage).map(|stretch| stretch.count).sum();
         prop_assert!(count_blocks(&connection) <= i64::try_from(known).unwrap());
@@ -315,7 +315,7 @@ fn damage_is_an_error_or_makes_no_difference() {
             refused += u32::from(outcome_of_damage(&connection, &log, &update).is_err());
         }
     }
-    // The blocks of runs, not those of work that was under way.
+    // The blocks of runs; those of work under way do not count.
     assert!(refused > 500, "{refused}");
     for statement in [
         "UPDATE map_runs SET keys = keys * 1000",
@@ -336,7 +336,7 @@ fn refuses(connection: &Connection, log: &Log, statement: &str) {
     assert!(outcome_of_damage(connection, log, statement).is_err(), "{statement}");
 }
 
-/// Whether a process works on a file after `statement`: rightly, or not at all.
+/// Whether a process works on a file after `statement`: correctly, or with an error.
 fn outcome_of_damage(connection: &Connection, log: &Log, statement: &str) -> Result<()> {
     connection.execute_batch("SAVEPOINT damage").unwrap();
     connection.execute_batch(statement).unwrap();

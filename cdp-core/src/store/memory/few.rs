@@ -1,7 +1,7 @@
 //! A few nodes of a store whose nodes are not in RAM: their identifiers and beginnings, read from the file.
 //!
-//! It takes what somebody has read of single nodes and leaves it to a [`super::MemoryView`], which then knows these nodes and
-//! no others. It never says how many nodes there are.
+//! It takes single nodes as they are read from the file, and serves them to a [`super::MemoryView`] that has no other
+//! nodes. It does not hold the number of nodes of the store.
 
 use rustc_hash::FxHashMap;
 

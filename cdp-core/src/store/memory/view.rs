@@ -1,6 +1,6 @@
-//! Reading RAM as one transaction sees it: the committed state and what the transaction has added.
+//! RAM as one transaction sees it: the committed state with the additions of the transaction.
 //!
-//! It takes numbers of nodes, names and words and leaves what they stand for, timelines, and columns of events. It never
+//! It takes numbers of nodes, names and words, and returns their texts, timelines and columns of events. It never
 //! changes either part.
 
 use std::borrow::Cow;
@@ -19,11 +19,11 @@ use crate::store::node_facts::{Annex, EventEntry, EventProperties};
 use crate::store::runs::Runs;
 use crate::store::tail::NodeFacts;
 
-/// Property columns that only one query asks for; built from the log.
+/// Property columns that a single query needs, built from the log.
 #[derive(Debug)]
 pub(crate) struct ExtraColumns {
     columns: Columns,
-    // The row of each message, by its sequence less one.
+    // The row of each message, by its sequence minus one.
     rows: Vec<u32>,
 }
 
@@ -32,7 +32,7 @@ impl ExtraColumns {
         ExtraColumns { columns: Columns::new(Arc::from(paths)), rows: Vec::new() }
     }
 
-    /// The properties of the event with this sequence, which is greater than those before.
+    /// Adds the properties of the event with this sequence, which is greater than all before.
     pub(crate) fn push(&mut self, sequence: u64, properties: &EventProperties<'_>) {
         let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
         self.rows.resize(place, 0);
@@ -53,20 +53,20 @@ pub(crate) struct MemoryView<'a> {
     base: &'a Memory,
     overlay: Option<&'a MemoryChanges>,
     extra: Option<&'a ExtraColumns>,
-    // Who is in RAM, where not everybody is.
+    // The nodes in RAM, for a store whose nodes are read on demand.
     few: Option<&'a Few>,
     looks_up: bool,
 }
 
 impl Memory {
-    /// This state without additions.
+    /// A view of this state without changes.
     pub(crate) fn view(&self) -> MemoryView<'_> {
         MemoryView::new(self, None)
     }
 }
 
 impl MemoryChanges {
-    /// The state with these additions.
+    /// A view of the state with these changes.
     pub(crate) fn view<'a>(&'a self, base: &'a Memory) -> MemoryView<'a> {
         MemoryView::new(base, Some(self))
     }
@@ -77,22 +77,22 @@ impl<'a> MemoryView<'a> {
         MemoryView { base, overlay, extra: None, few: None, looks_up: false }
     }
 
-    /// The same state for a read of somebody who may be asked for again soon.
+    /// This view for reads of a single profile that may be repeated soon.
     pub(crate) fn looking_up(self) -> MemoryView<'a> {
         MemoryView { looks_up: true, ..self }
     }
 
-    /// The same state of a few nodes alone.
+    /// This view limited to a few nodes.
     pub(crate) fn of_few(self, few: &'a Few) -> MemoryView<'a> {
         MemoryView { few: Some(few), ..self }
     }
 
-    /// The same state with more columns.
+    /// This view with further property columns.
     pub(crate) fn with_extra(self, extra: &'a ExtraColumns) -> MemoryView<'a> {
         MemoryView { extra: Some(extra), ..self }
     }
 
-    /// The name of a number.
+    /// The name with this number.
     pub(crate) fn name(&self, id: u32) -> &'a str {
         self.base.names.text(id).or_else(|| self.overlay?.names.text(id)).unwrap_or("")
     }
@@ -102,7 +102,7 @@ impl<'a> MemoryView<'a> {
         self.base.words.text(id).or_else(|| self.overlay?.words.text(id))
     }
 
-    /// How many names are committed.
+    /// The number of committed names.
     pub(crate) fn n_committed_names(&self) -> u32 {
         self.base.n_names()
     }
@@ -117,12 +117,12 @@ impl<'a> MemoryView<'a> {
         self.base.names.id(name).or_else(|| self.overlay?.names.id(name))
     }
 
-    /// The messages that may have this source and id, for the caller to confirm.
+    /// The messages that may have this source and id; the caller confirms them.
     pub(crate) fn message_candidates(&self, facts: Facts<'_>, source: u32, message_id: &str) -> Result<Vec<u64>> {
         self.base.keys.candidates(facts, self.overlay.map(|overlay| &overlay.keys), source, message_id)
     }
 
-    /// The messages that may have named an identifier first, or linked it with another, for the caller to confirm.
+    /// The messages that may have named an identifier first, or linked it with another; the caller confirms them.
     pub(crate) fn messages_naming(&self, facts: Facts<'_>, (identifier_type, value): (u32, &str)) -> Result<Vec<u64>> {
         self.base.keys.naming(facts, identifier_type, value)
     }
@@ -155,7 +155,7 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub(crate) fn n_nodes(&self) -> u32 {
         self.base.n_nodes() + self.overlay.map_or(0, |overlay| overlay.nodes.len())
     }
@@ -177,20 +177,20 @@ impl<'a> MemoryView<'a> {
         self.added(node).into_iter().flat_map(|added| added.events)
     }
 
-    /// The value of a property of an event that this transaction has added, by its row; the inner `None` for null and absent,
-    /// the outer one if there is no column for the path.
+    /// A property of an event that this transaction has added, by row. The outer `None`: the path has no column; the
+    /// inner one: null or absent.
     pub(crate) fn added_property(&self, row: u32, path: &Path) -> Option<Option<Cow<'a, Value>>> {
         let column = self.base.tail.columns.column_of(path)?;
         let place = row.checked_sub(self.base.tail.columns.n_rows())?;
         Some(self.overlay?.tail.columns.get(column, place))
     }
 
-    /// What the transaction has added about a node.
+    /// The facts of a node that the transaction has added.
     fn added(&self, node: u32) -> Option<NodeFacts<'a>> {
         self.overlay?.tail.get(node, self.base.tail.columns.n_rows())
     }
 
-    /// Adds everything that the log says about a node; the events at once.
+    /// Adds the events of a node from runs and RAM; its other facts are read by [`MemoryView::annexes`].
     pub(crate) fn gather(&self, facts: Facts<'_>, node: u32, gathered: &mut Gathered) -> Result<()> {
         let runs = &self.base.runs;
         let in_runs = if self.looks_up { runs.look_up(facts.0, node) } else { runs.read(facts.0, node, None) };
@@ -199,7 +199,7 @@ impl<'a> MemoryView<'a> {
         Ok(())
     }
 
-    /// Everything but events about each node that was gathered, in that order.
+    /// The facts besides events of each gathered node, in the order in which the nodes were gathered.
     pub(crate) fn annexes(&self, gathered: &Gathered) -> Result<Vec<(u32, Annex)>> {
         let merge = |in_runs: Result<(u32, Annex)>| {
             let (node, mut merged) = in_runs?;
@@ -210,7 +210,7 @@ impl<'a> MemoryView<'a> {
         gathered.annexes_in_runs().map(merge).collect()
     }
 
-    /// The beginnings of a node, from all that the log says about it.
+    /// The beginnings of a node, computed from all of its facts.
     pub(crate) fn read_firsts(&self, facts: Facts<'_>, node: u32) -> Result<Firsts> {
         let (mut gathered, mut firsts) = (Gathered::default(), Firsts::default());
         self.gather(facts, node, &mut gathered)?;
@@ -223,7 +223,7 @@ impl<'a> MemoryView<'a> {
         Ok(firsts)
     }
 
-    /// What RAM says about a node, the oldest first, and the mark of its rows.
+    /// The facts of a node in RAM, the oldest layer first, each with the tag of its rows.
     fn layers(&self, node: u32) -> impl Iterator<Item = (NodeFacts<'a>, u64)> {
         let frozen = self.base.frozen.as_ref().and_then(|frozen| frozen.get(node));
         let layers = [(frozen, FROZEN_ROW), (self.base.tail.get(node, 0), 0), (self.added(node), 0)];
@@ -264,12 +264,12 @@ impl<'a> MemoryView<'a> {
         columns.collect::<Option<_>>().ok_or_else(|| Error::internal("the store has no column for a property"))
     }
 
-    /// How many events stand in runs.
+    /// The number of events in runs.
     pub(crate) fn n_events_in_runs(&self) -> u64 {
         self.base.runs.runs().iter().map(|run| run.n_events).sum()
     }
 
-    /// How many events stand in RAM.
+    /// The number of events in RAM.
     pub(in crate::store) fn n_events_in_ram(&self) -> u64 {
         let frozen = self.base.frozen.as_ref().map_or(0, |frozen| frozen.columns.n_rows());
         let added = self.overlay.map_or(0, |overlay| overlay.tail.columns.n_rows());
@@ -281,7 +281,7 @@ impl<'a> MemoryView<'a> {
         &self.base.runs
     }
 
-    /// Visits the events in RAM: of each layer the entries by node, with rows of the columns that come with them.
+    /// Visits the events in RAM, layer by layer: entries with their nodes, whose rows are rows of the layer's columns.
     pub(in crate::store) fn visit_tails(
         &self,
         mut visit: impl FnMut(&mut dyn Iterator<Item = (u32, EventEntry)>, &Columns),
@@ -294,26 +294,26 @@ impl<'a> MemoryView<'a> {
         }
     }
 
-    /// Calls `visit` with the node, event number (0: no event) and time of every committed message in `(after, up_to]`. Only a
-    /// transaction that writes may ask, see [`Memory::read_times`].
+    /// Calls `visit` with the node, event number (0: no event) and time of every committed message in `(after, up_to]`.
+    /// Only for a transaction that writes, see [`Memory::read_times`].
     pub(crate) fn visit_times(&self, after: Timestamp, up_to: Timestamp, visit: impl FnMut(u32, u32, Timestamp)) {
-        debug_assert!(self.base.has_times(), "who writes has read the times");
+        debug_assert!(self.base.has_times(), "a transaction that writes has read the times");
         if let Some(times) = &self.base.times {
             times.visit(after, up_to, visit);
         }
     }
 
-    /// Whether what stands apart of the beginnings of nodes is what the runs say.
+    /// Whether the stored beginnings of nodes agree with the runs.
     pub(crate) fn beginnings_are_right(&self, facts: Facts<'_>) -> Result<bool> {
         self.base.runs.beginnings_are_right(facts.0, self.base.n_nodes())
     }
 
-    /// Those of the paths for which there is no column.
+    /// The paths that have no column.
     pub(crate) fn missing_columns(&self, paths: &[Path]) -> Vec<Path> {
         paths.iter().filter(|path| self.base.tail.columns.column_of(path).is_none()).cloned().collect()
     }
 
-    /// The identifier types of the nodes there are.
+    /// The identifier types that occur among the nodes.
     pub(crate) fn node_types(&self) -> BTreeSet<&'a str> {
         let added = self.overlay.into_iter().flat_map(|overlay| overlay.nodes.iter());
         let ids: BTreeSet<u32> =
@@ -321,12 +321,12 @@ impl<'a> MemoryView<'a> {
         ids.into_iter().map(|id| self.name(id)).collect()
     }
 
-    /// The greatest occurred_at of any message.
+    /// The greatest `occurred_at` of all messages.
     pub(crate) fn greatest_occurred_at(&self) -> Option<Timestamp> {
         self.base.greatest_occurred_at.max(self.overlay.and_then(|overlay| overlay.greatest_occurred_at))
     }
 
-    /// The last message that is seen.
+    /// The sequence of the last visible message.
     pub(crate) fn sequence(&self) -> u64 {
         self.overlay.map_or(self.base.sequence, |overlay| overlay.sequence)
     }

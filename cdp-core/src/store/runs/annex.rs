@@ -1,13 +1,14 @@
-//! What a block says about its nodes besides events: other messages, traits, consents, accounts, and first instants.
+//! The annex of a block: facts of its nodes besides events, that is other messages, traits, consents, accounts, and
+//! first instants.
 //!
-//! A node that has nothing but events has no entry here: when it was first named and its first sequence then follow
-//! from its events. Names and values stand in dictionaries of the block, so that a repeated trait costs two bytes.
+//! A node with events alone has no entry: its first naming and first sequence then follow from its events. Names and
+//! values are entries of dictionaries of the block, so that a repeated trait costs two bytes.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::ints::{Ints, write_ints};
-use super::values::{Dictionary, DictionaryBuilder};
+use super::values::{DictionaryBuilder, ValueDictionary};
 use crate::error::Result;
 use crate::records::{Timestamp, Value};
 use crate::store::bytes::{Reader, corrupt, write_distance, write_varint};
@@ -22,16 +23,16 @@ const HAS_CONSENTS: u64 = 2;
 const HAS_ACCOUNTS: u64 = 4;
 const HEAD_BITS: u32 = 3;
 
-/// How much of an annex is asked for.
+/// The part of an annex that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AnnexPart {
     /// Everything.
     All,
-    /// When messages came and the node was named, without what they say.
+    /// The instants of messages and of the first naming, without traits, consents and accounts.
     Messages,
 }
 
-/// Where the annex of a block stands.
+/// The place of the annex in its block.
 pub(super) struct AnnexLayout {
     origin_ms: i64,
     origin_sequence: i64,
@@ -39,12 +40,12 @@ pub(super) struct AnnexLayout {
     nodes: Ints,
     ends: Ints,
     bytes: Range<usize>,
-    texts: Dictionary<Arc<str>>,
-    values: Dictionary<Arc<Value>>,
+    texts: ValueDictionary<Arc<str>>,
+    values: ValueDictionary<Arc<Value>>,
 }
 
 impl AnnexLayout {
-    /// Reads where the annex stands; `None` if there is none.
+    /// Reads the layout of the annex; `None` if the block has none.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<AnnexLayout>> {
         let n_nodes = reader.u32()? as usize;
         if n_nodes == 0 {
@@ -55,17 +56,17 @@ impl AnnexLayout {
         let n_bytes = reader.u32()? as usize;
         let start = reader.position();
         reader.take(n_bytes)?;
-        let (texts, values) = (Dictionary::read(reader)?, Dictionary::read(reader)?);
+        let (texts, values) = (ValueDictionary::read(reader)?, ValueDictionary::read(reader)?);
         let bytes = start..start + n_bytes;
         Ok(Some(AnnexLayout { origin_ms, origin_sequence, n_nodes, nodes, ends, bytes, texts, values }))
     }
 
-    /// About how much RAM it takes besides its bytes once it was read.
+    /// The approximate RAM of the parsed texts and values, besides the bytes of the block.
     pub(super) fn parsed_bytes(&self) -> usize {
         self.texts.parsed_bytes() + self.values.parsed_bytes()
     }
 
-    /// What is written about the node with this place in the block.
+    /// The annex of the node at this place of the block.
     pub(super) fn find(&self, block: &[u8], place: usize, part: AnnexPart) -> Result<Option<Annex>> {
         let (nodes, ends) = (self.nodes.view(block), self.ends.view(block));
         let at = nodes.lower_bound(0..self.n_nodes, place as i64);
@@ -150,7 +151,7 @@ impl AnnexLayout {
     }
 }
 
-/// Notes a message that is no event, and nothing of what it says.
+/// Adds a message that is no event, and skips its content.
 fn pass_by_message(reader: &mut Reader<'_>, at: (Timestamp, u64), annex: &mut Annex) -> Result<()> {
     let head = reader.varint()?;
     let n_consents = if head & HAS_CONSENTS != 0 { reader.varint()? } else { 0 };
@@ -179,8 +180,8 @@ pub(super) struct AnnexBuilder {
 }
 
 impl AnnexBuilder {
-    /// Adds what is said about the node with this place in the block. The first instants are left out where they are
-    /// those of the node's messages in this block: of its events, `of_events`, or of its other messages.
+    /// Adds the annex of the node at this place of the block. First instants are left out where they follow from the
+    /// messages of the node in this block: from its events, `of_events`, or from its other messages.
     pub(super) fn push(&mut self, place: u32, mut annex: Annex, of_events: (Option<Timestamp>, Option<u64>)) {
         annex.sort();
         let own_at = least(of_events.0, annex.others.iter().map(|other| other.0).min());

@@ -1,8 +1,9 @@
-//! What a block says of the beginnings of its nodes, apart from the block: an open reads this of every node, and no timeline.
+//! The beginnings of a block's nodes, stored apart from the block: an open reads these for every node, and no timeline.
 //!
-//! Layout, little-endian: checksum of all that follows (u64); how many nodes (u32); the greatest instant of any message
-//! (i64); columns of integers: the nodes, when each was first named, its first sequence (0: no message of its own), and the
-//! bits of the names of its events. Derived from the block; one that is damaged, or missing, is read from the block.
+//! Layout, little-endian: checksum of all that follows (u64); number of nodes (u32); the greatest instant of any
+//! message (i64); columns of integers: the nodes, when each was first named, its first sequence (0: no message of its
+//! own), and the bits of the names of its events. Derived from the block; a damaged or missing value is computed from
+//! the block.
 
 use super::block::Block;
 use super::ints::{Ints, write_ints};
@@ -12,10 +13,10 @@ use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 use crate::store::firsts::{Firsts, event_bit};
 use crate::store::node_facts::Annex;
 
-/// More nodes than any block is written with.
+/// No block is written with more nodes.
 const MOST_NODES: u32 = 1 << 20;
 
-/// The beginnings of the nodes of a block in the making.
+/// Collects the beginnings of the nodes of a block that is being built.
 #[derive(Default)]
 pub(super) struct BeginningsBuilder {
     named_at: Vec<i64>,
@@ -25,8 +26,7 @@ pub(super) struct BeginningsBuilder {
 }
 
 impl BeginningsBuilder {
-    /// Adds the next node, from its events here (when each occurred, its sequence, the number of its name) and what else is
-    /// known of it.
+    /// Adds the next node, from its events in the block (instant, sequence, name number) and its other facts.
     pub(super) fn push(&mut self, events: impl Iterator<Item = (i64, u64, u32)>, annex: Option<&Annex>) {
         let (mut named_at, mut first_sequence, mut bits) = (i64::MAX, u64::MAX, 0);
         let mut greatest = self.greatest_ms;
@@ -51,7 +51,7 @@ impl BeginningsBuilder {
         self.events.push(bits);
     }
 
-    /// Writes the beginnings of these nodes, and begins anew.
+    /// Encodes the beginnings of these nodes, and clears the builder.
     pub(super) fn finish(&mut self, nodes: &[u32]) -> Vec<u8> {
         let mut out = unsealed(0);
         out.extend_from_slice(&(nodes.len() as u32).to_le_bytes());
@@ -75,7 +75,7 @@ impl BeginningsBuilder {
     }
 }
 
-/// Takes the beginnings of nodes in, and the greatest instant of any message.
+/// Adds encoded beginnings of nodes to `firsts`, and the greatest instant of any message to `greatest`.
 pub(super) fn read_beginnings(bytes: &[u8], firsts: &mut [Firsts], greatest: &mut Option<Timestamp>) -> Result<()> {
     let mut reader = Reader::of_sealed(bytes, "the beginnings of nodes have the wrong checksum")?;
     let (n_nodes, greatest_ms) = (reader.u32()?, reader.i64()?);
@@ -103,14 +103,14 @@ pub(super) fn read_beginnings(bytes: &[u8], firsts: &mut [Firsts], greatest: &mu
 }
 
 impl Block {
-    /// Takes in the same from the block itself.
+    /// Adds the beginnings and the greatest instant from the block itself.
     pub(super) fn read_beginnings(&self, firsts: &mut [Firsts], greatest: &mut Option<Timestamp>) -> Result<()> {
         self.visit_messages(|node, occurred_at, sequence, event| {
             if let Some(first) = firsts.get_mut(node as usize) {
                 let events = if event == 0 { 0 } else { event_bit(event) };
                 first.include(Some(occurred_at), sequence, events);
             }
-            // A node is never named but by a message, so this misses none.
+            // A node is named by messages alone, so this misses none.
             *greatest = (*greatest).max(Some(occurred_at));
         })
     }

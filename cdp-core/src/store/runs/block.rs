@@ -1,9 +1,10 @@
 //! One block of a run: some hundred events of neighbouring nodes as columns, read in place.
 //!
-//! Layout, little-endian: checksum of all that follows (u64); version (u8); how many property columns (u16), nodes
-//! (u32) and events (u32); columns of integers: the nodes, where the events of each begin and the last end, when events
-//! occurred, their sequences; event names (u32 count, then u32 each) and the place of each event's name in them; the
-//! property columns; the annex. What is opened has been checked once; it never panics, whatever its bytes are.
+//! Layout, little-endian: checksum of all that follows (u64); version (u8); number of property columns (u16), nodes
+//! (u32) and events (u32); columns of integers: the nodes, the start of each node's events and the end of the last, the
+//! instants of events, their sequences; event names (u32 count, then u32 each) and the place of each event's name in
+//! them; the property columns; the annex. A block is checked once when it is opened; reading never panics, whatever its
+//! bytes are.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,12 +18,12 @@ use crate::store::bytes::{Reader, corrupt};
 use crate::store::node_facts::Annex;
 
 pub(super) const VERSION: u8 = 1;
-/// Where the version stands: behind the checksum, in every layout.
+/// The place of the version: after the checksum, in every layout.
 const VERSION_AT: usize = 8;
-/// More rows than any block is built with: a count beyond it was not written.
+/// No block is built with more rows, so a greater count is damage.
 const MAX_ROWS: u32 = 1 << 20;
 
-/// A block that was opened.
+/// An opened block.
 pub(crate) struct Block {
     bytes: Box<[u8]>,
     n_nodes: usize,
@@ -37,13 +38,13 @@ pub(crate) struct Block {
     annex: Option<AnnexLayout>,
 }
 
-/// Whether the beginning of a block is that of another layout than this one.
+/// Whether a block begins with the version of another layout.
 pub(super) fn is_of_another_version(beginning: &[u8]) -> bool {
     beginning.get(VERSION_AT).is_some_and(|version| *version != VERSION)
 }
 
 impl Block {
-    /// Opens what was written as a block; `corrupt` if it is anything else.
+    /// Opens the bytes of a block; fails with `corrupt` if they are damaged.
     pub(crate) fn open(bytes: Vec<u8>) -> Result<Block> {
         let mut reader = Reader::of_sealed(&bytes, "a block has the wrong checksum")?;
         if reader.u8()? != VERSION {
@@ -89,7 +90,7 @@ impl Block {
 
     fn check_order(&self) -> Result<()> {
         let (nodes, offsets) = (self.nodes(), self.offsets());
-        // Ascending values between two that are known do not wrap around.
+        // Ascending values between two valid ones do not wrap around.
         let are_numbers = [nodes.get(0), nodes.get(self.n_nodes.saturating_sub(1))]
             .into_iter()
             .flatten()
@@ -103,7 +104,7 @@ impl Block {
         Ok(())
     }
 
-    /// What reads of events rely on: an event without a name would be in no count, and one without its value unlike itself.
+    /// Checks what reads of events rely on: every event has a name, and every value can be read.
     fn check_values(&self) -> Result<()> {
         if self.name_places().greatest().is_some_and(|place| place >= self.name_words().len() as u64) {
             return Err(corrupt("an event of a block has no name"));
@@ -111,17 +112,17 @@ impl Block {
         self.columns.iter().try_for_each(|column| column.check(&self.bytes))
     }
 
-    /// How many nodes the block speaks of.
+    /// The number of nodes.
     pub(crate) fn n_nodes(&self) -> usize {
         self.n_nodes
     }
 
-    /// How many events it has.
+    /// The number of events.
     pub(crate) fn n_events(&self) -> usize {
         self.n_events
     }
 
-    /// About how much RAM it takes once all of it was read.
+    /// The approximate RAM of the block once all of it was read.
     pub(crate) fn ram_bytes(&self) -> usize {
         let parsed: usize = self.columns.iter().map(|column| size_of::<ColumnLayout>() + column.parsed_bytes()).sum();
         let annex = self.annex.as_ref().map_or(0, AnnexLayout::parsed_bytes);
@@ -133,7 +134,7 @@ impl Block {
         self.nodes.view(&self.bytes)
     }
 
-    /// Where the events of each node begin, and where the last end.
+    /// The start of each node's events, and the end of the last.
     pub(crate) fn offsets(&self) -> IntColumn<'_> {
         self.offsets.view(&self.bytes)
     }
@@ -153,7 +154,7 @@ impl Block {
         self.name_places.view(&self.bytes)
     }
 
-    /// The numbers of the names that events of the block have.
+    /// The numbers of the event names that occur in the block.
     pub(crate) fn names(&self) -> impl Iterator<Item = u32> + '_ {
         self.name_words().iter().map(|word| u32::from_le_bytes(*word))
     }
@@ -174,26 +175,26 @@ impl Block {
         self.nodes().get(place).and_then(|node| u32::try_from(node).ok())
     }
 
-    /// The place of a node; `None` if the block does not speak of it.
+    /// The place of a node; `None` if the block does not have it.
     pub(crate) fn find(&self, node: u32) -> Option<usize> {
         let place = self.nodes().lower_bound(0..self.n_nodes, i64::from(node));
         (self.node(place) == Some(node)).then_some(place)
     }
 
-    /// The events of the node at a place.
+    /// The rows of the events of the node at a place.
     pub(crate) fn rows(&self, place: usize) -> Range<usize> {
         let offsets = self.offsets();
         let offset = |at| offsets.get(at).and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0);
         offset(place)..offset(place + 1)
     }
 
-    /// The property column with this number; one that the block does not have is absent.
+    /// The property column with this number; absent if the block does not have it.
     pub(crate) fn column(&self, column: usize) -> PropertyColumn<'_> {
         let layout = self.columns.get(column);
         layout.map_or(PropertyColumn::Absent, |layout| layout.view(&self.bytes, self.n_events))
     }
 
-    /// How many property columns the block was written with.
+    /// The number of property columns that the block was written with.
     pub(crate) fn n_columns(&self) -> usize {
         self.columns.len()
     }
@@ -209,13 +210,12 @@ impl Block {
         self.column(column).number(row)
     }
 
-    /// What the block says about the node at a place besides its events; the first instants only as far as they do not
-    /// follow from its messages.
+    /// The facts besides events of the node at a place; first instants only where they do not follow from its messages.
     pub(crate) fn annex(&self, place: usize) -> Result<Option<Annex>> {
         self.annex_part(place, AnnexPart::All)
     }
 
-    /// As much of that as `part` says.
+    /// The part of the annex that `part` selects.
     pub(super) fn annex_part(&self, place: usize, part: AnnexPart) -> Result<Option<Annex>> {
         match &self.annex {
             Some(layout) => layout.find(&self.bytes, place, part),

@@ -1,8 +1,8 @@
 //! Writes a run, a few blocks in each transaction, from any source of sorted facts.
 //!
-//! A build stands where the last committed step left it. A step reads on from there without changing it; only
-//! [`Runs::fold`] moves it, after COMMIT. A build whose ground has moved (another process wrote the same messages, or
-//! dropped the runs) tells so and is to be dropped; its blocks are then leftovers.
+//! A build is at the state of its last committed step. A step continues from there without changing it; [`Runs::fold`]
+//! advances the build after COMMIT. A build whose ground has changed (another process wrote its messages, or dropped
+//! the runs) returns no step and must be dropped; its blocks are then orphans.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,16 +18,16 @@ use crate::error::Result;
 use crate::records::Path;
 use crate::store::sqlite::sql_error;
 
-/// How many leftovers a step may remove for each block that it may write: removing is that much cheaper.
+/// The number of orphans that a step may remove for each block that it may write: removing costs that much less.
 const ORPHANS_PER_BLOCK: usize = 4;
 
-/// Facts in the order of nodes, from a place that can be kept.
+/// A source of facts by node, whose position can be cloned.
 pub(crate) trait FactSource: Clone {
-    /// Adds facts until the block is full; `false` once there are no more.
+    /// Adds facts until the block is full; returns `false` when there are no more.
     fn fill(&mut self, blocks: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool>;
 }
 
-/// Opens blocks for a build, without a trace in the cache.
+/// Opens blocks for a build without changing the cache.
 pub(crate) struct BlockReader<'r> {
     connection: &'r Connection,
     cache: &'r BlockCache,
@@ -42,7 +42,7 @@ impl BlockReader<'_> {
     }
 }
 
-/// A run in the making.
+/// A run that is being written.
 #[derive(Clone)]
 pub(crate) struct Build<S> {
     source: S,
@@ -53,27 +53,27 @@ pub(crate) struct Build<S> {
     replaces: Vec<Arc<Run>>,
     fences: Vec<Fence>,
     nodes: NodeSet,
-    // The same blocks and those of a step that is not committed yet, for `Runs::remove_orphans`.
+    // The ids of these blocks and of those of an uncommitted step, for `Runs::remove_orphans`.
     blocks: Arc<BlockIds>,
 }
 
-/// What one transaction has added to a build.
-pub(crate) struct Step<S> {
+/// Additions of one transaction to a build.
+pub(crate) struct BuildStep<S> {
     source: S,
     fences: Vec<Fence>,
     nodes: Vec<u32>,
     published: Option<Arc<Run>>,
-    // The count of replacements after which no leftovers were found.
+    // The number of replacements after which no orphans were found.
     clean_at: Option<u64>,
 }
 
-impl<S> Step<S> {
-    /// Whether the run became visible with it.
+impl<S> BuildStep<S> {
+    /// Whether the run became visible with this step.
     pub(crate) fn publishes(&self) -> bool {
         self.published.is_some()
     }
 
-    /// How many blocks were written.
+    /// The number of written blocks.
     #[cfg(test)]
     pub(crate) fn n_blocks(&self) -> usize {
         self.fences.len()
@@ -103,21 +103,21 @@ impl Runs {
         }
     }
 
-    /// Writes at most `max_blocks` blocks, and with the last one the row that makes the run visible. `None` if the build
-    /// is to be dropped, because the file no longer is what it was begun on.
+    /// Writes at most `max_blocks` blocks, and with the last one the row that makes the run visible. Returns `None` if
+    /// the build must be dropped, because its ground in the file has changed.
     pub(crate) fn step<S: FactSource>(
         &self,
         connection: &Connection,
         build: &Build<S>,
         max_blocks: usize,
-    ) -> Result<Option<Step<S>>> {
+    ) -> Result<Option<BuildStep<S>>> {
         build.truncate_block_ids();
         if !build.still_stands(connection)? {
             return Ok(None);
         }
         let source = build.source.clone();
-        let mut step = Step { source, fences: Vec::new(), nodes: Vec::new(), published: None, clean_at: None };
-        // Beside the writing, not before it: the leftovers of a large merge would keep a flush waiting.
+        let mut step = BuildStep { source, fences: Vec::new(), nodes: Vec::new(), published: None, clean_at: None };
+        // Beside the writing, not before it: the orphans of a large merge would keep a flush waiting.
         if self.clean_at != Some(self.n_replacements) {
             let max_orphans = max_blocks.saturating_mul(ORPHANS_PER_BLOCK);
             let n_removed = self.remove_orphans(connection, max_orphans)?;
@@ -147,8 +147,8 @@ impl Runs {
         Ok(Some(step))
     }
 
-    /// Takes in a step after COMMIT; gives whether the run is finished and visible.
-    pub(crate) fn fold<S>(&mut self, build: &mut Build<S>, step: Step<S>) -> bool {
+    /// Adds a step after COMMIT; returns whether the run is finished and visible.
+    pub(crate) fn fold<S>(&mut self, build: &mut Build<S>, step: BuildStep<S>) -> bool {
         build.source = step.source;
         build.fences.extend(step.fences);
         build.nodes.extend(&step.nodes);
@@ -163,7 +163,7 @@ impl Runs {
 }
 
 impl<S> Build<S> {
-    // What a rolled back step has left in the list.
+    // Removes ids that a rolled back step has left in the list.
     fn truncate_block_ids(&self) {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner).truncate(self.fences.len());
     }
@@ -182,7 +182,7 @@ impl<S> Build<S> {
             let ids = run_ids(connection)?;
             self.replaces.iter().all(|run| ids.binary_search(&run.id).is_ok())
         };
-        // Another process takes our blocks for leftovers; it removes the first of them first.
+        // Another process may have removed these blocks as orphans; it removes the first of them first.
         let Some(first) = self.fences.first() else { return Ok(ground_is_there) };
         let found: Option<i64> = connection
             .prepare_cached("SELECT block FROM run_blocks WHERE block = ?1")
@@ -191,7 +191,7 @@ impl<S> Build<S> {
         Ok(ground_is_there && found.is_some())
     }
 
-    fn publish(&self, connection: &Connection, last: &Step<S>) -> Result<Run> {
+    fn publish(&self, connection: &Connection, last: &BuildStep<S>) -> Result<Run> {
         let fences = self.fences.iter().chain(&last.fences).copied().collect();
         let mut nodes = self.nodes.clone();
         nodes.extend(&last.nodes);

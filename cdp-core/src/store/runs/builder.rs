@@ -1,7 +1,7 @@
 //! Builds one block at a time from facts that come node by node.
 //!
 //! A block is closed between two nodes once it is large enough, and within a node only once it is full: then the node
-//! goes on in the next block. Takes facts in order; knows nothing of files and runs.
+//! continues in the next block. It takes facts by node; it uses neither files nor runs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,16 +16,16 @@ use crate::records::{Timestamp, Value};
 use crate::store::bytes::{seal, unsealed};
 use crate::store::node_facts::Annex;
 
-/// How large blocks become; a row is an event or another fact of a node.
+/// The size of blocks in rows; a row is an event or another fact of a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockLimits {
-    /// A block with as many rows takes no further node.
+    /// A block with this many rows takes no further node.
     pub(crate) enough_rows: usize,
-    /// A block with as many rows takes nothing more.
+    /// A block with this many rows takes no further row.
     pub(crate) max_rows: usize,
 }
 
-/// What a block says of itself in the directory.
+/// The entry of a block in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fence {
     /// The block's id.
@@ -34,15 +34,15 @@ pub(crate) struct Fence {
     pub(crate) first_node: u32,
     /// Its greatest node.
     pub(crate) last_node: u32,
-    /// The least occurred_at of its events, in milliseconds; above `greatest_ms` if it has none.
+    /// The least `occurred_at` of its events, in milliseconds; above `greatest_ms` if it has none.
     pub(crate) least_ms: i64,
-    /// The greatest occurred_at of its events, in milliseconds.
+    /// The greatest `occurred_at` of its events, in milliseconds.
     pub(crate) greatest_ms: i64,
-    /// How many events it has.
+    /// The number of its events.
     pub(crate) n_events: u32,
 }
 
-/// A block in the making.
+/// A block that is being built.
 pub(crate) struct BlockBuilder {
     limits: BlockLimits,
     n_annex_rows: usize,
@@ -59,7 +59,7 @@ pub(crate) struct BlockBuilder {
     beginnings: BeginningsBuilder,
 }
 
-/// What rows of one source block became in the block that is built: names, then entries of each column.
+/// Translates numbers of one source block into those of the block being built: names, then entries of each column.
 #[derive(Clone, Default)]
 pub(super) struct Translations {
     names: Vec<Option<i64>>,
@@ -67,7 +67,7 @@ pub(super) struct Translations {
 }
 
 impl Translations {
-    /// Forgets everything, when either block changes.
+    /// Clears the translations, when either block changes.
     pub(super) fn clear(&mut self) {
         self.names.clear();
         self.columns.iter_mut().for_each(Translation::clear);
@@ -106,23 +106,23 @@ impl BlockBuilder {
         self.occurred_at.len() + self.n_annex_rows
     }
 
-    /// How many more rows the block takes.
+    /// The number of rows that the block still takes.
     pub(super) fn room(&self) -> usize {
         self.limits.max_rows.saturating_sub(self.n_rows())
     }
 
-    /// How many rows an empty block takes.
+    /// The number of rows that an empty block takes.
     pub(super) fn max_rows(&self) -> usize {
         self.limits.max_rows
     }
 
-    /// Whether the block is to be written before anything of this node is added.
+    /// Whether the block must be written before facts of this node are added.
     pub(super) fn is_closed_to(&self, node: u32) -> bool {
         let is_next = self.nodes.last().is_some_and(|last| *last != node);
         self.room() == 0 || (is_next && self.n_rows().max(self.nodes.len()) >= self.limits.enough_rows)
     }
 
-    /// Says of which node the next facts are; nodes come in ascending order.
+    /// Starts the next node; nodes come in ascending order.
     pub(super) fn start_node(&mut self, node: u32) {
         if self.nodes.last() == Some(&node) {
             return;
@@ -148,13 +148,13 @@ impl BlockBuilder {
         self.annex.push(place as u32, annex, of_events);
     }
 
-    /// Adds what is known of the present node besides events.
+    /// Adds facts of the current node besides events.
     pub(super) fn push_annex(&mut self, annex: Annex) {
         self.n_annex_rows += annex.weight();
         self.pending.get_or_insert_default().add(annex);
     }
 
-    /// Adds an event of the present node, with one cell for each column.
+    /// Adds an event of the current node, with one cell for each column.
     pub(super) fn push_event<'v>(
         &mut self,
         occurred_at: Timestamp,
@@ -180,7 +180,7 @@ impl BlockBuilder {
         place as i64
     }
 
-    /// Adds events of another block to the present node.
+    /// Adds events of another block to the current node.
     pub(super) fn push_rows(&mut self, source: &Block, rows: Range<usize>, translations: &mut Translations) {
         source.occurred_at().append_to(rows.clone(), &mut self.occurred_at);
         source.sequences().append_to(rows.clone(), &mut self.sequences);
@@ -209,7 +209,7 @@ impl BlockBuilder {
         }
     }
 
-    /// Writes the block, the beginnings of its nodes and its fence (without id), and begins the next.
+    /// Encodes the block, the beginnings of its nodes and its fence (without id), and clears the builder.
     pub(super) fn finish(&mut self) -> (Vec<u8>, Vec<u8>, Fence) {
         self.finish_node();
         let beginnings = self.beginnings.finish(&self.nodes);

@@ -1,7 +1,7 @@
-//! Blocks that point reads have opened, and those made for people who are asked for again, within a budget of bytes.
+//! A cache of opened blocks and of merged blocks of repeatedly read nodes, within a budget of bytes.
 //!
-//! A block never changes and its key is never given again, so nothing here can be stale. What was not used since the
-//! hand last passed is dropped first (CLOCK). Any number of threads share it.
+//! A block never changes and its key is never reused, so no entry can be stale. Blocks that were not used since the
+//! hand last passed are evicted first (CLOCK). Any number of threads share it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,21 +11,21 @@ use super::block::Block;
 
 const N_SHARDS: usize = 8;
 
-/// The blocks kept in RAM.
+/// The blocks in RAM.
 pub(crate) struct BlockCache {
-    shards: [Mutex<Shard>; N_SHARDS],
+    shards: [Mutex<CacheShard>; N_SHARDS],
 }
 
 #[derive(Default)]
-struct Shard {
+struct CacheShard {
     budget: usize,
     n_bytes: usize,
     hand: usize,
-    slots: Vec<Slot>,
+    slots: Vec<CacheSlot>,
     places: FxHashMap<i64, usize>,
 }
 
-struct Slot {
+struct CacheSlot {
     id: i64,
     block: Arc<Block>,
     n_bytes: usize,
@@ -33,19 +33,19 @@ struct Slot {
 }
 
 impl BlockCache {
-    /// A cache of so many bytes.
+    /// A cache with this budget.
     pub(crate) fn new(budget_bytes: usize) -> BlockCache {
-        let shard = || Mutex::new(Shard { budget: budget_bytes / N_SHARDS, ..Shard::default() });
+        let shard = || Mutex::new(CacheShard { budget: budget_bytes / N_SHARDS, ..CacheShard::default() });
         BlockCache { shards: std::array::from_fn(|_| shard()) }
     }
 
-    fn shard(&self, id: i64) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, id: i64) -> Option<MutexGuard<'_, CacheShard>> {
         let shard = self.shards.get(id.rem_euclid(N_SHARDS as i64) as usize)?;
         // A panic while the lock was held leaves at worst a block too many or too few.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A block, and that it was used.
+    /// A cached block, marked as used.
     pub(crate) fn get(&self, id: i64) -> Option<Arc<Block>> {
         let mut shard = self.shard(id)?;
         let place = *shard.places.get(&id)?;
@@ -54,14 +54,14 @@ impl BlockCache {
         Some(slot.block.clone())
     }
 
-    /// A block, without a trace: for scans.
+    /// A cached block without marking it: for scans.
     pub(crate) fn peek(&self, id: i64) -> Option<Arc<Block>> {
         let shard = self.shard(id)?;
         let place = *shard.places.get(&id)?;
         shard.slots.get(place).map(|slot| slot.block.clone())
     }
 
-    /// Keeps a block, and drops others until the budget is met.
+    /// Adds a block, and evicts others until the budget is met.
     pub(crate) fn insert(&self, id: i64, block: &Arc<Block>) {
         let n_bytes = block.ram_bytes();
         let Some(mut shard) = self.shard(id) else { return };
@@ -71,12 +71,12 @@ impl BlockCache {
         while shard.n_bytes + n_bytes > shard.budget && shard.drop_one() {}
         let place = shard.slots.len();
         shard.places.insert(id, place);
-        // Not yet used a second time: whatever is read once goes before what is read again.
-        shard.slots.push(Slot { id, block: block.clone(), n_bytes, was_used: false });
+        // Not marked as used: a block that is read once is evicted before one that is read again.
+        shard.slots.push(CacheSlot { id, block: block.clone(), n_bytes, was_used: false });
         shard.n_bytes += n_bytes;
     }
 
-    /// Drops the blocks that are no longer wanted.
+    /// Removes the blocks that `is_wanted` rejects.
     pub(crate) fn retain(&self, is_wanted: impl Fn(i64) -> bool) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,21 +87,21 @@ impl BlockCache {
         }
     }
 
-    /// How many bytes are kept.
+    /// The bytes of the cached blocks.
     #[cfg(test)]
     pub(crate) fn n_bytes(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).n_bytes).sum()
     }
 }
 
-impl Shard {
+impl CacheShard {
     fn drop_one(&mut self) -> bool {
-        // Twice round: the first time may only find blocks in use.
+        // Twice round: the first round may only find used blocks.
         for _ in 0..=self.slots.len() * 2 {
             if self.hand >= self.slots.len() {
                 self.hand = 0;
             }
-            // The newest takes the place of whoever is dropped, behind the hand: it has a whole round before it.
+            // The newest block takes the slot of the evicted one, behind the hand: it has a whole round before it.
             let place = self.hand;
             self.hand += 1;
             match self.slots.get_mut(place) {

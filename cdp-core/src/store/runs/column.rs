@@ -1,9 +1,10 @@
-//! A property of the events of a block: numbers as scaled integers, anything else by a dictionary, nothing as nothing.
+//! A property of the events of a block: numbers as scaled integers, other values by a dictionary, an absent property as
+//! no bytes.
 
 use std::borrow::Cow;
 
 use super::ints::{IntColumn, Ints, write_ints};
-use super::values::{Dictionary, DictionaryBuilder, Entries};
+use super::values::{DictionaryBuilder, DictionaryEntries, ValueDictionary};
 use crate::error::Result;
 use crate::records::{Number, Value};
 use crate::store::bytes::{Reader, corrupt};
@@ -16,16 +17,16 @@ const ENTRIES: u8 = 3;
 /// The greatest power of ten by which the numbers of a block are divided; it fits i64.
 const MAX_PLACES: u32 = 18;
 
-/// Where a property column stands in its block.
+/// The place of a property column in its block.
 pub(super) enum ColumnLayout {
     /// No event of the block has the property.
     Absent,
-    /// Numbers, all or (with a bitmap of who has one) some.
+    /// Numbers, for all events or (with a bitmap of the events that have one) for some.
     Numbers { presence: Option<usize>, unit: i64, scaled: Ints },
     /// Numbers of 128 bits, too large to be scaled down.
     Wide { presence: Option<usize>, at: usize },
     /// The number of an entry, counted from one; zero where there is none.
-    Entries { index: Ints, dictionary: Dictionary<Value> },
+    Entries { index: Ints, dictionary: ValueDictionary<Value> },
 }
 
 /// A property column of a block.
@@ -38,7 +39,7 @@ pub(crate) enum PropertyColumn<'b> {
     /// Every value is a number, some of them beyond 64 bits.
     Wide(WideColumn<'b>),
     /// Any values: the number of an entry, counted from one and zero for null, and the entries.
-    Entries(IntColumn<'b>, Entries<'b, Value>),
+    Entries(IntColumn<'b>, DictionaryEntries<'b, Value>),
 }
 
 /// Numbers as integers of one unit, which is a count of nano-units.
@@ -73,7 +74,7 @@ impl NumberColumn<'_> {
         if is_present(self.presence, row) { self.scaled.get(row) } else { None }
     }
 
-    /// How many nano-units a unit has.
+    /// The number of nano-units in a unit.
     pub(crate) fn unit(&self) -> i64 {
         self.unit
     }
@@ -109,7 +110,7 @@ impl<'b> PropertyColumn<'b> {
     }
 }
 
-fn entry<'b>(index: IntColumn<'b>, entries: Entries<'b, Value>, row: usize) -> Option<&'b Value> {
+fn entry<'b>(index: IntColumn<'b>, entries: DictionaryEntries<'b, Value>, row: usize) -> Option<&'b Value> {
     entries.get(usize::try_from(index.get(row)?).ok()?.checked_sub(1)?)
 }
 
@@ -134,13 +135,13 @@ impl ColumnLayout {
             }
             ENTRIES => {
                 let index = Ints::read(reader, n_events)?;
-                Ok(ColumnLayout::Entries { index, dictionary: Dictionary::read(reader)? })
+                Ok(ColumnLayout::Entries { index, dictionary: ValueDictionary::read(reader)? })
             }
             _ => Err(corrupt("a column is of an unknown kind")),
         }
     }
 
-    /// Fails if a value of the column would pass for null because it cannot be read.
+    /// Fails if a value that cannot be read would be taken for null.
     pub(super) fn check(&self, block: &[u8]) -> Result<()> {
         let ColumnLayout::Entries { index, dictionary } = self else { return Ok(()) };
         if index.view(block).greatest() > Some(dictionary.n_entries() as u64) {
@@ -149,7 +150,7 @@ impl ColumnLayout {
         dictionary.check(block)
     }
 
-    /// About how much RAM the column takes besides its bytes once it was read.
+    /// The approximate RAM of the parsed entries, besides the bytes of the column.
     pub(super) fn parsed_bytes(&self) -> usize {
         match self {
             ColumnLayout::Entries { dictionary, .. } => dictionary.parsed_bytes(),
@@ -181,12 +182,12 @@ impl ColumnLayout {
 enum Cell {
     Null,
     Number(i64),
-    // By its place in `larges`.
+    // The place in `larges`.
     Large(u32),
     Entry(u32),
 }
 
-/// Which entry of a source block's column became which entry of the block being built.
+/// The entries of a source block's column as entries of the block being built.
 #[derive(Clone, Default)]
 pub(super) struct Translation(Vec<Option<u32>>);
 
@@ -225,7 +226,7 @@ impl ColumnBuilder {
         self.cells.push(cell);
     }
 
-    /// Appends rows of another block. `translation` remembers entries as long as both blocks stay the same.
+    /// Appends rows of another block. `translation` caches entries as long as both blocks stay the same.
     pub(super) fn push_rows(
         &mut self,
         source: PropertyColumn<'_>,
@@ -242,7 +243,7 @@ impl ColumnBuilder {
                     let cell = match known {
                         None => Cell::Null,
                         Some((Some(number), _)) => Cell::Entry(*number),
-                        // Not remembered: a number is no entry of the new block, and cheap as it is.
+                        // Not cached: a number is no entry of the new block, and cheap to convert.
                         Some((None, Value::Number(number))) => {
                             self.push_number(number.nanos());
                             continue;

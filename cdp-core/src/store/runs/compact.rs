@@ -1,8 +1,8 @@
 //! Keeps runs few: neighbours of about one size are merged into one, block by block, in bounded memory.
 //!
-//! Only runs whose messages follow each other are merged, so that each run covers one stretch of the log. With a fan-in
-//! of three every event is written about once more for each power of three that the store is larger than a flush. With
-//! four there are as many writes at ten million events, and up to eight runs while a large merge is under way.
+//! Only consecutive runs are merged, so that each run covers one stretch of the log. With a fan-in of three every event
+//! is rewritten about once for each power of three by which the store exceeds a flush. With four there are as many
+//! writes at ten million events, and up to eight runs while a large merge is under way.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use super::{Runs, RunsOptions};
 use crate::error::Result;
 
 impl Runs {
-    /// Begins to merge runs, if there is reason to. One compaction at a time; flushes may go on meanwhile.
+    /// Starts a merge of runs if one is due. There is one compaction at a time; flushes may go on meanwhile.
     pub(crate) fn begin_compaction(&self) -> Option<Build<MergeCursor>> {
         let sizes: Vec<(u32, u64)> = self.runs.iter().map(|run| (run.level, run.fences.len() as u64)).collect();
         let inputs = self.runs.get(plan(&sizes, &self.options)?)?;
         let (first, last) = (inputs.first()?, inputs.last()?);
-        let cursor = MergeCursor { has_begun: false, inputs: inputs.iter().cloned().map(Input::new).collect() };
+        let cursor = MergeCursor { has_begun: false, inputs: inputs.iter().cloned().map(RunInput::new).collect() };
         let sequences = (first.first_sequence, last.last_sequence);
         Some(self.begin(cursor, sequences, first.columns.clone(), inputs.to_vec()))
     }
 }
 
-/// Which of the runs (level and blocks of each, oldest first) to merge.
+/// The runs to merge, given the level and number of blocks of each, oldest first.
 fn plan(sizes: &[(u32, u64)], options: &RunsOptions) -> Option<Range<usize>> {
     let mut levels: Vec<u32> = sizes.iter().map(|size| size.0).collect();
     levels.sort_unstable();
     levels.dedup();
     for level in levels {
-        // The newest runs up to this level; smaller ones between two of the level go along.
+        // The newest runs up to this level; smaller ones between two of the level are included.
         let start = sizes.iter().rposition(|size| size.0 > level).map_or(0, |larger| larger + 1);
         let group = sizes.get(start..).unwrap_or_default();
         let n_of_level = group.iter().filter(|size| size.0 == level).count();
@@ -52,16 +52,16 @@ fn plan(sizes: &[(u32, u64)], options: &RunsOptions) -> Option<Range<usize>> {
     ranges.min_by_key(cost)
 }
 
-/// How far a merge has come.
+/// The position of a merge.
 #[derive(Clone)]
 pub(crate) struct MergeCursor {
     has_begun: bool,
-    inputs: Vec<Input>,
+    inputs: Vec<RunInput>,
 }
 
-/// A run and the piece of it that is next: a node's part of one block.
+/// A run and its next piece: a node's part of one block.
 #[derive(Clone)]
-struct Input {
+struct RunInput {
     run: Arc<Run>,
     n_opened: usize,
     block: Option<Arc<Block>>,
@@ -73,9 +73,9 @@ struct Input {
     translations: Translations,
 }
 
-impl Input {
-    fn new(run: Arc<Run>) -> Input {
-        Input {
+impl RunInput {
+    fn new(run: Arc<Run>) -> RunInput {
+        RunInput {
             run,
             n_opened: 0,
             block: None,
@@ -142,8 +142,8 @@ impl FactSource for MergeCursor {
 }
 
 impl MergeCursor {
-    /// Takes the annex of every piece that is new, and leaves every piece that has no events left. Gives whether all
-    /// pieces of the node have events now; else the node or the room may have changed.
+    /// Adds the annex of every new piece, and leaves every piece without further events. Returns whether all pieces of
+    /// the node have events; if not, the node or the room may have changed.
     fn take_annexes(&mut self, node: u32, blocks: &BlockReader<'_>, builder: &mut BlockBuilder) -> Result<bool> {
         let mut all_have_rows = true;
         for input in self.inputs.iter_mut().filter(|input| input.node == Some(node)) {
@@ -174,7 +174,8 @@ impl MergeCursor {
         let rows = input.rows.start..input.rows.end.min(input.rows.start + builder.room());
         let end = match limit {
             None => rows.end,
-            // The first row is before the limit or ties with it: it is always taken, so that every call gets on.
+            // The first row is before the limit or ties with it: it is always copied, so that every call makes
+            // progress.
             Some(limit) => {
                 rows.clone().skip(1).find(|row| input.key(*row).is_none_or(|key| key >= limit)).unwrap_or(rows.end)
             }
@@ -191,7 +192,8 @@ mod tests {
     use super::super::directory::level_of;
     use super::*;
 
-    /// Flushes of so many events go on while a merge is written: `lag` blocks are merged for each that is flushed.
+    /// Flushes of this many events go on while a merge is written: `lag` blocks are merged for each block that is
+    /// flushed.
     fn simulate(flush: u64, n_flushes: u64, lag: u64) -> (usize, f64) {
         let flush = flush / 384;
         let options = RunsOptions::default();

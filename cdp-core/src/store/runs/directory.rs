@@ -1,4 +1,4 @@
-//! One run as the directory knows it: which messages it covers, which nodes it speaks of, and a fence for each of its blocks.
+//! The directory entry of a run: the messages and nodes that it covers, and a fence for each of its blocks.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 use crate::store::sqlite::sql_error;
 
 const FENCE_BYTES: usize = 36;
-/// How much larger the runs of a size class are than those of the one below it.
+/// The size ratio of two neighbouring size classes.
 const FAN_IN: u64 = 3;
-/// Runs up to some of these are in the lowest size class.
+/// Runs of a few times this number of blocks are in the lowest size class.
 const LEAST_BLOCKS: u64 = 3;
 
-/// A run that is visible.
+/// A visible run.
 pub(crate) struct Run {
-    /// Its id, never given twice.
+    /// Its id, never reused.
     pub(crate) id: i64,
     /// Its size class.
     pub(crate) level: u32,
@@ -27,36 +27,37 @@ pub(crate) struct Run {
     pub(crate) first_sequence: u64,
     /// The last message it covers.
     pub(crate) last_sequence: u64,
-    /// How many events it has.
+    /// The number of its events.
     pub(crate) n_events: u64,
     /// Its blocks, in the order of nodes.
     pub(crate) fences: Vec<Fence>,
-    // By the number of a node: whether the run speaks of it, and where to look then.
-    stretches: Vec<Stretch>,
+    // By node: whether the run has it, and where to search then.
+    stretches: Vec<NodeStretch>,
     /// The property paths that its blocks have as columns.
     pub(crate) columns: Arc<[Path]>,
 }
 
-/// Some neighbouring nodes, with what a look-up of one of them needs in one place.
-struct Stretch {
-    // One bit a node.
+/// Consecutive nodes, with the data that a lookup of one of them needs in one place.
+struct NodeStretch {
+    // One bit for each node.
     nodes: u64,
     // The first fence that ends at one of the nodes or after it.
     fence: u32,
 }
 
-/// The size class of a run: each is [`FAN_IN`] times the one before. By blocks, for traits have to be written as events have.
+/// The size class of a run: each is [`FAN_IN`] times the one before. Counted in blocks, because traits are written as
+/// events are.
 pub(super) fn level_of(n_blocks: u64) -> u32 {
     (n_blocks / LEAST_BLOCKS).max(1).ilog(FAN_IN)
 }
 
-fn stretches_of(nodes: &NodeSet, fences: &[Fence]) -> Vec<Stretch> {
+fn stretches_of(nodes: &NodeSet, fences: &[Fence]) -> Vec<NodeStretch> {
     let mut fence = 0;
     let stretch = |(first_node, nodes): (u32, u64)| {
         while fences.get(fence).is_some_and(|fence| fence.last_node < first_node) {
             fence += 1;
         }
-        Stretch { nodes, fence: fence as u32 }
+        NodeStretch { nodes, fence: fence as u32 }
     };
     nodes.words().map(stretch).collect()
 }
@@ -94,7 +95,7 @@ fn read_fences(bytes: &[u8]) -> Result<Vec<Fence>> {
 
 /// The first block of every visible run.
 pub(super) fn first_blocks(connection: &Connection) -> Result<Vec<i64>> {
-    // The number of a block is the first member of its fence, and all fences stand behind one checksum.
+    // The number of a block is the first member of its fence, after the checksum of all fences.
     let sql = "SELECT SUBSTR(fences, 9, 8) FROM runs ORDER BY run";
     let mut select = connection.prepare_cached(sql).map_err(sql_error)?;
     let blocks = select.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(sql_error)?;
@@ -128,7 +129,7 @@ impl Run {
         Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, stretches, columns })
     }
 
-    /// Writes the row that makes a run visible, and gives it.
+    /// Writes the row that makes a run visible, and returns the run.
     pub(super) fn publish(
         connection: &Connection,
         sequences: (u64, u64),
@@ -163,19 +164,19 @@ impl Run {
         Ok(Run { id, level, first_sequence, last_sequence, n_events, fences, stretches, columns })
     }
 
-    /// Whether the run says anything about a node.
-    pub(super) fn speaks_of(&self, node: u32) -> bool {
+    /// Whether the run has facts of a node.
+    pub(super) fn has_node(&self, node: u32) -> bool {
         self.stretch_of(node).is_some()
     }
 
-    /// The stretch with this node, if the run speaks of it.
-    fn stretch_of(&self, node: u32) -> Option<&Stretch> {
+    /// The stretch with this node, if the run has facts of it.
+    fn stretch_of(&self, node: u32) -> Option<&NodeStretch> {
         let stretch = self.stretches.get((node / NODES_A_WORD) as usize)?;
         (stretch.nodes >> (node % NODES_A_WORD) & 1 == 1).then_some(stretch)
     }
 
-    /// The blocks that speak of a node. They are looked for from the first that ends at the node or after it, for a node may
-    /// begin in the middle of one block, fill several and end in another.
+    /// The blocks with facts of a node. The search starts at the first that ends at the node or after it, since a node
+    /// may begin in the middle of one block, fill several and end in another.
     pub(super) fn fences_of(&self, node: u32) -> impl Iterator<Item = &Fence> {
         let from = self.stretch_of(node).map_or(self.fences.len(), |stretch| stretch.fence as usize);
         let fences = self.fences.get(from..).unwrap_or_default().iter();
@@ -189,7 +190,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn fences_return_and_damage_is_told() {
+    fn fences_round_trip_and_damage_is_detected() {
         let fence = |block, first_node, last_node| Fence {
             block,
             first_node,

@@ -10,29 +10,29 @@ use crate::error::Result;
 use crate::records::{Path, Timestamp, Value};
 use crate::store::node_facts::{Annex, EventEntry};
 
-/// Facts in RAM that are to become a run.
+/// Facts in RAM that are being written as a run.
 pub(crate) trait FrozenTail {
-    /// The facts of the node with this index, in ascending order of nodes. `None` beyond the last.
+    /// The facts of the node with this index, in ascending order of nodes; `None` after the last.
     fn node(&self, index: usize) -> Option<FrozenFacts<'_>>;
-    /// The value of a property column in a row that an event names.
+    /// The value of a property column in the row of an event.
     fn cell(&self, column: usize, row: u32) -> Option<Cow<'_, Value>>;
 }
 
-/// What a frozen tail says about one node.
+/// The facts of one node in a frozen tail.
 pub(crate) struct FrozenFacts<'t> {
     /// The node.
     pub(crate) node: u32,
     /// Its events, sorted by (occurred_at, sequence).
     pub(crate) events: &'t [EventEntry],
-    /// The least occurred_at of a message that names the node.
+    /// The least `occurred_at` of a message that names the node.
     pub(crate) first_named_at: Option<Timestamp>,
-    /// The least sequence of a message of its own.
+    /// The least sequence of a message of the node.
     pub(crate) first_sequence: Option<u64>,
-    /// Everything else. Its beginnings are not set.
+    /// All other facts. The beginnings in it are not set.
     pub(crate) rest: Option<&'t Annex>,
 }
 
-/// How far a tail was written.
+/// The position in a tail that is being written.
 pub(crate) struct TailCursor<T> {
     tail: Arc<T>,
     index: usize,
@@ -44,7 +44,7 @@ pub(crate) struct TailCursor<T> {
     has_begun: bool,
 }
 
-// Not derived: a tail itself need not be cloned.
+// Not derived, which would require `T: Clone`.
 impl<T> Clone for TailCursor<T> {
     fn clone(&self) -> TailCursor<T> {
         TailCursor { tail: self.tail.clone(), ..*self }
@@ -52,8 +52,8 @@ impl<T> Clone for TailCursor<T> {
 }
 
 impl Runs {
-    /// Begins to write a tail that holds the facts of the messages `first_sequence..=last_sequence`, with these property
-    /// columns. The first is the one after [`Runs::last_sequence`].
+    /// Starts writing a tail with the facts of the messages `first_sequence..=last_sequence`, with these property
+    /// columns. The first message is the one after [`Runs::last_sequence`].
     pub(crate) fn begin_flush<T: FrozenTail>(
         &self,
         tail: Arc<T>,
@@ -79,7 +79,7 @@ impl<T> TailCursor<T> {
         }
     }
 
-    /// The next part of what a node has besides events that the block has room for; `None` once all was given.
+    /// The next part of a node's facts besides events for which the block has room; `None` after the last.
     fn next_annex(&mut self, facts: &FrozenFacts<'_>, room: usize) -> Option<Annex> {
         let mut room = room;
         let first = (!self.has_begun).then_some(facts);
@@ -121,7 +121,7 @@ impl<T: FrozenTail> FactSource for TailCursor<T> {
             }
             builder.start_node(node);
             let n_annex = facts.rest.map_or(0, Annex::weight);
-            // Whole where possible: a message that set several traits then stands once.
+            // Whole where possible: a message that set several traits is then stored once.
             let room = if n_annex <= builder.max_rows() { builder.max_rows() } else { builder.room() };
             if let Some(annex) = self.next_annex(&facts, room) {
                 builder.push_annex(annex);

@@ -1,14 +1,15 @@
-//! A column of integers: the least value once, and what lies above it in the narrowest of 0, 1, 2, 3, 4, 5 or 8 bytes.
+//! A column of integers: the least value once, and the distances from it in the narrowest of 0, 1, 2, 3, 4, 5 or 8
+//! bytes.
 //!
-//! Read in place, without a decode step. Three and five bytes stand as two arrays (the low two or four bytes, then the
-//! high byte), so that each array keeps a fixed width: five bytes of milliseconds are 34 years.
+//! It is read in place, without decoding. Three and five bytes are stored as two arrays (the low two or four bytes,
+//! then the high byte), so that each array has a fixed width: five bytes of milliseconds are 34 years.
 
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::store::bytes::{Reader, corrupt};
 
-/// Where a column of integers stands in its block.
+/// The place of a column of integers in its block.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ints {
     base: i64,
@@ -27,7 +28,7 @@ pub(crate) struct IntColumn<'b> {
     high: &'b [u8],
 }
 
-/// How many bytes a value has in the low and in the high array.
+/// The number of bytes of a value in the low and in the high array.
 fn split(width: u8) -> Option<(usize, usize)> {
     match width {
         0 | 1 | 2 | 4 | 8 => Some((usize::from(width), 0)),
@@ -37,7 +38,7 @@ fn split(width: u8) -> Option<(usize, usize)> {
 }
 
 impl Ints {
-    /// Reads where a column of `len` integers stands.
+    /// Reads the layout of a column of `len` integers.
     pub(super) fn read(reader: &mut Reader<'_>, len: usize) -> Result<Ints> {
         let (width, base) = (reader.u8()?, reader.i64()?);
         let (low, high) = split(width).ok_or_else(|| corrupt("a column has an unknown width"))?;
@@ -79,12 +80,12 @@ impl<'b> IntColumn<'b> {
         Some(self.base.wrapping_add(above.cast_signed()))
     }
 
-    /// Appends the values of a range; what lies beyond the column is left out.
+    /// Appends the values of a range; indexes after the end of the column are left out.
     pub(crate) fn append_to(&self, range: Range<usize>, out: &mut Vec<i64>) {
         self.append_mapped(range, out, |value| value);
     }
 
-    /// Appends what `map` makes of the values of a range; what lies beyond the column is left out.
+    /// Appends the values of a range, converted by `map`; indexes after the end of the column are left out.
     pub(crate) fn append_mapped<T>(&self, range: Range<usize>, out: &mut Vec<T>, map: impl Fn(i64) -> T) {
         let base = self.base;
         let above = |above: u64| map(base.wrapping_add(above.cast_signed()));
@@ -112,7 +113,7 @@ impl<'b> IntColumn<'b> {
         }
     }
 
-    /// Whether every value is greater than the one before it, or as great unless `strictly`; none may wrap around.
+    /// Whether every value is greater than the one before it, or equal unless `strictly`; no value may wrap around.
     pub(super) fn is_ascending(&self, strictly: bool) -> bool {
         let ascends = |left: &u64, right: &u64| left < right || (!strictly && left == right);
         let high = self.high.iter().map(|high| u64::from(*high));
@@ -152,7 +153,7 @@ impl<'b> IntColumn<'b> {
     }
 }
 
-/// The unsigned integers of a fixed width that bytes stand for.
+/// The unsigned integers of a fixed width in some bytes.
 fn words<const N: usize, W: Into<u64>>(low: &[u8], word: impl Fn([u8; N]) -> W) -> impl Iterator<Item = u64> {
     low.as_chunks::<N>().0.iter().map(move |bytes| word(*bytes).into())
 }
@@ -201,7 +202,7 @@ mod tests {
         view.append_to(1..values.len() + 3, &mut bulk);
         assert_eq!(bulk, values[1..]);
         let ascending = values.is_sorted();
-        // Of values that are no lower than the base, which those of the last column are only modulo 2^64.
+        // For values that are no lower than the base; those of the last column are so only modulo 2^64.
         if values.iter().all(|value| *value >= base) {
             assert_eq!(view.is_ascending(false), ascending);
             assert_eq!(view.is_ascending(true), values.is_sorted_by(|left, right| left < right));

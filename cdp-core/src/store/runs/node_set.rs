@@ -1,17 +1,17 @@
-//! Which nodes a run speaks of, exactly: most runs say nothing about most people, and need not be read to tell so.
+//! The exact set of nodes in a run: most runs have no facts of most nodes, and need not be read for them.
 //!
-//! A bit a node. In the file the nodes of each stretch of [`CHUNK`] numbers are a list where they are few, else bits:
-//! never more than two bytes a node. It grows while a run is built, and never shrinks.
+//! One bit for each node. In the file the nodes of each stretch of [`CHUNK`] numbers are a list where they are few,
+//! else bits: never more than two bytes for each node. The set grows while a run is built, and never shrinks.
 
 use crate::error::Result;
 use crate::store::bytes::{Reader, corrupt, seal, unsealed};
 
-/// How many nodes share a word of bits.
+/// The number of nodes in a word of bits.
 pub(super) const NODES_A_WORD: u32 = u64::BITS;
-/// How many words of bits stand together in the file, and how many numbers of nodes that is.
+/// The number of words in a chunk of the file, and the number of nodes that is.
 const CHUNK_WORDS: usize = 64;
 const CHUNK: usize = CHUNK_WORDS * NODES_A_WORD as usize;
-/// With as many nodes the bits of a chunk are no longer than a list of its nodes.
+/// From this number of nodes on, the bits of a chunk are no longer than a list of its nodes.
 const MANY: usize = CHUNK_WORDS * 8 / 2;
 
 /// Numbers of nodes.
@@ -44,7 +44,7 @@ impl NodeSet {
         }
     }
 
-    /// The set as bytes: a checksum, then for each chunk how many nodes it has, and which.
+    /// The set as bytes: a checksum, then for each chunk the number of its nodes, and the nodes.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = unsealed(0);
         for chunk in self.words.chunks(CHUNK_WORDS) {
@@ -65,7 +65,7 @@ impl NodeSet {
         out
     }
 
-    /// Reads what [`NodeSet::to_bytes`] wrote; `corrupt` if it is anything else.
+    /// Decodes the bytes of [`NodeSet::to_bytes`]; fails with `corrupt` on other bytes.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<NodeSet> {
         let mut reader = Reader::of_sealed(bytes, "the nodes of a run have the wrong checksum")?;
         let mut words = Vec::new();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damage_is_detected() {
         let bytes = set(&[1, 5_000, 70_000]).to_bytes();
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();

@@ -1,4 +1,4 @@
-//! What the runs say about one node, as slices of blocks; events are read from the columns only when they are asked for.
+//! The facts of one node in runs, as slices of blocks; events are decoded from the columns on demand.
 
 #[cfg(test)]
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::store::node_facts::Annex;
 #[cfg(test)]
 use crate::store::node_facts::sort_if_needed;
 
-/// A node's part of one block.
+/// The part of a node in one block.
 pub(crate) struct NodeSlice {
     /// The block.
     pub(crate) block: Arc<Block>,
@@ -23,7 +23,7 @@ pub(crate) struct NodeSlice {
     pub(crate) place: usize,
     /// Its events there.
     pub(crate) rows: Range<usize>,
-    // Whether only events were asked for.
+    // Whether only events were requested.
     #[cfg(test)]
     events_only: bool,
 }
@@ -34,7 +34,7 @@ pub(crate) struct NodeSlices {
     pub(super) slices: Vec<NodeSlice>,
 }
 
-/// Where the properties of an event are: in which slice, in which row of its block.
+/// The place of an event's properties: the slice, and the row of its block.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowRef {
@@ -48,23 +48,23 @@ pub(crate) struct RowRef {
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunEvent {
-    /// When it happened.
+    /// The instant of the event.
     pub(crate) occurred_at: Timestamp,
-    /// Its place in the log.
+    /// The sequence of its message.
     pub(crate) sequence: u64,
     /// The number of its name.
     pub(crate) event: u32,
-    /// Where its properties are.
+    /// The place of its properties.
     pub(crate) properties: RowRef,
 }
 
-/// What the runs say about one node.
+/// The facts of one node in runs.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct RunFacts {
     /// Tracks, pages and screens, sorted by (occurred_at, sequence).
     pub(crate) events: Vec<RunEvent>,
-    /// Everything else, in log order.
+    /// All other facts, in log order.
     pub(crate) annex: Annex,
 }
 
@@ -86,7 +86,7 @@ impl NodeSlices {
         });
     }
 
-    /// A block that speaks of one node alone.
+    /// The parts of a block that has one node alone.
     pub(super) fn of_block(block: Arc<Block>) -> NodeSlices {
         let mut slices = NodeSlices::default();
         slices.push(block, 0, None);
@@ -99,10 +99,10 @@ impl NodeSlices {
     }
 }
 
-// What the tests of this room read; the store gathers a person's nodes itself.
+// Decoded facts, for the tests of this module; the store gathers the nodes of a profile itself.
 #[cfg(test)]
 impl NodeSlices {
-    /// How many events there are.
+    /// The number of events.
     pub(crate) fn n_events(&self) -> usize {
         self.slices.iter().map(|slice| slice.rows.len()).sum()
     }
@@ -157,7 +157,7 @@ impl NodeSlice {
         }
     }
 
-    /// Everything besides events; the first instants are at least those of the node's own messages.
+    /// The facts besides events; first instants are at most those of the node's own messages.
     pub(crate) fn annex(&self) -> Result<Annex> {
         let mut annex = self.block.annex(self.place)?.unwrap_or_default();
         let (occurred_at, sequences) = (self.block.occurred_at(), self.block.sequences());

@@ -1,5 +1,5 @@
-//! Runs against a brute-force oracle: whatever is committed, written, rolled back, merged, reopened, a node reads the
-//! same.
+//! Runs against a brute-force oracle: a node reads the same after any sequence of commits, writes, rollbacks, merges
+//! and reopens.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,9 +28,9 @@ struct Fact {
     identifies: bool,
 }
 
-/// What the oracle knows of a node.
+/// The facts of a node in the oracle.
 #[derive(Clone, Default)]
-struct NodeOfTail {
+struct OracleNode {
     node: u32,
     events: Vec<EventEntry>,
     annex: Annex,
@@ -38,12 +38,12 @@ struct NodeOfTail {
 
 /// A tail as the store has it, and the oracle: facts of nodes in RAM.
 #[derive(Clone, Default)]
-struct Tail {
-    nodes: Vec<NodeOfTail>,
+struct OracleTail {
+    nodes: Vec<OracleNode>,
     cells: Vec<Vec<Value>>,
 }
 
-impl FrozenTail for Tail {
+impl FrozenTail for OracleTail {
     fn node(&self, index: usize) -> Option<FrozenFacts<'_>> {
         self.nodes.get(index).map(|known| FrozenFacts {
             node: known.node,
@@ -58,9 +58,9 @@ impl FrozenTail for Tail {
     }
 }
 
-impl Tail {
-    fn of(log: &[Fact], after: u64) -> Tail {
-        let mut nodes: BTreeMap<u32, NodeOfTail> = BTreeMap::new();
+impl OracleTail {
+    fn of(log: &[Fact], after: u64) -> OracleTail {
+        let mut nodes: BTreeMap<u32, OracleNode> = BTreeMap::new();
         let mut cells = Vec::new();
         for (fact, sequence) in log.iter().zip(1u64..).filter(|(_, sequence)| *sequence > after) {
             let occurred_at = Timestamp::from_millis(fact.occurred_at);
@@ -98,7 +98,7 @@ impl Tail {
             facts.node = *node;
             facts.events.sort_by_key(|event| (event.occurred_at, event.sequence));
         }
-        Tail { nodes: nodes.into_values().collect(), cells }
+        OracleTail { nodes: nodes.into_values().collect(), cells }
     }
 
     fn flat(&self, node: u32) -> Flat {
@@ -170,7 +170,7 @@ struct Harness {
     options: RunsOptions,
     runs: Runs,
     log: Vec<Fact>,
-    flush: Option<Build<TailCursor<Tail>>>,
+    flush: Option<Build<TailCursor<OracleTail>>>,
     compaction: Option<Build<MergeCursor>>,
 }
 
@@ -187,7 +187,7 @@ impl Harness {
     fn begin_flush(&mut self) {
         let (covered, last) = (self.runs.last_sequence(), self.log.len() as u64);
         if self.flush.is_none() && last > covered {
-            let tail = Arc::new(Tail::of(&self.log, covered));
+            let tail = Arc::new(OracleTail::of(&self.log, covered));
             self.flush = Some(self.runs.begin_flush(tail, columns(), covered + 1, last));
         }
     }
@@ -198,7 +198,7 @@ impl Harness {
         }
     }
 
-    /// One transaction with a step of each build; gives whether anything is still being built.
+    /// One transaction with a step of each build; returns whether a build is still under way.
     fn step(&mut self, max_blocks: usize, commits: bool) -> bool {
         self.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         let flush =
@@ -236,7 +236,7 @@ impl Harness {
         }
     }
 
-    /// What a kill leaves, opened again.
+    /// The state after a kill, opened again.
     fn reopen(&mut self) {
         (self.flush, self.compaction) = (None, None);
         self.connection = open(&self.path);
@@ -244,17 +244,17 @@ impl Harness {
     }
 
     fn check(&self) {
-        let oracle = Tail::of(&self.log, 0);
-        let covered = Tail::of(&self.log[..self.runs.last_sequence() as usize], 0);
+        let oracle = OracleTail::of(&self.log, 0);
+        let covered = OracleTail::of(&self.log[..self.runs.last_sequence() as usize], 0);
         for node in 0..N_NODES + 1 {
             let of_runs = flat_of_runs(&self.runs, &self.connection, node, None).unwrap();
             assert_eq!(of_runs, covered.flat(node), "node {node}");
-            // For the first time, for the second, and as it was kept then.
+            // The first read, the second, and the cached one.
             for _ in 0..3 {
                 let slices = self.runs.look_up(&self.connection, node).unwrap();
                 assert_eq!(flat_of_slices(&slices).unwrap(), of_runs, "node {node}");
             }
-            let tail = Tail::of(&self.log, self.runs.last_sequence()).flat(node);
+            let tail = OracleTail::of(&self.log, self.runs.last_sequence()).flat(node);
             let mut events = [of_runs.events.clone(), tail.events].concat();
             events.sort();
             assert_eq!(events, oracle.flat(node).events);
@@ -442,7 +442,7 @@ proptest! {
         if damaged != data {
             prop_assert_eq!(Block::open(damaged.clone()).map(|_| ()).unwrap_err().kind(), ErrorKind::Corrupt);
         }
-        // With the right checksum over the wrong bytes nothing is promised but that nothing panics.
+        // With the right checksum over the wrong bytes only the absence of panics is guaranteed.
         if damaged.len() > 8 {
             let sum = crate::store::bytes::checksum(&damaged[8..]);
             damaged[..8].copy_from_slice(&sum.to_le_bytes());
@@ -530,7 +530,7 @@ fn a_scan_visits_what_point_reads_find_and_leaves_the_cache() {
         }
         assert_eq!(harness.runs.cached_bytes(), 0);
         for node in (0..13).filter(|node| nodes.contains(node)) {
-            let flat = Tail::of(&harness.log, 0).flat(node);
+            let flat = OracleTail::of(&harness.log, 0).flat(node);
             expected += flat.events.iter().filter(|event| since.is_none_or(|since| event.0.millis() >= since)).count();
         }
         assert_eq!(scanned, expected);
@@ -546,7 +546,7 @@ fn a_build_whose_ground_has_moved_is_dropped() {
     // Another process writes the same messages.
     let other_connection = open(&harness.path);
     let mut other = Runs::load(&other_connection, tiny()).unwrap();
-    let mut build = other.begin_flush(Arc::new(Tail::of(&harness.log, 0)), columns(), 1, 40);
+    let mut build = other.begin_flush(Arc::new(OracleTail::of(&harness.log, 0)), columns(), 1, 40);
     loop {
         let step = other.step(&other_connection, &build, 100).unwrap().unwrap();
         if other.fold(&mut build, step) {
@@ -562,7 +562,7 @@ fn a_build_whose_ground_has_moved_is_dropped() {
 }
 
 #[test]
-fn a_build_whose_blocks_another_process_took_for_leftovers_is_dropped() {
+fn a_build_whose_blocks_another_process_removed_is_dropped() {
     let mut harness = Harness::new(tiny());
     for _ in 0..2 {
         harness.log.extend((0..40).map(|index| plain(index as u32 % 9, index)));
@@ -585,7 +585,7 @@ fn a_build_whose_blocks_another_process_took_for_leftovers_is_dropped() {
 }
 
 #[test]
-fn who_is_asked_for_again_has_a_block_alone_until_the_runs_change() {
+fn a_repeated_read_merges_the_parts_of_a_node_until_the_runs_change() {
     let mut harness = Harness::new(RunsOptions { cache_bytes: 1 << 20, ..tiny() });
     let n_slices = |harness: &Harness, node| {
         let slices = harness.runs.look_up(&harness.connection, node).unwrap();
@@ -596,11 +596,11 @@ fn who_is_asked_for_again_has_a_block_alone_until_the_runs_change() {
         harness.begin_flush();
         while harness.step(50, true) {}
         let (n_parts, n_events) = n_slices(&harness, 2);
-        // Whoever was asked for before the runs changed is asked for again at once.
+        // A node that was read before the runs changed counts as repeated at once.
         assert_eq!((n_parts == 1, n_events), (round == 2, round * 10));
         assert_eq!([n_slices(&harness, 2), n_slices(&harness, 2)], [(1, n_events), (1, n_events)]);
     }
-    // A node of which no run speaks costs nothing.
+    // A node that is in no run costs nothing.
     assert_eq!(n_slices(&harness, 9), (0, 0));
 }
 
@@ -628,7 +628,7 @@ fn threads_share_runs_and_their_blocks() {
     harness.log = (0..400).map(|index| plain(index as u32 % 9, index)).collect();
     harness.write_all();
     let (runs, path) = (&harness.runs, &harness.path);
-    let expected: Vec<Flat> = (0..9).map(|node| Tail::of(&harness.log, 0).flat(node)).collect();
+    let expected: Vec<Flat> = (0..9).map(|node| OracleTail::of(&harness.log, 0).flat(node)).collect();
     let expected = &expected;
     std::thread::scope(|scope| {
         for thread in 0..4 {

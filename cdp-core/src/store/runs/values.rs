@@ -1,8 +1,8 @@
-//! Values of a block that are no numbers: each distinct one once, in a dictionary.
+//! Values of a block that are no numbers: each distinct value once, in a dictionary.
 //!
-//! An entry is the canonical JSON of a value, or `"` and the bare text where it is text (which no JSON text can be
-//! mistaken for: its last byte would be another quote, and it is told by its first). An entry is parsed when it is first
-//! asked for: who reads one person of a block needs few of them. One that cannot be read is none, which is no null.
+//! An entry is the canonical JSON of a value, or `"` and the bare text if it is text; no JSON text begins with `"` and
+//! lacks the closing quote. An entry is parsed on its first use, because a read of one profile needs few of them. An
+//! entry that cannot be read is missing, which is different from null.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -12,9 +12,9 @@ use crate::error::Result;
 use crate::records::Value;
 use crate::store::bytes::{Reader, corrupt};
 
-/// What an entry is read as.
-pub(crate) trait Entry: Sized {
-    /// `None` for bytes that no entry of this type has.
+/// The type that an entry is parsed into.
+pub(crate) trait DictionaryEntry: Sized {
+    /// Returns `None` for bytes that are no entry of this type.
     fn parse(bytes: &[u8]) -> Option<Self>;
 }
 
@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes.strip_prefix(&[TEXT])?).ok()
 }
 
-impl Entry for Value {
+impl DictionaryEntry for Value {
     fn parse(bytes: &[u8]) -> Option<Value> {
         match bytes.first()? {
             &TEXT => text(bytes).map(Value::from),
@@ -33,54 +33,54 @@ impl Entry for Value {
     }
 }
 
-impl Entry for Arc<Value> {
+impl DictionaryEntry for Arc<Value> {
     fn parse(bytes: &[u8]) -> Option<Arc<Value>> {
-        <Value as Entry>::parse(bytes).map(Arc::new)
+        <Value as DictionaryEntry>::parse(bytes).map(Arc::new)
     }
 }
 
-impl Entry for Arc<str> {
+impl DictionaryEntry for Arc<str> {
     fn parse(bytes: &[u8]) -> Option<Arc<str>> {
         text(bytes).map(Arc::from)
     }
 }
 
 /// The distinct values of a column, in place.
-pub(super) struct Dictionary<T> {
+pub(super) struct ValueDictionary<T> {
     n_entries: usize,
     ends: Ints,
     bytes: std::ops::Range<usize>,
     parsed: OnceLock<Box<[OnceLock<Option<T>>]>>,
 }
 
-/// The entries of a dictionary, in the order of their numbers.
-pub(crate) struct Entries<'b, T> {
-    dictionary: &'b Dictionary<T>,
+/// The entries of a dictionary, by number.
+pub(crate) struct DictionaryEntries<'b, T> {
+    dictionary: &'b ValueDictionary<T>,
     block: &'b [u8],
 }
 
-impl<T> Clone for Entries<'_, T> {
+impl<T> Clone for DictionaryEntries<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Entries<'_, T> {}
+impl<T> Copy for DictionaryEntries<'_, T> {}
 
-impl<T: Entry> Dictionary<T> {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Dictionary<T>> {
+impl<T: DictionaryEntry> ValueDictionary<T> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<ValueDictionary<T>> {
         let (n_entries, n_bytes) = (reader.u32()? as usize, reader.u32()? as usize);
         let ends = Ints::read(reader, n_entries)?;
         let start = reader.position();
         reader.take(n_bytes)?;
-        Ok(Dictionary { n_entries, ends, bytes: start..start + n_bytes, parsed: OnceLock::new() })
+        Ok(ValueDictionary { n_entries, ends, bytes: start..start + n_bytes, parsed: OnceLock::new() })
     }
 
-    /// Fails unless every entry can be read, for readers that have no way to say that one cannot.
+    /// Fails unless every entry can be read, for readers that cannot report a missing one.
     pub(super) fn check(&self, block: &[u8]) -> Result<()> {
         let entries = self.entries(block);
         let is_readable = |index: usize| match entries.bytes(index) {
-            // A text is only looked at; anything else is kept as it was parsed.
+            // A text is only validated; any other value is cached as parsed.
             Some(bytes) if bytes.first() == Some(&TEXT) => text(bytes).is_some(),
             Some(_) => entries.get(index).is_some(),
             None => false,
@@ -93,21 +93,21 @@ impl<T: Entry> Dictionary<T> {
         self.n_entries
     }
 
-    /// About how much RAM the parsed entries take.
+    /// The approximate RAM of the parsed entries.
     pub(super) fn parsed_bytes(&self) -> usize {
         self.n_entries * (size_of::<Value>() + 16) + self.bytes.len()
     }
 
     /// The entries.
-    pub(super) fn entries<'b>(&'b self, block: &'b [u8]) -> Entries<'b, T> {
-        Entries { dictionary: self, block }
+    pub(super) fn entries<'b>(&'b self, block: &'b [u8]) -> DictionaryEntries<'b, T> {
+        DictionaryEntries { dictionary: self, block }
     }
 }
 
-impl<'b, T: Entry> Entries<'b, T> {
-    /// How many there are.
+impl<'b, T: DictionaryEntry> DictionaryEntries<'b, T> {
+    /// The number of entries.
     pub(super) fn len(self) -> usize {
-        // A count that the bytes cannot hold was not written: an entry has at least one byte.
+        // An entry has at least one byte, so the bytes limit a damaged count.
         self.dictionary.n_entries.min(self.dictionary.bytes.len())
     }
 
@@ -125,7 +125,7 @@ impl<'b, T: Entry> Entries<'b, T> {
     }
 }
 
-/// Collects distinct values and numbers them as they come.
+/// Collects distinct values and numbers them in the order of arrival.
 #[derive(Default)]
 pub(super) struct DictionaryBuilder {
     numbers: HashMap<Box<[u8]>, u32>,

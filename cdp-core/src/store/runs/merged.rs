@@ -1,8 +1,8 @@
-//! People who are asked for again: what all runs say about one of their nodes, as one small block of its own.
+//! Merged blocks: the facts of a repeatedly read node from all runs, as one small block in the cache.
 //!
-//! Who is asked for once costs a look into a block of every run that speaks of them; for who is asked for a second time the
-//! answer is put together and kept beside the blocks, within the same budget. It holds for exactly the runs that it was
-//! made of, and a change of these makes its key another.
+//! The first read of a node opens a block of every run that has it. The second read merges the node's parts into one
+//! block, which is cached beside the blocks of the file, within their budget. A merged block is valid for exactly the
+//! runs it was made of: its key includes the generation of the list of runs.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,29 +11,30 @@ use super::builder::{BlockBuilder, BlockLimits, Translations};
 use super::read::NodeSlices;
 use crate::error::Result;
 
-/// So many of the nodes that were asked for last are remembered, about.
+/// The approximate number of recently read nodes that are remembered.
 const REMEMBERED: usize = 1 << 15;
-/// Who has more events fills blocks alone, or nearly so.
+/// A node with more events fills blocks alone, or nearly so.
 const MOST_EVENTS: usize = 512;
 
-/// The nodes that were asked for last. Threads may overwrite each other's: then somebody counts as asked for the first time.
-pub(super) struct AskedNodes(Box<[AtomicU32]>);
+/// The nodes that were read recently. Threads may overwrite each other's entries: a repeated read then counts as a
+/// first one.
+pub(super) struct RecentNodes(Box<[AtomicU32]>);
 
-impl Default for AskedNodes {
-    fn default() -> AskedNodes {
-        AskedNodes((0..REMEMBERED).map(|_| AtomicU32::new(u32::MAX)).collect())
+impl Default for RecentNodes {
+    fn default() -> RecentNodes {
+        RecentNodes((0..REMEMBERED).map(|_| AtomicU32::new(u32::MAX)).collect())
     }
 }
 
-impl AskedNodes {
-    /// Whether the node was asked for before; from now on it was.
-    pub(super) fn note(&self, node: u32) -> bool {
+impl RecentNodes {
+    /// Records a read of a node; returns whether it was recorded before.
+    pub(super) fn record(&self, node: u32) -> bool {
         self.0.get(node as usize % REMEMBERED).is_some_and(|place| place.swap(node, Ordering::Relaxed) == node)
     }
 }
 
-/// The key, among those of blocks, of what the runs of one generation say about a node: the ids of blocks are positive.
-pub(super) fn key_of(generation: u32, node: u32) -> i64 {
+/// The cache key of a node's merged block for one generation of runs; negative, because the ids of blocks are positive.
+pub(super) fn merged_key(generation: u32, node: u32) -> i64 {
     -1 - (i64::from(generation & (u32::MAX >> 1)) << 32 | i64::from(node))
 }
 
@@ -43,8 +44,8 @@ pub(super) fn is_block(key: i64) -> bool {
 }
 
 impl NodeSlices {
-    /// All of it as one block; `None` where it is nothing, or so much that little would be saved.
-    pub(super) fn joined(&self, node: u32) -> Result<Option<Block>> {
+    /// All parts as one block; `None` if there are none, or so many events that a merged block would save little.
+    pub(super) fn merged(&self, node: u32) -> Result<Option<Block>> {
         let n_events: usize = self.slices.iter().map(|slice| slice.rows.len()).sum();
         let Some(n_columns) = self.slices.iter().map(|slice| slice.block.n_columns()).max() else { return Ok(None) };
         if n_events > MOST_EVENTS {
@@ -76,16 +77,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nodes_asked_for_last_are_remembered() {
-        let asked = AskedNodes::default();
+    fn recently_read_nodes_are_remembered() {
+        let recent = RecentNodes::default();
         let same_place = 7 + REMEMBERED as u32;
-        let answers = [7, 8, 7, same_place, 7, 8].map(|node| asked.note(node));
+        let answers = [7, 8, 7, same_place, 7, 8].map(|node| recent.record(node));
         assert_eq!(answers, [false, false, true, false, false, true]);
     }
 
     #[test]
     fn no_two_answers_and_no_block_share_a_key() {
-        let keys = [(0, 0), (0, u32::MAX), (1, 0), (u32::MAX >> 1, u32::MAX)].map(|(run, node)| key_of(run, node));
+        let keys = [(0, 0), (0, u32::MAX), (1, 0), (u32::MAX >> 1, u32::MAX)].map(|(run, node)| merged_key(run, node));
         assert!(keys.iter().all(|key| !is_block(*key)) && is_block(0) && is_block(i64::MAX));
         assert!(keys.is_sorted_by(|left, right| left > right));
     }
