@@ -5,11 +5,11 @@
 //!
 //! The modules, in the order in which data flows through them:
 //!
-//! - [`records`]: the plain data that flows; [`definitions`]: everything declarative; `rules`: the one rule tree at work
+//! - [`records`]: the plain data that flows; [`definitions`]: everything declarative; `rules`: the one rule tree at
+//!   work, and the values of features
 //! - `store`: the file, and RAM as its last committed state
 //! - `intake`: bytes to messages; `identity`: who is who; [`linkage`]: which records
-//!   are probably one person; `features`: values from timelines; `audiences`: membership
-//!   and its flips; [`predict`]: cohorts; `activate`: decisions and exports; `privacy`: consent
+//!   are probably one person; `audiences`: membership and its flips; [`predict`]: cohorts; `privacy`: consent
 //! - [`Cdp`]: the handle and the order of the flow; [`wire`]: the verb table that the bindings call
 //!
 //! Start with [`Cdp`], or with a guide of [`docs`].
@@ -23,7 +23,6 @@ pub mod definitions;
 pub mod docs;
 mod engine;
 pub mod error;
-mod features;
 mod identity;
 mod intake;
 pub mod linkage;

@@ -205,6 +205,58 @@ impl Sources {
     }
 }
 
+/// What a file names of the way facts become the committed state.
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// Whether it has a `fn fold`.
+    pub defines_fold: bool,
+    /// Whether it folds changes into something: `.fold(changes)` or `Type::fold`. A fold of an iterator takes two arguments.
+    pub folds: bool,
+    /// Whether it begins a write transaction: `store.write(` or `Store::write`.
+    pub begins_write: bool,
+}
+
+impl Calls {
+    /// Reads the code of a file; comments, strings and what only tests compile do not count.
+    pub fn of(text: &str) -> Calls {
+        let (tokens, _) = without_tests(tokenize(text));
+        let mut calls = Calls::default();
+        for (at, token) in tokens.iter().enumerate() {
+            let Token::Word(word) = token else { continue };
+            let before = |steps: usize| at.checked_sub(steps).and_then(|place| tokens.get(place));
+            let is_of =
+                |owner: &str| before(2).is_some_and(|token| matches!(token, Token::Word(word) if word == owner));
+            match (word.as_str(), before(1)) {
+                ("fold", Some(Token::Word(before))) if before == "fn" => calls.defines_fold = true,
+                ("fold", Some(Token::Sign('.'))) => calls.folds |= has_one_argument(tokens.get(at + 1..)),
+                ("fold", Some(Token::Join)) if !is_of("Iterator") => calls.folds = true,
+                ("write", Some(Token::Sign('.'))) => calls.begins_write |= is_of("store"),
+                ("write", Some(Token::Join)) => calls.begins_write |= is_of("Store"),
+                _ => {}
+            }
+        }
+        calls
+    }
+}
+
+/// Whether the call whose bracket opens the tokens has one argument: no comma parts two. Literals are no tokens.
+fn has_one_argument(tokens: Option<&[Token]>) -> bool {
+    let tokens = tokens.unwrap_or_default();
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign('(' | '[' | '{') => depth += 1,
+            Token::Sign(')' | ']' | '}') => depth -= 1,
+            Token::Sign(',') if depth == 1 && tokens.get(at + 1) != Some(&Token::Sign(')')) => return false,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    true
+}
+
 /// The circles of a graph: sets of two and more that reach each other.
 pub fn circles(arrows: impl Iterator<Item = (String, String)>) -> Vec<BTreeSet<String>> {
     let mut next: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

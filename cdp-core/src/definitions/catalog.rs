@@ -111,12 +111,9 @@ impl Catalog {
             self.definitions.get(&kind).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
         let word = kind.as_str();
         let error = Error::not_found(format!("no {word} named `{name}` is defined"));
-        match super::nearest(name, names.iter().copied()) {
-            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-            None if names.is_empty() => {
-                error.with_hint(format!("define one: define({{\"kind\": \"{word}\", \"name\": ..., ...}})"))
-            }
-            None => error.with_hint(format!("there are: {}", names.join(", "))),
-        }
+        error.with_hint(match names.is_empty() {
+            true => format!("define one: define({{\"kind\": \"{word}\", \"name\": ..., ...}})"),
+            false => super::near_or_all(name, "there are", &names),
+        })
     }
 }

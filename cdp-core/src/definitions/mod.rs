@@ -40,7 +40,7 @@ pub use source::*;
 pub use window::FeatureWindow;
 
 pub(crate) use identity::describe_preset;
-pub(crate) use reader::{Faults, Node, nearest};
+pub(crate) use reader::{Faults, Node, near_or_all, nearest};
 pub use reader::{MAX_DEFINITION_DEPTH, MAX_DEFINITION_NODES};
 
 use reader::too_large;

@@ -278,11 +278,7 @@ impl<'a> Fields<'a> {
                 continue;
             }
             let pointer = format!("{}/{}", self.pointer, escape(name));
-            let message = match nearest(name, self.known.iter().copied()) {
-                Some(near) => format!("unknown field; did you mean `{near}`?"),
-                None => format!("unknown field; allowed: {}", self.known.join(", ")),
-            };
-            self.faults.add(&pointer, message);
+            self.faults.add(&pointer, format!("unknown field; {}", near_or_all(name, "allowed", &self.known)));
         }
     }
 }
@@ -299,6 +295,15 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
         .filter(|(edits, _)| *edits <= allowed_edits)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// What to say of an unknown name: the known name that was meant, else all of them behind what they are.
+pub(crate) fn near_or_all(name: &str, what: &str, known: &[impl AsRef<str>]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{what}: {}", known.join(", ")),
+    }
 }
 
 fn edit_distance(left: &str, right: &str) -> usize {

@@ -333,7 +333,7 @@ pub(crate) fn stored_json(text: &str) -> Result<Value> {
 pub(crate) fn property_paths(catalog: &Catalog) -> Vec<Path> {
     let mut paths: Vec<Path> = Vec::new();
     for feature in catalog.features() {
-        paths.extend(feature.property_paths());
+        paths.extend(crate::rules::feature_paths(feature));
     }
     for audience in catalog.audiences() {
         paths.extend(crate::rules::property_paths(&audience.rule));

@@ -13,6 +13,7 @@ pub(crate) mod load;
 pub(crate) mod nearby;
 pub(crate) mod observe;
 pub(crate) mod open;
+pub(crate) mod paging;
 pub(crate) mod partition_rules;
 pub(crate) mod parts;
 pub(crate) mod past;

@@ -138,10 +138,7 @@ impl OpenOptions {
                         "limits",
                     ];
                     let error = Error::invalid(format!("open: unknown option `{name}`"));
-                    return Err(match crate::definitions::nearest(name, known.into_iter()) {
-                        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                        None => error.with_hint(format!("options: {}", known.join(", "))),
-                    });
+                    return Err(error.with_hint(crate::definitions::near_or_all(name, "options", &known)));
                 }
             }
         }

@@ -45,13 +45,11 @@ fn with_reads<T>(rule: &Rule, take: impl FnOnce(&Reads<'_>) -> T) -> T {
     take(&reads)
 }
 
-impl FeatureDefinition {
-    /// The event properties that this feature reads.
-    pub fn property_paths(&self) -> Vec<Path> {
-        let mut reads = Reads::default();
-        reads.add_measure(&self.measure);
-        reads.properties.into_iter().cloned().collect()
-    }
+/// The event properties that a feature reads.
+pub(crate) fn feature_paths(feature: &FeatureDefinition) -> Vec<Path> {
+    let mut reads = Reads::default();
+    reads.add_measure(&feature.measure);
+    reads.properties.into_iter().cloned().collect()
 }
 
 /// The definitions to which a rule refers itself.

@@ -44,6 +44,15 @@ pub fn measure(measure: &Measure, view: &dyn ProfileView, at: Timestamp) -> Resu
     Measurer::new(view, at).measure(measure)
 }
 
+/// The value of a feature for a profile at an instant.
+///
+/// Without events that contribute it is the feature's `default`; without a default it is 0 for counts, false for
+/// `exists`, else null. With a `ttl`, the same holds once the latest contributing event is `ttl` old: it counts in
+/// `(t-ttl, t]`.
+pub(crate) fn feature_value(feature: &FeatureDefinition, view: &dyn ProfileView, at: Timestamp) -> Result<Value> {
+    Measurer::new(view, at).feature(feature)
+}
+
 /// A profile with fewer events is looked through as quickly as a part of it is made.
 const FEW_EVENTS: usize = 8;
 
@@ -66,6 +75,12 @@ impl<'v> Measurer<'v> {
     /// What [`measure`] gives.
     pub fn measure(&mut self, measure: &'v Measure) -> Result<Measured> {
         aggregates::of(measure.aggregate).fold(Measuring { measurer: self, measure })
+    }
+
+    /// What [`feature_value`] gives.
+    pub(crate) fn feature(&mut self, feature: &'v FeatureDefinition) -> Result<Value> {
+        let at = self.at;
+        Ok(self.measure(&feature.measure)?.in_feature(feature, at))
     }
 }
 

@@ -19,11 +19,13 @@ mod watch;
 
 pub use crate::definitions::ConsentStatus;
 pub use check::{check, check_rule};
+pub(crate) use dependencies::feature_paths;
 pub use dependencies::{Lookbacks, lookbacks, property_paths, reads_predictor};
 pub use evaluate::evaluate;
 pub use explain::explain;
 pub use leaves::ProfileView;
 pub use measure::Measurer;
+pub(crate) use measure::feature_value;
 pub use operators::{matches, matches_at};
 pub use plan::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, PlannedFeature, PlannedRule, Tallies, Verdicts};
 pub use reach::reach;

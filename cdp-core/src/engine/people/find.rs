@@ -218,7 +218,7 @@ mod tests {
     use crate::audiences::is_member;
     use crate::cdp::{Data, IngestOptions, OpenOptions};
     use crate::engine::state::State;
-    use crate::features;
+    use crate::rules::feature_value;
     use crate::stop::Never;
     use crate::verbs::collect::accept::accept;
 
@@ -294,7 +294,7 @@ mod tests {
                 let is_member = is_member(audience, &person, at).unwrap();
                 members.extend(is_member.then(|| person.nodes.clone()));
                 let features = snapshot.catalog.features();
-                let values = features.map(|feature| features::value(feature, &person, at).unwrap());
+                let values = features.map(|feature| feature_value(feature, &person, at).unwrap());
                 let values: Vec<Option<Value>> = values.chain([Value::Bool(is_member)]).map(Some).collect();
                 shown.push(said_of(&person.nodes, &values));
             }

@@ -9,7 +9,7 @@ use crate::engine::people::profile::Profile;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::identity::is_within;
-use crate::records::{Timestamp, Value};
+use crate::records::{Identifier, Timestamp, Value};
 use crate::rules::TimelineEvent;
 use crate::store::{Annex, Gathered};
 
@@ -162,6 +162,15 @@ impl<'a> Snapshot<'a> {
         let node = self.people.partition.holder_at(node, at, self)?;
         let person = Person::new(self, self.people.partition.nodes_of_at(node, at), at)?;
         Ok(if person.exists_at(at)? { Some(person) } else { None })
+    }
+
+    /// The person with this identifier at `at`; `None` if no message of theirs happened by then. An undeclared type that was
+    /// never seen is an error.
+    pub(crate) fn find_person(&'a self, identifier: &Identifier, at: Timestamp) -> Result<Option<Person<'a>>> {
+        match self.node_of(identifier)? {
+            Some(node) => self.person(node, at),
+            None => Ok(None),
+        }
     }
 
     /// Everybody at `at`, in the order of their first nodes.

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::definitions::{Rule, nearest};
+use crate::definitions::{Rule, near_or_all};
+use crate::engine::paging;
 use crate::engine::people::find::{Filter, Found, Projection};
 use crate::engine::people::person::Person;
 use crate::engine::people::profile::Profile;
@@ -10,8 +11,8 @@ use crate::engine::people::query::Query;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::records::{Cells, Column, Frame, Object, Path, Timestamp, Value};
+use crate::rules;
 use crate::rules::ProfileView;
-use crate::{features, rules};
 
 /// A column of people, resolved.
 enum PeopleColumn {
@@ -26,7 +27,18 @@ enum PeopleColumn {
     LastSeen,
 }
 
-const DEFAULT_COLUMNS: [&str; 3] = ["profile_id", "user_id", "email"];
+/// The columns of a table of people for which a caller names none.
+pub(crate) const DEFAULT_COLUMNS: [&str; 3] = ["profile_id", "user_id", "email"];
+
+/// The default columns of these people at `at`, in their order.
+pub(crate) fn default_columns(people: &[&Person<'_>], at: Timestamp) -> Vec<(&'static str, Cells)> {
+    let cell = |person: &Person<'_>, column: &str| match column {
+        "profile_id" => Some(person.profile_id()),
+        identifier_type => person.last_id(identifier_type, at).map(str::to_owned),
+    };
+    let column = |name| (name, Cells::Text(people.iter().map(|person| cell(person, name)).collect()));
+    DEFAULT_COLUMNS.map(column).into()
+}
 
 impl PeopleColumn {
     pub(crate) fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<PeopleColumn> {
@@ -65,10 +77,8 @@ impl PeopleColumn {
         known.extend(catalog.identity().identifiers.iter().map(|identifier| identifier.name.clone()));
         known.extend(catalog.features().map(|feature| format!("features.{}", feature.name)));
         known.extend(catalog.audiences().map(|audience| format!("audiences.{}", audience.name)));
-        let hint = match nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("columns: {}, traits.<name>", known.join(", ")),
-        };
+        known.push("traits.<name>".to_owned());
+        let hint = near_or_all(name, "columns", &known);
         Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint))
     }
 
@@ -91,13 +101,12 @@ impl PeopleColumn {
     }
 
     pub(crate) fn value(&self, person: &Person<'_>, at: Timestamp) -> Result<Value> {
-        let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(match self {
             PeopleColumn::ProfileId | PeopleColumn::Identifier(_) => {
                 self.value_of_profile(person, at).unwrap_or_default()
             }
             PeopleColumn::Trait(path) => person.trait_value(path, at)?.unwrap_or_default(),
-            PeopleColumn::Feature(name) => features::value(person.snapshot.catalog.feature(name)?, person, at)?,
+            PeopleColumn::Feature(name) => rules::feature_value(person.snapshot.catalog.feature(name)?, person, at)?,
             PeopleColumn::Audience(name) => Value::Bool(person.in_audience(name, at)?),
             PeopleColumn::Cohort(name) => {
                 person.cohort(name, at)?.map_or(Value::Null, |(cohort, _)| Value::Text(cohort))
@@ -105,8 +114,8 @@ impl PeopleColumn {
             PeopleColumn::Score(name) => {
                 person.cohort(name, at)?.map_or(Value::Null, |(_, score)| Value::Number(score))
             }
-            PeopleColumn::FirstSeen => time(person.seen(at)?.0),
-            PeopleColumn::LastSeen => time(person.seen(at)?.1),
+            PeopleColumn::FirstSeen => Value::time_or_null(person.seen(at)?.0),
+            PeopleColumn::LastSeen => Value::time_or_null(person.seen(at)?.1),
         })
     }
 
@@ -247,15 +256,9 @@ pub(crate) fn people_table(
     if let Some(after) = &query.after {
         let last = snapshot.find_profile_id(after);
         let place = last.and_then(|last| people.iter().position(|found| found.profile.first_node() == last));
-        let Some(place) = place else {
-            return Err(Error::invalid("the cursor `after` does not belong to this table")
-                .with_hint("pass the `next` of the page before, with the same arguments"));
-        };
-        people.drain(..=place);
+        paging::skip_to(&mut people, place)?;
     }
-    let limit = query.limit.unwrap_or(usize::MAX);
-    let more = people.len() > limit;
-    people.truncate(limit);
+    let more = paging::cut(&mut people, query.limit);
     let mut values: Vec<Vec<Value>> = columns.names.iter().map(|_| Vec::with_capacity(people.len())).collect();
     for found in &mut people {
         let mut row = Row { found, person: None };

@@ -4,7 +4,6 @@ use crate::audiences::is_member;
 use crate::definitions::FeatureDefinition;
 use crate::engine::people::person::Person;
 use crate::error::Result;
-use crate::features;
 use crate::records::{Number, Object, Timestamp, Value};
 use crate::rules::Measurer;
 
@@ -12,19 +11,15 @@ use crate::rules::Measurer;
 pub(crate) fn feature_values(person: &Person<'_>, names: Option<&[String]>, at: Timestamp) -> Result<Object> {
     let catalog = person.snapshot.catalog;
     let mut measurer = Measurer::new(person, at);
-    let mut value = |feature| named_value(feature, &mut measurer, at);
+    let mut value = |feature| named_value(feature, &mut measurer);
     match names {
         Some(names) => names.iter().map(|name| catalog.feature(name)).map(|feature| value(feature?)).collect(),
         None => catalog.features().map(value).collect(),
     }
 }
 
-fn named_value<'v>(
-    feature: &'v FeatureDefinition,
-    measurer: &mut Measurer<'v>,
-    at: Timestamp,
-) -> Result<(String, Value)> {
-    Ok((feature.name.clone(), features::value_by(feature, measurer, at)?))
+fn named_value<'v>(feature: &'v FeatureDefinition, measurer: &mut Measurer<'v>) -> Result<(String, Value)> {
+    Ok((feature.name.clone(), measurer.feature(feature)?))
 }
 
 pub(crate) fn cohorts_of(person: &Person<'_>, at: Timestamp) -> Result<Object> {

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use crate::audiences;
 use crate::engine::people::person::{HYPOTHETICAL_NAME, HYPOTHETICAL_ROW, HYPOTHETICAL_SEQUENCE, Person};
 use crate::error::{Error, Result};
 use crate::identity::NodeRules;
 use crate::predict::Prediction;
 use crate::records::{Number, Path, TieOrder, Timestamp, Value};
+use crate::rules::feature_value;
 use crate::rules::{ConsentStatus, ProfileView, TimelineEvent};
-use crate::{audiences, features};
 
 impl ProfileView for Person<'_> {
     fn trait_value(&self, path: &Path, at: Timestamp) -> Result<Option<Value>> {
@@ -55,7 +56,7 @@ impl ProfileView for Person<'_> {
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
-        features::value(self.snapshot.catalog.feature(name)?, self, at)
+        feature_value(self.snapshot.catalog.feature(name)?, self, at)
     }
 
     fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {

@@ -39,7 +39,7 @@ pub(crate) fn table_of_people(
         match name {
             "profiles" => {
                 let last = |kind: &str| person.last_id(kind, at).map_or(Value::Null, Value::from);
-                let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
+                let time = Value::time_or_null;
                 let (first, latest) = person.seen(at)?;
                 let messages = person.messages()?.into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
                 rows.push([id, last("user_id"), last("email"), time(first), time(latest), Value::count(messages)]);

@@ -4,10 +4,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{Measurer, evaluate, explain, lookbacks};
+use super::super::{Measurer, evaluate, explain, feature_value, lookbacks};
 use super::profile::{MemoryProfile, Recorded, at, catalog, json};
 use crate::definitions::{Catalog, EventSelection, Rule, SequenceTest, Test};
-use crate::features;
 use crate::records::{Timestamp, Value};
 
 pub(super) const SPAN: i64 = 120;
@@ -193,8 +192,8 @@ proptest! {
 
         let mut measurer = Measurer::new(&profile, at(now));
         for feature in definitions.features() {
-            let in_a_row = features::value_by(feature, &mut measurer, at(now)).unwrap();
-            prop_assert_eq!(in_a_row, features::value(feature, &profile, at(now)).unwrap(), "{}", &feature.name);
+            let in_a_row = measurer.feature(feature).unwrap();
+            prop_assert_eq!(in_a_row, feature_value(feature, &profile, at(now)).unwrap(), "{}", &feature.name);
         }
     }
 

@@ -7,9 +7,9 @@ mod plan;
 mod profile;
 
 use self::profile::{MemoryProfile, Recorded, at, catalog, json, recorded};
-use super::{evaluate, explain};
+use super::dependencies::feature_paths;
+use super::{evaluate, explain, feature_value};
 use crate::definitions::{Catalog, Definition, Rule};
-use crate::features;
 use crate::records::Timestamp;
 
 const DAY: i64 = 86_400_000;
@@ -34,7 +34,7 @@ fn holds_for_trait(test: &str, value: &str) -> bool {
 fn feature(text: &str, facts: &[Recorded], millis: i64) -> String {
     let catalog = catalog(&[&format!(r#"{{"kind": "feature", "name": "f", {text}}}"#)]);
     let profile = MemoryProfile::new(&catalog, facts);
-    features::value(catalog.feature("f").unwrap(), &profile, at(millis)).unwrap().to_json()
+    feature_value(catalog.feature("f").unwrap(), &profile, at(millis)).unwrap().to_json()
 }
 
 fn faults(text: &str) -> Vec<(String, String)> {
@@ -470,7 +470,7 @@ fn a_rule_lists_what_it_reads_and_when_it_matters_again() {
     assert!(found.reads_other_facts && found.absolute.is_empty());
     let names = |paths: Vec<crate::records::Path>| paths.iter().map(|path| path.to_string()).collect::<Vec<_>>();
     assert_eq!(names(super::property_paths(&rule)), ["cart_id", "color"]);
-    assert_eq!(names(catalog.feature("spend").unwrap().property_paths()), ["currency", "products.*.price"]);
+    assert_eq!(names(feature_paths(catalog.feature("spend").unwrap())), ["currency", "products.*.price"]);
     let missing = self::rule(r#"{"feature": "spent", "op": "gt", "value": 1}"#);
     assert_eq!(super::lookbacks(&missing, &catalog).unwrap_err().hint(), Some("did you mean `spend`?"));
 }

@@ -1,14 +1,13 @@
-//! A pass over columns says what `evaluate` and `features::value` say of every profile, or nothing.
+//! A pass over columns says what `evaluate` and `feature_value` say of every profile, or nothing.
 
 use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::super::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, ProfileView, evaluate};
+use super::super::{EventBlock, LARGE_NUMBER, NO_NUMBER, NOBODY, Plan, ProfileView, evaluate, feature_value};
 use super::laws::{SPAN, definitions, facts, read, rule};
 use super::profile::{MemoryProfile, Recorded, at, catalog, recorded};
 use crate::definitions::{Catalog, FeatureDefinition, Rule};
-use crate::features;
 use crate::records::{Path, Value};
 
 const NAMES: [&str; 3] = ["A", "B", "C"];
@@ -189,7 +188,7 @@ proptest! {
                 }
             }
             for (feature, planned) in &gathered {
-                let expected = features::value(feature, &view, at(millis)).unwrap();
+                let expected = feature_value(feature, &view, at(millis)).unwrap();
                 let found = tallies.feature(*planned, profile as u32).unwrap();
                 prop_assert_eq!(found.to_json(), expected.to_json(), "{}", feature.name);
             }

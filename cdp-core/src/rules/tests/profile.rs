@@ -109,7 +109,7 @@ impl ProfileView for MemoryProfile<'_> {
     }
 
     fn feature(&self, name: &str, at: Timestamp) -> Result<Value> {
-        crate::features::value(self.catalog.feature(name)?, self, at)
+        crate::rules::feature_value(self.catalog.feature(name)?, self, at)
     }
 
     fn in_audience(&self, name: &str, at: Timestamp) -> Result<bool> {

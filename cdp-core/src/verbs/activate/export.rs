@@ -7,7 +7,7 @@ use crate::engine::handle::Cdp;
 use crate::engine::people::find::Filter;
 use crate::engine::people::person::Person;
 use crate::engine::people::query::Query;
-use crate::engine::people::table::people_table;
+use crate::engine::people::table::{DEFAULT_COLUMNS, people_table};
 use crate::error::{Error, Result};
 use crate::privacy::Withheld;
 use crate::records::Value;
@@ -87,7 +87,7 @@ impl Cdp {
 /// What leaves, as the definitions have it.
 fn export_plan(request: &ExportRequest, catalog: &Catalog) -> Result<ExportPlan> {
     let named = |columns: &[String]| columns.iter().map(|column| (column.clone(), column.clone())).collect::<Vec<_>>();
-    let default_columns = ["profile_id", "user_id", "email"].map(str::to_owned);
+    let default_columns = DEFAULT_COLUMNS.map(str::to_owned);
     match (&request.destination, &request.audience) {
         (Some(destination), None) => {
             if request.purpose.is_some() || request.channel.is_some() || request.columns.is_some() {

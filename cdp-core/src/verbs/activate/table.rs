@@ -1,6 +1,6 @@
 //! The store as tables, for those who bring their own engine: the verb `table`.
 
-use crate::definitions::{Rule, nearest};
+use crate::definitions::{Rule, near_or_all};
 use crate::engine::handle::Cdp;
 use crate::engine::tables::events::events_table;
 use crate::engine::tables::links::{link_decisions_table, links_table};
@@ -47,10 +47,7 @@ impl Cdp {
         limit: Option<usize>,
     ) -> Result<Frame> {
         if !TABLES.contains(&name) {
-            let hint = match nearest(name, TABLES.into_iter()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("tables: {}", TABLES.join(", ")),
-            };
+            let hint = near_or_all(name, "tables", &TABLES);
             return Err(Error::not_found(format!("there is no table `{name}`")).with_hint(hint));
         }
         let rule = filter.map(Rule::from_value).transpose()?;
@@ -86,10 +83,7 @@ fn select(frame: Frame, columns: Option<&[String]>, limit: Option<usize>) -> Res
             for name in names {
                 let Some(column) = frame.columns.iter().find(|column| column.name == *name) else {
                     let known: Vec<&str> = frame.columns.iter().map(|column| column.name.as_str()).collect();
-                    let hint = match nearest(name, known.iter().copied()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("columns: {}", known.join(", ")),
-                    };
+                    let hint = near_or_all(name, "columns", &known);
                     return Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint));
                 };
                 selected.columns.push(column.clone());

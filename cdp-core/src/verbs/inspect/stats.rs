@@ -14,7 +14,6 @@ impl Cdp {
             let at = meta.advanced_to.unwrap_or_default();
             let count =
                 |table| snapshot.facts.count(table).map(|n| Value::integer(i64::try_from(n).unwrap_or(i64::MAX)));
-            let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
             Ok(Object::from([
                 ("messages".to_owned(), count(CountedTable::Messages)?),
                 ("profiles".to_owned(), Value::count(snapshot.n_people(Timestamp::MAX)?)),
@@ -30,8 +29,8 @@ impl Cdp {
                 ),
                 ("wal_bytes".to_owned(), Value::integer(i64::try_from(wal_bytes).unwrap_or(i64::MAX))),
                 ("log_sequence".to_owned(), Value::integer(i64::try_from(meta.log_sequence).unwrap_or(i64::MAX))),
-                ("advanced_to".to_owned(), time(meta.advanced_to.map(|_| at))),
-                ("greatest_occurred_at".to_owned(), time(snapshot.memory.greatest_occurred_at())),
+                ("advanced_to".to_owned(), Value::time_or_null(meta.advanced_to.map(|_| at))),
+                ("greatest_occurred_at".to_owned(), Value::time_or_null(snapshot.memory.greatest_occurred_at())),
             ]))
         })?;
         match format {

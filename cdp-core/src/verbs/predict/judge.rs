@@ -82,10 +82,7 @@ impl Cdp {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.loaded(predictor)?;
             let person = match &identifier {
-                Some(identifier) => match snapshot.node_of(identifier)? {
-                    Some(node) => snapshot.person(node, at)?,
-                    None => None,
-                },
+                Some(identifier) => snapshot.find_person(identifier, at)?,
                 None => None,
             };
             if identifier.is_some() == text.is_some() {

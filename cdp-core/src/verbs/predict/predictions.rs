@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::engine::handle::Cdp;
+use crate::engine::paging;
 use crate::engine::people::person::Person;
 use crate::engine::people::prediction::untrained;
+use crate::engine::people::table::default_columns;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::predict::{Prediction, TrainedModel};
@@ -59,11 +61,7 @@ impl Cdp {
                     (described(&document, true).unwrap_or_else(answered), Value::Null, None)
                 }
                 (Some(identifier), None) => {
-                    let person = match snapshot.node_of(identifier)? {
-                        Some(node) => snapshot.person(node, at)?,
-                        None => None,
-                    };
-                    let Some(person) = person else { return Ok(None) };
+                    let Some(person) = snapshot.find_person(identifier, at)? else { return Ok(None) };
                     let Some((prediction, method)) = person.predicted(&definition.name, at)? else {
                         return Err(untrained(predictor));
                     };
@@ -138,30 +136,23 @@ impl Cdp {
             scored.sort_by(|(left, _, _), (right, _, _)| right.partial_cmp(left).unwrap_or(Ordering::Equal));
             if let Some(after) = after {
                 let place = scored.iter().position(|(_, _, person)| person.profile_id() == after);
-                let place = place.ok_or_else(|| {
-                    Error::invalid("the cursor `after` does not belong to this table")
-                        .with_hint("pass the `next` of the page before")
-                })?;
-                scored.drain(..=place);
+                paging::skip_to(&mut scored, place)?;
             }
-            let wanted = limit.unwrap_or(usize::MAX);
-            let more = scored.len() > wanted;
-            scored.truncate(wanted);
-            let last = |person: &Person<'_>, kind: &str| person.last_id(kind, at).map(str::to_owned);
+            let more = paging::cut(&mut scored, limit);
             let labels = match labels(snapshot, definition)? {
                 Some(labels) => {
                     scored.iter().map(|(_, _, person)| labels.of(person, at)).collect::<Result<Vec<_>>>()?
                 }
                 None => vec![None; scored.len()],
             };
-            let mut frame = Frame::new(vec![
-                ("profile_id", Cells::Text(scored.iter().map(|(_, _, person)| Some(person.profile_id())).collect())),
-                ("user_id", Cells::Text(scored.iter().map(|(_, _, person)| last(person, "user_id")).collect())),
-                ("email", Cells::Text(scored.iter().map(|(_, _, person)| last(person, "email")).collect())),
+            let people: Vec<&Person<'_>> = scored.iter().map(|(_, _, person)| person).collect();
+            let mut columns = default_columns(&people, at);
+            columns.extend([
                 ("score", Cells::Float64(scored.iter().map(|(score, _, _)| Some(*score)).collect())),
                 ("method", Cells::Text(scored.iter().map(|(_, method, _)| Some((*method).to_owned())).collect())),
                 ("label", Cells::Text(labels)),
             ]);
+            let mut frame = Frame::new(columns);
             frame.next = if more { scored.last().map(|(_, _, person)| person.profile_id()) } else { None };
             Ok(frame)
         })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::definitions::PredictorDefinition;
 use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
+use crate::engine::people::table::default_columns;
 use crate::error::{Error, Result};
 use crate::predict::TrainedModel;
 use crate::records::{Cells, Frame, Identifier, Path, Timestamp, Value};
@@ -41,10 +42,7 @@ impl Cdp {
         self.read_at_length(|snapshot| {
             let mut seeds = Vec::new();
             for identifier in &identifiers {
-                let person = match snapshot.node_of(identifier)? {
-                    Some(node) => snapshot.person(node, at)?,
-                    None => None,
-                };
+                let person = snapshot.find_person(identifier, at)?;
                 seeds.push(person.ok_or_else(|| Error::not_found("nobody has one of the identifiers"))?.first_node());
             }
             let reads = match (predictor, &embedding) {
@@ -87,13 +85,10 @@ impl Cdp {
             // Stable: equal scores stay in the order of first nodes.
             scored.sort_by(|(left, _), (right, _)| right.partial_cmp(left).unwrap_or(Ordering::Equal));
             scored.truncate(k.unwrap_or(DEFAULT_NEIGHBORS));
-            let last = |person: &Person<'_>, kind: &str| person.last_id(kind, at).map(str::to_owned);
-            Ok(Frame::new(vec![
-                ("profile_id", Cells::Text(scored.iter().map(|(_, person)| Some(person.profile_id())).collect())),
-                ("user_id", Cells::Text(scored.iter().map(|(_, person)| last(person, "user_id")).collect())),
-                ("email", Cells::Text(scored.iter().map(|(_, person)| last(person, "email")).collect())),
-                ("score", Cells::Float64(scored.iter().map(|(score, _)| Some(*score)).collect())),
-            ]))
+            let people: Vec<&Person<'_>> = scored.iter().map(|(_, person)| person).collect();
+            let mut columns = default_columns(&people, at);
+            columns.push(("score", Cells::Float64(scored.iter().map(|(score, _)| Some(*score)).collect())));
+            Ok(Frame::new(columns))
         })
     }
 }

@@ -75,7 +75,7 @@ impl TimedRows {
             ])
         });
         [
-            ("until".to_owned(), self.until.map_or(Value::Null, time)),
+            ("until".to_owned(), Value::time_or_null(self.until)),
             ("instants".to_owned(), Value::List(instants.collect())),
         ]
     }

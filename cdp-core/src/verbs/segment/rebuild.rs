@@ -68,10 +68,7 @@ impl Cdp {
             tx.derive()?;
             advance_to(tx, to)?;
             Ok(Value::Object(Object::from([
-                (
-                    "advanced_to".to_owned(),
-                    tx.meta.advanced_to.map_or(Value::Null, |time| Value::Text(time.to_string())),
-                ),
+                ("advanced_to".to_owned(), Value::time_or_null(tx.meta.advanced_to)),
                 ("changes".to_owned(), Value::integer(tx.meta.change_sequence - before)),
             ])))
         })

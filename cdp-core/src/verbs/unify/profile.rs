@@ -34,7 +34,6 @@ impl Cdp {
             (time, priority, kind.to_owned(), value.to_owned())
         });
         let (first_seen, last_seen) = person.seen(at)?;
-        let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| Value::Text(time.to_string()));
         Ok(Value::Object(Object::from([
             ("id".to_owned(), Value::Text(snapshot.node_hash(first_node))),
             ("ids".to_owned(), person.ids_value(at)),
@@ -43,8 +42,8 @@ impl Cdp {
             ("audiences".to_owned(), Value::List(audiences_of(person, at)?)),
             ("cohorts".to_owned(), Value::Object(cohorts_of(person, at)?)),
             ("consents".to_owned(), Value::Object(consents_of(self, person, at)?)),
-            ("first_seen".to_owned(), time(first_seen)),
-            ("last_seen".to_owned(), time(last_seen)),
+            ("first_seen".to_owned(), Value::time_or_null(first_seen)),
+            ("last_seen".to_owned(), Value::time_or_null(last_seen)),
             (
                 "merged_from".to_owned(),
                 Value::List(merged.into_iter().map(|node| Value::Text(snapshot.node_hash(node))).collect()),
