@@ -39,6 +39,7 @@ pub mod wire;
 
 pub use cdp::{Cdp, OpenOptions};
 pub use clock::Clock;
+pub use definitions::builders as define;
 pub use error::{Error, ErrorKind, Fault, Result};
 #[cfg(feature = "measured")]
 #[doc(hidden)]

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod audience;
+pub mod builders;
 mod catalog;
 mod consent_policy;
 mod destination;
@@ -197,6 +198,21 @@ impl Definition {
     /// BLAKE3 of the canonical JSON: equal definitions have equal hashes, whatever the order of their fields.
     pub fn hash(&self) -> [u8; 32] {
         *blake3::hash(self.to_json().as_bytes()).as_bytes()
+    }
+}
+
+/// The JSON of the definition.
+impl serde::Serialize for Definition {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
+}
+
+/// A definition from its JSON; every fault is reported at once.
+impl<'de> serde::Deserialize<'de> for Definition {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Definition, D::Error> {
+        let json = Value::deserialize(deserializer)?;
+        Definition::from_value(&json).map_err(serde::de::Error::custom)
     }
 }
 

@@ -56,9 +56,12 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
     ) {
         return damaged();
     }
-    let code = error.sqlite_error_code();
-    let extended = error.sqlite_error().map_or(0, |inner| inner.extended_code);
-    let translated = match code {
+    let cause = match &error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(*error),
+        other => other.sqlite_error().copied(),
+    };
+    let extended = cause.map_or(0, |inner| inner.extended_code);
+    let translated = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::new(ErrorKind::Busy, "another process holds the write lock of the store")
                 .with_hint("try again, or open with a longer busy_timeout_ms")
@@ -78,8 +81,8 @@ pub(crate) fn sql_error(error: rusqlite::Error) -> Error {
         _ => Error::internal(format!("unexpected answer of SQLite (code {extended})")),
     };
     // The code alone: the error around it may hold the text of a statement.
-    match error.sqlite_error() {
-        Some(cause) => translated.with_source(*cause),
+    match cause {
+        Some(cause) => translated.with_source(cause),
         None => translated,
     }
 }
