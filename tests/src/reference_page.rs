@@ -149,7 +149,7 @@ fn contents(out: &mut String, kinds: &[Entry<'_>]) {
     line("Common fields", "`kind`, `name` and what else every kind has");
     for kind in kinds {
         let purpose = kind.text("purpose");
-        let first = purpose.split_once(". ").map_or(purpose.trim_end_matches('.'), |(first, _)| first);
+        let first = purpose.split_once(". ").map_or_else(|| purpose.trim_end_matches('.'), |(first, _)| first);
         line(kind.text("name"), first);
     }
     line("Rules", "nodes and leaves of audiences, policies and predictors");
@@ -333,7 +333,7 @@ fn grouped(number: &Value) -> String {
     let digits = number.to_json();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,6 +1,7 @@
 //! The fields that choose events and turn them into a value: in features, event leaves, sequences and lifecycle leaves.
 
 use super::common::common;
+use super::comparison::comparison;
 use crate::definitions::schema::{Shape, fields};
 
 fields! {
@@ -90,7 +91,7 @@ pub(in crate::definitions) static FEATURE: Shape = Shape {
 pub(in crate::definitions) static PROPERTY_FILTER: Shape = Shape {
     name: "property_filter",
     purpose: "A condition on a property of an event. Operators that look from the instant of the question (`within_last` and its siblings) are not allowed.",
-    fields: &[property_filter::ALL, super::leaf::comparison::ALL],
+    fields: &[property_filter::ALL, comparison::ALL],
     shortest: r#"{"property": "revenue", "op": "exists"}"#,
     example: r#"{"property": "products.*.category", "op": "contains", "value": "shoes"}"#,
     stands_in: r#"{"kind": "feature", "name": "orders", "event": "Order Completed", "agg": "count", "where": ["$"]}"#,

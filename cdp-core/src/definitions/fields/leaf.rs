@@ -1,14 +1,10 @@
 //! The fields of the leaves of a rule, each of which tests one thing.
 
 use super::behavior::{event, filtered, sequence, window};
+use super::comparison::comparison;
 use crate::definitions::schema::{Shape, fields};
 
 fields! {
-    /// A comparison.
-    comparison {
-        OP = "op", Word("operator"), Required, r#""exists""#, "How the value is compared.", beside r#""value": null"#;
-        VALUE = "value", Operand, RequiredIf("required if the operator takes a value; refused otherwise"), "100", "What the value is compared with; the operator decides which type it takes.", beside r#""op": "gte""#;
-    }
     /// The leaf `trait`.
     trait_ {
         TRAIT = "trait", Path, Required, r#""address.city""#, "The path of the trait.";

@@ -6,6 +6,7 @@ pub(super) mod activation;
 pub(super) mod behavior;
 pub(super) mod collection;
 pub(super) mod common;
+pub(super) mod comparison;
 pub(super) mod expression;
 pub(super) mod identity;
 pub(super) mod leaf;

@@ -29,7 +29,7 @@ fields! {
         WHEN = "when", Object("condition"), Optional, r#"{"field": "status", "op": "eq", "value": "paid"}"#, "The message is made if this condition holds. Without it, always.";
         TYPE = "type", Word("message_type"), Otherwise("`track` with `event`, `group` with `group_id`, else `identify`"), r#""track""#, "The type of the message.";
         MESSAGE_ID = "message_id", Either(&[Expression, List(&Expression)]), Otherwise("the hash of source and row"), r#"["InvoiceNo", {"row": true}]"#, "The message id: a value, or a list of parts. Messages with the same id count once.";
-        TIMESTAMP = "timestamp", Expression, Otherwise("the instant of receipt"), r#"{"field": "InvoiceDate", "format": "%d.%m.%Y %H:%M", "tz": "Europe/London"}"#, "When it happened.";
+        TIMESTAMP = "timestamp", Expression, Otherwise("`original_timestamp`, else `received_at`, else the instant of receipt"), r#"{"field": "InvoiceDate", "format": "%d.%m.%Y %H:%M", "tz": "Europe/London"}"#, "When it happened.";
         ORIGINAL_TIMESTAMP = "original_timestamp", Expression, Optional, r#""device_time""#, "When it happened by the clock of the device.";
         SENT_AT = "sent_at", Expression, Optional, r#""sent""#, "When the device sent it.";
         RECEIVED_AT = "received_at", Expression, Optional, r#""collected""#, "When a collector received it.";

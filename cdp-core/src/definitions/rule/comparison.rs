@@ -9,7 +9,7 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 
 use super::super::aggregate::Aggregate;
-use super::super::fields::leaf::comparison;
+use super::super::fields::comparison::comparison;
 use super::super::reader::{Fields, Node};
 use super::super::schema::{Type, Words};
 use crate::records::{Duration, Number, Timestamp, Value};
