@@ -1,4 +1,4 @@
-//! Guides: how identifiers become profiles, how records are linked, how models learn, how to run a store, and how the core is
+//! Guides: how identifiers become profiles, what a definition may contain, how records are linked, how models learn, how to run a store, and how the core is
 //! divided.
 //!
 //! The pages lie in `cdp-core/docs` and are included here so that their Rust examples are compiled and run with the tests.
@@ -9,6 +9,9 @@ pub mod quickstart {}
 
 #[doc = include_str!("../docs/identity.md")]
 pub mod identity {}
+
+#[doc = include_str!("../docs/definitions.md")]
+pub mod definitions {}
 
 #[doc = include_str!("../docs/linkage.md")]
 pub mod linkage {}

@@ -3,6 +3,7 @@
 pub mod arrows;
 pub mod history;
 pub mod linkage;
+pub mod reference_page;
 pub mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -19,6 +19,7 @@ macro_rules! aggregates {
             aggregate: Aggregate::$name,
             input: Input::$input,
             output: Output::$output,
+            meaning: concat!($($doc),+),
         },)+];
     };
 }
@@ -28,6 +29,7 @@ struct Row {
     aggregate: Aggregate,
     input: Input,
     output: Output,
+    meaning: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -96,6 +98,11 @@ impl Aggregate {
         self.row().is_some_and(|row| row.output == Output::Time)
     }
 
+    /// Every aggregate with its word and meaning, in the order in which an error lists them.
+    pub(super) fn rows() -> impl Iterator<Item = (&'static str, Aggregate, &'static str)> {
+        ROWS.iter().map(|row| (row.word, row.aggregate, row.meaning))
+    }
+
     fn row(self) -> Option<&'static Row> {
         ROWS.get(self as usize)
     }
@@ -106,7 +113,11 @@ impl Aggregate {
             node.fault(format!("`{word}` is not available yet; there are {}", available.join(", ")));
             return None;
         }
-        let words: Vec<(&str, Aggregate)> = ROWS.iter().map(|row| (row.word, row.aggregate)).collect();
-        node.word(&words)
+        let found = node.value.as_text().and_then(|word| ROWS.iter().find(|row| row.word == word));
+        if found.is_none() {
+            let allowed: Vec<&str> = ROWS.iter().map(|row| row.word).collect();
+            node.fault(format!("expected one of {}", allowed.join(", ")));
+        }
+        found.map(|row| row.aggregate)
     }
 }

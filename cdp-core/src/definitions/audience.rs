@@ -2,8 +2,10 @@
 //!
 //! It takes the JSON of an audience and leaves a checked rule. It never knows who is in it.
 
+use super::fields::activation::audience;
 use super::reader::Fields;
 use super::rule::Rule;
+use super::schema::Words;
 
 /// Of whom an audience is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,14 @@ pub enum Population {
     /// Profiles with a person or contact identifier.
     Known,
 }
+
+pub(super) static POPULATIONS: Words<Population> = Words {
+    name: "population",
+    rows: &[
+        ("everybody", Population::Everybody, "All profiles, anonymous ones included."),
+        ("known", Population::Known, "Profiles with a person or contact identifier."),
+    ],
+};
 
 /// A set of profiles by a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +38,12 @@ pub struct AudienceDefinition {
 
 impl AudienceDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<AudienceDefinition> {
-        let rule = fields.required("rule", |node| {
+        let rule = fields.required(&audience::RULE, |node| {
             let rule = Rule::read_node(node)?;
             rule.refuse_current(node);
             Some(rule)
         });
-        let population = fields.optional("population", |node| {
-            node.word(&[("everybody", Population::Everybody), ("known", Population::Known)])
-        });
+        let population = fields.optional(&audience::POPULATION, |node| node.word(&POPULATIONS));
         Some(AudienceDefinition { name, rule: rule?, population: population.unwrap_or_default() })
     }
 }

@@ -1,6 +1,8 @@
 //! The consent policy: what may be done with personal data when a person has said nothing.
 
+use super::fields::collection::{consent_policy, purpose_policy};
 use super::reader::{Fields, Node};
+use super::schema::Words;
 
 /// What unknown consent means for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,14 @@ pub enum UnknownConsent {
     /// The use needs a choice first.
     Deny,
 }
+
+pub(super) static UNKNOWN: Words<UnknownConsent> = Words {
+    name: "unknown_consent",
+    rows: &[
+        ("allow", UnknownConsent::Allow, "The use is allowed until the person objects."),
+        ("deny", UnknownConsent::Deny, "The use needs a choice first."),
+    ],
+};
 
 /// What unknown consent means, per purpose.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,15 +52,15 @@ impl ConsentPolicyDefinition {
     }
 
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<ConsentPolicyDefinition> {
-        let purposes = fields.required("purposes", |node| node.entries(|_, purpose| read_purpose(purpose)))?;
+        let purposes =
+            fields.required(&consent_policy::PURPOSES, |node| node.entries(|_, purpose| read_purpose(purpose)))?;
         Some(ConsentPolicyDefinition { name, purposes })
     }
 }
 
 fn read_purpose(node: Node<'_>) -> Option<UnknownConsent> {
     let mut fields = node.fields()?;
-    let unknown = fields
-        .required("unknown", |node| node.word(&[("allow", UnknownConsent::Allow), ("deny", UnknownConsent::Deny)]));
+    let unknown = fields.required(&purpose_policy::UNKNOWN, |node| node.word(&UNKNOWN));
     fields.finish();
     unknown
 }

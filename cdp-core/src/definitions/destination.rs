@@ -1,5 +1,6 @@
 //! A destination: which audience leaves, for which purpose, over which channel, with which columns.
 
+use super::fields::activation::destination;
 use super::reader::Fields;
 
 /// A way out for an audience.
@@ -19,10 +20,10 @@ pub struct DestinationDefinition {
 
 impl DestinationDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<DestinationDefinition> {
-        let audience = fields.required("audience", |node| node.text());
-        let purpose = fields.required("purpose", |node| node.text());
-        let channel = fields.optional("channel", |node| node.text());
-        let columns = fields.optional("columns", |node| node.entries(|_, column| column.text()));
+        let audience = fields.required(&destination::AUDIENCE, |node| node.text());
+        let purpose = fields.required(&destination::PURPOSE, |node| node.text());
+        let channel = fields.optional(&destination::CHANNEL, |node| node.text());
+        let columns = fields.optional(&destination::COLUMNS, |node| node.entries(|_, column| column.text()));
         Some(DestinationDefinition {
             name,
             audience: audience?,

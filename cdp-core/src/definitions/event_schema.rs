@@ -1,6 +1,8 @@
 //! An event schema: which properties an event has and of which type.
 
+use super::fields::collection::{event_schema, property_schema};
 use super::reader::{Fields, Node};
+use super::schema::Words;
 
 /// The type of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,19 @@ pub enum PropertyType {
     /// An object.
     Object,
 }
+
+pub(super) static PROPERTY_TYPES: Words<PropertyType> = Words {
+    name: "property_type",
+    rows: &[
+        ("text", PropertyType::Text, "Text."),
+        ("number", PropertyType::Number, "Any number."),
+        ("integer", PropertyType::Integer, "A number without fraction."),
+        ("boolean", PropertyType::Boolean, "True or false."),
+        ("timestamp", PropertyType::Timestamp, "RFC 3339 text."),
+        ("list", PropertyType::List, "A list."),
+        ("object", PropertyType::Object, "An object."),
+    ],
+};
 
 /// One property of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,26 +58,17 @@ pub struct EventSchemaDefinition {
 
 impl EventSchemaDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<EventSchemaDefinition> {
-        let event = fields.required("event", |node| node.text());
-        let properties = fields.required("properties", |node| node.entries(|_, property| read_property(property)));
+        let event = fields.required(&event_schema::EVENT, |node| node.text());
+        let properties =
+            fields.required(&event_schema::PROPERTIES, |node| node.entries(|_, property| read_property(property)));
         Some(EventSchemaDefinition { name, event: event?, properties: properties? })
     }
 }
 
 fn read_property(node: Node<'_>) -> Option<PropertySchema> {
     let mut fields = node.fields()?;
-    let property_type = fields.required("type", |node| {
-        node.word(&[
-            ("text", PropertyType::Text),
-            ("number", PropertyType::Number),
-            ("integer", PropertyType::Integer),
-            ("boolean", PropertyType::Boolean),
-            ("timestamp", PropertyType::Timestamp),
-            ("list", PropertyType::List),
-            ("object", PropertyType::Object),
-        ])
-    });
-    let required = fields.optional("required", |node| node.boolean());
+    let property_type = fields.required(&property_schema::TYPE, |node| node.word(&PROPERTY_TYPES));
+    let required = fields.optional(&property_schema::REQUIRED, |node| node.boolean());
     fields.finish();
     Some(PropertySchema { property_type: property_type?, required: required.unwrap_or(false) })
 }

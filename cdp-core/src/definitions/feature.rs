@@ -3,6 +3,7 @@
 //! It takes the JSON of a feature and leaves a [`Measure`](super::Measure) with a default and a life time. It never
 //! computes: that is the module `rules`.
 
+use super::fields::behavior::{any_event, feature};
 use super::reader::Fields;
 use super::rule::{EventSelection, Measure};
 use super::window::FeatureWindow;
@@ -23,12 +24,12 @@ pub struct FeatureDefinition {
 
 impl FeatureDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<FeatureDefinition> {
-        let selection = EventSelection::read(fields);
+        let selection = EventSelection::read(fields, &any_event::EVENT);
         let window = FeatureWindow::read(fields);
         let aggregate = Measure::read_aggregate(fields);
-        let default = fields.optional("default", |node| Some(node.value.clone()));
+        let default = fields.optional(&feature::DEFAULT, |node| Some(node.value.clone()));
         let limited = fields.has("ttl");
-        let ttl = fields.optional("ttl", |node| node.duration());
+        let ttl = fields.optional(&feature::TTL, |node| node.duration());
         let ((aggregate, property), selection, window) = (aggregate?, selection?, window?);
         if limited && ttl.is_none() {
             return None;

@@ -1,8 +1,8 @@
 //! The identity definition: which values identify somebody, how strongly, and how many of them one person may have.
 
-mod presets;
-mod read;
-mod traits;
+pub(super) mod presets;
+pub(super) mod read;
+pub(super) mod traits;
 
 pub use traits::TraitStrategy;
 

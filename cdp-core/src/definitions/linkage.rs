@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::schema::{Words, pairs};
 use crate::error::{Error, Result};
 
 /// What a column says about a person.
@@ -58,32 +59,37 @@ pub enum ColumnRole {
     Ignore,
 }
 
+const COLUMN_ROLE_ROWS: [(&str, ColumnRole, &str); 22] = [
+    ("given_name", ColumnRole::GivenName, "First name or names."),
+    ("surname", ColumnRole::Surname, "Last name."),
+    ("middle_name", ColumnRole::MiddleName, "A second given name or its initial."),
+    ("full_name", ColumnRole::FullName, "The whole name in one column, `Jane Doe` or `Doe, Jane`."),
+    ("birth_date", ColumnRole::BirthDate, "Date of birth in any common form."),
+    ("birth_year", ColumnRole::BirthYear, "The year of birth, where the date comes in three columns."),
+    ("birth_month", ColumnRole::BirthMonth, "The month of birth."),
+    ("birth_day", ColumnRole::BirthDay, "The day of birth."),
+    ("birth_place", ColumnRole::BirthPlace, "The place of birth."),
+    ("email", ColumnRole::Email, "Email address."),
+    ("phone", ColumnRole::Phone, "Telephone number."),
+    ("national_id", ColumnRole::NationalId, "A number that a state or an employer gave to one person."),
+    ("device", ColumnRole::Device, "A device or browser, which people of one household may share."),
+    ("street_number", ColumnRole::StreetNumber, "House number."),
+    ("address", ColumnRole::Address, "Street, with or without the house number."),
+    ("suburb", ColumnRole::Suburb, "Part of a town."),
+    ("city", ColumnRole::City, "Town."),
+    ("postcode", ColumnRole::Postcode, "Postal code."),
+    ("state", ColumnRole::State, "State, province or region."),
+    ("category", ColumnRole::Category, "One of a few values: gender, occupation, party."),
+    ("text", ColumnRole::Text, "Free text that describes the record, compared word by word."),
+    ("ignore", ColumnRole::Ignore, "A column that is not compared."),
+];
+
+/// The roles as words of a definition.
+pub(super) static COLUMN_ROLES: Words<ColumnRole> = Words { name: "column_role", rows: &COLUMN_ROLE_ROWS };
+
 impl ColumnRole {
     /// Every role with its word.
-    pub const ALL: [(&'static str, ColumnRole); 22] = [
-        ("given_name", ColumnRole::GivenName),
-        ("surname", ColumnRole::Surname),
-        ("middle_name", ColumnRole::MiddleName),
-        ("full_name", ColumnRole::FullName),
-        ("birth_date", ColumnRole::BirthDate),
-        ("birth_year", ColumnRole::BirthYear),
-        ("birth_month", ColumnRole::BirthMonth),
-        ("birth_day", ColumnRole::BirthDay),
-        ("birth_place", ColumnRole::BirthPlace),
-        ("email", ColumnRole::Email),
-        ("phone", ColumnRole::Phone),
-        ("national_id", ColumnRole::NationalId),
-        ("device", ColumnRole::Device),
-        ("street_number", ColumnRole::StreetNumber),
-        ("address", ColumnRole::Address),
-        ("suburb", ColumnRole::Suburb),
-        ("city", ColumnRole::City),
-        ("postcode", ColumnRole::Postcode),
-        ("state", ColumnRole::State),
-        ("category", ColumnRole::Category),
-        ("text", ColumnRole::Text),
-        ("ignore", ColumnRole::Ignore),
-    ];
+    pub const ALL: [(&'static str, ColumnRole); 22] = pairs(&COLUMN_ROLE_ROWS);
 
     /// The word of this role in a definition.
     pub fn as_str(self) -> &'static str {

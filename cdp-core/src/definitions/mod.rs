@@ -11,13 +11,16 @@ mod consent_policy;
 mod destination;
 mod event_schema;
 mod feature;
+mod fields;
 mod identity;
 mod linkage;
 mod policy;
 mod predictor;
 mod profile_linkage;
 mod reader;
+mod reference;
 mod rule;
+mod schema;
 mod source;
 mod window;
 
@@ -36,6 +39,7 @@ pub use predictor::{
     TextField,
 };
 pub use profile_linkage::{ComparedValue, ProfileLinkage};
+pub use reference::reference;
 pub use rule::*;
 pub use source::*;
 pub use window::FeatureWindow;
@@ -44,10 +48,27 @@ pub(crate) use identity::describe_preset;
 pub(crate) use reader::{Faults, Node, near_or_all, nearest};
 pub use reader::{MAX_DEFINITION_DEPTH, MAX_DEFINITION_NODES};
 
+use fields::common::common;
 use reader::too_large;
+use schema::Words;
 
 use crate::error::{Error, Fault, Result};
 use crate::records::{Object, Value};
+
+const KIND_ROWS: [(&str, Kind, &str); 9] = [
+    ("identity", Kind::Identity, "Identifier types and limits."),
+    ("source", Kind::Source, "How foreign rows become messages."),
+    ("event_schema", Kind::EventSchema, "The properties of an event."),
+    ("consent_policy", Kind::ConsentPolicy, "What unknown consent means."),
+    ("feature", Kind::Feature, "A value computed from the events of a profile."),
+    ("audience", Kind::Audience, "A set of profiles by a rule."),
+    ("predictor", Kind::Predictor, "A learned class or likelihood."),
+    ("policy", Kind::Policy, "A choice made at request time."),
+    ("destination", Kind::Destination, "An export of an audience."),
+];
+
+/// The kinds as words of a definition.
+static KINDS: Words<Kind> = Words { name: "kind", rows: &KIND_ROWS };
 
 /// The kinds of definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,17 +95,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its word.
-    pub const ALL: [(&'static str, Kind); 9] = [
-        ("identity", Kind::Identity),
-        ("source", Kind::Source),
-        ("event_schema", Kind::EventSchema),
-        ("consent_policy", Kind::ConsentPolicy),
-        ("feature", Kind::Feature),
-        ("audience", Kind::Audience),
-        ("predictor", Kind::Predictor),
-        ("policy", Kind::Policy),
-        ("destination", Kind::Destination),
-    ];
+    pub const ALL: [(&'static str, Kind); 9] = schema::pairs(&KIND_ROWS);
 
     /// The word in the `kind` field.
     pub fn as_str(self) -> &'static str {
@@ -218,11 +229,11 @@ impl<'de> serde::Deserialize<'de> for Definition {
 
 fn read_definition(node: Node<'_>) -> Option<(String, Body)> {
     let mut fields = node.fields()?;
-    let kind = fields.required("kind", |node| node.word(&Kind::ALL));
-    let name = fields.required("name", |node| node.text());
-    fields.optional("description", |node| node.text());
-    fields.optional("owner", |node| node.text());
-    fields.optional("tags", |node| node.list(|tag| tag.text()));
+    let kind = fields.required(&common::KIND, |node| node.word(&KINDS));
+    let name = fields.required(&common::NAME, |node| node.text());
+    fields.optional(&common::DESCRIPTION, |node| node.text());
+    fields.optional(&common::OWNER, |node| node.text());
+    fields.optional(&common::TAGS, |node| node.list(|tag| tag.text()));
     // Without a usable name the rest is still read, so that all faults are reported.
     let named = name.clone().unwrap_or_default();
     let body = match kind? {

@@ -2,6 +2,7 @@
 //!
 //! It takes the JSON of a policy and leaves its rules in the order in which they are asked. It never decides.
 
+use super::fields::activation::{policy, policy_choice};
 use super::reader::{Fields, Node};
 use super::rule::Rule;
 use crate::records::Value;
@@ -30,17 +31,17 @@ pub struct PolicyDefinition {
 
 impl PolicyDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<PolicyDefinition> {
-        let purpose = fields.required("purpose", |node| node.text());
-        let choose = fields.required("choose", |node| node.list(read_choice));
-        let otherwise = fields.required("otherwise", |node| Some(node.value.clone()));
+        let purpose = fields.required(&policy::PURPOSE, |node| node.text());
+        let choose = fields.required(&policy::CHOOSE, |node| node.list(read_choice));
+        let otherwise = fields.required(&policy::OTHERWISE, |node| Some(node.value.clone()));
         Some(PolicyDefinition { name, purpose: purpose?, choose: choose?, otherwise: otherwise? })
     }
 }
 
 fn read_choice(node: Node<'_>) -> Option<PolicyChoice> {
     let mut fields = node.fields()?;
-    let when = fields.required("when", Rule::read_node);
-    let then = fields.required("then", |node| Some(node.value.clone()));
+    let when = fields.required(&policy_choice::WHEN, Rule::read_node);
+    let then = fields.required(&policy_choice::THEN, |node| Some(node.value.clone()));
     fields.finish();
     Some(PolicyChoice { when: when?, then: then? })
 }

@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 
 use crate::records::{Duration, Number, Path};
 
+use super::fields::predictor::{
+    cohort, cohort_label, described_cohort, predictor, propensity, propensity_label, rule_cohort, text_field,
+};
 use super::reader::{Fields, Node};
 use super::rule::Rule;
+use super::schema::{Words, pairs};
 
 /// What a predictor answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +52,7 @@ pub enum Analyzer {
 
 impl Analyzer {
     /// The names in definitions, scikit-learn's.
-    pub const NAMES: [(&'static str, Analyzer); 3] =
-        [("word", Analyzer::Word), ("char_wb", Analyzer::Character), ("char", Analyzer::CharacterRun)];
+    pub const NAMES: [(&'static str, Analyzer); 3] = pairs(&ANALYZER_ROWS);
 }
 
 /// What a predictor learns to say.
@@ -156,21 +159,36 @@ pub struct PredictorDefinition {
 const DEFAULT_C: f64 = 10.0;
 /// The longest term, in words or characters: far beyond what has been found useful, and a bound on memory.
 const LONGEST_NGRAM: i64 = 10;
-const COHORT_ONLY: [&str; 13] = [
-    "text",
-    "rules",
-    "cohorts",
-    "similarity",
-    "max_features",
-    "min_df",
-    "max_df",
-    "ngram_range",
-    "analyzer",
-    "sublinear_tf",
-    "stop_words",
-    "threshold",
-    "temperature_folds",
+pub(super) static TASKS: Words<PredictorTask> = Words {
+    name: "predictor_task",
+    rows: &[
+        ("cohort", PredictorTask::Cohort, "Which class of many a profile belongs to."),
+        ("propensity", PredictorTask::Propensity, "How likely an event is within a horizon."),
+    ],
+};
+
+pub(super) static CLASS_WEIGHTS: Words<bool> =
+    Words { name: "class_weight", rows: &[("balanced", true, "Every class has the same weight.")] };
+
+pub(super) static SIMILARITIES: Words<Similarity> = Words {
+    name: "similarity",
+    rows: &[
+        ("lexical", Similarity::Lexical, "By the pieces of words they share; needs no training."),
+        (
+            "lsa",
+            Similarity::LatentSemantic,
+            "By latent semantic analysis: words are alike that occur in the same profiles. Lexical before the first training.",
+        ),
+    ],
+};
+
+const ANALYZER_ROWS: [(&str, Analyzer, &str); 3] = [
+    ("word", Analyzer::Word, "Words, one or several in a row."),
+    ("char_wb", Analyzer::Character, "Characters in a row within a word, padded with a space on both sides."),
+    ("char", Analyzer::CharacterRun, "Characters in a row, across words; white space counts as one space."),
 ];
+
+pub(super) static ANALYZERS: Words<Analyzer> = Words { name: "analyzer", rows: &ANALYZER_ROWS };
 
 impl PredictorDefinition {
     /// The event properties that its texts are read from.
@@ -210,29 +228,27 @@ impl PredictorDefinition {
     }
 
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<PredictorDefinition> {
-        let task = fields.required("task", |node| {
-            node.word(&[("cohort", PredictorTask::Cohort), ("propensity", PredictorTask::Propensity)])
-        });
-        let label = fields.optional("label", |node| read_label(node, task));
+        let task = fields.required(&predictor::TASK, |node| node.word(&TASKS));
+        let label = fields.optional(&predictor::LABEL, |node| read_label(node, task));
         let mut definition = PredictorDefinition::cohort(name);
-        if let Some(c) = fields.optional("C", |node| number(node, 1e-9, 1e9)) {
+        if let Some(c) = fields.optional(&predictor::C, |node| number(node, 1e-9, 1e9)) {
             definition.c = c;
         }
-        if let Some(max_iter) = fields.optional("max_iter", |node| count(node, 1, 1_000_000)) {
+        if let Some(max_iter) = fields.optional(&predictor::MAX_ITER, |node| count(node, 1, 1_000_000)) {
             definition.max_iter = max_iter;
         }
-        if let Some(tol) = fields.optional("tol", |node| number(node, 1e-9, 1.0)) {
+        if let Some(tol) = fields.optional(&predictor::TOL, |node| number(node, 1e-9, 1.0)) {
             definition.tol = tol;
         }
-        definition.is_balanced = fields.optional("class_weight", |node| node.word(&[("balanced", true)])).is_some();
+        definition.is_balanced = fields.optional(&predictor::CLASS_WEIGHT, |node| node.word(&CLASS_WEIGHTS)).is_some();
         if task == Some(PredictorTask::Propensity) {
-            for name in COHORT_ONLY {
-                fields.optional(name, |node| {
+            for field in cohort::ALL {
+                fields.optional(*field, |node| {
                     node.fault("belongs to the task `cohort`; a propensity predictor reads `features`");
                     Some(())
                 });
             }
-            let features = fields.required("features", |node| {
+            let features = fields.required(&propensity::FEATURES, |node| {
                 let features = node.list(|item| item.text())?;
                 no_repetition(node, &features)
             });
@@ -248,16 +264,14 @@ impl PredictorDefinition {
             definition.label = Some(label?);
             return Some(definition);
         }
-        fields.optional("features", |node| {
+        fields.optional(&propensity::FEATURES, |node| {
             node.fault("belongs to the task `propensity`; a cohort predictor reads `text`");
             Some(())
         });
-        let text = fields.optional("text", |node| node.list(read_text_field));
-        let rules = fields.optional("rules", |node| node.list(read_rule_cohort));
-        let cohorts = fields.optional("cohorts", read_cohorts);
-        let similarity = fields.optional("similarity", |node| {
-            node.word(&[("lexical", Similarity::Lexical), ("lsa", Similarity::LatentSemantic)])
-        });
+        let text = fields.optional(&cohort::TEXT, |node| node.list(read_text_field));
+        let rules = fields.optional(&cohort::RULES, |node| node.list(read_rule_cohort));
+        let cohorts = fields.optional(&cohort::COHORTS, read_cohorts);
+        let similarity = fields.optional(&cohort::SIMILARITY, |node| node.word(&SIMILARITIES));
         read_text_settings(&mut definition, fields);
         let is_described = fields.has("cohorts");
         if !fields.has("text") && !fields.has("rules") && !is_described {
@@ -287,36 +301,36 @@ impl PredictorDefinition {
 }
 
 fn read_text_settings(definition: &mut PredictorDefinition, fields: &mut Fields<'_>) {
-    definition.max_features = fields.optional("max_features", |node| count(node, 1, 10_000_000));
-    if let Some(min_df) = fields.optional("min_df", |node| count(node, 1, 1_000_000_000)) {
+    definition.max_features = fields.optional(&cohort::MAX_FEATURES, |node| count(node, 1, 10_000_000));
+    if let Some(min_df) = fields.optional(&cohort::MIN_DF, |node| count(node, 1, 1_000_000_000)) {
         definition.min_df = min_df;
     }
-    if let Some(max_df) = fields.optional("max_df", |node| number(node, 1e-9, 1.0)) {
+    if let Some(max_df) = fields.optional(&cohort::MAX_DF, |node| number(node, 1e-9, 1.0)) {
         definition.max_df = max_df;
     }
-    if let Some(ngram_range) = fields.optional("ngram_range", read_ngram_range) {
+    if let Some(ngram_range) = fields.optional(&cohort::NGRAM_RANGE, read_ngram_range) {
         definition.ngram_range = ngram_range;
     }
-    if let Some(analyzer) = fields.optional("analyzer", |node| node.word(&Analyzer::NAMES)) {
+    if let Some(analyzer) = fields.optional(&cohort::ANALYZER, |node| node.word(&ANALYZERS)) {
         definition.analyzer = analyzer;
     }
-    if let Some(sublinear_tf) = fields.optional("sublinear_tf", |node| node.boolean()) {
+    if let Some(sublinear_tf) = fields.optional(&cohort::SUBLINEAR_TF, |node| node.boolean()) {
         definition.sublinear_tf = sublinear_tf;
     }
-    if let Some(stop_words) = fields.optional("stop_words", |node| node.list(|word| word.text())) {
+    if let Some(stop_words) = fields.optional(&cohort::STOP_WORDS, |node| node.list(|word| word.text())) {
         definition.stop_words = stop_words.iter().map(|word| word.to_lowercase()).collect();
     }
-    if let Some(threshold) = fields.optional("threshold", |node| number(node, 0.0, 1.0)) {
+    if let Some(threshold) = fields.optional(&cohort::THRESHOLD, |node| number(node, 0.0, 1.0)) {
         definition.threshold = threshold;
     }
-    definition.temperature_folds = fields.optional("temperature_folds", |node| count(node, 0, 5));
+    definition.temperature_folds = fields.optional(&cohort::TEMPERATURE_FOLDS, |node| count(node, 0, 5));
 }
 
 fn read_text_field(node: Node<'_>) -> Option<TextField> {
     let mut fields = node.fields()?;
-    let path = fields.optional("trait", |node| node.path());
-    let event = fields.optional("event", |node| node.text());
-    let property = fields.optional("property", |node| node.path());
+    let path = fields.optional(&text_field::TRAIT, |node| node.path());
+    let event = fields.optional(&text_field::EVENT, |node| node.text());
+    let property = fields.optional(&text_field::PROPERTY, |node| node.path());
     let field = match (fields.has("trait"), fields.has("event"), fields.has("property")) {
         (true, false, false) => path.map(TextField::Trait),
         (false, true, true) => event.zip(property).map(|(event, property)| TextField::Event { event, property }),
@@ -331,11 +345,11 @@ fn read_text_field(node: Node<'_>) -> Option<TextField> {
 
 fn read_label(node: Node<'_>, task: Option<PredictorTask>) -> Option<PredictorLabel> {
     let mut fields = node.fields()?;
-    let path = fields.optional("trait", |node| node.path());
-    let list = fields.optional("list", read_labelled_people);
-    let audience = fields.optional("audience", |node| node.text());
-    let event = fields.optional("event", |node| node.text());
-    let horizon = fields.optional("horizon", |node| node.duration());
+    let path = fields.optional(&cohort_label::TRAIT, |node| node.path());
+    let list = fields.optional(&cohort_label::LIST, read_labelled_people);
+    let audience = fields.optional(&cohort_label::AUDIENCE, |node| node.text());
+    let event = fields.optional(&propensity_label::EVENT, |node| node.text());
+    let horizon = fields.optional(&propensity_label::HORIZON, |node| node.duration());
     let given: Vec<&str> =
         ["trait", "list", "audience", "event", "horizon"].into_iter().filter(|name| fields.has(name)).collect();
     let label = match (task, given.as_slice()) {
@@ -384,9 +398,9 @@ fn read_labelled_people(node: Node<'_>) -> Option<BTreeMap<String, Vec<(String, 
 fn read_cohorts(node: Node<'_>) -> Option<Vec<DescribedCohort>> {
     let cohorts = node.list(|item| {
         let mut fields = item.fields()?;
-        let cohort = fields.required("cohort", |node| node.text());
-        let description = fields.optional("description", |node| node.text());
-        let keywords = fields.optional("keywords", |node| node.list(|word| word.text()));
+        let cohort = fields.required(&described_cohort::COHORT, |node| node.text());
+        let description = fields.optional(&described_cohort::DESCRIPTION, |node| node.text());
+        let keywords = fields.optional(&described_cohort::KEYWORDS, |node| node.list(|word| word.text()));
         fields.finish();
         Some(DescribedCohort {
             cohort: cohort?,
@@ -409,8 +423,8 @@ fn read_cohorts(node: Node<'_>) -> Option<Vec<DescribedCohort>> {
 
 fn read_rule_cohort(node: Node<'_>) -> Option<RuleCohort> {
     let mut fields = node.fields()?;
-    let cohort = fields.required("cohort", |node| node.text());
-    let when = fields.required("when", |node| {
+    let cohort = fields.required(&rule_cohort::COHORT, |node| node.text());
+    let when = fields.required(&rule_cohort::WHEN, |node| {
         let rule = Rule::read_node(node);
         rule.iter().for_each(|rule| rule.refuse_current(node));
         rule

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::linkage::{BlockingLimits, ColumnRole, LinkageDefinition, LinkageThresholds};
+use super::fields::identity::profile_linkage;
+use super::fields::linkage::{blocking, thresholds};
+use super::linkage::{BlockingLimits, COLUMN_ROLES, ColumnRole, LinkageDefinition, LinkageThresholds};
 use super::reader::{Fields, Node};
+use super::schema::Field;
 use crate::records::Number;
 
 /// What of a profile is compared.
@@ -42,7 +45,7 @@ impl ProfileLinkage {
     /// `is_declared`: whether there is an identifier type of a name.
     pub(super) fn read(node: Node<'_>, is_declared: impl Fn(&str) -> bool) -> Option<ProfileLinkage> {
         let mut fields = node.fields()?;
-        let columns = fields.optional("columns", |node| {
+        let columns = fields.optional(&profile_linkage::COLUMNS, |node| {
             node.entries(|name, role| {
                 let compared = match name.strip_prefix("traits.") {
                     Some(path) if !path.is_empty() => Some(ComparedValue::Trait(path.to_owned())),
@@ -52,13 +55,13 @@ impl ProfileLinkage {
                         None
                     }
                 };
-                compared.zip(role.word(&ColumnRole::ALL))
+                compared.zip(role.word(&COLUMN_ROLES))
             })
         });
-        let blocking = fields.optional("blocking", read_blocking);
-        let thresholds = fields.optional("thresholds", read_thresholds);
-        let auto_link = fields.optional("auto_link", |node| node.boolean());
-        let live = fields.optional("live", |node| node.boolean());
+        let blocking = fields.optional(&profile_linkage::BLOCKING, read_blocking);
+        let thresholds = fields.optional(&profile_linkage::THRESHOLDS, read_thresholds);
+        let auto_link = fields.optional(&profile_linkage::AUTO_LINK, |node| node.boolean());
+        let live = fields.optional(&profile_linkage::LIVE, |node| node.boolean());
         fields.finish();
         Some(ProfileLinkage {
             columns: columns.unwrap_or_default().into_iter().map(|(_, column)| column).collect(),
@@ -73,15 +76,15 @@ impl ProfileLinkage {
 fn read_blocking(node: Node<'_>) -> Option<BlockingLimits> {
     let mut fields = node.fields()?;
     let default = BlockingLimits::default();
-    let max_block = fields.optional("max_block", |node| node.integer(2, 1_000_000_000));
-    let pairs_per_record = fields.optional("pairs_per_record", |node| {
+    let max_block = fields.optional(&blocking::MAX_BLOCK, |node| node.integer(2, 1_000_000_000));
+    let pairs_per_record = fields.optional(&blocking::PAIRS_PER_RECORD, |node| {
         let number = node.number().map(Number::to_f64);
         if number.is_some_and(|number| number <= 0.0) {
             node.fault("expected a number above 0");
         }
         number
     });
-    let least_pairs = fields.optional("least_pairs", |node| node.integer(0, i64::MAX));
+    let least_pairs = fields.optional(&blocking::LEAST_PAIRS, |node| node.integer(0, i64::MAX));
     fields.finish();
     Some(BlockingLimits {
         max_block: max_block.and_then(|n| u32::try_from(n).ok()).unwrap_or(default.max_block),
@@ -93,11 +96,11 @@ fn read_blocking(node: Node<'_>) -> Option<BlockingLimits> {
 fn read_thresholds(node: Node<'_>) -> Option<LinkageThresholds> {
     let mut fields = node.fields()?;
     let default = LinkageThresholds::default();
-    let auto = probability(&mut fields, "auto", default.auto);
-    let review = probability(&mut fields, "review", default.review);
-    let cluster = probability(&mut fields, "cluster", default.cluster);
+    let auto = probability(&mut fields, &thresholds::AUTO, default.auto);
+    let review = probability(&mut fields, &thresholds::REVIEW, default.review);
+    let cluster = probability(&mut fields, &thresholds::CLUSTER, default.cluster);
     // What nobody asked to keep begins no later than what is shown.
-    let keep = probability(&mut fields, "keep", default.keep.min(review));
+    let keep = probability(&mut fields, &thresholds::KEEP, default.keep.min(review));
     fields.finish();
     if !(keep <= review && review <= auto) {
         node.fault("expected keep <= review <= auto");
@@ -105,8 +108,8 @@ fn read_thresholds(node: Node<'_>) -> Option<LinkageThresholds> {
     Some(LinkageThresholds { auto, review, cluster, keep })
 }
 
-fn probability(fields: &mut Fields<'_>, name: &'static str, default: f64) -> f64 {
-    let read = fields.optional(name, |node| {
+fn probability(fields: &mut Fields<'_>, field: &'static Field, default: f64) -> f64 {
+    let read = fields.optional(field, |node| {
         let number = node.number().map(Number::to_f64).filter(|number| 0.0 < *number && *number < 1.0);
         if number.is_none() {
             node.fault("expected a probability between 0 and 1, both excluded");

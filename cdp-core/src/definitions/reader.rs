@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use super::schema::{Field, Words};
 use crate::error::Fault;
 use crate::records::{Duration, Number, Object, Path, Timestamp, Value};
 
@@ -132,14 +133,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// One of the given words.
-    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
-        let found = self.value.as_text().and_then(|text| words.iter().find(|(word, _)| *word == text));
+    /// One of the words of a list.
+    pub(crate) fn word<T: Clone>(&self, words: &Words<T>) -> Option<T> {
+        let found = self.value.as_text().and_then(|text| words.find(text));
         if found.is_none() {
-            let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let allowed: Vec<&str> = words.rows.iter().map(|(word, ..)| *word).collect();
             self.fault(format!("expected one of {}", allowed.join(", ")));
         }
-        found.map(|(_, value)| *value)
+        found
     }
 
     /// True or false.
@@ -229,6 +230,26 @@ impl<'a> Node<'a> {
     }
 }
 
+/// What a field is asked for by: its row in a table, so that no field is read that the reference does not list.
+pub(crate) trait Named: Copy {
+    /// The key in the object.
+    fn name(self) -> &'static str;
+}
+
+impl Named for &'static Field {
+    fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+/// Tests of this file read objects that are no definition.
+#[cfg(test)]
+impl Named for &'static str {
+    fn name(self) -> &'static str {
+        self
+    }
+}
+
 /// The fields of an object in a document: ask for each by name, then [`Fields::finish`] refuses the others.
 pub(crate) struct Fields<'a> {
     object: &'a Object,
@@ -244,7 +265,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a field if it is there and not null. `None` if it is absent, or if `read` noted a fault.
-    pub(crate) fn optional<T>(&mut self, name: &'static str, read: impl FnOnce(Node<'_>) -> Option<T>) -> Option<T> {
+    pub(crate) fn optional<T>(&mut self, field: impl Named, read: impl FnOnce(Node<'_>) -> Option<T>) -> Option<T> {
+        let name = field.name();
         self.known.push(name);
         let value = self.object.get(name).filter(|value| !value.is_null())?;
         let pointer = format!("{}/{name}", self.pointer);
@@ -252,13 +274,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a field that must be there.
-    pub(crate) fn required<T>(&mut self, name: &'static str, read: impl FnOnce(Node<'_>) -> Option<T>) -> Option<T> {
+    pub(crate) fn required<T>(&mut self, field: impl Named, read: impl FnOnce(Node<'_>) -> Option<T>) -> Option<T> {
+        let name = field.name();
         if !self.has(name) {
             self.known.push(name);
             self.fault(format!("the field `{name}` is missing"));
             return None;
         }
-        self.optional(name, read)
+        self.optional(field, read)
     }
 
     /// Notes a fault about the object as a whole.

@@ -12,7 +12,12 @@ pub use behavior::{EventSelection, EventTest, LifecycleTest, Measure, PropertyFi
 pub use comparison::{Comparison, Operand, Operator, SearchPattern, Version};
 pub use leaf::*;
 
+pub(super) use comparison::{OPERATORS, Place};
+pub(super) use leaf::{CONSENT_STATUSES, IDENTITY_TESTS, LEAVES};
+
+use super::fields::rule as nodes;
 use super::reader::{Faults, Node, nearest, too_large};
+use super::schema::Shape;
 use crate::error::{Error, Result};
 use crate::records::Value;
 
@@ -47,11 +52,11 @@ pub enum Rule {
 }
 
 /// The fields that make an object a node over other rules.
-const NODES: [&str; 4] = ["all", "any", "not", "at_least"];
+pub(super) const NODES: [&Shape; 4] = [&nodes::ALL, &nodes::ANY, &nodes::NOT, &nodes::AT_LEAST];
 
 /// Every field that says which node or leaf an object is.
 fn all_heads() -> impl Iterator<Item = &'static str> {
-    NODES.into_iter().chain(leaf::words())
+    NODES.into_iter().map(|node| node.name).chain(leaf::words())
 }
 
 impl Rule {
@@ -129,10 +134,10 @@ impl Rule {
             }
         };
         let rule = match head {
-            "all" => fields.required("all", |node| node.list(Rule::read_node)).map(Rule::All),
-            "any" => fields.required("any", |node| node.list(Rule::read_node)).map(Rule::Any),
-            "not" => fields.required("not", Rule::read_node).map(|rule| Rule::Not(Box::new(rule))),
-            "at_least" => fields.required("at_least", read_at_least),
+            "all" => fields.required(&nodes::all::ALL_OF, |node| node.list(Rule::read_node)).map(Rule::All),
+            "any" => fields.required(&nodes::any::ANY_OF, |node| node.list(Rule::read_node)).map(Rule::Any),
+            "not" => fields.required(&nodes::not::NOT, Rule::read_node).map(|rule| Rule::Not(Box::new(rule))),
+            "at_least" => fields.required(&nodes::at_least::AT_LEAST, read_at_least),
             leaf => Test::read(leaf, &mut fields).map(|test| Rule::Leaf(Leaf { test, json: node.value.clone() })),
         };
         fields.finish();
@@ -152,8 +157,8 @@ impl Rule {
 
 fn read_at_least(node: Node<'_>) -> Option<Rule> {
     let mut fields = node.fields()?;
-    let n = fields.required("n", |node| node.integer(0, 256).and_then(|n| usize::try_from(n).ok()));
-    let of = fields.required("of", |node| node.list(Rule::read_node));
+    let n = fields.required(&nodes::minimum::N, |node| node.integer(0, 256).and_then(|n| usize::try_from(n).ok()));
+    let of = fields.required(&nodes::minimum::OF, |node| node.list(Rule::read_node));
     fields.finish();
     let (n, of) = (n?, of?);
     if n > of.len() {

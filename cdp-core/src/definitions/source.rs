@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 
 use crate::records::{MessageType, Path, Value};
 
+use super::fields::source::{emit, emits, layout, rows};
 use super::reader::{Fields, Node};
+use super::schema::Words;
 
 pub use expression::{
     Arithmetic, Condition, ConditionOp, Conversion, Expression, FieldExpression, Otherwise, Pattern, TimeForm,
@@ -20,6 +22,10 @@ pub use expression::{
 };
 pub use gate::{Expectation, Gate, GateType, Severity};
 pub use settings::{CsvSettings, Delimiter, Encoding, Format, TextSettings};
+
+pub(super) use expression::{CONDITION_OPERATORS, CONVERSIONS, FORMS, OTHERWISE};
+pub(super) use gate::{EXPECTATIONS, GATE_TYPES, SEVERITIES};
+pub(super) use settings::{DECIMAL_MARKS, ENCODINGS, FORMATS};
 
 use expression::{read_condition, read_expression, read_time_expression};
 
@@ -40,6 +46,27 @@ pub enum NullTrait {
     /// The trait is deleted.
     Delete,
 }
+
+pub(super) static NULL_TRAITS: Words<NullTrait> = Words {
+    name: "null_trait",
+    rows: &[
+        ("keep", NullTrait::Keep, "The profile keeps the value it has."),
+        ("delete", NullTrait::Delete, "The trait is deleted."),
+    ],
+};
+
+pub(super) static MESSAGE_TYPES: Words<MessageType> = Words {
+    name: "message_type",
+    rows: &[
+        ("identify", MessageType::Identify, "Identifiers and traits of a person."),
+        ("track", MessageType::Track, "An event."),
+        ("page", MessageType::Page, "A page view."),
+        ("screen", MessageType::Screen, "A screen view of an app."),
+        ("group", MessageType::Group, "Membership in an account."),
+        ("alias", MessageType::Alias, "A former and a present identifier of one person."),
+        ("consent", MessageType::Consent, "A choice about a use of personal data."),
+    ],
+};
 
 /// How a message id is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,22 +187,21 @@ const OF_ANY_EMIT: [&str; 7] =
 
 impl SourceDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<SourceDefinition> {
-        let format = fields.optional("format", |node| node.word(&Format::ALL));
+        let format = fields.optional(&layout::FORMAT, |node| node.word(&settings::FORMATS));
         let csv = settings::read_csv_settings(fields);
         let text = settings::read_text_settings(fields);
-        let records = fields.optional("records", |node| match node.value {
+        let records = fields.optional(&rows::RECORDS, |node| match node.value {
             Value::Text(path) if path.is_empty() => Some(Records::TopLevel),
             _ => node.path().map(Records::At),
         });
-        let each = fields.optional("each", |node| node.path());
-        let null =
-            fields.optional("null", |node| node.word(&[("keep", NullTrait::Keep), ("delete", NullTrait::Delete)]));
-        let skew = fields.optional("skew", |node| node.boolean());
-        let gates = fields.optional("gates", |node| node.list(gate::read_gate)).unwrap_or_default();
+        let each = fields.optional(&rows::EACH, |node| node.path());
+        let null = fields.optional(&rows::NULL, |node| node.word(&NULL_TRAITS));
+        let skew = fields.optional(&rows::SKEW, |node| node.boolean());
+        let gates = fields.optional(&rows::GATES, |node| node.list(gate::read_gate)).unwrap_or_default();
         let present: BTreeSet<&str> = fields.names().collect();
         let maps_rows = OF_ONE_EMIT.iter().chain(&OF_ANY_EMIT).any(|field| present.contains(field));
         let shared = read_emit(fields);
-        let listed = fields.optional("emit", |node| {
+        let listed = fields.optional(&emits::EMIT, |node| {
             node.list(|item| {
                 let mut inner = item.fields()?;
                 let emit = read_emit(&mut inner);
@@ -268,11 +294,10 @@ fn check_format(format: Option<Format>, present: &BTreeSet<&str>, no_mapping: bo
 }
 
 fn read_emit(fields: &mut Fields<'_>) -> Emit {
-    let types = MessageType::ALL.map(|kind| (kind.as_str(), kind));
     Emit {
-        when: fields.optional("when", read_condition),
-        kind: fields.optional("type", |node| node.word(&types)),
-        message_id: fields.optional("message_id", |node| match node.value {
+        when: fields.optional(&emit::WHEN, read_condition),
+        kind: fields.optional(&emit::TYPE, |node| node.word(&MESSAGE_TYPES)),
+        message_id: fields.optional(&emit::MESSAGE_ID, |node| match node.value {
             Value::List(parts) if parts.is_empty() => {
                 node.fault("expected at least one part");
                 None
@@ -280,19 +305,19 @@ fn read_emit(fields: &mut Fields<'_>) -> Emit {
             Value::List(_) => node.list(read_expression).map(MessageIdRule::Parts),
             _ => read_expression(node).map(MessageIdRule::One),
         }),
-        timestamp: fields.optional("timestamp", read_time_expression),
-        original_timestamp: fields.optional("original_timestamp", read_time_expression),
-        sent_at: fields.optional("sent_at", read_time_expression),
-        received_at: fields.optional("received_at", read_time_expression),
-        event: fields.optional("event", read_expression),
-        group_id: fields.optional("group_id", read_expression),
-        previous_id: fields.optional("previous_id", read_expression),
+        timestamp: fields.optional(&emit::TIMESTAMP, read_time_expression),
+        original_timestamp: fields.optional(&emit::ORIGINAL_TIMESTAMP, read_time_expression),
+        sent_at: fields.optional(&emit::SENT_AT, read_time_expression),
+        received_at: fields.optional(&emit::RECEIVED_AT, read_time_expression),
+        event: fields.optional(&emit::EVENT, read_expression),
+        group_id: fields.optional(&emit::GROUP_ID, read_expression),
+        previous_id: fields.optional(&emit::PREVIOUS_ID, read_expression),
         ids: fields
-            .optional("ids", |node| node.entries(|_, expression| read_expression(expression)))
+            .optional(&emit::IDS, |node| node.entries(|_, expression| read_expression(expression)))
             .unwrap_or_default(),
-        traits: fields.optional("traits", read_field_map).unwrap_or_default(),
-        properties: fields.optional("properties", read_field_map).unwrap_or_default(),
-        context: fields.optional("context", read_field_map).unwrap_or_default(),
+        traits: fields.optional(&emit::TRAITS, read_field_map).unwrap_or_default(),
+        properties: fields.optional(&emit::PROPERTIES, read_field_map).unwrap_or_default(),
+        context: fields.optional(&emit::CONTEXT, read_field_map).unwrap_or_default(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! It takes the fields of a definition and leaves the window typed. Where it lies at an instant is for
 //! `rules::timeline` to say.
 
+use super::fields::behavior::window;
 use super::reader::Fields;
 use crate::records::{Duration, Timestamp};
 
@@ -29,8 +30,8 @@ impl FeatureWindow {
         if given.len() > 1 {
             fields.fault(format!("{} exclude each other; give one window", given.join(" and ")));
         }
-        let within = fields.optional("within", |node| node.duration().map(FeatureWindow::Within));
-        let between_ago = fields.optional("between_ago", |node| {
+        let within = fields.optional(&window::WITHIN, |node| node.duration().map(FeatureWindow::Within));
+        let between_ago = fields.optional(&window::BETWEEN_AGO, |node| {
             let ends = node.list(|end| end.duration())?;
             match ends.as_slice() {
                 [start, end] if start > end => Some(FeatureWindow::BetweenAgo(*start, *end)),
@@ -40,8 +41,8 @@ impl FeatureWindow {
                 }
             }
         });
-        let since = fields.optional("since", |node| node.timestamp().map(FeatureWindow::Since));
-        let between = fields.optional("between", |node| {
+        let since = fields.optional(&window::SINCE, |node| node.timestamp().map(FeatureWindow::Since));
+        let between = fields.optional(&window::BETWEEN, |node| {
             let ends = node.list(|end| end.timestamp())?;
             match ends.as_slice() {
                 [start, end] if start <= end => Some(FeatureWindow::Between(*start, *end)),

@@ -2,17 +2,33 @@
 //! people who come from a customer register.
 
 use super::{FIVE, IdentifierType, IdentityDefinition, Limit, Normalize, Role};
+use crate::definitions::schema::Words;
 use crate::records::Duration;
 
 /// Makes the identity definition of a preset.
-type Preset = fn() -> IdentityDefinition;
+pub(in crate::definitions) type Preset = fn() -> IdentityDefinition;
 
 /// The presets by their words.
-pub(super) const PRESETS: [(&str, Preset); 3] = [
-    ("segment", IdentityDefinition::segment),
-    ("isolation", IdentityDefinition::isolation),
-    ("crm", IdentityDefinition::crm),
-];
+pub(in crate::definitions) static PRESETS: Words<Preset> = Words {
+    name: "preset",
+    rows: &[
+        (
+            "segment",
+            IdentityDefinition::segment,
+            "`user_id`, `email`, `phone` and `anonymous_id`, and `group_id` as account.",
+        ),
+        (
+            "isolation",
+            IdentityDefinition::isolation,
+            "As `segment`, but an `anonymous_id` never joins profiles: what happened without a login stays apart.",
+        ),
+        (
+            "crm",
+            IdentityDefinition::crm,
+            "`crm_id` is the strongest, one to a profile; five `user_id`s to a profile; all spellings of one mailbox are one `email`.",
+        ),
+    ],
+};
 
 const ONE: Option<Limit> = Some(Limit { n: 1, window: None });
 

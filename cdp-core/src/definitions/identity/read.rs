@@ -3,23 +3,63 @@
 use regex::Regex;
 
 use super::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, presets, traits};
+use crate::definitions::fields::identity::{blocked_pattern, identifier_type, identity, limit};
 use crate::definitions::profile_linkage::ProfileLinkage;
 use crate::definitions::reader::{Fields, Node};
+use crate::definitions::schema::Words;
 use crate::records::Value;
 
-const ROLES: [(&str, Role); 4] =
-    [("person", Role::Person), ("contact", Role::Contact), ("device", Role::Device), ("account", Role::Account)];
+pub(in crate::definitions) static ROLES: Words<Role> = Words {
+    name: "role",
+    rows: &[
+        ("person", Role::Person, "A login or customer number: identifies one person."),
+        ("contact", Role::Contact, "A way to reach a person, such as an email address or telephone number."),
+        ("device", Role::Device, "A browser or an app installation."),
+        ("account", Role::Account, "A company or household: links people and never merges them."),
+    ],
+};
+
+pub(in crate::definitions) static NORMALIZATIONS: Words<Normalize> = Words {
+    name: "normalize",
+    rows: &[
+        ("exact", Normalize::Exact, "The value as it is."),
+        ("email", Normalize::Email, "Without white space around it, in lower case."),
+        (
+            "email_canonical",
+            Normalize::EmailCanonical,
+            "As `email`; all spellings of one mailbox are one value: without `+tag`, and without dots where the provider ignores them.",
+        ),
+        ("phone", Normalize::Phone, "E.164, digits with a leading plus."),
+    ],
+};
+
+pub(in crate::definitions) static CONFLICTS: Words<OnConflict> = Words {
+    name: "on_conflict",
+    rows: &[
+        ("keep_first", OnConflict::KeepFirst, "Earlier links stay; limits decide about later ones."),
+        (
+            "latest_link_wins",
+            OnConflict::LatestLinkWins,
+            "The value belongs to the profile that was linked last, from that instant on.",
+        ),
+        (
+            "refuse",
+            OnConflict::Refuse,
+            "The value never joins two profiles that both have an identifier with the role `person`.",
+        ),
+    ],
+};
 
 impl IdentityDefinition {
     pub(crate) fn read(name: String, fields: &mut Fields<'_>) -> Option<IdentityDefinition> {
         let has_preset = fields.has("preset");
-        let preset = fields.optional("preset", |node| node.word(&presets::PRESETS));
+        let preset = fields.optional(&identity::PRESET, |node| node.word(&presets::PRESETS));
         let given = match has_preset {
-            true => fields.optional("identifiers", |node| node.list(read_identifier)).unwrap_or_default(),
-            false => fields.required("identifiers", |node| node.list(read_identifier))?,
+            true => fields.optional(&identity::IDENTIFIERS, |node| node.list(read_identifier)).unwrap_or_default(),
+            false => fields.required(&identity::IDENTIFIERS, |node| node.list(read_identifier))?,
         };
-        let max_identifiers = fields.optional("max_identifiers", |node| node.integer(2, 1_000_000_000));
-        let traits = fields.optional("traits", |node| node.entries(|_, strategy| traits::read(strategy)));
+        let max_identifiers = fields.optional(&identity::MAX_IDENTIFIERS, |node| node.integer(2, 1_000_000_000));
+        let traits = fields.optional(&identity::TRAITS, |node| node.entries(|_, strategy| traits::read(strategy)));
         let mut identifiers = given;
         for (index, identifier) in identifiers.iter().enumerate() {
             if identifiers.iter().take(index).any(|earlier| earlier.name == identifier.name) {
@@ -34,37 +74,24 @@ impl IdentityDefinition {
         }
         let max_identifiers = max_identifiers.and_then(|n| u32::try_from(n).ok());
         let is_declared = |name: &str| identifiers.iter().any(|identifier| identifier.name == name);
-        let linkage = fields.optional("linkage", |node| ProfileLinkage::read(node, is_declared));
+        let linkage = fields.optional(&identity::LINKAGE, |node| ProfileLinkage::read(node, is_declared));
         Some(IdentityDefinition { name, identifiers, max_identifiers, traits: traits.unwrap_or_default(), linkage })
     }
 }
 
 fn read_identifier(node: Node<'_>) -> Option<IdentifierType> {
     let mut fields = node.fields()?;
-    let name = fields.required("type", |node| node.text());
-    let role = fields.required("role", |node| node.word(&ROLES));
-    let priority = fields.required("priority", |node| node.integer(0, 1_000_000));
-    let limit = fields.optional("limit", read_limit);
-    let normalize = fields.optional("normalize", |node| {
-        node.word(&[
-            ("exact", Normalize::Exact),
-            ("email", Normalize::Email),
-            ("email_canonical", Normalize::EmailCanonical),
-            ("phone", Normalize::Phone),
-        ])
-    });
-    let default_region = fields.optional("default_region", read_region);
-    let on_conflict = fields.optional("on_conflict", |node| {
-        node.word(&[
-            ("keep_first", OnConflict::KeepFirst),
-            ("latest_link_wins", OnConflict::LatestLinkWins),
-            ("refuse", OnConflict::Refuse),
-        ])
-    });
-    let max_links_from = fields.optional("max_links_from", |node| {
+    let name = fields.required(&identifier_type::TYPE, |node| node.text());
+    let role = fields.required(&identifier_type::ROLE, |node| node.word(&ROLES));
+    let priority = fields.required(&identifier_type::PRIORITY, |node| node.integer(0, 1_000_000));
+    let limit = fields.optional(&identifier_type::LIMIT, read_limit);
+    let normalize = fields.optional(&identifier_type::NORMALIZE, |node| node.word(&NORMALIZATIONS));
+    let default_region = fields.optional(&identifier_type::DEFAULT_REGION, read_region);
+    let on_conflict = fields.optional(&identifier_type::ON_CONFLICT, |node| node.word(&CONFLICTS));
+    let max_links_from = fields.optional(&identifier_type::MAX_LINKS_FROM, |node| {
         node.entries(|_, n| n.integer(0, 1_000_000_000).and_then(|n| u32::try_from(n).ok()))
     });
-    let blocked = fields.optional("blocked", |node| node.list(read_blocked));
+    let blocked = fields.optional(&identifier_type::BLOCKED, |node| node.list(read_blocked));
     fields.finish();
     let mut identifier = IdentifierType::new(&name?, role?, u32::try_from(priority?).ok()?, limit);
     identifier.normalize = normalize.unwrap_or(Normalize::Exact);
@@ -91,7 +118,7 @@ fn read_blocked(node: Node<'_>) -> Option<Blocked> {
         return node.text().map(Blocked::Value);
     }
     let mut fields = node.fields()?;
-    let pattern = fields.required("pattern", |node| {
+    let pattern = fields.required(&blocked_pattern::PATTERN, |node| {
         let text = node.text()?;
         Regex::new(&text).map_err(|_| node.fault("not a regular expression")).ok()
     });
@@ -105,8 +132,8 @@ fn read_limit(node: Node<'_>) -> Option<Limit> {
         return count(node).map(|n| Limit { n, window: None });
     }
     let mut fields = node.fields()?;
-    let n = fields.required("n", count);
-    let window = fields.optional("window", |node| node.duration());
+    let n = fields.required(&limit::N, count);
+    let window = fields.optional(&limit::WINDOW, |node| node.duration());
     fields.finish();
     Some(Limit { n: n?, window })
 }

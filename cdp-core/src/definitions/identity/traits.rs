@@ -1,6 +1,8 @@
 //! How the values that messages give a trait become one value of a person.
 
+use crate::definitions::fields::identity::source_priority;
 use crate::definitions::reader::Node;
+use crate::definitions::schema::Words;
 use crate::records::Value;
 
 /// How the values of a trait become one. In each of them a null takes back everything that was said before it.
@@ -24,23 +26,25 @@ pub enum TraitStrategy {
     SourcePriority(Vec<String>),
 }
 
-const WORDS: [(&str, TraitStrategy); 7] = [
-    ("newest", TraitStrategy::Newest),
-    ("oldest", TraitStrategy::Oldest),
-    ("min", TraitStrategy::Min),
-    ("max", TraitStrategy::Max),
-    ("sum", TraitStrategy::Sum),
-    ("union", TraitStrategy::Union),
-    ("non_empty", TraitStrategy::NonEmpty),
-];
+pub(in crate::definitions) static STRATEGIES: Words<TraitStrategy> = Words {
+    name: "trait_strategy",
+    rows: &[
+        ("newest", TraitStrategy::Newest, "The last value."),
+        ("oldest", TraitStrategy::Oldest, "The first value."),
+        ("min", TraitStrategy::Min, "The least number; other values do not count."),
+        ("max", TraitStrategy::Max, "The greatest number; other values do not count."),
+        ("sum", TraitStrategy::Sum, "The sum of all numbers, each message once."),
+        ("union", TraitStrategy::Union, "Every different value once, as a list; a list counts item by item."),
+        ("non_empty", TraitStrategy::NonEmpty, "The last value that is not an empty text, list or object."),
+    ],
+};
 
 pub(super) fn read(node: Node<'_>) -> Option<TraitStrategy> {
     if !matches!(node.value, Value::Object(_)) {
-        let place = node.word(&WORDS.map(|(word, _)| word).map(|word| (word, word)))?;
-        return WORDS.into_iter().find(|(word, _)| *word == place).map(|(_, strategy)| strategy);
+        return node.word(&STRATEGIES);
     }
     let mut fields = node.fields()?;
-    let sources = fields.required("source_priority", |node| node.list(|source| source.text()));
+    let sources = fields.required(&source_priority::SOURCE_PRIORITY, |node| node.list(|source| source.text()));
     fields.finish();
     sources.map(TraitStrategy::SourcePriority)
 }

@@ -4,7 +4,11 @@
 //! event: that is `rules::measure`, `rules::sequence` and `rules::lifecycle`.
 
 use super::super::aggregate::Aggregate;
+use super::super::fields::behavior::{
+    event, filtered, measure, named_event, property_filter, regularly, restarted, sequence, step, stopped,
+};
 use super::super::reader::{Fields, Node};
+use super::super::schema::Field;
 use super::super::window::FeatureWindow;
 use super::comparison::{Comparison, Operand, Operator, Place};
 use crate::records::{Duration, Number, Path};
@@ -121,24 +125,24 @@ const MAX_PERIODS: i64 = 400;
 const MAX_STEPS: usize = 16;
 
 impl EventSelection {
-    /// Reads `event` and `where`; without `event`, any event is meant.
-    pub(crate) fn read(fields: &mut Fields<'_>) -> Option<EventSelection> {
+    /// Reads a field with names of events, and `where`; without names, any event is meant.
+    pub(crate) fn read(fields: &mut Fields<'_>, event: &'static Field) -> Option<EventSelection> {
         let named = fields.has("event");
-        let events = fields.optional("event", read_names);
+        let events = fields.optional(event, read_names);
         let filtered = fields.has("where");
-        let filters = fields.optional("where", |node| node.list(read_filter));
+        let filters = fields.optional(&filtered::WHERE, |node| node.list(read_filter));
         Some(EventSelection {
             events: if named { events? } else { Vec::new() },
             filters: if filtered { filters? } else { Vec::new() },
         })
     }
 
-    fn read_required(fields: &mut Fields<'_>) -> Option<EventSelection> {
+    fn read_required(fields: &mut Fields<'_>, event: &'static Field) -> Option<EventSelection> {
         if !fields.has("event") {
             fields.fault("the field `event` is missing; `*` means any event");
         }
         let named = fields.has("event");
-        EventSelection::read(fields).filter(|_| named)
+        EventSelection::read(fields, event).filter(|_| named)
     }
 }
 
@@ -159,7 +163,7 @@ fn read_names(node: Node<'_>) -> Option<Vec<String>> {
 
 fn read_filter(node: Node<'_>) -> Option<PropertyFilter> {
     let mut fields = node.fields()?;
-    let property = fields.required("property", |node| node.path());
+    let property = fields.required(&property_filter::PROPERTY, |node| node.path());
     let comparison = Comparison::read(&mut fields, Place::Where);
     fields.finish();
     Some(PropertyFilter { property: property?, comparison: comparison? })
@@ -168,15 +172,15 @@ fn read_filter(node: Node<'_>) -> Option<PropertyFilter> {
 impl Measure {
     /// Reads `agg` and `property` into a measure; the rest was read before.
     pub(crate) fn read_aggregate(fields: &mut Fields<'_>) -> Option<(Aggregate, Option<Path>)> {
-        let aggregate = fields.required("agg", Aggregate::read);
+        let aggregate = fields.required(&measure::AGG, Aggregate::read);
         let Some(aggregate) = aggregate else {
-            fields.optional("property", |node| node.path());
+            fields.optional(&measure::PROPERTY, |node| node.path());
             return None;
         };
         if aggregate.needs_property() {
-            return fields.required("property", |node| node.path()).map(|property| (aggregate, Some(property)));
+            return fields.required(&measure::PROPERTY, |node| node.path()).map(|property| (aggregate, Some(property)));
         }
-        let superfluous = fields.optional("property", |node| {
+        let superfluous = fields.optional(&measure::PROPERTY, |node| {
             node.fault(format!("`{}` takes no property; use `where` to choose events", aggregate.as_str()));
             Some(())
         });
@@ -186,7 +190,7 @@ impl Measure {
 
 impl EventTest {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Option<EventTest> {
-        let selection = EventSelection::read(fields);
+        let selection = EventSelection::read(fields, &event::EVENT);
         let window = FeatureWindow::read(fields);
         if fields.has("first_time_within") {
             for word in ["count", "agg", "property", "op", "value", "within", "between_ago", "since", "between"] {
@@ -194,15 +198,15 @@ impl EventTest {
                     fields.fault(format!("`first_time_within` stands without `{word}`"));
                 }
             }
-            let within = fields.optional("first_time_within", |node| node.duration());
-            for word in ["count", "agg", "property", "op", "value"] {
+            let within = fields.optional(&event::FIRST_TIME_WITHIN, |node| node.duration());
+            for word in [&event::COUNT, &event::AGG, &event::PROPERTY, &event::OP, &event::VALUE] {
                 fields.optional(word, |_| Some(()));
             }
             return Some(EventTest::FirstTime { selection: selection?, within: within? });
         }
-        fields.optional("first_time_within", |_| Some(()));
+        fields.optional(&event::FIRST_TIME_WITHIN, |_| Some(()));
         let counted = fields.has("count");
-        let count = fields.optional("count", |node| Comparison::read_short(node, Place::Number));
+        let count = fields.optional(&event::COUNT, |node| Comparison::read_short(node, Place::Number));
         let is_measured = ["agg", "property", "op", "value"].into_iter().any(|word| fields.has(word));
         if is_measured {
             if counted {
@@ -215,7 +219,7 @@ impl EventTest {
             let measure = Measure { selection: selection?, window: window?, aggregate, property };
             return (!counted).then_some(EventTest::Measured { measure, comparison });
         }
-        for word in ["agg", "property", "op", "value"] {
+        for word in [&event::AGG, &event::PROPERTY, &event::OP, &event::VALUE] {
             fields.optional(word, |_| Some(()));
         }
         let once = Comparison { operator: Operator::Gte, operand: Operand::Number(Number::from_i64(1)) };
@@ -227,7 +231,7 @@ impl EventTest {
 
 impl SequenceTest {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Option<SequenceTest> {
-        let steps = fields.required("sequence", |node| {
+        let steps = fields.required(&sequence::SEQUENCE, |node| {
             let mut is_first = true;
             let steps = node.list(|step| {
                 let read = read_step(step, is_first);
@@ -241,7 +245,7 @@ impl SequenceTest {
             Some(steps)
         });
         let limited = fields.has("within");
-        let within = fields.optional("within", |node| node.duration());
+        let within = fields.optional(&sequence::WITHIN, |node| node.duration());
         Some(SequenceTest { steps: steps?, within: if limited { Some(within?) } else { None } })
     }
 }
@@ -250,9 +254,9 @@ fn read_step(node: Node<'_>, is_first: bool) -> Option<SequenceStep> {
     let mut fields = node.fields()?;
     let absent = fields.has("not");
     let selection = if absent {
-        let selection = fields.optional("not", |node| {
+        let selection = fields.optional(&step::NOT, |node| {
             let mut denied = node.fields()?;
-            let selection = EventSelection::read_required(&mut denied);
+            let selection = EventSelection::read_required(&mut denied, &named_event::EVENT);
             denied.finish();
             selection
         });
@@ -264,17 +268,17 @@ fn read_step(node: Node<'_>, is_first: bool) -> Option<SequenceStep> {
         }
         selection
     } else {
-        fields.optional("not", |_| Some(()));
-        EventSelection::read_required(&mut fields)
+        fields.optional(&step::NOT, |_| Some(()));
+        EventSelection::read_required(&mut fields, &step::EVENT)
     };
-    let within = fields.optional("within_previous", |node| {
+    let within = fields.optional(&step::WITHIN_PREVIOUS, |node| {
         if is_first {
             node.fault("the first step has no step before it");
             return None;
         }
         node.duration()
     });
-    let same = fields.optional("same", |node| {
+    let same = fields.optional(&step::SAME, |node| {
         if is_first {
             node.fault("the first step has no step before it");
             return None;
@@ -292,9 +296,9 @@ fn read_step(node: Node<'_>, is_first: bool) -> Option<SequenceStep> {
 impl LifecycleTest {
     pub(crate) fn read_stopped(node: Node<'_>) -> Option<LifecycleTest> {
         let mut fields = node.fields()?;
-        let selection = EventSelection::read_required(&mut fields);
-        let active = fields.required("active", |node| node.duration());
-        let silent = fields.required("silent", |node| node.duration());
+        let selection = EventSelection::read_required(&mut fields, &named_event::EVENT);
+        let active = fields.required(&stopped::ACTIVE, |node| node.duration());
+        let silent = fields.required(&stopped::SILENT, |node| node.duration());
         fields.finish();
         let (selection, active, silent) = (selection?, active?, silent?);
         if active <= silent {
@@ -306,9 +310,9 @@ impl LifecycleTest {
 
     pub(crate) fn read_restarted(node: Node<'_>) -> Option<LifecycleTest> {
         let mut fields = node.fields()?;
-        let selection = EventSelection::read_required(&mut fields);
-        let silent = fields.required("silent", |node| node.duration());
-        let within = fields.required("within", |node| node.duration());
+        let selection = EventSelection::read_required(&mut fields, &named_event::EVENT);
+        let silent = fields.required(&restarted::SILENT, |node| node.duration());
+        let within = fields.required(&restarted::WITHIN, |node| node.duration());
         fields.finish();
         let (selection, silent, within) = (selection?, silent?, within?);
         if silent <= within {
@@ -321,12 +325,12 @@ impl LifecycleTest {
     pub(crate) fn read_regularly(node: Node<'_>) -> Option<LifecycleTest> {
         let mut fields = node.fields()?;
         let count = |node: Node<'_>, greatest| node.integer(1, greatest).and_then(|n| u32::try_from(n).ok());
-        let selection = EventSelection::read_required(&mut fields);
-        let period = fields.required("period", |node| node.duration());
+        let selection = EventSelection::read_required(&mut fields, &named_event::EVENT);
+        let period = fields.required(&regularly::PERIOD, |node| node.duration());
         let counted = fields.has("min_count");
-        let min_count = fields.optional("min_count", |node| count(node, 1_000_000));
-        let min_periods = fields.required("min_periods", |node| count(node, MAX_PERIODS));
-        let of = fields.required("of", |node| count(node, MAX_PERIODS));
+        let min_count = fields.optional(&regularly::MIN_COUNT, |node| count(node, 1_000_000));
+        let min_periods = fields.required(&regularly::MIN_PERIODS, |node| count(node, MAX_PERIODS));
+        let of = fields.required(&regularly::OF, |node| count(node, MAX_PERIODS));
         fields.finish();
         let min_count = if counted { min_count? } else { 1 };
         let (selection, period, min_periods, of) = (selection?, period?, min_periods?, of?);

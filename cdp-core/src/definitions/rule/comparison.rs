@@ -9,7 +9,9 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 
 use super::super::aggregate::Aggregate;
+use super::super::fields::comparison::comparison;
 use super::super::reader::{Fields, Node};
+use super::super::schema::{Type, Words};
 use crate::records::{Duration, Number, Timestamp, Value};
 
 /// How a value is compared. Null is absent; absent satisfies only the operators that deny something.
@@ -89,50 +91,57 @@ pub enum Operator {
     SemverLte,
 }
 
-const OPERATORS: [(&str, Operator); 37] = [
-    ("eq", Operator::Eq),
-    ("ne", Operator::Ne),
-    ("eq_ci", Operator::EqCi),
-    ("in", Operator::In),
-    ("not_in", Operator::NotIn),
-    ("lt", Operator::Lt),
-    ("lte", Operator::Lte),
-    ("gt", Operator::Gt),
-    ("gte", Operator::Gte),
-    ("between", Operator::Between),
-    ("contains", Operator::Contains),
-    ("not_contains", Operator::NotContains),
-    ("starts_with", Operator::StartsWith),
-    ("ends_with", Operator::EndsWith),
-    ("regex", Operator::Regex),
-    ("not_regex", Operator::NotRegex),
-    ("exists", Operator::Exists),
-    ("not_exists", Operator::NotExists),
-    ("is_empty", Operator::IsEmpty),
-    ("is_true", Operator::IsTrue),
-    ("is_false", Operator::IsFalse),
-    ("all", Operator::All),
-    ("any_of", Operator::AnyOf),
-    ("none_of", Operator::NoneOf),
-    ("before", Operator::Before),
-    ("after", Operator::After),
-    ("on_day", Operator::OnDay),
-    ("within_last", Operator::WithinLast),
-    ("within_next", Operator::WithinNext),
-    ("before_last", Operator::BeforeLast),
-    ("after_next", Operator::AfterNext),
-    ("semver_eq", Operator::SemverEq),
-    ("semver_gt", Operator::SemverGt),
-    ("semver_gte", Operator::SemverGte),
-    ("semver_lt", Operator::SemverLt),
-    ("semver_lte", Operator::SemverLte),
-    ("contains_any", Operator::AnyOf),
-];
+pub(in crate::definitions) static OPERATORS: Words<Operator> = Words {
+    name: "operator",
+    rows: &[
+        ("eq", Operator::Eq, "Equal, without conversion."),
+        ("ne", Operator::Ne, "Not equal; true when absent."),
+        ("eq_ci", Operator::EqCi, "Equal text, whatever its case."),
+        ("in", Operator::In, "Equal to one of a list, without conversion."),
+        ("not_in", Operator::NotIn, "Equal to none of a list; true when absent."),
+        ("lt", Operator::Lt, "A smaller number; decimal text is a number."),
+        ("lte", Operator::Lte, "A smaller or equal number."),
+        ("gt", Operator::Gt, "A greater number."),
+        ("gte", Operator::Gte, "A greater or equal number."),
+        ("between", Operator::Between, "A number or time between two, both included."),
+        ("contains", Operator::Contains, "A list with this item, or text with this part."),
+        (
+            "not_contains",
+            Operator::NotContains,
+            "No list with this item, and no text with this part; true when absent.",
+        ),
+        ("starts_with", Operator::StartsWith, "Text with this beginning."),
+        ("ends_with", Operator::EndsWith, "Text with this end."),
+        ("regex", Operator::Regex, "Text in which the pattern is found."),
+        ("not_regex", Operator::NotRegex, "No text in which the pattern is found; true when absent."),
+        ("exists", Operator::Exists, "There is a value."),
+        ("not_exists", Operator::NotExists, "There is no value."),
+        ("is_empty", Operator::IsEmpty, "Absent, or a text, list or object with nothing in it."),
+        ("is_true", Operator::IsTrue, "True, the boolean."),
+        ("is_false", Operator::IsFalse, "False, the boolean."),
+        ("all", Operator::All, "A list with all of these items."),
+        ("any_of", Operator::AnyOf, "A list with one of these items at least."),
+        ("none_of", Operator::NoneOf, "A list with none of these items; true when absent."),
+        ("before", Operator::Before, "Strictly earlier than an instant."),
+        ("after", Operator::After, "Strictly later than an instant."),
+        ("on_day", Operator::OnDay, "On the UTC day of an instant."),
+        ("within_last", Operator::WithinLast, "In `(t - d, t]`."),
+        ("within_next", Operator::WithinNext, "In `(t, t + d]`."),
+        ("before_last", Operator::BeforeLast, "At `t - d` or earlier."),
+        ("after_next", Operator::AfterNext, "Later than `t + d`."),
+        ("semver_eq", Operator::SemverEq, "An equal version, by Semantic Versioning."),
+        ("semver_gt", Operator::SemverGt, "A later version."),
+        ("semver_gte", Operator::SemverGte, "An equal or later version."),
+        ("semver_lt", Operator::SemverLt, "An earlier version."),
+        ("semver_lte", Operator::SemverLte, "An equal or earlier version."),
+        ("contains_any", Operator::AnyOf, "Another word for `any_of`."),
+    ],
+};
 
 impl Operator {
     /// The word of this operator in a rule.
     pub fn as_str(self) -> &'static str {
-        OPERATORS.into_iter().find(|(_, operator)| *operator == self).map_or("", |(word, _)| word)
+        OPERATORS.rows.iter().find(|(_, operator, _)| *operator == self).map_or("", |(word, ..)| word)
     }
 
     /// Whether the outcome depends on the instant at which it is asked.
@@ -151,6 +160,23 @@ impl Operator {
     pub fn is_of_lists(self) -> bool {
         use Operator::*;
         matches!(self, Contains | NotContains | All | AnyOf | NoneOf | Exists | NotExists | IsEmpty)
+    }
+
+    /// The type of the operand, as the reference states it; `None` for an operator that stands alone.
+    pub(in crate::definitions) fn operand_type(self) -> Option<Type> {
+        use Operator::*;
+        match self {
+            Exists | NotExists | IsEmpty | IsTrue | IsFalse => None,
+            Eq | Ne | Contains | NotContains => Some(Type::Json),
+            In | NotIn | All | AnyOf | NoneOf => Some(Type::List(&Type::Json)),
+            EqCi | StartsWith | EndsWith => Some(Type::Text),
+            Lt | Lte | Gt | Gte => Some(Type::Number(&[])),
+            Between => Some(Type::Either(&[Type::List(&Type::Number(&[])), Type::List(&Type::Time)])),
+            Before | After | OnDay => Some(Type::Time),
+            WithinLast | WithinNext | BeforeLast | AfterNext => Some(Type::Duration),
+            Regex | NotRegex => Some(Type::Pattern),
+            SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => Some(Type::Text),
+        }
     }
 
     fn is_numeric(self) -> bool {
@@ -348,6 +374,11 @@ impl Place {
         }
     }
 
+    /// Whether an operator makes sense here.
+    pub(in crate::definitions) fn takes(self, operator: Operator) -> bool {
+        self.refusal(operator).is_none()
+    }
+
     fn wants_number(self) -> bool {
         match self {
             Place::Number => true,
@@ -360,7 +391,7 @@ impl Place {
 impl Comparison {
     /// Reads `op` and `value` out of a leaf.
     pub(crate) fn read(fields: &mut Fields<'_>, place: Place) -> Option<Comparison> {
-        let operator = fields.required("op", |node| {
+        let operator = fields.required(&comparison::OP, |node| {
             let operator = node.word(&OPERATORS)?;
             let refusal = place.refusal(operator);
             if let Some(message) = &refusal {
@@ -370,31 +401,29 @@ impl Comparison {
         });
         let Some(operator) = operator else {
             // The field is known, but without an operator there is nothing to check it against.
-            fields.optional("value", |_| Some(()));
+            fields.optional(&comparison::VALUE, |_| Some(()));
             return None;
         };
         if is_alone(operator) {
-            let stands_alone = fields.optional("value", |node| {
+            let stands_alone = fields.optional(&comparison::VALUE, |node| {
                 node.fault(format!("`{}` takes no value", operator.as_str()));
                 Some(())
             });
             return stands_alone.is_none().then_some(Comparison { operator, operand: Operand::Nothing });
         }
-        let operand = fields.required("value", |node| read_operand(node, operator, place))?;
+        let operand = fields.required(&comparison::VALUE, |node| read_operand(node, operator, place))?;
         Some(Comparison { operator, operand })
     }
 
     /// Reads the short form `{"gte": 2}`: one operator over a number.
     pub(crate) fn read_short(node: Node<'_>, place: Place) -> Option<Comparison> {
         let read = node.entries(|word, value| {
-            let found = OPERATORS
-                .iter()
-                .find(|(known, operator)| *known == word && operator.is_numeric() && !is_alone(*operator));
-            let Some((_, operator)) = found else {
+            let found = OPERATORS.find(word).filter(|operator| operator.is_numeric() && !is_alone(*operator));
+            let Some(operator) = found else {
                 value.fault("unknown operator; allowed: eq, ne, in, not_in, lt, lte, gt, gte, between");
                 return None;
             };
-            read_operand(value, *operator, place).map(|operand| Comparison { operator: *operator, operand })
+            read_operand(value, operator, place).map(|operand| Comparison { operator, operand })
         })?;
         match <[(String, Comparison); 1]>::try_from(read) {
             Ok([(_, comparison)]) => Some(comparison),

@@ -3,7 +3,9 @@
 //! It takes the JSON of a leaf and leaves it typed. A new leaf is a type, a variant of [`Test`] and a row of `LEAVES` here;
 //! how it is tested stands in its file of `rules::leaves`.
 
+use super::super::fields::leaf;
 use super::super::reader::{Fields, Node};
+use super::super::schema::{Shape, Words, fields};
 use super::behavior::{EventTest, LifecycleTest, SequenceTest};
 use super::comparison::{Comparison, Place};
 use crate::records::{Path, Value};
@@ -47,47 +49,63 @@ pub enum Test {
 }
 
 /// Reads what a leaf tests; every fault is noted.
-type ReadTest = fn(&mut Fields<'_>) -> Option<Test>;
+pub(in crate::definitions) type ReadTest = fn(&mut Fields<'_>) -> Option<Test>;
 
-/// The field that makes an object this leaf, and its reader.
-const LEAVES: [(&str, ReadTest); 14] = [
-    ("trait", |fields| TraitTest::read(fields).map(Test::Trait)),
-    ("feature", |fields| FeatureTest::read(fields).map(Test::Feature)),
-    ("event", |fields| EventTest::read(fields).map(Test::Event)),
-    ("sequence", |fields| SequenceTest::read(fields).map(Test::Sequence)),
-    ("stopped", |fields| fields.required("stopped", LifecycleTest::read_stopped).map(Test::Lifecycle)),
-    ("restarted", |fields| fields.required("restarted", LifecycleTest::read_restarted).map(Test::Lifecycle)),
-    ("regularly", |fields| fields.required("regularly", LifecycleTest::read_regularly).map(Test::Lifecycle)),
-    ("audience", |fields| AudienceTest::read(fields).map(Test::Audience)),
-    ("cohort", |fields| CohortTest::read(fields).map(Test::Cohort)),
-    ("identity", |fields| IdentityTest::read(fields).map(Test::Identity)),
-    ("consent", |fields| ConsentTest::read(fields).map(Test::Consent)),
-    ("account", |fields| AccountTest::read(fields).map(Test::Account)),
-    ("current", |fields| CurrentTest::read(fields).map(Test::Current)),
-    ("bucket", |fields| fields.required("bucket", BucketTest::read).map(Test::Bucket)),
+/// The leaves, each with its reader; the name of a leaf is the field that makes an object this leaf.
+pub(in crate::definitions) static LEAVES: [(&Shape, ReadTest); 14] = [
+    (&leaf::TRAIT, |fields| TraitTest::read(fields).map(Test::Trait)),
+    (&leaf::FEATURE, |fields| FeatureTest::read(fields).map(Test::Feature)),
+    (&leaf::EVENT, |fields| EventTest::read(fields).map(Test::Event)),
+    (&leaf::SEQUENCE, |fields| SequenceTest::read(fields).map(Test::Sequence)),
+    (&leaf::STOPPED, |fields| {
+        fields.required(&leaf::stopped::STOPPED, LifecycleTest::read_stopped).map(Test::Lifecycle)
+    }),
+    (&leaf::RESTARTED, |fields| {
+        fields.required(&leaf::restarted::RESTARTED, LifecycleTest::read_restarted).map(Test::Lifecycle)
+    }),
+    (&leaf::REGULARLY, |fields| {
+        fields.required(&leaf::regularly::REGULARLY, LifecycleTest::read_regularly).map(Test::Lifecycle)
+    }),
+    (&leaf::AUDIENCE, |fields| AudienceTest::read(fields).map(Test::Audience)),
+    (&leaf::COHORT, |fields| CohortTest::read(fields).map(Test::Cohort)),
+    (&leaf::IDENTITY, |fields| IdentityTest::read(fields).map(Test::Identity)),
+    (&leaf::CONSENT, |fields| ConsentTest::read(fields).map(Test::Consent)),
+    (&leaf::ACCOUNT, |fields| AccountTest::read(fields).map(Test::Account)),
+    (&leaf::CURRENT, |fields| CurrentTest::read(fields).map(Test::Current)),
+    (&leaf::BUCKET, |fields| fields.required(&leaf::bucket::BUCKET, BucketTest::read).map(Test::Bucket)),
 ];
 
 /// A rule with such a leaf is refused when it is defined, not when it is evaluated.
 const NOT_YET: [&str; 2] = ["list", "top"];
 
+fields! {
+    /// Fields that are known only to be refused with a reason; the reference does not list them.
+    refused {
+        LIST = "list", Json, Optional, "null", "A leaf that is not available yet.";
+        TOP = "top", Json, Optional, "null", "A leaf that is not available yet.";
+        IN = "in", Json, Optional, "null", "A field of both.";
+    }
+}
+
 /// The fields that say which leaf an object is.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    LEAVES.into_iter().map(|(word, _)| word).chain(NOT_YET)
+    LEAVES.iter().map(|(leaf, _)| leaf.name).chain(NOT_YET)
 }
 
 impl Test {
     /// Reads the leaf that has this word.
     pub(super) fn read(word: &str, fields: &mut Fields<'_>) -> Option<Test> {
-        if let Some((_, read)) = LEAVES.into_iter().find(|(known, _)| *known == word) {
+        if let Some((_, read)) = LEAVES.iter().find(|(leaf, _)| leaf.name == word) {
             return read(fields);
         }
-        for word in NOT_YET {
-            fields.optional(word, |node| {
-                node.fault(format!("the leaf `{word}` is not available yet"));
+        for field in refused::ALL {
+            fields.optional(*field, |node| {
+                if NOT_YET.contains(&field.name) {
+                    node.fault(format!("the leaf `{}` is not available yet", field.name));
+                }
                 Some(())
             });
         }
-        fields.optional("in", |_| Some(()));
         None
     }
 }
@@ -103,7 +121,7 @@ pub struct TraitTest {
 
 impl TraitTest {
     fn read(fields: &mut Fields<'_>) -> Option<TraitTest> {
-        let path = fields.required("trait", |node| node.path());
+        let path = fields.required(&leaf::trait_::TRAIT, |node| node.path());
         let comparison = Comparison::read(fields, Place::Any);
         Some(TraitTest { path: path?, comparison: comparison? })
     }
@@ -120,7 +138,7 @@ pub struct CurrentTest {
 
 impl CurrentTest {
     fn read(fields: &mut Fields<'_>) -> Option<CurrentTest> {
-        let path = fields.required("current", |node| node.path());
+        let path = fields.required(&leaf::current::CURRENT, |node| node.path());
         let comparison = Comparison::read(fields, Place::Any);
         Some(CurrentTest { path: path?, comparison: comparison? })
     }
@@ -137,7 +155,7 @@ pub struct FeatureTest {
 
 impl FeatureTest {
     fn read(fields: &mut Fields<'_>) -> Option<FeatureTest> {
-        let name = fields.required("feature", |node| node.text());
+        let name = fields.required(&leaf::feature::FEATURE, |node| node.text());
         let comparison = Comparison::read(fields, Place::Any);
         Some(FeatureTest { name: name?, comparison: comparison? })
     }
@@ -154,9 +172,9 @@ pub struct AudienceTest {
 
 impl AudienceTest {
     fn read(fields: &mut Fields<'_>) -> Option<AudienceTest> {
-        let name = fields.required("audience", |node| node.text());
+        let name = fields.required(&leaf::audience::AUDIENCE, |node| node.text());
         let is_given = fields.has("in");
-        let inside = fields.optional("in", |node| node.boolean());
+        let inside = fields.optional(&leaf::audience::IN, |node| node.boolean());
         Some(AudienceTest { name: name?, inside: if is_given { inside? } else { true } })
     }
 }
@@ -174,10 +192,10 @@ pub struct CohortTest {
 
 impl CohortTest {
     fn read(fields: &mut Fields<'_>) -> Option<CohortTest> {
-        let predictor = fields.required("cohort", |node| node.text());
+        let predictor = fields.required(&leaf::cohort::COHORT, |node| node.text());
         let (classed, scored) = (fields.has("is"), fields.has("score"));
-        let class = fields.optional("is", |node| node.text());
-        let score = fields.optional("score", |node| Comparison::read_short(node, Place::Number));
+        let class = fields.optional(&leaf::cohort::IS, |node| node.text());
+        let score = fields.optional(&leaf::cohort::SCORE, |node| Comparison::read_short(node, Place::Number));
         if class.is_some() != classed || score.is_some() != scored {
             return None;
         }
@@ -196,27 +214,36 @@ pub enum IdentityTest {
     Anonymous,
 }
 
+/// The word of the leaf `identity`.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::definitions) enum IdentityWord {
+    Has,
+    Known,
+    Anonymous,
+}
+
+pub(in crate::definitions) static IDENTITY_TESTS: Words<IdentityWord> = Words {
+    name: "identity_test",
+    rows: &[
+        ("has", IdentityWord::Has, "The profile holds an identifier of `type`."),
+        ("known", IdentityWord::Known, "The profile holds a person or contact identifier."),
+        ("anonymous", IdentityWord::Anonymous, "The profile holds neither a person nor a contact identifier."),
+    ],
+};
+
 impl IdentityTest {
     fn read(fields: &mut Fields<'_>) -> Option<IdentityTest> {
-        #[derive(Clone, Copy, PartialEq)]
-        enum Word {
-            Has,
-            Known,
-            Anonymous,
+        let word = fields.required(&leaf::identity::IDENTITY, |node| node.word(&IDENTITY_TESTS));
+        if word == Some(IdentityWord::Has) {
+            return fields.required(&leaf::identity::TYPE, |node| node.text()).map(IdentityTest::Has);
         }
-        let word = fields.required("identity", |node| {
-            node.word(&[("has", Word::Has), ("known", Word::Known), ("anonymous", Word::Anonymous)])
-        });
-        if word == Some(Word::Has) {
-            return fields.required("type", |node| node.text()).map(IdentityTest::Has);
-        }
-        let superfluous = fields.optional("type", |node| {
+        let superfluous = fields.optional(&leaf::identity::TYPE, |node| {
             if word.is_some() {
                 node.fault("`type` belongs to `\"identity\": \"has\"`");
             }
             Some(())
         });
-        let test = if word? == Word::Known { IdentityTest::Known } else { IdentityTest::Anonymous };
+        let test = if word? == IdentityWord::Known { IdentityTest::Known } else { IdentityTest::Anonymous };
         superfluous.is_none().then_some(test)
     }
 }
@@ -232,9 +259,9 @@ pub struct AccountTest {
 
 impl AccountTest {
     fn read(fields: &mut Fields<'_>) -> Option<AccountTest> {
-        let account = fields.required("account", |node| node.text());
+        let account = fields.required(&leaf::account::ACCOUNT, |node| node.text());
         let is_typed = fields.has("type");
-        let account_type = fields.optional("type", |node| node.text());
+        let account_type = fields.optional(&leaf::account::TYPE, |node| node.text());
         if account_type.is_some() != is_typed {
             return None;
         }
@@ -255,14 +282,10 @@ pub struct ConsentTest {
 
 impl ConsentTest {
     fn read(fields: &mut Fields<'_>) -> Option<ConsentTest> {
-        let purpose = fields.required("consent", |node| node.text());
+        let purpose = fields.required(&leaf::consent::CONSENT, |node| node.text());
         let (on_channel, is_given) = (fields.has("channel"), fields.has("status"));
-        let channel = fields.optional("channel", |node| node.text());
-        let status = fields.optional("status", |node| {
-            let statuses =
-                [ConsentStatus::Granted, ConsentStatus::Denied, ConsentStatus::Unknown, ConsentStatus::Conflict];
-            node.word(&statuses.map(|status| (status.as_str(), status)))
-        });
+        let channel = fields.optional(&leaf::consent::CHANNEL, |node| node.text());
+        let status = fields.optional(&leaf::consent::STATUS, |node| node.word(&CONSENT_STATUSES));
         if channel.is_some() != on_channel || status.is_some() != is_given {
             return None;
         }
@@ -291,9 +314,9 @@ impl BucketTest {
             node.integer(0, i64::from(BucketTest::COUNT)).and_then(|bucket| u16::try_from(bucket).ok())
         };
         let mut fields = node.fields()?;
-        let seed = fields.required("seed", |node| node.text());
-        let from = fields.required("from", end);
-        let to = fields.required("to", end);
+        let seed = fields.required(&leaf::bucket_range::SEED, |node| node.text());
+        let from = fields.required(&leaf::bucket_range::FROM, end);
+        let to = fields.required(&leaf::bucket_range::TO, end);
         fields.finish();
         let (seed, from, to) = (seed?, from?, to?);
         if from >= to {
@@ -318,6 +341,16 @@ pub enum ConsentStatus {
     /// Joined profiles disagree, and no choice was made since.
     Conflict,
 }
+
+pub(in crate::definitions) static CONSENT_STATUSES: Words<ConsentStatus> = Words {
+    name: "consent_status",
+    rows: &[
+        ("granted", ConsentStatus::Granted, "The latest choice allows it."),
+        ("denied", ConsentStatus::Denied, "The latest choice forbids it."),
+        ("unknown", ConsentStatus::Unknown, "There is no choice."),
+        ("conflict", ConsentStatus::Conflict, "Joined profiles disagree, and no choice was made since."),
+    ],
+};
 
 impl ConsentStatus {
     /// The word for this state.

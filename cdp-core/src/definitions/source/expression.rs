@@ -11,7 +11,9 @@ use chrono::format::{Item, Parsed, StrftimeItems};
 use chrono_tz::Tz;
 use regex::Regex;
 
+use super::super::fields::expression as forms;
 use super::super::reader::{Fields, Node, nearest};
+use super::super::schema::{Field, Shape, Words};
 use crate::records::{Number, Path, Value};
 
 /// A compiled regular expression; two are equal if their text is.
@@ -279,8 +281,26 @@ impl Expression {
     }
 }
 
-const FORMS: [&str; 13] =
-    ["const", "field", "first", "concat", "add", "sub", "mul", "if", "*", "row", "each", "received", "content_hash"];
+/// The forms of an expression; the name of a form is the field that makes an object this form.
+pub(in crate::definitions) const FORMS: [&Shape; 13] = [
+    &forms::CONST,
+    &forms::FIELD,
+    &forms::FIRST,
+    &forms::CONCAT,
+    &forms::ADD,
+    &forms::SUB,
+    &forms::MUL,
+    &forms::IF,
+    &forms::REST,
+    &forms::ROW,
+    &forms::EACH,
+    &forms::RECEIVED,
+    &forms::CONTENT_HASH,
+];
+
+fn form_names() -> impl Iterator<Item = &'static str> {
+    FORMS.into_iter().map(|form| form.name)
+}
 
 // Recursion is bounded: a definition is at most 32 levels deep.
 pub(super) fn read_expression(node: Node<'_>) -> Option<Expression> {
@@ -291,19 +311,19 @@ pub(super) fn read_expression(node: Node<'_>) -> Option<Expression> {
         node.expected("a path or an expression such as {\"const\": ...}");
         return None;
     };
-    let mut forms = FORMS.into_iter().filter(|form| object.contains_key(*form));
-    let Some(form) = forms.next() else {
-        let near = object.keys().find_map(|key| nearest(key, FORMS.into_iter()));
+    let mut found = form_names().filter(|form| object.contains_key(*form));
+    let Some(form) = found.next() else {
+        let near = object.keys().find_map(|key| nearest(key, form_names()));
         let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        node.fault(format!("expected an expression with one of {}{hint}", FORMS.join(", ")));
+        node.fault(format!("expected an expression with one of {}{hint}", form_names().collect::<Vec<_>>().join(", ")));
         return None;
     };
-    if let Some(second) = forms.next() {
+    if let Some(second) = found.next() {
         node.fault(format!("`{form}` and `{second}` are two expressions; give one"));
         return None;
     }
     let mut fields = node.fields()?;
-    let items = |fields: &mut Fields<'_>, form, least: usize| {
+    let items = |fields: &mut Fields<'_>, form: &'static Field, least: usize| {
         fields.required(form, |node| {
             let items = node.list(read_expression)?;
             if items.len() < least {
@@ -312,7 +332,7 @@ pub(super) fn read_expression(node: Node<'_>) -> Option<Expression> {
             Some(items)
         })
     };
-    let flag = |fields: &mut Fields<'_>, form, expression: Expression| {
+    let flag = |fields: &mut Fields<'_>, form: &'static Field, expression: Expression| {
         fields.required(form, |node| {
             if node.value.as_bool() != Some(true) {
                 node.fault("expected true");
@@ -323,30 +343,36 @@ pub(super) fn read_expression(node: Node<'_>) -> Option<Expression> {
     };
     let expression = match form {
         "const" => {
-            fields.optional("const", |_| Some(()));
+            fields.optional(&forms::constant::CONST, |_| Some(()));
             object.get("const").cloned().map(Expression::Constant)
         }
         "field" => read_field(&mut fields).map(|field| Expression::Field(Box::new(field))),
-        "first" => items(&mut fields, "first", 1).map(Expression::First),
-        "concat" => items(&mut fields, "concat", 1).map(Expression::Concat),
-        "add" => items(&mut fields, "add", 2).map(|operands| Expression::Arithmetic(Arithmetic::Add, operands)),
-        "sub" => items(&mut fields, "sub", 2).map(|operands| Expression::Arithmetic(Arithmetic::Sub, operands)),
-        "mul" => items(&mut fields, "mul", 2).map(|operands| Expression::Arithmetic(Arithmetic::Mul, operands)),
+        "first" => items(&mut fields, &forms::first::FIRST, 1).map(Expression::First),
+        "concat" => items(&mut fields, &forms::concat::CONCAT, 1).map(Expression::Concat),
+        "add" => {
+            items(&mut fields, &forms::add::ADD, 2).map(|operands| Expression::Arithmetic(Arithmetic::Add, operands))
+        }
+        "sub" => {
+            items(&mut fields, &forms::sub::SUB, 2).map(|operands| Expression::Arithmetic(Arithmetic::Sub, operands))
+        }
+        "mul" => {
+            items(&mut fields, &forms::mul::MUL, 2).map(|operands| Expression::Arithmetic(Arithmetic::Mul, operands))
+        }
         "if" => {
-            let condition = fields.required("if", read_condition);
-            let then = fields.required("then", read_expression);
-            let otherwise = fields.optional("else", read_expression).map(Box::new);
+            let condition = fields.required(&forms::if_::IF, read_condition);
+            let then = fields.required(&forms::if_::THEN, read_expression);
+            let otherwise = fields.optional(&forms::if_::ELSE, read_expression).map(Box::new);
             condition.zip(then).map(|(condition, then)| Expression::If { condition, then: Box::new(then), otherwise })
         }
         "*" => {
-            fields.optional("*", |_| Some(()));
-            fields.optional("-", |_| Some(()));
+            fields.optional(&forms::rest::OBJECT, |_| Some(()));
+            fields.optional(&forms::rest::WITHOUT, |_| Some(()));
             read_rest(node)
         }
-        "row" => flag(&mut fields, "row", Expression::Row),
-        "each" => flag(&mut fields, "each", Expression::Each),
-        "received" => flag(&mut fields, "received", Expression::Received),
-        _ => flag(&mut fields, "content_hash", Expression::ContentHash),
+        "row" => flag(&mut fields, &forms::row::ROW, Expression::Row),
+        "each" => flag(&mut fields, &forms::each::EACH, Expression::Each),
+        "received" => flag(&mut fields, &forms::received::RECEIVED, Expression::Received),
+        _ => flag(&mut fields, &forms::content_hash::CONTENT_HASH, Expression::ContentHash),
     };
     fields.finish();
     expression
@@ -355,11 +381,11 @@ pub(super) fn read_expression(node: Node<'_>) -> Option<Expression> {
 /// The `*` and `-` of an object; other fields are left to the caller.
 pub(super) fn read_rest(node: Node<'_>) -> Option<Expression> {
     let mut fields = node.fields()?;
-    let path = fields.required("*", |node| match node.value {
+    let path = fields.required(&forms::rest::OBJECT, |node| match node.value {
         Value::Text(text) if text.is_empty() => Some(None),
         _ => node.path().map(Some),
     });
-    let without = fields.optional("-", |node| node.list(|key| key.text()));
+    let without = fields.optional(&forms::rest::WITHOUT, |node| node.list(|key| key.text()));
     Some(Expression::Rest { path: path?, without: without.unwrap_or_default() })
 }
 
@@ -377,13 +403,33 @@ pub(super) fn read_time_expression(node: Node<'_>) -> Option<Expression> {
     })
 }
 
+/// The numbers are matched in `read_field`.
+pub(in crate::definitions) static CONVERSIONS: Words<u8> = Words {
+    name: "conversion",
+    rows: &[
+        ("text", 0, "Text."),
+        ("integer", 1, "A number that must have no fraction."),
+        ("number", 2, "A number."),
+        ("boolean", 3, "True or false."),
+        ("timestamp", 4, "An instant, as RFC 3339 text."),
+        ("json", 5, "The JSON value that the text holds."),
+    ],
+};
+
+pub(in crate::definitions) static OTHERWISE: Words<Otherwise> = Words {
+    name: "otherwise",
+    rows: &[
+        ("keep", Otherwise::Keep, "The value stays as it is."),
+        ("ignore", Otherwise::Ignore, "The message is left out and counted as ignored."),
+        ("reject", Otherwise::Reject, "The row is a reject."),
+    ],
+};
+
 fn read_field(fields: &mut Fields<'_>) -> Option<FieldExpression> {
-    let path = fields.required("field", |node| node.path());
-    let convert = fields.optional("as", |node| {
-        node.word(&[("text", 0), ("integer", 1), ("number", 2), ("boolean", 3), ("timestamp", 4), ("json", 5)])
-    });
-    let form = fields.optional("format", read_time_form);
-    let tz = fields.optional("tz", read_tz);
+    let path = fields.required(&forms::field::FIELD, |node| node.path());
+    let convert = fields.optional(&forms::field::AS, |node| node.word(&CONVERSIONS));
+    let form = fields.optional(&forms::field::FORMAT, read_time_form);
+    let tz = fields.optional(&forms::field::TZ, read_tz);
     let is_time = fields.has("format") || fields.has("tz");
     if is_time && convert.is_some_and(|word| word != 4) {
         fields.fault("`format` and `tz` belong to \"as\": \"timestamp\"");
@@ -397,18 +443,16 @@ fn read_field(fields: &mut Fields<'_>) -> Option<FieldExpression> {
         None if !is_time => None,
         _ => Some(Conversion::Timestamp(TimeFormat { form: form.unwrap_or(TimeForm::Any), tz: tz.unwrap_or(Tz::UTC) })),
     };
-    let split = fields.optional("split", |node| node.text());
-    let trim = fields.optional("trim", |node| node.boolean());
-    let strip_prefix = fields.optional("strip_prefix", |node| node.text());
-    let extract = fields.optional("extract", read_pattern);
-    let map = fields.optional("map", |node| node.entries(|_, value| Some(value.value.clone())));
-    let otherwise = fields.optional("else", |node| {
-        node.word(&[("keep", Otherwise::Keep), ("ignore", Otherwise::Ignore), ("reject", Otherwise::Reject)])
-    });
+    let split = fields.optional(&forms::field::SPLIT, |node| node.text());
+    let trim = fields.optional(&forms::field::TRIM, |node| node.boolean());
+    let strip_prefix = fields.optional(&forms::field::STRIP_PREFIX, |node| node.text());
+    let extract = fields.optional(&forms::field::EXTRACT, read_pattern);
+    let map = fields.optional(&forms::field::MAP, |node| node.entries(|_, value| Some(value.value.clone())));
+    let otherwise = fields.optional(&forms::field::ELSE, |node| node.word(&OTHERWISE));
     if otherwise.is_some() && !fields.has("map") {
         fields.fault("`else` says what happens to a value that `map` does not name; there is no `map`");
     }
-    let default = fields.optional("default", |node| Some(node.value.clone()));
+    let default = fields.optional(&forms::field::DEFAULT, |node| Some(node.value.clone()));
     Some(FieldExpression {
         path: path?,
         trim: trim.unwrap_or(false),
@@ -473,34 +517,36 @@ fn names_a_day(items: &[Item<'static>]) -> bool {
     read.is_ok() && (parsed.to_naive_date().is_ok() || parsed.timestamp().is_some())
 }
 
-const OPS: [&str; 14] = [
-    "eq",
-    "ne",
-    "in",
-    "not_in",
-    "starts_with",
-    "ends_with",
-    "contains",
-    "exists",
-    "not_exists",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "regex",
-];
+pub(in crate::definitions) static CONDITION_OPERATORS: Words<&str> = Words {
+    name: "condition_operator",
+    rows: &[
+        ("eq", "eq", "Equal, without conversion."),
+        ("ne", "ne", "Not equal; true for null."),
+        ("in", "in", "One of a list."),
+        ("not_in", "not_in", "None of a list; true for null."),
+        ("starts_with", "starts_with", "Text with this beginning."),
+        ("ends_with", "ends_with", "Text with this end."),
+        ("contains", "contains", "Text with this part, or a list with this text as an item."),
+        ("exists", "exists", "Not null."),
+        ("not_exists", "not_exists", "Null."),
+        ("gt", "gt", "A greater number; decimal text is a number."),
+        ("gte", "gte", "A greater or equal number."),
+        ("lt", "lt", "A smaller number."),
+        ("lte", "lte", "A smaller or equal number."),
+        ("regex", "regex", "Text with a match of a pattern."),
+    ],
+};
 
 pub(super) fn read_condition(node: Node<'_>) -> Option<Condition> {
     let mut fields = node.fields()?;
-    let path = fields.required("field", |node| node.path());
-    let words = OPS.map(|word| (word, word));
-    let word = fields.required("op", |node| node.word(&words));
+    let path = fields.required(&forms::condition::FIELD, |node| node.path());
+    let word = fields.required(&forms::condition::OP, |node| node.word(&CONDITION_OPERATORS));
     let op = match word {
         Some("exists") => Some(ConditionOp::Exists),
         Some("not_exists") => Some(ConditionOp::NotExists),
-        Some(word) => fields.required("value", |node| read_operand(word, node)),
+        Some(word) => fields.required(&forms::condition::VALUE, |node| read_operand(word, node)),
         None => {
-            fields.optional("value", |_| Some(()));
+            fields.optional(&forms::condition::VALUE, |_| Some(()));
             None
         }
     };

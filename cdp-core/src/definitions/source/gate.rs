@@ -2,7 +2,9 @@
 
 use crate::records::{Number, Path, Value};
 
+use super::super::fields::source::gate;
 use super::super::reader::{Fields, Node};
+use super::super::schema::Words;
 use super::expression::{Pattern, read_pattern};
 
 /// What happens to a row that does not pass.
@@ -87,16 +89,45 @@ pub struct Gate {
     pub mostly: Option<Number>,
 }
 
-const WORDS: [&str; 6] = ["not_null", "in_set", "match_regex", "between", "length_between", "type"];
+pub(in crate::definitions) static EXPECTATIONS: Words<&str> = Words {
+    name: "expectation",
+    rows: &[
+        ("not_null", "not_null", "There is a value."),
+        ("in_set", "in_set", "The value is one of `values`."),
+        ("match_regex", "match_regex", "The text contains a match of `regex`."),
+        ("between", "between", "The number lies from `min` to `max`, both included."),
+        ("length_between", "length_between", "The text has from `min` to `max` characters, both included."),
+        ("type", "type", "The value is of `type`."),
+    ],
+};
+
+pub(in crate::definitions) static SEVERITIES: Words<Severity> = Words {
+    name: "severity",
+    rows: &[
+        ("quarantine", Severity::Quarantine, "The row is kept as a reject."),
+        ("warn", Severity::Warn, "The row is mapped, and the receipt warns."),
+    ],
+};
+
+pub(in crate::definitions) static GATE_TYPES: Words<GateType> = Words {
+    name: "gate_type",
+    rows: &[
+        ("text", GateType::Text, "Text."),
+        ("integer", GateType::Integer, "A number without fraction."),
+        ("number", GateType::Number, "A number."),
+        ("boolean", GateType::Boolean, "True or false."),
+        ("timestamp", GateType::Timestamp, "A time."),
+        ("list", GateType::List, "A list."),
+        ("object", GateType::Object, "An object."),
+    ],
+};
 
 pub(super) fn read_gate(node: Node<'_>) -> Option<Gate> {
     let mut fields = node.fields()?;
-    let words = WORDS.map(|word| (word, word));
-    let expect = fields.required("expect", |node| node.word(&words));
-    let path = fields.required("field", |node| node.path());
-    let severity = fields
-        .optional("severity", |node| node.word(&[("quarantine", Severity::Quarantine), ("warn", Severity::Warn)]));
-    let mostly = fields.optional("mostly", |node| {
+    let expect = fields.required(&gate::EXPECT, |node| node.word(&EXPECTATIONS));
+    let path = fields.required(&gate::FIELD, |node| node.path());
+    let severity = fields.optional(&gate::SEVERITY, |node| node.word(&SEVERITIES));
+    let mostly = fields.optional(&gate::MOSTLY, |node| {
         let share = node.number()?;
         let sound = share > Number::ZERO && share <= Number::from_i64(1);
         if !sound {
@@ -121,7 +152,7 @@ fn read_expectation(word: &str, fields: &mut Fields<'_>) -> Option<Expectation> 
     match word {
         "not_null" => Some(Expectation::NotNull),
         "in_set" => {
-            let values = fields.required("values", |node| {
+            let values = fields.required(&gate::VALUES, |node| {
                 let values = node.list(|item| Some(item.value.clone()))?;
                 if values.is_empty() {
                     node.fault("expected at least one value");
@@ -130,33 +161,21 @@ fn read_expectation(word: &str, fields: &mut Fields<'_>) -> Option<Expectation> 
             })?;
             Some(Expectation::InSet(values))
         }
-        "match_regex" => fields.required("regex", read_pattern).map(Expectation::MatchRegex),
+        "match_regex" => fields.required(&gate::REGEX, read_pattern).map(Expectation::MatchRegex),
         "between" => {
-            let min = fields.optional("min", |node| node.number());
-            let max = fields.optional("max", |node| node.number());
+            let min = fields.optional(&gate::MIN, |node| node.number());
+            let max = fields.optional(&gate::MAX, |node| node.number());
             check_bounds(min, max, fields);
             Some(Expectation::Between { min, max })
         }
         "length_between" => {
             let length = |node: Node<'_>| node.integer(0, 1_000_000_000).and_then(|n| u64::try_from(n).ok());
-            let min = fields.optional("min", length);
-            let max = fields.optional("max", length);
+            let min = fields.optional(&gate::MIN, length);
+            let max = fields.optional(&gate::MAX, length);
             check_bounds(min, max, fields);
             Some(Expectation::LengthBetween { min, max })
         }
-        _ => fields
-            .required("type", |node| {
-                node.word(&[
-                    ("text", GateType::Text),
-                    ("integer", GateType::Integer),
-                    ("number", GateType::Number),
-                    ("boolean", GateType::Boolean),
-                    ("timestamp", GateType::Timestamp),
-                    ("list", GateType::List),
-                    ("object", GateType::Object),
-                ])
-            })
-            .map(Expectation::Type),
+        _ => fields.required(&gate::TYPE, |node| node.word(&GATE_TYPES)).map(Expectation::Type),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::fields::source::layout;
 use super::super::reader::Fields;
+use super::super::schema::{Words, pairs};
 use super::expression::{Pattern, read_pattern};
 
 /// How the bytes of a source are laid out.
@@ -20,15 +22,36 @@ pub enum Format {
     Text,
 }
 
+const FORMAT_ROWS: [(&str, Format, &str); 5] = [
+    ("json", Format::Json, "One JSON document: a list, an object, or several one after the other."),
+    ("ndjson", Format::Ndjson, "One JSON value a line."),
+    ("csv", Format::Csv, "Delimited text."),
+    ("form", Format::Form, "A URL-encoded form."),
+    ("text", Format::Text, "Lines of text that a `pattern` takes apart."),
+];
+
+/// The formats as words of a definition.
+pub(in crate::definitions) static FORMATS: Words<Format> = Words { name: "format", rows: &FORMAT_ROWS };
+
+pub(in crate::definitions) static ENCODINGS: Words<Encoding> = Words {
+    name: "encoding",
+    rows: &[
+        ("utf-8", Encoding::Utf8, "UTF-8."),
+        ("utf8", Encoding::Utf8, "UTF-8."),
+        ("latin-1", Encoding::Latin1, "ISO 8859-1."),
+        ("latin1", Encoding::Latin1, "ISO 8859-1."),
+        ("iso-8859-1", Encoding::Latin1, "ISO 8859-1."),
+        ("windows-1252", Encoding::Windows1252, "Windows code page 1252."),
+    ],
+};
+
+/// Whether the decimal mark is a comma.
+pub(in crate::definitions) static DECIMAL_MARKS: Words<bool> =
+    Words { name: "decimal", rows: &[(".", false, "A point: `1234.5`."), (",", true, "A comma: `1234,5`.")] };
+
 impl Format {
     /// Every format with its word.
-    pub const ALL: [(&'static str, Format); 5] = [
-        ("json", Format::Json),
-        ("ndjson", Format::Ndjson),
-        ("csv", Format::Csv),
-        ("form", Format::Form),
-        ("text", Format::Text),
-    ];
+    pub const ALL: [(&'static str, Format); 5] = pairs(&FORMAT_ROWS);
 
     /// The word in the `format` field.
     pub fn as_str(self) -> &'static str {
@@ -102,7 +125,7 @@ pub struct TextSettings {
 
 pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
     let default = CsvSettings::default();
-    let delimiter = fields.optional("delimiter", |node| match node.value.as_text().map(str::as_bytes) {
+    let delimiter = fields.optional(&layout::DELIMITER, |node| match node.value.as_text().map(str::as_bytes) {
         Some(b"whitespace") => Some(Delimiter::Whitespace),
         Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => {
             Some(Delimiter::Character(*byte))
@@ -112,17 +135,8 @@ pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
             None
         }
     });
-    let encoding = fields.optional("encoding", |node| {
-        node.word(&[
-            ("utf-8", Encoding::Utf8),
-            ("utf8", Encoding::Utf8),
-            ("latin-1", Encoding::Latin1),
-            ("latin1", Encoding::Latin1),
-            ("iso-8859-1", Encoding::Latin1),
-            ("windows-1252", Encoding::Windows1252),
-        ])
-    });
-    let columns = fields.optional("columns", |node| {
+    let encoding = fields.optional(&layout::ENCODING, |node| node.word(&ENCODINGS));
+    let columns = fields.optional(&layout::COLUMNS, |node| {
         let columns = node.list(|item| item.text())?;
         let distinct: BTreeSet<&String> = columns.iter().collect();
         if columns.is_empty() {
@@ -132,8 +146,8 @@ pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
         }
         Some(columns)
     });
-    let skip = fields.optional("skip", |node| node.integer(0, 1_000_000).and_then(|n| u64::try_from(n).ok()));
-    let nulls = fields.optional("nulls", |node| {
+    let skip = fields.optional(&layout::SKIP, |node| node.integer(0, 1_000_000).and_then(|n| u64::try_from(n).ok()));
+    let nulls = fields.optional(&layout::NULLS, |node| {
         node.list(|item| {
             let text = item.value.as_text().map(str::to_owned);
             if text.is_none() {
@@ -142,7 +156,7 @@ pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
             text
         })
     });
-    let decimal = fields.optional("decimal", |node| node.word(&[(".", false), (",", true)]));
+    let decimal = fields.optional(&layout::DECIMAL, |node| node.word(&DECIMAL_MARKS));
     CsvSettings {
         delimiter: delimiter.unwrap_or(default.delimiter),
         encoding: encoding.unwrap_or(default.encoding),
@@ -155,7 +169,7 @@ pub(super) fn read_csv_settings(fields: &mut Fields<'_>) -> CsvSettings {
 
 pub(super) fn read_text_settings(fields: &mut Fields<'_>) -> TextSettings {
     TextSettings {
-        pattern: fields.optional("pattern", read_pattern),
-        continuation: fields.optional("continuation", read_pattern),
+        pattern: fields.optional(&layout::PATTERN, read_pattern),
+        continuation: fields.optional(&layout::CONTINUATION, read_pattern),
     }
 }
