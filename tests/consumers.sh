@@ -44,13 +44,58 @@ mkdir -p "$folder/rust/src" && cd "$folder/rust"
 sed "s|@ROOT@|$root|" "$root/tests/consumer.toml" > Cargo.toml
 cp "$root/Cargo.lock" .
 cat > src/main.rs <<'RS'
-use cdp_core::records::Value;
-fn main() -> cdp_core::Result<()> {
-    let db = cdp_core::Cdp::open_file("shop.db")?;
-    let track = Value::object([("type", "track"), ("event", "Signed Up"), ("userId", "u1")].map(|(k, v)| (k, Value::from(v))));
-    assert_eq!(db.send(&track)?.accepted, 1);
-    db.close()
+use cdp_core::cdp::{DecideOptions, Query};
+use cdp_core::define::{Audience, Feature, Policy, Rule};
+use cdp_core::records::{AsOf, Track};
+use cdp_core::{Cdp, OpenOptions};
+
+#[derive(serde::Serialize)]
+struct Order {
+    revenue: f64,
+}
+
+#[derive(serde::Deserialize)]
+struct Features {
+    spend: f64,
+    orders: u64,
+}
+
+#[derive(serde::Deserialize)]
+struct Member {
+    user_id: String,
+    #[serde(rename = "features.spend")]
+    spend: f64,
+}
+
+#[derive(serde::Deserialize)]
+struct Offer {
+    discount: u8,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let db = Cdp::open(OpenOptions::file("shop.db"))?;
+    db.define((
+        [Feature::sum("spend", "Order Completed", "revenue"), Feature::count("orders", "Order Completed")],
+        Audience::new("customers", Rule::feature("orders").gte(1)),
+        Policy::new("checkout", "service")
+            .choose(Rule::audience("customers"), serde_json::json!({ "discount": 10 }))
+            .otherwise(serde_json::json!({ "discount": 0 })),
+    ))?;
+    let receipt = db.track(Track::new("Order Completed").user_id("u1").properties(&Order { revenue: 9.5 })?)?;
+    assert_eq!(receipt.accepted, 1);
+
+    let profile = db.profile(("user_id", "u1"), AsOf::NOW)?.ok_or("u1 ordered")?;
+    let features: Features = profile.features_as()?;
+    assert_eq!((features.spend, features.orders, profile.audiences), (9.5, 1, vec!["customers".to_owned()]));
+
+    let members = db.members("customers", &Query::new().columns(["user_id", "features.spend"]))?;
+    let members = members.rows_as::<Member>().collect::<Result<Vec<_>, _>>()?;
+    assert_eq!((members[0].user_id.as_str(), members[0].spend), ("u1", 9.5));
+
+    let decision = db.decide("checkout", ("user_id", "u1"), &DecideOptions::new())?;
+    assert_eq!(decision.choice_as::<Offer>()?.discount, 10);
+    Ok(db.close()?)
 }
 RS
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target} cargo run --quiet
-echo "consumers: the crate works by path"
+echo "consumers: the crate works by path, with typed access"

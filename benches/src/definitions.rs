@@ -37,7 +37,7 @@ const AGGREGATES: [&str; 5] = ["count", "sum", "min", "max", "last_at"];
 fn define(db: &Cdp, definitions: impl IntoIterator<Item = String>) {
     let parsed: Vec<Value> =
         definitions.into_iter().map(|text| Value::parse(text.as_bytes()).expect("definitions are JSON")).collect();
-    db.define(&parsed, false).expect("the definitions are valid");
+    db.define(&parsed).expect("the definitions are valid");
 }
 
 /// Five features and two audiences: what stands while messages are taken in.

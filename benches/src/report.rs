@@ -85,7 +85,7 @@ impl Report {
             ("repetitions".to_owned(), Value::count(arguments.repetitions())),
             ("processors".to_owned(), Value::count(processors)),
             ("optimized".to_owned(), Value::Bool(!cfg!(debug_assertions))),
-            ("version".to_owned(), Cdp::version()),
+            ("version".to_owned(), Cdp::version().into()),
             ("peers".to_owned(), Value::List(peer_versions())),
         ];
         Report { name, fields, label: size_label(world.n_events) }

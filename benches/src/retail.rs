@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions};
+use cdp_core::cdp::{AsOf, Data, FeatureQuery, IngestOptions};
 use cdp_core::records::{Number, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 
@@ -39,12 +39,12 @@ fn take_in(root: &Path, orders: &Path, file: &Path) -> Outcome<()> {
     let clock = Timestamp::parse("1998-07-01T00:00:00Z")?;
     let db = Cdp::open(OpenOptions::file(file).with_clock(clock))?;
     for name in ["sources", "features"] {
-        db.define_path(root.join(format!("examples/demo/definitions/{name}.json")), false)?;
+        db.define_path(root.join(format!("examples/demo/definitions/{name}.json")))?;
     }
     let audience = root.join("examples/demo/definitions/audiences.json");
-    db.define_path(audience, false)?;
+    db.define_path(audience)?;
     let receipt = db.ingest(Data::Path(orders.to_owned()), &IngestOptions::from_source("cdnow"), None)?;
-    let people = db.feature_table(Some(&["spend".to_owned()]), Some(AsOf::at(clock)), None)?.n_rows();
+    let people = db.feature_table(&FeatureQuery::new().names(&["spend".to_owned()]).as_of(AsOf::at(clock)))?.n_rows();
     db.close()?;
     println!(r#"{{"cpu_seconds": {}, "rows": {}, "people": {people}}}"#, process_cpu_seconds(), receipt.accepted);
     Ok(())

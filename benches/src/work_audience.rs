@@ -50,11 +50,7 @@ pub const REFRESHES: [Refresh; 10] = [
 pub fn rebuild(arguments: &Arguments) {
     pin_to_processors(arguments.number("threads", 1) as usize);
     let db = open(&arguments.path("store"));
-    let query = Query {
-        columns: Some(vec!["user_id".to_owned(), "anonymous_id".to_owned()]),
-        as_of: Some(AsOf::at(as_of())),
-        ..Query::default()
-    };
+    let query = Query::new().columns(vec!["user_id".to_owned(), "anonymous_id".to_owned()]).as_of(AsOf::at(as_of()));
     let members = || db.members(FOUR_CONDITIONS, &query).expect("members are listed");
     let mut rebuilds = Vec::new();
     let mut lists = Vec::new();
@@ -63,7 +59,7 @@ pub fn rebuild(arguments: &Arguments) {
         let meter = Meter::start();
         let wrong = db.rebuild(Some(FOUR_CONDITIONS)).expect("the audience is rebuilt");
         rebuilds.push(meter.stop());
-        if wrong.get(FOUR_CONDITIONS) != Some(&Value::integer(0)) {
+        if wrong.get(FOUR_CONDITIONS) != Some(&0) {
             stop("the rebuild differs from the kept audience");
         }
         let meter = Meter::start();

@@ -120,7 +120,7 @@ fn read(db: &Cdp, people: &[Value], reader: u64, ended: &AtomicBool) -> Latencie
     while !ended.load(Ordering::Relaxed) {
         number = mix(number);
         let identifier = &people[(number % people.len() as u64) as usize];
-        latencies.measure(|| db.features(identifier, None, at).expect("the store is read"));
+        latencies.measure(|| db.features(identifier, at).expect("the store is read"));
         if number.is_multiple_of(20) {
             // Readers that never rest would measure how two threads share a processor.
             std::thread::sleep(Duration::from_micros(500));

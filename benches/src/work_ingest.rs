@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions};
+use cdp_core::cdp::{AsOf, Data, FeatureQuery, IngestOptions};
 use cdp_core::records::{Cells, Number, Object, Receipt, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 
@@ -132,8 +132,9 @@ fn flatness(stamps: &[Stamp]) -> f64 {
 /// What the peers must have found as well, and the fingerprint that no order of arrival changes.
 fn check(store: &Path, said: &mut Object) {
     let db = open(store);
-    let people =
-        db.feature_table(Some(&["spend".to_owned()]), Some(AsOf::at(as_of())), None).expect("features are read");
+    let people = db
+        .feature_table(&FeatureQuery::new().names(&["spend".to_owned()]).as_of(AsOf::at(as_of())))
+        .expect("features are read");
     let zero = Number::from_i64(0);
     let spend = match people.column("features.spend") {
         Some(Cells::Decimal(cells)) => {

@@ -103,8 +103,8 @@ fn identifies(file: &Path) -> impl Iterator<Item = (Value, String)> + Send {
 }
 
 fn file_bytes(db: &Cdp) -> f64 {
-    let stats = db.stats(None).expect("there are figures");
-    stats.get("file_bytes").and_then(Value::as_number).expect("a file has a size").to_f64()
+    let stats = db.stats().expect("there are figures");
+    stats.file_bytes as f64
 }
 
 /// B-cubed F1 of the people in the store against the truth.
@@ -112,7 +112,7 @@ fn b_cubed(db: &Cdp, truth: &[String]) -> f64 {
     let profile = |row: usize| {
         let name = Value::object([("user_id", Value::Text(format!("r{row}")))]);
         let profile = db.profile(&name, None).expect("profiles are read").expect("everybody is there");
-        profile.get("id").and_then(Value::as_text).expect("a profile has an id").to_owned()
+        profile.id
     };
     let clusters: Vec<String> = (0..truth.len()).map(profile).collect();
     let mut sizes: [BTreeMap<(&str, &str), f64>; 3] = Default::default();
@@ -141,15 +141,15 @@ pub fn live(arguments: &Arguments) {
     let is_judged = arguments.text("judge", "no") == "yes";
     let n_held = if is_judged { n_rows / 2 } else { n_rows - n_asked };
     let db = open(&store);
-    db.define(&[linkage(false)], false).expect("the definition holds");
+    db.define(&[linkage(false)]).expect("the definition holds");
     ingest(&db, identifies(&file).take(n_held).map(|(message, _)| message));
     db.link(&LinkOptions::default()).expect("profiles are linked");
     let bytes = file_bytes(&db);
-    db.define(&[linkage(true)], false).expect("the definition holds");
+    db.define(&[linkage(true)]).expect("the definition holds");
     let meter = Meter::start();
     let report = db.link(&LinkOptions::default()).expect("profiles are linked");
     let mut fields = meter.stop().fields();
-    fields.push(("verdict".to_owned(), report.get("verdict").cloned().unwrap_or_default()));
+    fields.push(("verdict".to_owned(), report.quality.get("verdict").cloned().unwrap_or_default()));
     fields.push(("live_bytes_per_profile".to_owned(), Value::float((file_bytes(&db) - bytes) / n_held as f64)));
     fields.push(("rows".to_owned(), Value::count(n_held)));
     let db = reopen(&store, db);
@@ -194,7 +194,7 @@ pub fn attach(arguments: &Arguments) {
     let (store, n_profiles) = (arguments.path("store"), arguments.number("profiles", 1_000_000));
     let n_asked = arguments.number("asked", 5_000);
     let db = open(&store);
-    db.define(&[identity("")], false).expect("the definition holds");
+    db.define(&[identity("")]).expect("the definition holds");
     let message = |kind: &str, id: String, user: u64, more: &str| {
         let time = 1_700_000_000_000 + user;
         json(&format!(r#"{{"type": "{kind}", "messageId": "{id}", "userId": "u{user}", "timestamp": {time}, {more}}}"#))

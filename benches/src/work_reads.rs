@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cdp_core::Cdp;
-use cdp_core::cdp::{AsOf, Data, ExportRequest, IngestOptions, Query};
+use cdp_core::cdp::{AsOf, Data, ExportRequest, FeatureQuery, IngestOptions, Query};
 use cdp_core::measured::PairsOfProfiles;
 use cdp_core::records::{Object, Timestamp, Value};
 
@@ -11,7 +11,6 @@ use crate::arguments::{Arguments, stop};
 use crate::definitions::{define_five_audiences, define_window_features, window_feature_names};
 use crate::measure::{Latencies, Meter, pin_to_processors, resident_megabytes};
 use crate::messages::write_link;
-use crate::run::number;
 use crate::work_ingest::{as_of, at_questions, open};
 use crate::world::{PersonNumber, Truth, World, mix, user_id, uuid};
 
@@ -113,14 +112,14 @@ pub fn read_profiles(arguments: &Arguments) {
     pin_to_processors(1);
     let db = open(&arguments.path("store"));
     let sample = sample_of(arguments);
-    let at = Some(AsOf::at(as_of()));
+    let at = AsOf::at(as_of());
     let profile = |identifier: &Value| db.profile(identifier, at).expect("the store is read");
     let mut said = latencies(&sample, |identifier| drop(profile(identifier)));
     let (mut audiences, mut views, mut traits) = (0usize, 0.0, 0usize);
     for found in sample.iter().filter_map(profile) {
-        audiences += found.get("audiences").and_then(Value::as_list).map_or(0, <[Value]>::len);
-        views += found.get("features").map_or(0.0, |features| number(features, "views_30d"));
-        traits += found.get("traits").and_then(Value::as_object).map_or(0, Object::len);
+        audiences += found.audiences.len();
+        views += found.features.get("views_30d").and_then(Value::as_number).map_or(0.0, |views| views.to_f64());
+        traits += found.traits.len();
     }
     let check = Value::List(vec![Value::count(audiences), Value::count(views as usize), Value::count(traits)]);
     said.insert("check".to_owned(), check);
@@ -134,7 +133,7 @@ pub fn read_features(arguments: &Arguments) {
     let db = open(&arguments.path("store"));
     let sample = sample_of(arguments);
     let (at, names) = (Some(AsOf::at(as_of())), window_feature_names());
-    let features = |identifier: &Value| db.features(identifier, Some(&names), at).expect("the store is read");
+    let features = |identifier: &Value| db.features_named(identifier, &names, at).expect("the store is read");
     let mut said = latencies(&sample, |identifier| drop(features(identifier)));
     let rows = sample.iter().take(COMPARED).map(|identifier| {
         let found = features(identifier).unwrap_or_default();
@@ -151,31 +150,31 @@ pub const TABLE_CALLS: [&str; 7] =
 /// Asks `--store` for everybody whom an audience or a rule means, and for people by the ids that it gave out.
 pub fn read_tables(arguments: &Arguments) {
     let db = open(&arguments.path("store"));
-    let at = Some(AsOf::at(as_of()));
+    let at = AsOf::at(as_of());
     let audience = "buyers";
-    let everybody = db.members(audience, &Query { as_of: at, ..Query::default() }).expect("the store is read");
+    let everybody = db.members(audience, &Query::new().as_of(at)).expect("the store is read");
     let ids: Vec<String> = (0..everybody.n_rows().min(1_000))
         .filter_map(|row| everybody.row(row).get("profile_id").and_then(Value::as_text).map(str::to_owned))
         .collect();
     let mut calls: Vec<Box<dyn FnMut() -> usize>> = vec![
-        Box::new(|| db.members(audience, &Query { as_of: at, ..Query::default() }).expect("members").n_rows()),
-        Box::new(|| number(&db.preview(&rule(), at).expect("a preview"), "matched") as usize),
+        Box::new(|| db.members(audience, &Query::new().as_of(at)).expect("members").n_rows()),
+        Box::new(|| db.preview(rule(), at).expect("a preview").matched as usize),
         Box::new(|| {
-            let query = Query { filter: Some(rule()), as_of: at, limit: Some(1_000), ..Query::default() };
+            let query = Query::new().filter(rule()).as_of(at).limit(1_000usize);
             db.profiles(&query).expect("profiles").n_rows()
         }),
-        Box::new(|| db.feature_table(None, at, None).expect("features").n_rows()),
+        Box::new(|| db.feature_table(&FeatureQuery::new().as_of(at)).expect("features").n_rows()),
         Box::new(|| {
             let path = arguments.path("file").to_string_lossy().into_owned();
-            let mut request = ExportRequest { audience: Some(audience.to_owned()), path, ..ExportRequest::default() };
+            let mut request = ExportRequest::new().audience(audience).path(path);
             request.purpose = Some("service".to_owned());
-            number(&db.export(&request).expect("an export"), "rows") as usize
+            db.export(&request).expect("an export").rows as usize
         }),
         Box::new(|| {
             let of = |id: &String| Value::object([("profile_id", Value::from(id.as_str()))]);
-            ids.iter().filter(|id| db.features(&of(id), None, at).expect("the store is read").is_some()).count()
+            ids.iter().filter(|id| db.features(&of(id), at).expect("the store is read").is_some()).count()
         }),
-        Box::new(|| db.resolve(&ids).expect("the store is read").as_object().map_or(0, Object::len)),
+        Box::new(|| db.resolve(&ids).expect("the store is read").len()),
     ];
     let mut said = Object::new();
     for (name, call) in TABLE_CALLS.into_iter().zip(&mut calls) {

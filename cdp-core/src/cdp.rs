@@ -13,16 +13,41 @@ use crate::verbs::{inspect, segment, unify};
 pub use crate::engine::handle::Cdp;
 pub use crate::engine::interruption::Progress;
 pub use crate::engine::open::OpenOptions;
-pub use crate::engine::people::query::Query;
+pub use crate::engine::people::consent::PurposeConsent;
+pub use crate::engine::people::pages::Pages;
+pub use crate::engine::people::query::{PageOptions, Query};
+pub use crate::engine::people::values::CohortScore;
 pub use crate::intake::input::Data;
-pub use crate::records::{AsOf, Identifier};
-pub use crate::verbs::activate::export::ExportRequest;
+pub use crate::records::{AsOf, Identifier, IntoIdentifier};
+pub use crate::verbs::activate::choose::Decision;
+pub use crate::verbs::activate::decide::DecideOptions;
+pub use crate::verbs::activate::export::{ExportReport, ExportRequest, WithheldCounts};
+pub use crate::verbs::activate::table::TableQuery;
+pub use crate::verbs::aggregate::features::FeatureQuery;
 pub use crate::verbs::collect::ingest::IngestOptions;
+pub use crate::verbs::collect::quarantine::RejectsQuery;
+pub use crate::verbs::collect::send::IntoMessage;
 pub use crate::verbs::define::plan::{DefineResult, PeopleChange};
+pub use crate::verbs::govern::consent::ConsentOptions;
+pub use crate::verbs::inspect::schema::StoreSchema;
+pub use crate::verbs::inspect::stats::{Stats, Versions};
+pub use crate::verbs::inspect::verify::Verification;
+pub use crate::verbs::predict::judge::{
+    ColumnDrift, DriftReport, EvaluateOptions, ExplainOptions, ModelEvaluation, PredictionExplanation, TermContribution,
+};
+pub use crate::verbs::predict::predictions::{IntoSubject, PredictOptions, PredictionAnswer, Subject};
+pub use crate::verbs::predict::registry::ModelReport;
+pub use crate::verbs::predict::similar::SimilarOptions;
 pub use crate::verbs::predict::training_rows::TrainOptions;
-pub use crate::verbs::unify::decisions::DecisionOptions;
-pub use crate::verbs::unify::link::LinkOptions;
-pub use crate::verbs::unify::suggestions::ReviewOptions;
+pub use crate::verbs::segment::changes::ChangesQuery;
+pub use crate::verbs::segment::members::{MemberExplanation, Preview};
+pub use crate::verbs::segment::rebuild::Advance;
+pub use crate::verbs::unify::decisions::{DecisionOptions, OperatorDecision, ProfileIds};
+pub use crate::verbs::unify::explain::{EvidenceStep, LinkExplanation, ProbableEvidence, RefusedStep};
+pub use crate::verbs::unify::link::{LinkOptions, LinkReport};
+pub use crate::verbs::unify::profile::{EventsQuery, Profile};
+pub use crate::verbs::unify::report::{IdentityHub, IdentityReport, LinkageState};
+pub use crate::verbs::unify::suggestions::{LinkEvaluation, LinkScores, ReviewOptions, ThresholdScores};
 
 static FLOW: Flow = Flow {
     derive,

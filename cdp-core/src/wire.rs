@@ -100,7 +100,7 @@ pub fn call(cdp: &Cdp, verb: &str, request: &Value) -> Result<Response> {
     let request = Request::checked(found.name, found.parameters, request)?;
     match found.run {
         Run::Call(run) => run(cdp, &request),
-        Run::Send(message) => Ok(Response::Value(cdp.send(&message(&request)?)?.to_value())),
+        Run::Send(message) => Ok(Response::Value(cdp.send(message(&request)?)?.into())),
     }
 }
 

@@ -7,10 +7,13 @@ mod stream;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use cdp_core::cdp::{AsOf, Data, ExportRequest, IngestOptions, Query};
-use cdp_core::records::{Receipt, Timestamp, Value};
+use cdp_core::cdp::{
+    AsOf, ChangesQuery, Data, DecideOptions, ExportRequest, IngestOptions, PageOptions, PredictOptions, Query, Subject,
+    TrainOptions,
+};
+use cdp_core::records::{Object, Receipt, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
-use cdp_examples::{WIDTH, aligned, at, id, labelled, list, show, thousands};
+use cdp_examples::{WIDTH, aligned, at, labelled, list, show, thousands};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -46,7 +49,7 @@ fn run(examples: &Path, folder: &Path) -> Outcome<String> {
     let noon = Timestamp::parse("1998-07-15T12:00:00Z")?;
     let options = OpenOptions::file(folder.join("shop.db")).with_clock(noon).with_id_seed("demo");
     let db = Cdp::open(options)?;
-    let defined = db.define_path(examples.join("demo/definitions"), false)?;
+    let defined = db.define_path(examples.join("demo/definitions"))?;
 
     let mut out = String::from("AN EMBEDDED CUSTOMER DATA PLATFORM: one process, one file, no server\n");
     heading(&mut out, "1. COLLECT", "an order book from 1997 and a fortnight of web, app and mail events");
@@ -58,7 +61,7 @@ fn run(examples: &Path, folder: &Path) -> Outcome<String> {
     let start = Timestamp::parse("1998-07-01T00:00:00Z")?;
     let stream = folder.join("stream.ndjson");
     std::fs::write(&stream, stream::lines(start, &regulars(&db, start)?).join("\n"))?;
-    let before_stream = db.audience_changes(None, None, None)?.next;
+    let before_stream = db.audience_changes(&ChangesQuery::new())?.next;
     let events = db.ingest(Data::Path(stream.clone()), &IngestOptions::default(), None)?;
     out += &format!("  {} definitions hold, from demo/definitions\n\n", defined.len());
     out += &receipts(&[("CDNOW_master.txt.gz", &orders), ("stream.ndjson", &events)]);
@@ -79,10 +82,10 @@ fn run(examples: &Path, folder: &Path) -> Outcome<String> {
     let report = db.identity_report()?;
     out += &format!(
         "  {} people: {} known, {} anonymous; the largest has {} identifiers\n\n",
-        thousands(&at(&report, "profiles")),
-        thousands(&at(&report, "known")),
-        at(&report, "anonymous"),
-        at(&report, "largest_profile"),
+        thousands(&report.profiles.to_string()),
+        thousands(&report.known.to_string()),
+        report.anonymous,
+        report.largest_profile,
     );
     let person = best_known(&db)?;
     out += &profile(&db, &person)?;
@@ -102,8 +105,8 @@ fn run(examples: &Path, folder: &Path) -> Outcome<String> {
     heading(&mut out, "7. TRUST", "everything derived equals what the facts give");
     out += &format!("  fingerprint  {}\n", db.fingerprint(None)?);
     let verified = db.verify()?;
-    let verdict = if at(&verified, "ok") == "true" { "every check holds" } else { "FAULTS" };
-    out += &format!("  verify       {verdict}, over {} messages\n", thousands(&at(&verified, "messages")));
+    let verdict = if verified.ok { "every check holds" } else { "FAULTS" };
+    out += &format!("  verify       {verdict}, over {} messages\n", thousands(&verified.messages.to_string()));
     out += "\n  Look further: the store is one SQLite file, shop.db.\n";
     db.close()?;
     Ok(out)
@@ -135,8 +138,7 @@ fn receipts(receipts: &[(&str, &Receipt)]) -> String {
 
 /// Who the stream takes its customers from: those who were good customers when it began.
 fn regulars(db: &Cdp, start: Timestamp) -> Outcome<Vec<String>> {
-    let columns = Some(vec!["user_id".to_owned()]);
-    let query = Query { columns, as_of: Some(AsOf::at(start)), ..Query::default() };
+    let query = Query::new().columns(["user_id"]).as_of(start);
     let members = db.members("active_collectors", &query)?;
     Ok(members
         .column("user_id")
@@ -146,58 +148,60 @@ fn regulars(db: &Cdp, start: Timestamp) -> Outcome<Vec<String>> {
 
 /// The customer with the greatest spend among those who opened a mail and say what they like.
 fn best_known(db: &Cdp) -> Outcome<String> {
-    let columns = ["user_id", "features.spend", "features.orders", "features.mails_opened"].map(str::to_owned).to_vec();
+    let columns = ["user_id", "features.spend", "features.orders", "features.mails_opened"];
     let rule = r#"{"all": [{"identity": "has", "type": "email"}, {"feature": "orders", "op": "gte", "value": 3},
         {"feature": "mails_opened", "op": "gte", "value": 1}, {"trait": "interests", "op": "exists"}]}"#;
-    let query = Query {
-        columns: Some(columns),
-        filter: Some(parse(rule)?),
-        order_by: Some("-features.spend".to_owned()),
-        limit: Some(1),
-        ..Query::default()
-    };
+    let query = Query::new().columns(columns).filter(parse(rule)?).order_by("-features.spend").limit(1usize);
     let people = db.profiles(&query)?;
     Ok(people.column("user_id").map(|column| show(&column.value(0))).unwrap_or_default())
 }
 
 fn profile(db: &Cdp, user_id: &str) -> Outcome<String> {
-    let person = db.profile(&id("user_id", user_id), None)?.ok_or("the person is in the order book")?;
-    let mut out = format!("  profile {}\n", at(&person, "id"));
+    let person = db.profile(("user_id", user_id), AsOf::NOW)?.ok_or("the person is in the order book")?;
+    let mut out = format!("  profile {}\n", person.id);
     for kind in ["user_id", "email", "anonymous_id"] {
-        out += &format!("    {kind:<13}{}\n", at(&person, &format!("ids.{kind}")));
+        out += &format!("    {kind:<13}{}\n", person.ids[kind].join(", "));
     }
-    for group in ["traits", "features", "audiences"] {
-        let text = at(&person, group);
+    let fields = |fields: &Object| show(&Value::Object(fields.clone()));
+    let groups = [
+        ("traits", fields(&person.traits)),
+        ("features", fields(&person.features)),
+        ("audiences", person.audiences.join(", ")),
+    ];
+    for (group, text) in groups {
         out += &labelled(&format!("    {group:<13}"), if text.is_empty() { "-" } else { &text });
     }
     for purpose in ["marketing", "personalization", "analytics"] {
-        let state = format!("consents.{purpose}.status");
-        let allowed = at(&person, &format!("consents.{purpose}.effective")) == "true";
+        let consent = &person.consents[purpose];
         out += &format!(
             "    {:<13}{purpose}: {}, {}\n",
             if purpose == "marketing" { "consents" } else { "" },
-            at(&person, &state),
-            if allowed { "allowed" } else { "not allowed" }
+            consent.status,
+            if consent.effective { "allowed" } else { "not allowed" }
         );
     }
-    out += &format!("    {:<13}{} to {}\n", "seen", at(&person, "first_seen"), at(&person, "last_seen"));
-    let devices = person.get("ids").map(|ids| list(ids, "anonymous_id")).unwrap_or_default();
-    let mail = devices.iter().map(show).find(|device| device.starts_with("mail-")).ok_or("the person opened a mail")?;
-    let link = db.explain_link(&id("user_id", user_id), &id("anonymous_id", &mail))?;
+    out += &format!("    {:<13}{} to {}\n", "seen", time(person.first_seen), time(person.last_seen));
+    let devices = &person.ids["anonymous_id"];
+    let mail = devices.iter().find(|device| device.starts_with("mail-")).ok_or("the person opened a mail")?;
+    let link = db.explain_link(("user_id", user_id), ("anonymous_id", mail))?;
     out += &format!("\n  why {mail}, which opened a mail, is customer {user_id}:\n");
     let mut rows = vec![["from", "to", "message", "at"].map(str::to_owned).to_vec()];
-    for step in list(&link, "path") {
-        let (from, to) = (at(step, "from"), at(step, "to"));
-        rows.push(vec![from, to, at(step, "message_id"), at(step, "occurred_at")]);
+    for step in link.path {
+        let message = step.message_id.unwrap_or_else(|| "-".to_owned());
+        rows.push(vec![show(&step.from), show(&step.to), message, step.occurred_at.to_string()]);
     }
     Ok(out + &aligned(rows))
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
 fn segment(db: &Cdp, before_stream: Option<String>) -> Outcome<String> {
     let mut out = String::new();
     let mut rows = vec![["as of", "members", "open_cart"].map(str::to_owned).to_vec()];
     for day in ["1997-07-01", "1998-01-01", "1998-07-01", "1998-07-08", "1998-07-15"] {
-        let query = Query { as_of: Some(AsOf::at(Timestamp::parse(&format!("{day}T00:00:00Z"))?)), ..Query::default() };
+        let query = Query::new().as_of(AsOf::at(Timestamp::parse(&format!("{day}T00:00:00Z"))?));
         let mut row = vec![day.to_owned()];
         for audience in ["active_collectors", "open_cart"] {
             row.push(db.members(audience, &query)?.n_rows().to_string());
@@ -206,8 +210,9 @@ fn segment(db: &Cdp, before_stream: Option<String>) -> Outcome<String> {
     }
     out += &aligned(rows);
     db.advance(Some(Timestamp::parse("1998-07-16T00:00:00Z")?))?;
-    let after = before_stream.as_deref().and_then(|cursor| cursor.parse().ok());
-    let changes = db.audience_changes(None, after, None)?;
+    let mut since_stream = ChangesQuery::new();
+    since_stream.after = before_stream.as_deref().and_then(|cursor| cursor.parse().ok());
+    let changes = db.audience_changes(&since_stream)?;
     let rows: Vec<Vec<String>> = (0..changes.n_rows())
         .map(|row| {
             let row = Value::Object(changes.row(row));
@@ -225,8 +230,8 @@ fn segment(db: &Cdp, before_stream: Option<String>) -> Outcome<String> {
     let left =
         carts().find(|entry| carts().any(|exit| exit.get(4) == entry.get(4) && exit.get(1) == due(entry).as_ref()));
     let profile = left.and_then(|row| row.get(4)).ok_or("a cart was left")?;
-    let who = db.profile(&id("profile_id", profile), None)?.ok_or("the outbox names profiles")?;
-    out += &format!("  customer {}, a cart left for 48 hours to the millisecond:\n", at(&who, "ids.user_id"));
+    let who = db.profile(("profile_id", profile), AsOf::NOW)?.ok_or("the outbox names profiles")?;
+    out += &format!("  customer {}, a cart left for 48 hours to the millisecond:\n", who.ids["user_id"].join(", "));
     let heads = ["change", "at the instant", "what", "audience", "profile"].map(str::to_owned).to_vec();
     let theirs = rows.iter().filter(|row| of(row, 4, profile)).take(6).cloned();
     out += &aligned(std::iter::once(heads).chain(theirs).collect());
@@ -234,7 +239,7 @@ fn segment(db: &Cdp, before_stream: Option<String>) -> Outcome<String> {
 }
 
 fn predict(db: &Cdp) -> Outcome<String> {
-    let report = db.train("taste")?;
+    let report = Value::from(db.train("taste", &TrainOptions::new())?);
     let mut out = format!(
         "  learned from {} people; on {} held-out rows {} of 100 right\n\n",
         at(&report, "rows"),
@@ -244,13 +249,13 @@ fn predict(db: &Cdp) -> Outcome<String> {
     let mut rows = vec![["shelf", "learned", "assigned", "top terms"].map(str::to_owned).to_vec()];
     for class in list(&report, "classes") {
         let shelf = at(class, "cohort");
-        let members = db.cohort_members("taste", &shelf, None, None)?.n_rows().to_string();
+        let members = db.cohort_members("taste", &shelf, &PageOptions::new())?.n_rows().to_string();
         let terms: Vec<String> = list(class, "top_terms").iter().take(6).map(show).collect();
         rows.push(vec![shelf, at(class, "rows"), members, terms.join(", ")]);
     }
     out += &aligned(rows);
     out += "\n  members of jazz by score:\n";
-    let members = db.cohort_members("taste", "jazz", Some(4), None)?;
+    let members = db.cohort_members("taste", "jazz", &PageOptions::new().limit(4usize))?;
     let rounded = (0..members.n_rows()).map(|row| {
         let row = Value::Object(members.row(row));
         vec![
@@ -262,10 +267,11 @@ fn predict(db: &Cdp) -> Outcome<String> {
     let heads = ["score", "user_id", "email"].map(str::to_owned).to_vec();
     out += &aligned(std::iter::once(heads).chain(rounded).collect());
     let text = "a saxophone, a trumpet and a late night";
-    let said = db.predict("taste", None, Some(text), Some(2))?.ok_or("a text has a prediction")?;
-    let scores = said.get("scores").and_then(Value::as_object).into_iter().flatten();
+    let said = db
+        .predict("taste", Subject::text(text), &PredictOptions::new().top_k(2usize))?
+        .ok_or("a text has a prediction")?;
     let mut scores: Vec<(String, String)> =
-        scores.map(|(shelf, score)| (percent(&show(score)), shelf.clone())).collect();
+        said.scores.into_iter().map(|(shelf, score)| (percent(&score.to_string()), shelf)).collect();
     scores.sort_by(|left, right| right.cmp(left));
     let scores: Vec<String> = scores.into_iter().map(|(score, shelf)| format!("{shelf} {score}")).collect();
     out += &format!("\n  \"{text}\": {}\n", scores.join(", "));
@@ -284,21 +290,18 @@ fn decide(db: &Cdp) -> Outcome<String> {
         let rule = format!(
             r#"{{"all": [{{"consent": "personalization", "status": "{consent}"}}, {{"feature": "spend", "op": "gte", "value": 200}}]}}"#
         );
-        let query = Query {
-            columns: Some(vec!["user_id".to_owned()]),
-            filter: Some(parse(&rule)?),
-            order_by: Some("-features.spend".to_owned()),
-            limit: Some(1),
-            ..Query::default()
-        };
+        let query = Query::new().columns(["user_id"]).filter(parse(&rule)?).order_by("-features.spend").limit(1usize);
         let people = db.profiles(&query)?;
         Ok(people.column("user_id").map(|column| show(&column.value(0))).unwrap_or_default())
     };
     for who in [spenders("granted")?, spenders("denied")?, spenders("unknown")?, "a stranger".to_owned()] {
-        let decision = db.decide("checkout", &id("user_id", &who), Some(&event), None)?;
-        out +=
-            &format!("  {who:<11}offer {:<14} because {}\n", at(&decision, "choice.offer"), at(&decision, "reasons"));
-        for tree in list(&decision, "evaluated").iter().filter(|tree| at(tree, "matched") == "true") {
+        let decision = db.decide("checkout", ("user_id", &who), &DecideOptions::new().event(event.clone()))?;
+        out += &format!(
+            "  {who:<11}offer {:<14} because {}\n",
+            at(&decision.choice, "offer"),
+            decision.reasons.join(", ")
+        );
+        for tree in decision.evaluated.iter().filter(|tree| at(tree, "matched") == "true") {
             for leaf in list(tree, "children") {
                 let rule = leaf.get("rule").map_or_else(String::new, show);
                 out += &format!("             {}  found {}  {rule}\n", mark(leaf), at(leaf, "found"));
@@ -313,19 +316,15 @@ fn mark(leaf: &Value) -> &'static str {
 }
 
 fn export(db: &Cdp, path: &Path) -> Outcome<String> {
-    let request = ExportRequest {
-        destination: Some("newsletter".to_owned()),
-        path: path.to_string_lossy().into_owned(),
-        ..ExportRequest::default()
-    };
+    let request = ExportRequest::new().destination("newsletter").path(path.to_string_lossy().into_owned());
     let sent = db.export(&request)?;
-    let mut out = format!("  {} rows written to newsletter.csv; withheld:\n", at(&sent, "rows"));
-    for (reason, words) in [
-        ("consent_unknown", "never said whether marketing is welcome"),
-        ("consent_denied", "said no"),
-        ("no_identifier", "allow it, but have no mail address"),
+    let mut out = format!("  {} rows written to newsletter.csv; withheld:\n", sent.rows);
+    for (count, words) in [
+        (sent.withheld.consent_unknown, "never said whether marketing is welcome"),
+        (sent.withheld.consent_denied, "said no"),
+        (sent.withheld.no_identifier, "allow it, but have no mail address"),
     ] {
-        out += &format!("    {:>6} {words}\n", at(&sent, &format!("withheld.{reason}")));
+        out += &format!("    {count:>6} {words}\n");
     }
     out.push('\n');
     for line in std::fs::read_to_string(path)?.lines().take(4) {

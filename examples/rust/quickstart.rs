@@ -1,9 +1,18 @@
 //! From events in a file to a decision and an export; the same in Python and Node, with the same output.
 
-use cdp_core::cdp::{Data, ExportRequest, IngestOptions, Query};
-use cdp_core::records::{Timestamp, Value};
+use cdp_core::cdp::{Data, DecideOptions, ExportRequest, IngestOptions, Query};
+use cdp_core::records::{AsOf, Timestamp, Track};
 use cdp_core::{Cdp, OpenOptions};
-use cdp_examples::{at, id, show};
+
+#[derive(serde::Deserialize)]
+struct Features {
+    spend: f64,
+}
+
+#[derive(serde::Deserialize)]
+struct Choice {
+    offer: String,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("quickstart");
@@ -11,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options =
         OpenOptions::in_memory().with_clock(Timestamp::parse("2024-06-01T12:00:00Z")?).with_id_seed("quickstart");
     let db = Cdp::open(options)?;
-    db.define_path(here.join("definitions"), false)?;
+    db.define_path(here.join("definitions"))?;
 
     let receipt = db.ingest(Data::Path(here.join("events.ndjson")), &IngestOptions::default(), None)?;
     println!("accepted {}, duplicates {}, rejected {}", receipt.accepted, receipt.duplicates, receipt.rejected);
@@ -19,40 +28,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("row {} was kept as a reject: {}", sample.row.unwrap_or(0), sample.reject.reason.as_str());
     }
 
-    let ada = db.profile(&id("user_id", "ada"), None)?.ok_or("ada was seen")?;
-    println!("ada is also {} and {}", at(&ada, "ids.email"), at(&ada, "ids.anonymous_id"));
-    println!("ada spent {} and is in {}", at(&ada, "features.spend"), at(&ada, "audiences"));
+    let ada = db.profile(("user_id", "ada"), AsOf::NOW)?.ok_or("ada was seen")?;
+    println!("ada is also {} and {}", ada.ids["email"].join(", "), ada.ids["anonymous_id"].join(", "));
+    println!("ada spent {} and is in {}", ada.features_as::<Features>()?.spend, ada.audiences.join(", "));
 
-    let columns = ["user_id", "features.spend"].map(str::to_owned).to_vec();
-    let query = Query { columns: Some(columns), order_by: Some("-features.spend".to_owned()), ..Query::default() };
-    let members = db.members("good_customers", &query)?;
-    for row in (0..members.n_rows()).map(|row| Value::Object(members.row(row))) {
-        let cell = |name: &str| row.get(name).map_or_else(String::new, show);
-        println!("member {} spent {}", cell("user_id"), cell("features.spend"));
+    let query = Query::new().columns(["user_id", "features.spend"]).order_by("-features.spend");
+    for row in db.members("good_customers", &query)?.rows() {
+        println!("member {} spent {}", row.get::<&str>("user_id")?, row.get::<f64>("features.spend")?);
     }
 
-    let event = Value::object([
-        ("event", Value::from("Checkout Started")),
-        ("properties", Value::object([("amount", Value::integer(80))])),
-    ]);
-    for who in ["ada", "bob", "somebody new"] {
-        let decision = db.decide("checkout", &id("user_id", who), Some(&event), None)?;
-        println!("{who} is offered {}: {}", at(&decision, "choice.offer"), at(&decision, "reasons.0"));
+    let event = Track::new("Checkout Started").property("amount", 80);
+    for user in ["ada", "bob", "somebody new"] {
+        let decision = db.decide("checkout", ("user_id", user), &DecideOptions::new().event(event.clone()))?;
+        println!("{user} is offered {}: {}", decision.choice_as::<Choice>()?.offer, decision.reasons[0]);
     }
 
     let path = std::env::temp_dir().join(format!("good_customers_{}.csv", std::process::id()));
-    let sent = db.export(&ExportRequest {
-        audience: Some("good_customers".to_owned()),
-        path: path.to_string_lossy().into_owned(),
-        purpose: Some("marketing".to_owned()),
-        channel: Some("email".to_owned()),
-        columns: Some(vec!["email".to_owned(), "features.spend".to_owned()]),
-        ..ExportRequest::default()
-    })?;
-    let (unknown, denied) = (at(&sent, "withheld.consent_unknown"), at(&sent, "withheld.consent_denied"));
-    println!("exported {}, withheld {unknown} who never chose and {denied} who said no", at(&sent, "rows"));
+    let request = ExportRequest::new()
+        .audience("good_customers")
+        .path(path.to_string_lossy())
+        .purpose("marketing")
+        .channel("email")
+        .columns(["email", "features.spend"]);
+    let sent = db.export(&request)?;
+    let (unknown, denied) = (sent.withheld.consent_unknown, sent.withheld.consent_denied);
+    println!("exported {}, withheld {unknown} who never chose and {denied} who said no", sent.rows);
     print!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)?;
-    println!("verified: {}", at(&db.verify()?, "ok"));
+    println!("verified: {}", db.verify()?.ok);
     Ok(())
 }

@@ -5,11 +5,6 @@ use cdp_core::records::Value;
 /// How wide the output may be.
 pub const WIDTH: usize = 100;
 
-/// An identifier as the verbs take it: `{type: value}`.
-pub fn id(identifier_type: &str, value: &str) -> Value {
-    Value::object([(identifier_type, Value::from(value))])
-}
-
 /// What stands at a path of keys and list places, parted by dots, as a person reads it; `-` if nothing does.
 pub fn at(value: &Value, path: &str) -> String {
     let mut here = Some(value);

@@ -2,7 +2,7 @@
 //!
 //! Event times tie, limits are hit, hubs overflow and facts come late, because the laws must hold exactly there.
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
+use cdp_core::cdp::{AsOf, ChangesQuery, Data, IngestOptions, Query};
 use cdp_core::records::{Cells, Receipt, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions, Result};
 
@@ -205,7 +205,7 @@ pub const WINDOWS: [i64; 3] = [2, 3, 4];
 pub fn define(db: &Cdp, identity: usize) -> Result<()> {
     let mut definitions = json(DERIVED).as_list().unwrap_or_default().to_vec();
     definitions.extend(IDENTITIES.get(identity).filter(|text| !text.is_empty()).map(|text| json(text)));
-    db.define(&definitions, false).map(|_| ())
+    db.define(&definitions).map(|_| ())
 }
 
 /// Takes in messages as one batch.
@@ -216,7 +216,7 @@ pub fn ingest(db: &Cdp, messages: &[Value]) -> Result<Receipt> {
 
 /// A query at an instant.
 pub fn at(time: Timestamp) -> Query {
-    Query { as_of: Some(AsOf::at(time)), ..Query::default() }
+    Query::new().as_of(AsOf::at(time))
 }
 
 /// The profile ids of an audience's members at an instant.
@@ -240,7 +240,10 @@ pub fn people(db: &Cdp, time: Timestamp) -> Result<Vec<String>> {
     let mut people = Vec::new();
     for id in texts(&db.profiles(&at(time))?, "profile_id") {
         let identifier = Value::object([("profile_id", Value::Text(id))]);
-        people.push(db.profile(&identifier, Some(AsOf::at(time)))?.map_or(String::new(), |profile| profile.to_json()));
+        people.push(
+            db.profile(&identifier, Some(AsOf::at(time)))?
+                .map_or(String::new(), |profile| Value::from(profile).to_json()),
+        );
     }
     people.sort_unstable();
     Ok(people)
@@ -248,19 +251,13 @@ pub fn people(db: &Cdp, time: Timestamp) -> Result<Vec<String>> {
 
 /// The faults that the store finds in itself, and those of its outbox: folded, it must give the members at `advanced_to`.
 pub fn faults(db: &Cdp) -> Result<Vec<String>> {
-    let verified = db.verify()?;
-    let found = verified.get("faults").and_then(Value::as_list).unwrap_or_default();
-    let mut faults: Vec<String> = found.iter().filter_map(|fault| fault.as_text().map(str::to_owned)).collect();
-    let advanced_to = db.stats(None)?.get("advanced_to").and_then(Value::as_text).map(Timestamp::parse);
-    let Some(Ok(advanced_to)) = advanced_to else { return Ok(faults) };
+    let mut faults = db.verify()?.faults;
+    let Some(advanced_to) = db.stats()?.advanced_to else { return Ok(faults) };
     let defined = db.definitions()?;
-    let audiences = defined
-        .as_list()
-        .unwrap_or_default()
-        .iter()
-        .filter(|definition| definition.get("kind").and_then(Value::as_text) == Some("audience"));
+    let audiences =
+        defined.iter().filter(|definition| definition.get("kind").and_then(Value::as_text) == Some("audience"));
     for audience in audiences.filter_map(|audience| audience.get("name").and_then(Value::as_text)) {
-        let changes = db.audience_changes(Some(audience), None, None)?;
+        let changes = db.audience_changes(&ChangesQuery::new().audience(audience))?;
         let mut folded = std::collections::BTreeSet::new();
         for (id, change) in texts(&changes, "profile_id").into_iter().zip(texts(&changes, "type")) {
             match change.as_str() {

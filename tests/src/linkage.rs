@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests, which end there")]
 
-use cdp_core::cdp::{AsOf, LinkOptions};
+use cdp_core::cdp::{AsOf, LinkOptions, PageOptions};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 
@@ -78,7 +78,7 @@ pub fn options() -> OpenOptions {
 /// The same with an identity definition of this linkage, and an audience.
 pub fn open(linkage: Option<&str>) -> Cdp {
     let db = Cdp::open(options()).unwrap();
-    db.define(&[identity(linkage), audience()], false).unwrap();
+    db.define(&[identity(linkage), audience()]).unwrap();
     db
 }
 
@@ -89,7 +89,7 @@ pub fn audience() -> Value {
 
 /// A run of linkage.
 pub fn run(db: &Cdp) -> Value {
-    db.link(&LinkOptions::default()).unwrap()
+    db.link(&LinkOptions::default()).unwrap().into()
 }
 
 /// An integer of a report.
@@ -104,12 +104,12 @@ pub fn user(name: &str) -> Value {
 
 /// Whether two users are one person.
 pub fn is_linked(db: &Cdp, a: &str, b: &str) -> bool {
-    db.explain_link(&user(a), &user(b)).unwrap().get("linked") == Some(&Value::Bool(true))
+    db.explain_link(&user(a), &user(b)).unwrap().linked
 }
 
 /// The open suggestions, the likeliest first.
 pub fn suggestions(db: &Cdp) -> Vec<String> {
-    texts(&db.link_suggestions(None, None).unwrap(), "suggestion")
+    texts(&db.link_suggestions(&PageOptions::new()).unwrap(), "suggestion")
 }
 
 /// The fingerprint, the people, the open suggestions.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
-use cdp_core::cdp::{AsOf, Query};
+use cdp_core::cdp::{Query, TableQuery};
 use cdp_core::records::{Receipt, Value};
 use cdp_core::{Cdp, Durability, ErrorKind, OpenOptions, Result};
 use cdp_tests::history::slot;
@@ -43,7 +43,7 @@ fn relaxed(path: &Path) -> Cdp {
 }
 
 fn count(db: &Cdp, name: &str) -> i64 {
-    db.stats(None).unwrap().get(name).and_then(Value::as_number).and_then(|number| number.as_i64()).unwrap()
+    Value::from(db.stats().unwrap()).get(name).and_then(Value::as_number).and_then(|number| number.as_i64()).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn queued_messages_share_commits_in_their_order_and_each_has_its_own_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     let db = Cdp::open(options(&path)).unwrap();
-    db.send(&view(9_999)).unwrap();
+    db.send(view(9_999)).unwrap();
     let other = other_process(&path);
     let revision = "SELECT revision FROM meta";
     let before = number(&other, revision);
@@ -74,7 +74,7 @@ fn queued_messages_share_commits_in_their_order_and_each_has_its_own_answer() {
     // Some had begun before the rest came.
     let commits = number(&other, revision) - before;
     assert!(commits <= 4, "1,000 messages took {commits} commits");
-    let events = db.table("events", None, None, None, None).unwrap();
+    let events = db.table("events", &TableQuery::new()).unwrap();
     let ids: Vec<Value> = (0..events.n_rows()).filter_map(|row| events.row(row).get("message_id").cloned()).collect();
     let expected = std::iter::once(9_999).chain((0..1_000).filter(|n| *n != 500));
     assert_eq!(ids, expected.map(|n| Value::Text(format!("m{n:04}"))).collect::<Vec<_>>());
@@ -92,7 +92,7 @@ fn those_who_wait_and_those_who_do_not_share_the_store() {
                 for n in 0..100 {
                     let tell = tell.clone();
                     db.send_queued(view(thread * 200 + n), move |receipt| tell.send(receipt).unwrap());
-                    assert_eq!(db.send(&view(thread * 200 + 100 + n)).unwrap().accepted, 1);
+                    assert_eq!(db.send(view(thread * 200 + 100 + n)).unwrap().accepted, 1);
                 }
             });
         }
@@ -155,7 +155,7 @@ fn a_queued_message_is_busy_when_another_process_keeps_the_lock() {
     }
     assert!(told.iter().take(10).all(|answer| answer == Err(ErrorKind::Busy)));
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(db.send(&view(0)).unwrap().accepted, 1);
+    assert_eq!(db.send(view(0)).unwrap().accepted, 1);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn close_leaves_the_tail_to_the_log_while_another_process_writes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     let db = Cdp::open(options(&path)).unwrap();
-    (0..100).for_each(|n| drop(db.send(&view(n)).unwrap()));
+    (0..100).for_each(|n| drop(db.send(view(n)).unwrap()));
     let fingerprint = db.fingerprint(None).unwrap();
     let other = other_process(&path);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -171,14 +171,14 @@ fn close_leaves_the_tail_to_the_log_while_another_process_writes() {
     other.execute_batch("ROLLBACK").unwrap();
     let db = Cdp::open(options(&path)).unwrap();
     assert_eq!(db.fingerprint(None).unwrap(), fingerprint);
-    assert_eq!(db.send(&view(7)).unwrap().duplicates, 1);
+    assert_eq!(db.send(view(7)).unwrap().duplicates, 1);
 }
 
 /// The greatest length of the log while messages come in one by one.
 fn greatest_log(db: &Cdp, n: usize) -> i64 {
     let mut greatest = 0;
     for n in 0..n {
-        db.send(&view(n)).unwrap();
+        db.send(view(n)).unwrap();
         if n % 50 == 0 {
             greatest = greatest.max(count(db, "wal_bytes"));
         }
@@ -201,8 +201,8 @@ fn the_log_stays_short_while_a_slow_reader_goes_through_pages() {
             let reader = Cdp::open(apart).unwrap();
             let mut after = None;
             while !ended.load(Ordering::Acquire) {
-                let as_of = Some(AsOf::at(slot(100)));
-                let page = Query { limit: Some(5), after: after.clone(), as_of, ..Query::default() };
+                let mut page = Query::new().limit(5usize).as_of(slot(100));
+                page.after = after;
                 after = reader.profiles(&page).unwrap().next;
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cdp_core::cdp::{Data, ExportRequest, IngestOptions, Query};
+use cdp_core::cdp::{ConsentOptions, Data, ExportRequest, IngestOptions, Query};
 use cdp_core::records::Value;
 use cdp_core::{Cdp, ErrorKind, OpenOptions, Result};
 use cdp_tests::history::slot;
@@ -25,24 +25,20 @@ fn options(path: &Path) -> OpenOptions {
 /// A store with an audience of one person, in a file.
 fn store(path: &Path) -> Cdp {
     let db = Cdp::open(options(path)).unwrap();
-    db.define(&[json(AUDIENCE)], false).unwrap();
-    db.send(&view(1)).unwrap();
-    db.consent(&json(r#"{"user_id": "u1"}"#), "marketing", None, "granted", None, None).unwrap();
+    db.define(&[json(AUDIENCE)]).unwrap();
+    db.send(view(1)).unwrap();
+    db.consent(&json(r#"{"user_id": "u1"}"#), "marketing", true, &ConsentOptions::new()).unwrap();
     db
 }
 
 fn export(db: &Cdp, path: &Path) -> Result<Value> {
-    db.export(&ExportRequest {
-        audience: Some("viewers".to_owned()),
-        path: path.to_str().unwrap().to_owned(),
-        format: Some("csv".to_owned()),
-        purpose: Some("marketing".to_owned()),
-        ..ExportRequest::default()
-    })
+    let request =
+        ExportRequest::new().audience("viewers").path(path.to_str().unwrap()).format("csv").purpose("marketing");
+    db.export(&request).map(Value::from)
 }
 
 fn messages(db: &Cdp) -> i64 {
-    db.stats(None).unwrap().get("messages").and_then(Value::as_number).and_then(|number| number.as_i64()).unwrap()
+    i64::try_from(db.stats().unwrap().messages).unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -94,7 +90,7 @@ fn an_export_never_replaces_a_store_that_is_open() {
     refuses_export(&db, &other_path);
     refuses_export(&other, &path);
     // Everything acknowledged before and after is in the file.
-    db.send(&view(2)).unwrap();
+    db.send(view(2)).unwrap();
     let fingerprint = db.fingerprint(None).unwrap();
     db.close().unwrap();
     let db = Cdp::open(options(&path)).unwrap();
@@ -239,7 +235,7 @@ fn no_verb_drops_the_locks_on_an_open_store() {
         check("ingest");
         let definitions = folder.path().join("definitions.json");
         std::os::unix::fs::symlink(file, &definitions).unwrap();
-        let error = db.define_path(&definitions, false).unwrap_err();
+        let error = db.define_path(&definitions).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         std::fs::remove_file(&definitions).unwrap();
         check("define");
@@ -247,7 +243,7 @@ fn no_verb_drops_the_locks_on_an_open_store() {
     let mut unshared = options(&path);
     unshared.unshared = true;
     let second = Cdp::open(unshared).unwrap();
-    second.send(&view(2)).unwrap();
+    second.send(view(2)).unwrap();
     second.close().unwrap();
     check("a second open");
     let (soft, hard) = (folder.path().join("soft.db"), folder.path().join("hard.db"));
@@ -258,7 +254,7 @@ fn no_verb_drops_the_locks_on_an_open_store() {
         assert_eq!(Cdp::open(options(name)).unwrap_err().kind(), ErrorKind::Conflict);
         check("an open of another name with other options");
         let again = Cdp::open(OpenOptions::file(name)).unwrap();
-        again.send(&view(3)).unwrap();
+        again.send(view(3)).unwrap();
         check("an open of another name");
         assert_eq!(messages(&again), messages(&db));
         again.close().unwrap();
@@ -283,7 +279,7 @@ fn a_store_opens_under_its_new_name_once_it_is_closed() {
     let again = Cdp::open(options(&moved)).unwrap();
     assert_eq!(messages(&again), 2);
     drop(other_handle);
-    again.send(&view(2)).unwrap();
+    again.send(view(2)).unwrap();
     refuses_export(&again, &moved);
 }
 
@@ -330,7 +326,7 @@ fn a_backup_that_was_stopped_midway_leaves_no_store_and_the_next_one_works() {
         db.backup(&target).unwrap();
         let restored = Cdp::open(options(&target)).unwrap();
         assert_eq!(restored.fingerprint(None).unwrap(), db.fingerprint(None).unwrap());
-        assert_eq!(restored.verify().unwrap().get("ok"), Some(&Value::Bool(true)));
+        assert!(restored.verify().unwrap().ok);
         let added: Vec<String> =
             names(target.parent().unwrap()).into_iter().filter(|name| !left.contains(name)).collect();
         assert_eq!(added, ["copy.db", "copy.db-shm", "copy.db-wal"]);
@@ -365,13 +361,13 @@ fn a_backup_takes_the_place_of_nothing() {
 #[cfg(unix)]
 fn acknowledges_nothing(db: &Cdp, what: &str) {
     let answers = [
-        ("send", db.send(&view(900)).map(drop)),
+        ("send", db.send(view(900)).map(drop)),
         (
             "ingest",
             db.ingest(Data::Values(Box::new([Ok(view(901))].into_iter())), &IngestOptions::default(), None).map(drop),
         ),
-        ("define", db.define(&[json(&AUDIENCE.replace("viewers", "others"))], false).map(drop)),
-        ("consent", db.consent(&json(r#"{"user_id": "u1"}"#), "ads", None, "denied", None, None).map(drop)),
+        ("define", db.define(&[json(&AUDIENCE.replace("viewers", "others"))]).map(drop)),
+        ("consent", db.consent(&json(r#"{"user_id": "u1"}"#), "ads", false, &ConsentOptions::new()).map(drop)),
     ];
     for (verb, answer) in answers {
         let error = answer.expect_err(&format!("{verb} was acknowledged after {what}"));
@@ -409,11 +405,11 @@ fn nothing_is_acknowledged_once_a_file_of_the_store_is_deleted_renamed_or_replac
                 std::fs::rename(&aside, &file).unwrap();
                 // Back in its place it is the store that it was, with what had been acknowledged.
                 assert_eq!(messages(&db), 2);
-                db.send(&view(3)).unwrap();
+                db.send(view(3)).unwrap();
                 db.close().unwrap();
                 let db = Cdp::open(options(&path)).unwrap();
                 assert_eq!(messages(&db), 3);
-                assert_eq!(db.verify().unwrap().get("ok"), Some(&Value::Bool(true)));
+                assert!(db.verify().unwrap().ok);
             }
         }
     }
@@ -430,15 +426,15 @@ fn an_open_after_the_file_was_deleted_is_not_the_store_that_is_gone() {
     }
     let new = Cdp::open(options(&path)).unwrap();
     assert_eq!(messages(&new), 0);
-    new.send(&view(7)).unwrap();
+    new.send(view(7)).unwrap();
     acknowledges_nothing(&gone, "another store took its place");
     // What the old one does when it closes leaves the new one whole.
     gone.close().unwrap();
-    new.send(&view(8)).unwrap();
+    new.send(view(8)).unwrap();
     new.close().unwrap();
     let new = Cdp::open(options(&path)).unwrap();
     assert_eq!(messages(&new), 2);
-    assert_eq!(new.verify().unwrap().get("ok"), Some(&Value::Bool(true)));
+    assert!(new.verify().unwrap().ok);
 }
 
 #[cfg(windows)]

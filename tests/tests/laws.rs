@@ -1,6 +1,6 @@
 //! The laws of DESIGN section 2, on small random histories in which everything collides.
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
+use cdp_core::cdp::{AsOf, ChangesQuery, Data, IngestOptions, Query, RejectsQuery};
 use cdp_core::records::{Cells, Object, Timestamp, Value};
 use cdp_core::{Cdp, Durability, OpenOptions};
 use cdp_tests::history::{
@@ -212,12 +212,12 @@ proptest! {
                 accepted += receipt.accepted;
                 seen.extend(start..start + batch.len());
                 let checkpoints = db.checkpoints().unwrap();
-                prop_assert_eq!(checkpoints.get("default"), Some(&Value::Text(format!("{turn}.{time}"))));
+                prop_assert_eq!(checkpoints.get("default"), Some(&format!("{turn}.{time}")));
             }
         }
         let bad = messages.len() - 1;
         prop_assert_eq!(accepted, seen.iter().filter(|index| **index != bad).count() as u64);
-        let rejects = db.rejects(None, None, None, None).unwrap();
+        let rejects = db.rejects(&RejectsQuery::new()).unwrap();
         prop_assert_eq!(rejects.n_rows(), usize::from(seen.contains(&bad)));
         prop_assert!(texts(&rejects, "reason").iter().all(|reason| reason == "no_identifier"));
         check_sound(&db)?;
@@ -286,11 +286,11 @@ proptest! {
         let columns: Vec<String> = shown.into_iter().chain(features).chain(audiences).collect();
         for instant in [slot(time), slot(time).plus_millis(HOUR_MS - 1), slot(SLOTS)] {
             // What a page shows is asked of each person, what a whole table shows comes from the columns of all events.
-            let whole = Query { columns: Some(columns.clone()), ..at(instant) };
+            let whole = Query::new().columns(columns.clone());
             let table = db.profiles(&whole).unwrap();
-            prop_assert_eq!(&db.profiles(&Query { limit: Some(100), ..whole.clone() }).unwrap(), &table);
+            prop_assert_eq!(&db.profiles(&Query::new().limit(100usize)).unwrap(), &table);
             let mut rows: Vec<Object> = Vec::new();
-            let mut page = Query { limit: Some(1), ..whole };
+            let mut page = Query::new().limit(1usize);
             loop {
                 let frame = db.profiles(&page).unwrap();
                 rows.extend((0..frame.n_rows()).map(|row| frame.row(row)));
@@ -304,17 +304,17 @@ proptest! {
                 let column = format!("audiences.{}", name(audience));
                 let expected: Vec<&str> = rows.iter().filter(|row| row[&column] == Value::Bool(true))
                     .map(|row| row["profile_id"].as_text().unwrap()).collect();
-                let matching = Query { filter: Some(rule.clone()), ..at(instant) };
+                let matching = Query::new().filter(rule.clone());
                 prop_assert_eq!(&texts(&db.profiles(&matching).unwrap(), "profile_id"), &expected);
                 prop_assert_eq!(&texts(&db.members(&name(audience), &at(instant)).unwrap(), "profile_id"), &expected);
-                let preview = db.preview(rule, Some(AsOf::at(instant))).unwrap();
-                prop_assert_eq!(preview.get("matched"), Some(&Value::count(expected.len())));
-                prop_assert_eq!(preview.get("total"), Some(&Value::count(rows.len())));
+                let preview = db.preview(rule.clone(), Some(AsOf::at(instant))).unwrap();
+                prop_assert_eq!(preview.matched, expected.len() as u64);
+                prop_assert_eq!(preview.total, rows.len() as u64);
             }
             // A rule about a property that no definition keeps.
             let unkept = json(r#"{"event": "Bought", "where": [{"property": "unheard_of", "op": "not_exists"}]}"#);
             let bought = json(r#"{"event": "Bought"}"#);
-            let of_rule = |rule: Value| texts(&db.profiles(&Query { filter: Some(rule), ..at(instant) }).unwrap(), "profile_id");
+            let of_rule = |rule: Value| texts(&db.profiles(&Query::new().filter(rule)).unwrap(), "profile_id");
             prop_assert_eq!(of_rule(unkept), of_rule(bought));
         }
     }
@@ -360,7 +360,7 @@ proptest! {
         for audience in AUDIENCES {
             let by_instant: Vec<(Timestamp, Vec<String>)> =
                 instants.iter().map(|instant| (*instant, members(&db, audience, *instant).unwrap())).collect();
-            let changes = db.audience_changes(Some(audience), None, None).unwrap();
+            let changes = db.audience_changes(&ChangesQuery::new().audience(audience)).unwrap();
             let Some(Cells::Timestamp(times)) = changes.column("occurred_at") else { panic!("a column of times") };
             let (ids, types) = (texts(&changes, "profile_id"), texts(&changes, "type"));
             for person in &everybody {
@@ -423,7 +423,7 @@ proptest! {
             let db = in_memory(late());
             define(&db, 0).unwrap();
             ingest(&db, messages).unwrap();
-            db.features(&json(r#"{"user_id": "u1"}"#), None, Some(AsOf::at(late()))).unwrap().unwrap().to_json()
+            Value::Object(db.features(&json(r#"{"user_id": "u1"}"#), Some(AsOf::at(late()))).unwrap().unwrap()).to_json()
         };
         let shuffled: Vec<Value> = shuffled.into_iter().map(|(_, message)| message).collect();
         prop_assert_eq!(features(&messages), features(&shuffled));
@@ -443,7 +443,7 @@ fn a_batch_of_rejects_leaves_another_handle_able_to_write() {
     let path = folder.path().join("shared.db");
     let handles = [open(&path, late()), open(&path, late())];
     let source = r#"{"kind": "source", "name": "shop", "format": "json", "ids": {"user_id": "who"}, "event": {"const": "Bought"}}"#;
-    handles[0].define(&[json(source)], false).unwrap();
+    handles[0].define(&[json(source)]).unwrap();
     // The other handle has not read since: it must learn of the source by itself.
     let take = |db: &Cdp, row: &str| {
         let values = vec![Ok(json(row))].into_iter();
@@ -453,7 +453,7 @@ fn a_batch_of_rejects_leaves_another_handle_able_to_write() {
     assert_eq!(take(&handles[0], r#"{"who": "u1"}"#).accepted, 1);
     assert_eq!(take(&handles[1], r#"{"who": "u2"}"#).accepted, 1);
     for db in &handles {
-        assert_eq!(texts(&db.rejects(None, None, None, None).unwrap(), "source"), ["shop"]);
+        assert_eq!(texts(&db.rejects(&RejectsQuery::new()).unwrap(), "source"), ["shop"]);
         check_sound(db).unwrap();
     }
 }
@@ -464,15 +464,15 @@ fn an_identify_through_another_handle_can_still_refuse_an_alias() {
     let path = folder.path().join("shared.db");
     let handles = [open(&path, late()), open(&path, late())];
     let alias = r#"{"type": "alias", "userId": "new", "previousId": "old", "timestamp": "2024-01-01T05:00:00Z"}"#;
-    handles[0].send(&json(alias)).unwrap();
-    assert_eq!(handles[1].stats(None).unwrap().get("profiles"), Some(&Value::integer(1)));
+    handles[0].send(json(alias)).unwrap();
+    assert_eq!(handles[1].stats().unwrap().profiles, 1);
     for (user, hour) in [("new", 1), ("old", 2)] {
         let identify =
             format!("{{\"type\": \"identify\", \"userId\": \"{user}\", \"timestamp\": \"2024-01-01T0{hour}:00:00Z\"}}");
-        handles[0].send(&json(&identify)).unwrap();
+        handles[0].send(json(&identify)).unwrap();
     }
     for db in &handles {
-        assert_eq!(db.stats(None).unwrap().get("profiles"), Some(&Value::integer(2)));
+        assert_eq!(db.stats().unwrap().profiles, 2);
     }
 }
 
@@ -487,10 +487,10 @@ fn of_traits_that_tie_the_greatest_message_id_wins_whatever_lies_between() {
                 "{{\"type\": \"identify\", \"userId\": \"u\", \"messageId\": \"{id}\", \"timestamp\": \"2024-01-01T00:00:00Z\", \
                   \"traits\": {{\"plan\": \"{plan}\"}}}}"
             );
-            db.send(&json(&identify)).unwrap();
+            db.send(json(&identify)).unwrap();
         }
         let profile = db.profile(&json(r#"{"user_id": "u"}"#), None).unwrap().unwrap();
-        assert_eq!(profile.get("traits").unwrap().get("plan"), Some(&Value::from("a")), "{order:?}");
+        assert_eq!(profile.traits.get("plan"), Some(&Value::from("a")), "{order:?}");
     }
 }
 
@@ -502,7 +502,7 @@ fn two_sources_may_use_one_message_id_and_ties_still_do_not_depend_on_order() {
     )));
     let from = |order: [&str; 2]| {
         let db = in_memory(late());
-        db.define(&sources, false).unwrap();
+        db.define(&sources).unwrap();
         for source in order {
             let row = json(r#"{"id": "1", "who": "u", "at": "2024-01-01T00:00:00Z"}"#);
             let values = vec![Ok(row)].into_iter();
@@ -517,9 +517,9 @@ fn two_sources_may_use_one_message_id_and_ties_still_do_not_depend_on_order() {
 #[test]
 fn one_message_that_joins_two_people_counts_as_one_merge() {
     let db = in_memory(late());
-    db.send(&track("u", "1", "")).unwrap();
+    db.send(track("u", "1", "")).unwrap();
     let device = r#"{"type": "track", "event": "Seen", "anonymousId": "d", "timestamp": "2024-01-01T00:00:00Z"}"#;
-    db.send(&json(device)).unwrap();
+    db.send(json(device)).unwrap();
     let both =
         track("u", "3", r#", "anonymousId": "d", "context": {"traits": {"email": "e@x.org", "phone": "+4930123456"}}"#);
     assert_eq!(db.send(&both).unwrap().merges, 1);
@@ -547,12 +547,12 @@ fn a_choice_between_a_refused_link_and_the_merge_is_still_in_conflict() {
     }
     let alias =
         format!("{{\"type\": \"alias\", \"userId\": \"u2\", \"previousId\": \"u1\", \"timestamp\": \"{}\"}}", slot(4));
-    db.send(&json(&alias)).unwrap();
+    db.send(json(&alias)).unwrap();
     let consents = db.consents(&json(r#"{"user_id": "u1"}"#), None).unwrap().unwrap();
-    assert_eq!(consents.get("marketing").unwrap().get("status"), Some(&Value::from("conflict")));
-    db.send(&consent("u1", true, 5)).unwrap();
+    assert_eq!(consents["marketing"].status, "conflict");
+    db.send(consent("u1", true, 5)).unwrap();
     let consents = db.consents(&json(r#"{"user_id": "u1"}"#), None).unwrap().unwrap();
-    assert_eq!(consents.get("marketing").unwrap().get("status"), Some(&Value::from("granted")));
+    assert_eq!(consents["marketing"].status, "granted");
 }
 
 #[test]
@@ -569,24 +569,23 @@ fn a_repeat_of_a_link_counts_when_a_late_fact_refuses_the_first() {
     for others in [0, 200] {
         let db = in_memory(late());
         for other in 0..others {
-            db.send(&seen(&format!("u{other}"), &format!("d{other}"), 1)).unwrap();
+            db.send(seen(&format!("u{other}"), &format!("d{other}"), 1)).unwrap();
         }
         for device in 1..6 {
-            db.send(&seen("u", &format!("a{device}"), device)).unwrap();
+            db.send(seen("u", &format!("a{device}"), device)).unwrap();
         }
-        db.send(&seen("u", "a5", 20)).unwrap();
+        db.send(seen("u", "a5", 20)).unwrap();
         let devices = |on: i64| {
             let as_of = Some(AsOf::at(Timestamp::parse(&day(on)).unwrap()));
             let profile = db.profile(&json(r#"{"user_id": "u"}"#), as_of).unwrap().unwrap();
-            profile.get("ids").unwrap().get("anonymous_id").cloned().unwrap()
+            profile.ids["anonymous_id"].clone()
         };
-        let list = |names: &[&str]| Value::List(names.iter().map(|name| Value::from(*name)).collect());
-        assert_eq!(devices(19), list(&["a1", "a2", "a3", "a4", "a5"]));
+        assert_eq!(devices(19), ["a1", "a2", "a3", "a4", "a5"]);
         // With a sixth device before, a5 is one too many in its week, and joins when it is seen again.
-        db.send(&seen("u", "a0", 0)).unwrap();
-        assert_eq!(devices(19), list(&["a0", "a1", "a2", "a3", "a4"]));
-        assert_eq!(devices(20), list(&["a0", "a1", "a2", "a3", "a4", "a5"]));
-        assert_eq!(db.verify().unwrap().get("ok"), Some(&Value::Bool(true)));
+        db.send(seen("u", "a0", 0)).unwrap();
+        assert_eq!(devices(19), ["a0", "a1", "a2", "a3", "a4"]);
+        assert_eq!(devices(20), ["a0", "a1", "a2", "a3", "a4", "a5"]);
+        assert!(db.verify().unwrap().ok);
     }
 }
 
@@ -608,7 +607,7 @@ fn links_of_one_message_apply_by_rank_and_not_by_who_was_seen_first() {
     let own = email("3", "\"userId\": \"u3\"", "own@x.org", 2);
     let after = |order: [&Value; 3]| {
         let db = in_memory(late());
-        db.define(&[json(identity)], false).unwrap();
+        db.define(&[json(identity)]).unwrap();
         for message in order {
             db.send(message).unwrap();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdp_core::cdp::{AsOf, DecisionOptions, LinkOptions, ReviewOptions};
+use cdp_core::cdp::{AsOf, ChangesQuery, DecisionOptions, LinkOptions, ReviewOptions};
 use cdp_core::records::{Receipt, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{faults, ingest, people, texts};
@@ -31,7 +31,7 @@ fn send(db: &Cdp, message: &Value) -> Receipt {
 
 fn live(db: &Cdp) -> String {
     let report = db.identity_report().unwrap();
-    report.get("linkage").and_then(|linkage| linkage.get("live")).and_then(Value::as_text).unwrap().to_owned()
+    report.linkage.unwrap().live.to_owned()
 }
 
 fn sound(db: &Cdp) {
@@ -44,15 +44,15 @@ fn an_identify_is_linked_in_its_own_transaction_and_told_as_a_merge_is() {
     let db = trained(AUTO, &messages, 1);
     let before = people(&db, late()).unwrap().len();
     assert!(!is_linked(&db, "u59-0", "u59-1") && is_linked(&db, "u3-0", "u3-1"));
-    let tried = db.link(&LinkOptions { dry_run: true, ..LinkOptions::default() }).unwrap();
-    assert_eq!(number(&tried, "added"), 0);
+    let tried = db.link(&LinkOptions::new().dry_run(true)).unwrap();
+    assert_eq!(tried.added, 0);
     // Somebody new who belongs to somebody known: no merge and no profile, as where an email says so.
     let receipt = send(&db, &messages[119]);
     assert_eq!((receipt.merges, receipt.new_profiles), (0, 0));
     assert!(is_linked(&db, "u59-0", "u59-1"));
     assert_eq!(people(&db, late()).unwrap().len(), before);
     let explained = db.explain_link(&user("u59-0"), &user("u59-1")).unwrap();
-    let step = &explained.get("path").and_then(Value::as_list).unwrap()[0];
+    let step = &Value::from(explained.path[0].clone());
     assert_eq!(step.get("class"), Some(&Value::from("probable")));
     let float = |value: &Value, field: &str| value.get(field).and_then(Value::as_number).unwrap().to_f64();
     let parts = step.get("parts").and_then(Value::as_list).unwrap();
@@ -67,12 +67,13 @@ fn an_identify_is_linked_in_its_own_transaction_and_told_as_a_merge_is() {
     assert_eq!(send(&db, &stranger).new_profiles, 1);
     let mut same = messages[7].to_json().replace("\"u3-1\"", "\"s\"").replace("\"m3-1\"", "\"s2\"");
     same = same.replace("2024-01-01", "2024-03-02");
-    let changes = db.audience_changes(None, None, None).unwrap().next;
-    let after = changes.and_then(|next| next.parse().ok());
+    let changes = db.audience_changes(&ChangesQuery::new()).unwrap().next;
+    let mut changes_after = ChangesQuery::new();
+    changes_after.after = changes.and_then(|next| next.parse().ok());
     let receipt = send(&db, &json(&same));
     assert_eq!((receipt.merges, receipt.new_profiles), (1, 0));
     assert!(is_linked(&db, "u3-0", "s") && is_linked(&db, "u3-1", "s"));
-    assert_eq!(texts(&db.audience_changes(None, after, None).unwrap(), "type"), ["Merged Into"]);
+    assert_eq!(texts(&db.audience_changes(&changes_after).unwrap(), "type"), ["Merged Into"]);
     sound(&db);
 }
 
@@ -86,10 +87,10 @@ fn without_auto_link_an_identify_becomes_a_suggestion_and_a_review_decides() {
     assert_eq!(open.len(), 1);
     assert!(!is_linked(&db, "u59-0", "u59-1"));
     // Tried out, then done: the same answer.
-    let review = |dry_run: bool| db.review_link(&open[0], true, &ReviewOptions { dry_run, ..ReviewOptions::default() });
+    let review = |dry_run: bool| db.review_link(&open[0], true, &ReviewOptions::new().dry_run(dry_run));
     let tried = review(true).unwrap();
     assert!(!is_linked(&db, "u59-0", "u59-1"));
-    assert_eq!(tried.get("after"), review(false).unwrap().get("after"));
+    assert_eq!(tried.after, review(false).unwrap().after);
     assert!(is_linked(&db, "u59-0", "u59-1"));
     assert_eq!(suggestions(&db), before);
     sound(&db);
@@ -159,7 +160,7 @@ fn another_handle_sees_live_links_and_resolves_with_the_model_of_the_first() {
     };
     let messages = made_up(60, 2);
     let (left, right) = (open(late()), open(late()));
-    left.define(&[identity(AUTO), audience()], false).unwrap();
+    left.define(&[identity(AUTO), audience()]).unwrap();
     ingest(&left, &messages[..110]).unwrap();
     let fingerprint = |db: &Cdp| db.fingerprint(Some(AsOf::at(late()))).unwrap();
     assert_eq!(live(&right), "waits");
@@ -193,7 +194,7 @@ fn another_handle_sees_live_links_and_resolves_with_the_model_of_the_first() {
 fn what_was_known_before_an_identify_is_without_its_links() {
     let messages = made_up(60, 2);
     let db = Cdp::open(OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")).unwrap();
-    db.define(&[identity(AUTO)], false).unwrap();
+    db.define(&[identity(AUTO)]).unwrap();
     ingest(&db, &messages[..119]).unwrap();
     run(&db);
     let before = people(&db, late()).unwrap();
@@ -203,7 +204,7 @@ fn what_was_known_before_an_identify_is_without_its_links() {
     let known = |known: Timestamp| {
         let as_of = AsOf { valid: Some(late()), known: Some(known) };
         let profile = db.profile(&user("u59-0"), Some(as_of)).unwrap().unwrap();
-        profile.get("ids").unwrap().get("user_id").and_then(Value::as_list).unwrap().len()
+        profile.ids["user_id"].len()
     };
     assert_eq!((known(late()), known(late().plus_millis(1_000))), (1, 2));
     assert_eq!(people(&db, late()).unwrap().len(), before.len());
@@ -215,7 +216,7 @@ fn a_transaction_that_fails_leaves_no_record_and_no_link() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fails.db");
     let db = Cdp::open(OpenOptions::file(path.clone()).with_clock(late()).with_id_seed("linkage")).unwrap();
-    db.define(&[identity(AUTO), audience()], false).unwrap();
+    db.define(&[identity(AUTO), audience()]).unwrap();
     ingest(&db, &messages[..110]).unwrap();
     run(&db);
     let once = holds(&db);
@@ -268,12 +269,12 @@ fn another_definition_waits_for_a_run_and_live_can_be_turned_off() {
     let db = trained(AUTO, &messages, 20);
     assert_eq!(live(&db), "on");
     // An audience is no identity.
-    db.define(&[json(r#"{"kind": "audience", "name": "all", "rule": {"trait": "firstName", "op": "exists"}}"#)], false)
+    db.define(&[json(r#"{"kind": "audience", "name": "all", "rule": {"trait": "firstName", "op": "exists"}}"#)])
         .unwrap();
     assert_eq!(live(&db), "on");
     send(&db, &messages[101]);
     assert!(is_linked(&db, "u50-0", "u50-1") || !is_linked(&db, "u50-0", "u50-1"));
-    db.define(&[identity(Some(r#"{"auto_link": true, "thresholds": {"auto": 0.995}}"#))], false).unwrap();
+    db.define(&[identity(Some(r#"{"auto_link": true, "thresholds": {"auto": 0.995}}"#))]).unwrap();
     assert_eq!(live(&db), "waits");
     let open = suggestions(&db);
     ingest(&db, &messages[100..110]).unwrap();
@@ -285,7 +286,7 @@ fn another_definition_waits_for_a_run_and_live_can_be_turned_off() {
     ingest(&db, &messages[110..]).unwrap();
     assert!(is_linked(&db, "u59-0", "u59-1"));
     sound(&db);
-    db.define(&[identity(Some(r#"{"auto_link": true, "live": false}"#))], false).unwrap();
+    db.define(&[identity(Some(r#"{"auto_link": true, "live": false}"#))]).unwrap();
     run(&db);
     assert_eq!(live(&db), "off");
     let later = messages[119].to_json().replace("u59-1", "u59-2").replace("m59-1", "m59-2");
@@ -359,7 +360,7 @@ fn b_cubed(clusters: &[String], truth: &[String]) -> f64 {
 fn live_against_batch(linkage: &str, messages: &[Value], truth: &[String]) -> (f64, f64) {
     let db = Cdp::open(OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")).unwrap();
     let unlimited = identity(Some(linkage)).to_json().replace(r#","limit":3"#, "").replace(r#""limit":3,"#, "");
-    db.define(&[json(&unlimited)], false).unwrap();
+    db.define(&[json(&unlimited)]).unwrap();
     let half = messages.len() / 2;
     ingest(&db, &messages[..half]).unwrap();
     let report = run(&db);
@@ -371,7 +372,7 @@ fn live_against_batch(linkage: &str, messages: &[Value], truth: &[String]) -> (f
         let of = |message: &Value| {
             let name = message.get("userId").and_then(Value::as_text).unwrap();
             let profile = db.profile(&user(name), None).unwrap().unwrap();
-            profile.get("id").and_then(Value::as_text).unwrap().to_owned()
+            profile.id
         };
         messages.iter().map(of).collect()
     };
@@ -439,7 +440,7 @@ proptest! {
     ) {
         let db = open(None);
         let definition = identity(AUTO).to_json().replace(r#""limit":3"#, &format!(r#""limit":{limit}"#));
-        db.define(&[json(&definition)], false).unwrap();
+        db.define(&[json(&definition)]).unwrap();
         let messages = made_up(30, 2);
         ingest(&db, &messages[..40]).unwrap();
         run(&db);

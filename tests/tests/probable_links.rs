@@ -1,6 +1,6 @@
 //! Probabilistic linkage inside the store: runs, suggestions, reviews, probable links as evidence.
 
-use cdp_core::cdp::{AsOf, DecisionOptions, LinkOptions, ReviewOptions};
+use cdp_core::cdp::{AsOf, DecisionOptions, LinkOptions, PageOptions, ReviewOptions};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::history::{faults, ingest, people, texts};
@@ -18,7 +18,7 @@ fn without_auto_link_likely_pairs_are_suggested_and_nothing_is_linked() {
     let db = open(SUGGEST);
     ingest(&db, &made_up(60, 2)).unwrap();
     let before = db.fingerprint(None).unwrap();
-    let tried = db.link(&LinkOptions { dry_run: true, ..LinkOptions::default() }).unwrap();
+    let tried = Value::from(db.link(&LinkOptions::new().dry_run(true)).unwrap());
     assert_eq!(suggestions(&db), Vec::<String>::new());
     let report = run(&db);
     assert_eq!(report, tried);
@@ -29,12 +29,12 @@ fn without_auto_link_likely_pairs_are_suggested_and_nothing_is_linked() {
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
     // Pages follow each other.
     let all = suggestions(&db);
-    let (mut paged, mut after) = (Vec::new(), None);
+    let (mut paged, mut wanted) = (Vec::new(), PageOptions::new().limit(7usize));
     loop {
-        let page = db.link_suggestions(Some(7), after.as_deref()).unwrap();
+        let page = db.link_suggestions(&wanted).unwrap();
         paged.extend(texts(&page, "suggestion"));
-        after = page.next.clone();
-        if after.is_none() {
+        wanted.after = page.next;
+        if wanted.after.is_none() {
             break;
         }
     }
@@ -49,16 +49,16 @@ fn a_review_is_a_decision_that_survives_runs_and_the_opposite_takes_it_back() {
     let all = suggestions(&db);
     let review = |name: &str, accept: bool| db.review_link(name, accept, &ReviewOptions::default()).unwrap();
     let accepted = review(&all[0], true);
-    assert_eq!(accepted.get("linked"), Some(&Value::Bool(true)));
+    assert!(accepted.linked);
     let rejected = review(&all[1], false);
-    assert_eq!(rejected.get("type"), Some(&Value::from("separate")));
+    assert_eq!(rejected.decision_type, "separate");
     assert_eq!(suggestions(&db), all[2..]);
     run(&db);
     let rest = suggestions(&db);
     assert!(!rest.contains(&all[0]) && !rest.contains(&all[1]));
     // The opposite, though the last run knows neither of both.
-    assert_eq!(review(&all[0], false).get("linked"), Some(&Value::Bool(false)));
-    assert_eq!(review(&all[1], true).get("linked"), Some(&Value::Bool(true)));
+    assert!(!review(&all[0], false).linked);
+    assert!(review(&all[1], true).linked);
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
     let error = db.review_link("nobody", true, &ReviewOptions::default()).unwrap_err();
     assert_eq!(error.kind(), cdp_core::ErrorKind::NotFound);
@@ -74,7 +74,7 @@ fn auto_links_are_evidence_of_their_own_class_and_explained_to_the_last_bit() {
     assert!(is_linked(&db, "u3-0", "u3-1") && !is_linked(&db, "u3-0", "u4-0"));
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
     let explained = db.explain_link(&user("u3-0"), &user("u3-1")).unwrap();
-    let step = &explained.get("path").and_then(Value::as_list).unwrap()[0];
+    let step = &Value::from(explained.path[0].clone());
     assert_eq!(step.get("class"), Some(&Value::from("probable")));
     assert_eq!(step.get("model_version"), Some(&Value::integer(1)));
     let float = |value: &Value, field: &str| value.get(field).and_then(Value::as_number).unwrap().to_f64();
@@ -86,7 +86,7 @@ fn auto_links_are_evidence_of_their_own_class_and_explained_to_the_last_bit() {
     assert!(parts.iter().any(|part| part.get("m").is_some_and(|m| !m.is_null())));
     // The profile stands since both were known, not before.
     let then = db.profile(&user("u3-0"), Some(AsOf::at(instant(6)))).unwrap().unwrap();
-    assert_eq!(then.get("ids").unwrap().get("user_id").and_then(Value::as_list).unwrap().len(), 1);
+    assert_eq!(then.ids["user_id"].len(), 1);
     let members = db.members("named", &cdp_tests::history::at(late())).unwrap();
     assert_eq!(texts(&members, "profile_id").len(), people(&db, late()).unwrap().len());
 }
@@ -102,10 +102,10 @@ fn a_run_over_the_same_facts_changes_nothing_and_a_definition_without_linkage_ta
     let again = run(&db);
     assert_eq!((number(&again, "added"), number(&again, "removed"), number(&again, "model_version")), (0, 0, 1));
     assert_eq!(holds(&db), once);
-    db.define(&[identity(None)], false).unwrap();
+    db.define(&[identity(None)]).unwrap();
     assert_eq!(db.fingerprint(Some(AsOf::at(late()))).unwrap(), apart);
     assert_eq!(db.link(&LinkOptions::default()).unwrap_err().kind(), cdp_core::ErrorKind::Invalid);
-    db.define(&[identity(AUTO)], false).unwrap();
+    db.define(&[identity(AUTO)]).unwrap();
     assert_eq!(holds(&db), once);
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
 }
@@ -115,15 +115,15 @@ fn limits_refuse_a_probable_link_and_it_stays_a_suggestion() {
     let db = open(None);
     let mut tight = identity(AUTO).to_json();
     tight = tight.replace(r#""limit":3"#, r#""limit":1"#);
-    db.define(&[json(&tight)], false).unwrap();
+    db.define(&[json(&tight)]).unwrap();
     ingest(&db, &made_up(60, 2)).unwrap();
     let report = run(&db);
     assert!(number(&report, "links") >= 50, "{}", report.to_json());
     assert!(!is_linked(&db, "u3-0", "u3-1"));
     assert!(suggestions(&db).len() >= 50);
     let refused = db.explain_link(&user("u3-0"), &user("u3-1")).unwrap();
-    let reason = refused.get("refused").and_then(Value::as_list).unwrap()[0].get("reason").cloned();
-    assert_eq!(reason, Some(Value::from("limit_exceeded:user_id")));
+    let reason = refused.refused[0].reason.clone();
+    assert_eq!(reason.as_deref(), Some("limit_exceeded:user_id"));
     assert_eq!(faults(&db).unwrap(), Vec::<String>::new());
 }
 
@@ -157,7 +157,7 @@ fn another_handle_a_reopened_store_and_a_known_time_see_the_links_of_their_run()
         Cdp::open(options).unwrap()
     };
     let (left, right) = (open(late()), open(late()));
-    left.define(&[identity(AUTO), audience()], false).unwrap();
+    left.define(&[identity(AUTO), audience()]).unwrap();
     ingest(&left, &made_up(60, 2)).unwrap();
     let fingerprint = |db: &Cdp, as_of: AsOf| db.fingerprint(Some(as_of)).unwrap();
     let apart = fingerprint(&right, AsOf::at(late()));
@@ -184,7 +184,7 @@ fn another_handle_a_reopened_store_and_a_known_time_see_the_links_of_their_run()
 fn a_wrong_linkage_is_refused_with_the_place_of_every_fault() {
     let db = open(None);
     let wrong = r#"{"colums": {}, "columns": {"traits.first": "given", "shoe_size": "email"}, "thresholds": {"auto": 0.2, "review": 2}, "auto_link": 1}"#;
-    let error = db.define(&[identity(Some(wrong))], false).unwrap_err();
+    let error = db.define(&[identity(Some(wrong))]).unwrap_err();
     let pointers: Vec<&str> = error.faults().iter().map(|fault| fault.pointer.as_str()).collect();
     for expected in
         ["colums", "columns/traits.first", "columns/shoe_size", "thresholds/review", "thresholds", "auto_link"]
@@ -208,7 +208,7 @@ proptest! {
     ) {
         let db = open(None);
         let definition = identity(AUTO).to_json().replace(r#""limit":3"#, &format!(r#""limit":{limit}"#));
-        db.define(&[json(&definition)], false).unwrap();
+        db.define(&[json(&definition)]).unwrap();
         let messages = made_up(30, 2);
         let (first, later) = messages.split_at(50);
         ingest(&db, first).unwrap();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end there")]
 
-use cdp_core::cdp::TrainOptions;
+use cdp_core::cdp::{ConsentOptions, EvaluateOptions, TrainOptions};
 use cdp_core::records::{Timestamp, Value};
 use cdp_core::{Cdp, ErrorKind};
 use cdp_tests::history::{in_memory, ingest};
@@ -55,7 +55,7 @@ fn store(clock: Timestamp) -> Cdp {
         r#"{"kind": "predictor", "name": "buys", "task": "propensity", "features": ["orders", "flags"],
             "label": {"event": "Bought", "horizon": "20d"}}"#,
     ];
-    db.define(&definitions.map(json), false).unwrap();
+    db.define(definitions.map(json)).unwrap();
     db
 }
 
@@ -102,7 +102,7 @@ fn the_last_label_window_ends_at_the_latest_fact_of_the_label_s_event() {
     let db = store(day(300));
     ingest(&db, &seen()).unwrap();
     ingest(&db, &all(purchases_of, 0)).unwrap();
-    let before = db.train("buys").unwrap();
+    let before = Value::from(db.train("buys", &TrainOptions::new()).unwrap());
     assert_eq!(until(&before), last_purchase().to_string());
     let instants = before.get("instants").and_then(Value::as_list).unwrap();
     let at: Vec<Option<&str>> = instants.iter().map(|of| of.get("at").and_then(Value::as_text)).collect();
@@ -110,15 +110,15 @@ fn the_last_label_window_ends_at_the_latest_fact_of_the_label_s_event() {
     assert_eq!(at, expected.iter().map(|at| Some(at.as_str())).collect::<Vec<_>>());
 
     // Neither a choice a month later nor a purchase in the future moves it.
-    let late = Value::Text(last_purchase().plus_millis(30 * DAY_MS).to_string());
+    let late = last_purchase().plus_millis(30 * DAY_MS);
     let somebody = Value::object([("user_id", Value::from("u1"))]);
-    db.consent(&somebody, "marketing", None, "granted", Some(&late), Some("consent")).unwrap();
+    db.consent(&somebody, "marketing", true, &ConsentOptions::new().timestamp(late).message_id("consent")).unwrap();
     ingest(&db, &[track(1, "Bought", day(3_000))]).unwrap();
-    let after = db.train("buys").unwrap();
+    let after = Value::from(db.train("buys", &TrainOptions::new()).unwrap());
     for field in ["until", "positives", "n_rows", "weights", "data_hash"] {
         assert_eq!(after.get(field), before.get(field), "{field}");
     }
-    let judged = db.evaluate("buys", None, None).unwrap();
+    let judged = Value::from(db.evaluate("buys", &EvaluateOptions::new()).unwrap());
     assert_eq!(judged.get("until"), before.get("until"));
 }
 
@@ -128,13 +128,13 @@ fn until_says_where_the_last_label_window_ends() {
     ingest(&db, &seen()).unwrap();
     ingest(&db, &all(purchases_of, 0)).unwrap();
     let ends = last_purchase().plus_millis(-HORIZON_DAYS * DAY_MS);
-    let options = TrainOptions { until: Some(ends), ..TrainOptions::default() };
-    let report = db.train_with("buys", options).unwrap();
+    let options = TrainOptions::new().until(ends);
+    let report = Value::from(db.train("buys", &options).unwrap());
     assert_eq!(until(&report), ends.to_string());
     let positives: usize = (1..=3).map(|period| (0..PEOPLE).filter(|person| buys(*person, period)).count()).sum();
     assert_eq!(report.get("positives"), Some(&Value::count(positives)));
-    let future = TrainOptions { until: Some(day(301)), ..TrainOptions::default() };
-    assert_eq!(db.train_with("buys", future).unwrap_err().kind(), ErrorKind::Invalid);
+    let future = TrainOptions::new().until(day(301));
+    assert_eq!(db.train("buys", &future).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]
@@ -142,15 +142,15 @@ fn a_flag_dated_back_behind_loaded_history_is_not_learned_from() {
     let db = store(day(300));
     ingest(&db, &seen()).unwrap();
     ingest(&db, &all(purchases_of, 0)).unwrap();
-    let honest = db.train("buys").unwrap();
+    let honest = Value::from(db.train("buys", &TrainOptions::new()).unwrap());
     assert_eq!(left_out(&honest), [0, 0, 0]);
     // In the same moment by the clock: only the order in which the store recorded them tells.
     ingest(&db, &all(flags_of, 2)).unwrap();
-    let report = db.train("buys").unwrap();
+    let report = Value::from(db.train("buys", &TrainOptions::new()).unwrap());
     assert_eq!((weight(&report, "flags"), auc(&report)), (0.0, auc(&honest)));
     assert!(left_out(&report).iter().all(|n| *n > 0), "{:?}", left_out(&report));
     // Who vouches for them has them, and sees what they do.
-    let vouched = db.train_with("buys", TrainOptions { known: Some(day(300)), ..TrainOptions::default() }).unwrap();
+    let vouched = Value::from(db.train("buys", &TrainOptions::new().known(day(300))).unwrap());
     assert!(weight(&vouched, "flags") > 0.5 && auc(&vouched) > 0.9, "{vouched:?}");
     assert_eq!(left_out(&vouched), [0, 0, 0]);
 }
@@ -172,7 +172,8 @@ fn a_flag_dated_back_in_a_store_that_lives_is_not_learned_from() {
         db.advance(Some(day(300))).unwrap();
     }
     ingest(&dated_back, &all(flags_of, 2)).unwrap();
-    let (honest, dated_back) = (honest.train("buys").unwrap(), dated_back.train("buys").unwrap());
+    let train = |db: &Cdp| Value::from(db.train("buys", &TrainOptions::new()).unwrap());
+    let (honest, dated_back) = (train(&honest), train(&dated_back));
     assert!(weight(&honest, "flags") > 0.5 && auc(&honest) > 0.9, "{honest:?}");
     assert_eq!(left_out(&honest), [0, 0, 0]);
     assert_eq!(weight(&dated_back, "flags"), 0.0);
@@ -189,8 +190,9 @@ fn history_in_several_files_counts_with_the_label_s_event_last_or_by_what_the_ca
     ingest(&first, &all(purchases_of, 0)).unwrap();
     ingest(&first, &seen()).unwrap();
     ingest(&first, &all(flags_of, 2)).unwrap();
-    let vouched = TrainOptions { known: Some(day(300)), ..TrainOptions::default() };
-    let (last, first) = (last.train("buys").unwrap(), first.train_with("buys", vouched).unwrap());
+    let vouched = TrainOptions::new().known(day(300));
+    let train = |db: &Cdp, options: &TrainOptions| Value::from(db.train("buys", options).unwrap());
+    let (last, first) = (train(&last, &TrainOptions::new()), train(&first, &vouched));
     assert!(weight(&last, "flags") > 0.5);
     for field in ["until", "positives", "n_rows", "data_hash"] {
         assert_eq!(first.get(field), last.get(field), "{field}");
@@ -223,7 +225,7 @@ fn what_is_known_of_a_purchase_today_is_its_label_whoever_made_it_then() {
         ))
     };
     ingest(&db, &(0..PEOPLE).map(link).collect::<Vec<_>>()).unwrap();
-    let report = db.train("buys").unwrap();
+    let report = Value::from(db.train("buys", &TrainOptions::new()).unwrap());
     let instants = report.get("instants").and_then(Value::as_list).unwrap();
     let latest = instants.first().unwrap();
     // At the instant the person and the anonymous buyer were two; today both rows know what the person did.

@@ -11,7 +11,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use cdp_core::cdp::{AsOf, Data, IngestOptions, Query};
+use cdp_core::cdp::{AsOf, Data, FeatureQuery, IngestOptions, Query};
 use cdp_core::records::{Cells, Number, Timestamp, Value};
 use cdp_core::{Cdp, OpenOptions};
 use cdp_tests::{SHOP_CSV, SHOP_DEFINITIONS, SHOP_EXPECTED, json, shared_data};
@@ -24,7 +24,7 @@ fn open(path: &Path) -> Cdp {
 fn define(db: &Cdp, source: &Value) {
     let mut definitions = json(SHOP_DEFINITIONS).as_list().unwrap().to_vec();
     definitions.push(source.clone());
-    db.define(&definitions, false).unwrap();
+    db.define(&definitions).unwrap();
 }
 
 fn retail_file() -> Option<PathBuf> {
@@ -40,7 +40,7 @@ fn expected_text(name: &str) -> String {
 }
 
 fn sum(db: &Cdp, feature: &str) -> Number {
-    let frame = db.feature_table(Some(&[feature.to_owned()]), None, None).unwrap();
+    let frame = db.feature_table(&FeatureQuery::new().names(&[feature.to_owned()])).unwrap();
     let column = frame.column(&format!("features.{feature}")).unwrap();
     let values = (0..frame.n_rows()).filter_map(|row| column.value(row).as_number());
     values.fold(Number::ZERO, |sum, value| sum.checked_add(value).unwrap())
@@ -58,22 +58,22 @@ fn the_file_gives_its_known_figures_however_often_it_comes() {
     assert_eq!((receipt.rows, receipt.accepted, receipt.rejected), (541_909, 406_829, 135_080));
     assert_eq!(receipt.new_profiles, 4372);
     assert!(receipt.first_rejects.iter().all(|sample| sample.reject.field.as_deref() == Some("CustomerID")));
-    assert_eq!(db.stats(None).unwrap().get("profiles"), Some(&expected("profiles")));
+    assert_eq!(Value::from(db.stats().unwrap().profiles), expected("profiles"));
     assert_eq!(sum(&db, "gross_revenue").to_string(), expected_text("gross_revenue"));
     assert_eq!(sum(&db, "refunds").to_string(), expected_text("refunds"));
     assert_eq!(Value::Number(sum(&db, "orders")), expected("orders"));
-    let frame = db.feature_table(Some(&["orders".to_owned()]), None, None).unwrap();
+    let frame = db.feature_table(&FeatureQuery::new().names(&["orders".to_owned()])).unwrap();
     let Some(Cells::Int64(orders)) = frame.column("features.orders") else { panic!("a column of integers") };
     assert_eq!(
         Value::count(orders.iter().flatten().filter(|orders| **orders > 0).count()),
         expected("customers_with_orders")
     );
     let customer = db.profile(&json(r#"{"user_id": "14646"}"#), None).unwrap().unwrap();
-    let gross_revenue = customer.get("features").unwrap().get("gross_revenue").unwrap();
+    let gross_revenue = customer.features.get("gross_revenue").unwrap();
     assert_eq!(gross_revenue.to_json(), expected_text("customer_14646_gross_revenue"));
-    assert_eq!(customer.get("traits").unwrap().get("country"), Some(&Value::from("Netherlands")));
+    assert_eq!(customer.traits.get("country"), Some(&Value::from("Netherlands")));
     for (as_of, members) in expected("high_value_30d").as_object().unwrap() {
-        let query = Query { as_of: Some(AsOf::at(Timestamp::parse(as_of).unwrap())), ..Query::default() };
+        let query = Query::new().as_of(AsOf::at(Timestamp::parse(as_of).unwrap()));
         assert_eq!(Value::count(db.members("high_value_30d", &query).unwrap().n_rows()), *members, "{as_of}");
     }
     assert_eq!(db.fingerprint(None).unwrap(), expected_text("fingerprint"));
@@ -83,7 +83,7 @@ fn the_file_gives_its_known_figures_however_often_it_comes() {
     assert_eq!((again.accepted, again.duplicates, again.conflicting, again.rejected), (0, 406_829, 0, 135_080));
     assert_eq!(db.fingerprint(None).unwrap(), expected_text("fingerprint"));
     let verified = db.verify().unwrap();
-    assert_eq!(verified.get("ok"), Some(&Value::Bool(true)), "{}", verified.to_json());
+    assert!(verified.ok, "{:?}", verified.faults);
 }
 
 /// The lines of the file without its header; no cell of it holds a line break.
@@ -131,7 +131,7 @@ fn shuffled_json_lines_make_the_same_store() {
     assert_eq!((receipt.accepted, receipt.rejected), (406_829, 135_080));
     assert_eq!(db.fingerprint(None).unwrap(), expected_text("fingerprint"));
     let verified = db.verify().unwrap();
-    assert_eq!(verified.get("ok"), Some(&Value::Bool(true)), "{}", verified.to_json());
+    assert!(verified.ok, "{:?}", verified.faults);
 }
 
 /// The rows as JSON objects in another order: all values text as in the CSV, an empty cell null, `row` added.

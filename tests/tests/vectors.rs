@@ -159,8 +159,8 @@ fn run(given: Option<&Value>, vector: &Value, order: Option<&[usize]>) -> (Vec<S
         }
     }
     let verified = db.verify().unwrap();
-    if verified.get("ok") != Some(&Value::Bool(true)) {
-        failures.push(format!("verify: {}", verified.to_json()));
+    if !verified.ok {
+        failures.push(format!("verify: {}", verified.faults.join("; ")));
     }
     (failures, db.fingerprint(None).unwrap())
 }

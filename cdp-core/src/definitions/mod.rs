@@ -281,3 +281,13 @@ pub fn parse_definitions(values: &[Value]) -> Result<Vec<Definition>> {
 pub fn describe(definition: &Definition) -> Object {
     definition.json.as_object().cloned().unwrap_or_default()
 }
+
+impl crate::records::answer::Field for Kind {
+    fn into_value(self) -> Value {
+        Value::from(self.as_str())
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}

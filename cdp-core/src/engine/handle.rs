@@ -18,13 +18,15 @@ use crate::store::Store;
 /// An open customer data platform: a cheap handle that can be cloned and shared between threads.
 ///
 /// ```
-/// use cdp_core::{Cdp, records::Value};
+/// use cdp_core::define::Feature;
+/// use cdp_core::records::{AsOf, Track};
+/// use cdp_core::{Cdp, OpenOptions};
 ///
-/// let db = Cdp::open(cdp_core::OpenOptions::in_memory())?;
-/// db.define(&[Value::parse(br#"{"kind": "feature", "name": "spend", "event": "Order Completed", "agg": "sum", "property": "revenue"}"#).unwrap()], false)?;
-/// db.send(&Value::parse(br#"{"type": "track", "event": "Order Completed", "userId": "u1", "properties": {"revenue": 12.5}}"#).unwrap())?;
-/// let profile = db.profile(&Value::parse(br#"{"user_id": "u1"}"#).unwrap(), None)?.expect("u1 was seen");
-/// assert_eq!(profile.get("features").unwrap().to_json(), r#"{"spend":12.5}"#);
+/// let db = Cdp::open(OpenOptions::in_memory())?;
+/// db.define(Feature::sum("spend", "Order Completed", "revenue").default(0))?;
+/// db.track(Track::new("Order Completed").user_id("u1").property("revenue", 12.5))?;
+/// let profile = db.profile(("user_id", "u1"), AsOf::NOW)?;
+/// assert_eq!(profile.map(|profile| profile.features["spend"].clone()), Some(12.5.into()));
 /// # Ok::<(), cdp_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -75,7 +77,7 @@ impl Cdp {
         &self.inner.clock
     }
 
-    pub(crate) fn group(&self) -> &Group {
+    pub(crate) fn group_commit(&self) -> &Group {
         &self.inner.group
     }
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::cdp::{Cdp, Data, IngestOptions, OpenOptions, Query};
-use crate::error::{ErrorKind, Result};
+use crate::cdp::{Cdp, ChangesQuery, Data, EventsQuery, IngestOptions, OpenOptions, Query};
+use crate::error::ErrorKind;
 use crate::records::Value;
 use crate::store::reseal_block;
 
@@ -47,7 +47,7 @@ fn options(path: &Path) -> OpenOptions {
 
 fn store(path: &Path) {
     let db = Cdp::open(options(path)).unwrap();
-    db.define(&DEFINITIONS.map(json), false).unwrap();
+    db.define(DEFINITIONS.map(json)).unwrap();
     for part in messages().lines().collect::<Vec<_>>().chunks(20) {
         let receipt = db.ingest(Data::Bytes(part.join("\n").as_bytes()), &IngestOptions::default(), None).unwrap();
         assert_eq!(receipt.rejected, 0);
@@ -93,15 +93,14 @@ fn versions(path: &Path) -> Vec<u8> {
 }
 
 fn answers(db: &Cdp) -> Vec<String> {
-    let of = |value: Result<Option<Value>>| value.unwrap().unwrap().to_json();
     let who = json(r#"{"user_id": "u1"}"#);
     vec![
-        of(db.profile(&who, None)),
-        of(db.consents(&who, None)),
-        db.events(&who, None, None, None, None).unwrap().n_rows().to_string(),
+        Value::from(db.profile(&who, None).unwrap().unwrap()).to_json(),
+        format!("{:?}", db.consents(&who, None).unwrap()),
+        db.events(&who, &EventsQuery::new()).unwrap().n_rows().to_string(),
         db.fingerprint(None).unwrap(),
         db.profiles(&Query::default()).unwrap().n_rows().to_string(),
-        db.verify().unwrap().to_json(),
+        Value::from(db.verify().unwrap()).to_json(),
     ]
 }
 
@@ -149,7 +148,7 @@ fn an_open_store_goes_on_when_another_version_writes_timelines() {
     assert_eq!(answers(&db), expected);
     let late =
         r#"{"type": "track", "event": "Bought", "userId": "u1", "messageId": "late", "timestamp": 1700000999000}"#;
-    db.send(&json(late)).unwrap();
+    db.send(json(late)).unwrap();
     assert_ne!(answers(&db), expected);
     assert_eq!(answers(&db), answers(&reader));
     db.close().unwrap();
@@ -164,7 +163,7 @@ fn failures(db: &Cdp) -> Vec<ErrorKind> {
     let failed = [
         db.profile(&who, None).err(),
         db.consents(&who, None).err(),
-        db.profiles(&Query { columns: Some(vec!["traits.plan".to_owned()]), ..Query::default() }).err(),
+        db.profiles(&Query::new().columns(vec!["traits.plan".to_owned()])).err(),
         db.fingerprint(None).err(),
     ];
     failed.into_iter().map(|error| error.unwrap().kind()).collect()
@@ -222,7 +221,7 @@ fn a_row_that_is_gone_or_of_no_known_kind_is_an_error() {
         let used = Cdp::open(OpenOptions { read_only: true, ..options(&path) }).and_then(|db| {
             db.profiles(&Query::default())?;
             db.profile(&json(r#"{"user_id": "u1"}"#), None)?;
-            db.audience_changes(None, None, None)?;
+            db.audience_changes(&ChangesQuery::new())?;
             db.fingerprint(None)
         });
         assert_eq!(used.map_err(|error| error.kind()), Err(ErrorKind::Corrupt), "{change}");

@@ -200,17 +200,23 @@ fn is_beyond(statistic: f64, p_value: Option<f64>) -> bool {
     p_value.map_or(statistic >= FAR, |p_value| p_value < SIGNIFICANT)
 }
 
-impl Drift {
-    /// The figures as an object.
-    pub fn to_value(&self) -> Value {
-        let test = match self.test {
+impl DriftTest {
+    /// The word for this test.
+    pub fn as_str(self) -> &'static str {
+        match self {
             DriftTest::KolmogorovSmirnov => "kolmogorov_smirnov",
             DriftTest::ChiSquare => "chi_square",
             DriftTest::Wasserstein => "wasserstein",
             DriftTest::JensenShannon => "jensen_shannon",
-        };
+        }
+    }
+}
+
+impl Drift {
+    /// The figures as an object.
+    pub fn to_value(&self) -> Value {
         Value::object([
-            ("test", Value::from(test)),
+            ("test", Value::from(self.test.as_str())),
             ("statistic", Value::float(self.statistic)),
             ("p_value", self.p_value.map_or(Value::Null, Value::float)),
             ("drifted", Value::Bool(self.is_drifted)),

@@ -122,6 +122,18 @@ impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
     }
 }
 
+impl<T: Into<Value> + Clone> From<&Vec<T>> for Value {
+    fn from(items: &Vec<T>) -> Value {
+        Value::from(items.as_slice())
+    }
+}
+
+impl<T: Into<Value> + Clone, const N: usize> From<&[T; N]> for Value {
+    fn from(items: &[T; N]) -> Value {
+        Value::from(items.as_slice())
+    }
+}
+
 impl<T: Into<Value> + Clone> From<&[T]> for Value {
     fn from(items: &[T]) -> Value {
         items.iter().cloned().collect()

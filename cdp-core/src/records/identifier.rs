@@ -81,6 +81,45 @@ impl<T: Into<String>, V: Into<String>> From<(T, V)> for Identifier {
 }
 
 /// `{type: value}`, which [`Identifier::from_value`] reads back.
+/// What names a person in a call: an [`Identifier`], a pair of type and value, or a JSON object `{type: value}`.
+///
+/// ```
+/// use cdp_core::{Cdp, OpenOptions, records::{AsOf, Identifier}};
+///
+/// let db = Cdp::open(OpenOptions::in_memory())?;
+/// assert_eq!(db.profile(("user_id", "u1"), AsOf::NOW)?, None);
+/// assert_eq!(db.profile(Identifier::user_id("u1"), AsOf::NOW)?, None);
+/// # Ok::<(), cdp_core::Error>(())
+/// ```
+pub trait IntoIdentifier {
+    /// The identifier; `invalid` if it is a JSON value of another shape.
+    fn into_identifier(self) -> Result<Identifier>;
+}
+
+impl IntoIdentifier for Identifier {
+    fn into_identifier(self) -> Result<Identifier> {
+        Ok(self)
+    }
+}
+
+impl IntoIdentifier for &Identifier {
+    fn into_identifier(self) -> Result<Identifier> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: Into<String>, V: Into<String>> IntoIdentifier for (T, V) {
+    fn into_identifier(self) -> Result<Identifier> {
+        Ok(Identifier::from(self))
+    }
+}
+
+impl IntoIdentifier for &Value {
+    fn into_identifier(self) -> Result<Identifier> {
+        Identifier::from_value(self)
+    }
+}
+
 impl From<Identifier> for Value {
     fn from(identifier: Identifier) -> Value {
         Value::object([(identifier.identifier_type, Value::Text(identifier.value))])

@@ -1,6 +1,7 @@
 //! The plain data that flows: values, numbers, instants, messages, receipts, tables. No module of its own; every module
 //! reads it, and it knows none of them.
 
+pub(crate) mod answer;
 mod as_of;
 pub(crate) mod base64;
 mod convert;
@@ -13,6 +14,7 @@ mod json;
 mod message;
 mod message_builders;
 mod number;
+pub(crate) mod options;
 mod order;
 mod path;
 mod receipt;
@@ -28,7 +30,7 @@ pub(crate) use as_of::timestamp_from;
 pub use deserialize::{from_value, from_value_ref};
 pub(crate) use evidence::{Decision, DecisionType, LinkRule, ProbableLink, StoredLink};
 pub use frame::{Cells, Column, Frame};
-pub use identifier::Identifier;
+pub use identifier::{Identifier, IntoIdentifier};
 pub use json::{Json, JsonObject, JsonObjectBuilder};
 pub use message::{Message, MessageType};
 pub use message_builders::{Alias, Consent, Group, Identify, Page, Screen, Track};

@@ -1,5 +1,6 @@
 //! What a caller gets back for data: counts that always add up, and the first few things that were wrong.
 
+use super::answer::Field;
 use super::{Object, Value};
 
 /// Why a row or message was not accepted; the words of SEMANTICS.
@@ -89,6 +90,7 @@ pub struct RejectSample {
 
 /// What became of the data of one call. `accepted + duplicates + suppressed + rejected + ignored = messages`, always.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// Rows read.
     pub rows: u64,
@@ -118,6 +120,28 @@ pub struct Receipt {
     pub message_id: Option<String>,
     /// The profile that the message belongs to, for the verbs that take one.
     pub profile_id: Option<String>,
+}
+
+impl Field for Receipt {
+    fn into_value(self) -> Value {
+        self.to_value()
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("Receipt");
+    }
+}
+
+impl From<Receipt> for Value {
+    fn from(receipt: Receipt) -> Value {
+        receipt.to_value()
+    }
+}
+
+impl serde::Serialize for Receipt {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_value().serialize(serializer)
+    }
 }
 
 /// How many rejects a receipt shows.

@@ -3,7 +3,7 @@
 //! Every argument is checked before the verb runs: an unknown name, a missing argument or a value of another type is an
 //! `invalid` error that names the verb and the argument, never the value.
 
-use crate::engine::people::query::Query;
+use crate::engine::people::query::{PageOptions, Query};
 use crate::error::{Error, Result};
 use crate::records::{AsOf, Number, Object, Timestamp, Value, base64, timestamp_from};
 use crate::verbs::parameter::{Parameter, ParameterType, takes_message};
@@ -195,6 +195,11 @@ impl<'r> Request<'r> {
     pub(crate) fn need_bytes(&self, name: &str, hint: &str) -> Result<Vec<u8>> {
         base64::decode(self.need_text(name)?)
             .ok_or_else(|| Error::invalid(format!("{}: `{name}` is not base64", self.verb)).with_hint(hint))
+    }
+
+    /// The parameters of one page.
+    pub(crate) fn page(&self) -> Result<PageOptions> {
+        Ok(PageOptions { limit: self.size("limit")?, after: self.owned_text("after")? })
     }
 
     /// The parameters that every table of people has.

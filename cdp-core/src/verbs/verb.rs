@@ -6,6 +6,7 @@
 
 use crate::engine::handle::Cdp;
 use crate::error::Result;
+use crate::records::answer::Field;
 use crate::records::{Frame, Value};
 use crate::verbs::parameter::{Parameter, takes_message};
 use crate::verbs::request::Request;
@@ -223,19 +224,14 @@ impl Response {
         Ok(Response::Value(Value::Null))
     }
 
-    /// The response of a verb that gives a value.
-    pub(in crate::verbs) fn of(value: impl Into<Value>) -> Result<Response> {
-        Ok(Response::Value(value.into()))
+    /// The response of a verb that gives an answer.
+    pub(in crate::verbs) fn of(answer: impl Field) -> Result<Response> {
+        Ok(Response::Value(answer.into_value()))
     }
 
     /// The response of a look-up: null where nothing was found.
-    pub(in crate::verbs) fn maybe<T: Into<Value>>(found: Option<T>) -> Result<Response> {
-        Ok(Response::Value(found.map_or(Value::Null, Into::into)))
-    }
-
-    /// The response of a verb that gives a list.
-    pub(in crate::verbs) fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Result<Response> {
-        Ok(Response::Value(Value::List(items.into_iter().map(Into::into).collect())))
+    pub(in crate::verbs) fn maybe(found: Option<impl Field>) -> Result<Response> {
+        Response::of(found)
     }
 }
 

@@ -16,7 +16,7 @@ fn say(key: &str, value: &Value) {
 
 fn say_verified(db: &Cdp) -> Result<()> {
     if std::env::var_os("CDP_VERIFY").is_none_or(|wanted| wanted != "0") {
-        say("ok", db.verify()?.get("ok").unwrap_or(&Value::Null));
+        say("ok", &Value::Bool(db.verify()?.ok));
     }
     Ok(())
 }
@@ -32,12 +32,12 @@ fn main() -> Result<()> {
     say_verified(&db)?;
     let mut definitions = json(SHOP_DEFINITIONS).as_list().unwrap_or_default().to_vec();
     definitions.push(json(SHOP_CSV));
-    db.define(&definitions, false)?;
-    say("begin", db.stats(None)?.get("messages").unwrap_or(&Value::Null));
+    db.define(&definitions)?;
+    say("begin", &Value::from(db.stats()?.messages));
     let options = IngestOptions::from_source("shop_csv").with_batch_rows(batch_rows).with_checkpoint("end");
     db.ingest(Data::Path(input.into()), &options, None)?;
-    say("end", db.stats(None)?.get("messages").unwrap_or(&Value::Null));
-    say("rejects", db.stats(None)?.get("rejects").unwrap_or(&Value::Null));
+    say("end", &Value::from(db.stats()?.messages));
+    say("rejects", &Value::from(db.stats()?.rejects));
     say_verified(&db)?;
     say("fingerprint", &Value::Text(db.fingerprint(None)?));
     db.close()

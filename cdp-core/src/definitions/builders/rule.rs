@@ -71,7 +71,6 @@ impl Rule {
     }
 
     /// The rule does not hold.
-    #[expect(clippy::should_implement_trait, reason = "it makes a rule; it does not negate a value")]
     pub fn not(rule: impl Into<Rule>) -> Rule {
         Rule::leaf("not", rule.into())
     }

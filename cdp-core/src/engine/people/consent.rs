@@ -1,6 +1,6 @@
 //! The consent of a person: choices out of messages, and the state that follows from them for a purpose and a channel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::handle::Cdp;
 use crate::engine::people::person::Person;
@@ -8,9 +8,24 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::privacy;
 use crate::privacy::{Choice, ConsentState, Gate};
-use crate::records::{Object, Timestamp, Value};
+use crate::records::Timestamp;
+use crate::records::answer::answer;
 use crate::rules::ProfileView;
 use crate::store::ConsentWrite;
+
+answer! {
+    /// The consent of one person for one purpose.
+    pub struct PurposeConsent {
+        /// Whether the purpose is allowed now, under the policy of the store.
+        effective: bool,
+        /// `granted`, `denied`, `unknown` or `conflict`.
+        status: &'static str,
+        /// The status of each channel that a choice of the person names.
+        channels: BTreeMap<String, &'static str>,
+        /// The time of the choice that holds; `None` without one.
+        since: Option<Timestamp>,
+    }
+}
 
 impl Person<'_> {
     /// The purposes that a choice of this person names by `at`.
@@ -58,29 +73,22 @@ impl Person<'_> {
     }
 }
 
-pub(crate) fn consents_of(cdp: &Cdp, person: &Person<'_>, at: Timestamp) -> Result<Object> {
+/// The consent of a person for each purpose that the policy or a choice of the person names.
+pub(crate) fn consents_of(cdp: &Cdp, person: &Person<'_>, at: Timestamp) -> Result<BTreeMap<String, PurposeConsent>> {
     let policy = person.snapshot.catalog.consent_policy();
     let mut purposes: BTreeSet<&str> = person.purposes(at)?;
     purposes.extend(policy.into_iter().flat_map(|policy| policy.purposes.iter().map(|(name, _)| name.as_str())));
-    let mut consents = Object::new();
+    let mut consents = BTreeMap::new();
     for purpose in purposes {
         let state = person.consent_state(purpose, None, at)?;
         let effective = privacy::effective(state.status, policy, purpose, cdp.is_consent_strict());
-        let mut channels = Object::new();
+        let mut channels = BTreeMap::new();
         for channel in person.channels(purpose, at)? {
             let state = person.consent_state(purpose, Some(channel), at)?;
-            channels.insert(channel.to_owned(), Value::from(state.status.as_str()));
+            channels.insert(channel.to_owned(), state.status.as_str());
         }
-        let since = state.since.map_or(Value::Null, |since| Value::Text(since.to_string()));
-        consents.insert(
-            purpose.to_owned(),
-            Value::object([
-                ("effective", Value::Bool(effective)),
-                ("status", Value::from(state.status.as_str())),
-                ("channels", Value::Object(channels)),
-                ("since", since),
-            ]),
-        );
+        let consent = PurposeConsent { effective, status: state.status.as_str(), channels, since: state.since };
+        consents.insert(purpose.to_owned(), consent);
     }
     Ok(consents)
 }

@@ -311,7 +311,7 @@ mod tests {
         let options = OpenOptions { flush_messages: 70, ..OpenOptions::file(folder.path().join("store.db")) };
         let db = Cdp::open(options).unwrap();
         let definitions: Vec<Value> = DEFINITIONS.iter().map(|text| Value::parse(text.as_bytes()).unwrap()).collect();
-        db.define(&definitions, false).unwrap();
+        db.define(&definitions).unwrap();
         for first in (0..560).step_by(20) {
             ingest(&db, first..first + 20);
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod consent;
 pub(crate) mod find;
+pub(crate) mod pages;
 pub(crate) mod person;
 pub(crate) mod prediction;
 pub(crate) mod profile;

@@ -89,7 +89,13 @@ impl<'a> Profile<'a> {
         ids
     }
 
-    /// The same as an object of lists.
+    /// The identifiers by type, as owned texts.
+    pub(crate) fn owned_ids(&self, at: Timestamp) -> BTreeMap<String, Vec<String>> {
+        let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
+        self.ids(at).into_iter().map(|(kind, values)| (kind.to_owned(), owned(values))).collect()
+    }
+
+    /// The identifiers by type, as an object of lists.
     pub(crate) fn ids_value(&self, at: Timestamp) -> Value {
         let values = |values: Vec<&str>| Value::List(values.into_iter().map(Value::from).collect());
         Value::Object(self.ids(at).into_iter().map(|(kind, found)| (kind.to_owned(), values(found))).collect())

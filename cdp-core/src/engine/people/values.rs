@@ -1,9 +1,12 @@
 //! What is shown of a person besides traits: features, audiences and cohorts.
 
+use std::collections::BTreeMap;
+
 use crate::audiences::is_member;
 use crate::definitions::FeatureDefinition;
 use crate::engine::people::person::Person;
 use crate::error::Result;
+use crate::records::answer::answer;
 use crate::records::{Number, Object, Timestamp, Value};
 use crate::rules::Measurer;
 
@@ -22,28 +25,36 @@ fn named_value<'v>(feature: &'v FeatureDefinition, measurer: &mut Measurer<'v>) 
     Ok((feature.name.clone(), measurer.feature(feature)?))
 }
 
-pub(crate) fn cohorts_of(person: &Person<'_>, at: Timestamp) -> Result<Object> {
-    let mut cohorts = Object::new();
+answer! {
+    /// The cohort of one person by one predictor.
+    pub struct CohortScore {
+        /// The cohort; `None` below the threshold of the predictor, and for a propensity predictor.
+        cohort: Option<String>,
+        /// The score of the cohort, or the propensity, from 0 to 1.
+        score: Option<Number>,
+        /// What gave the score: `rule`, `model` or the name of a measure of likeness.
+        method: String,
+    }
+}
+
+/// The cohort of a person by each predictor that has an answer.
+pub(crate) fn cohorts_of(person: &Person<'_>, at: Timestamp) -> Result<BTreeMap<String, CohortScore>> {
+    let mut cohorts = BTreeMap::new();
     for predictor in person.snapshot.catalog.predictors() {
         let Some((prediction, method)) = person.predicted(&predictor.name, at)? else { continue };
-        cohorts.insert(
-            predictor.name.clone(),
-            Value::object([
-                ("cohort", prediction.cohort.map_or(Value::Null, Value::Text)),
-                ("score", Number::from_f64(prediction.score).map_or(Value::Null, Value::Number)),
-                ("method", Value::from(method)),
-            ]),
-        );
+        let score = Number::from_f64(prediction.score).ok();
+        let score = CohortScore { cohort: prediction.cohort, score, method: method.to_owned() };
+        cohorts.insert(predictor.name.clone(), score);
     }
     Ok(cohorts)
 }
 
 /// The names of the audiences that a person is in at an instant.
-pub(crate) fn audiences_of(person: &Person<'_>, at: Timestamp) -> Result<Vec<Value>> {
+pub(crate) fn audiences_of(person: &Person<'_>, at: Timestamp) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for audience in person.snapshot.catalog.audiences() {
         if is_member(audience, person, at)? {
-            names.push(Value::from(audience.name.as_str()));
+            names.push(audience.name.clone());
         }
     }
     Ok(names)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::definitions::Rule;
 use crate::engine::handle::Cdp;
-use crate::engine::people::consent::consents_of;
+use crate::engine::people::consent::{PurposeConsent, consents_of};
 use crate::engine::people::person::Person;
 use crate::engine::people::table::matching;
 use crate::engine::people::values::{audiences_of, feature_values};
@@ -63,7 +63,7 @@ pub(crate) fn table_of_people(
             }
             "memberships" => {
                 for audience in audiences_of(&person, at)? {
-                    rows.push([id.clone(), audience]);
+                    rows.push([id.clone(), Value::Text(audience)]);
                 }
             }
             "cohort_scores" => {
@@ -88,8 +88,9 @@ pub(crate) fn table_of_people(
             }
             _ => {
                 for (purpose, consent) in consents_of(cdp, &person, at)? {
-                    let field = |field: &str| consent.get(field).cloned().unwrap_or_default();
-                    rows.push([id.clone(), Value::Text(purpose), field("status"), field("effective"), field("since")]);
+                    let PurposeConsent { effective, status, since, .. } = consent;
+                    let (status, effective) = (Value::from(status), Value::Bool(effective));
+                    rows.push([id.clone(), Value::Text(purpose), status, effective, Value::from(since)]);
                 }
             }
         }

@@ -1,35 +1,36 @@
 //! A decision: the first choice of a policy whose rule holds for a person, with its reasons.
 
+use serde::de::DeserializeOwned;
+
 use crate::definitions::PolicyDefinition;
 use crate::error::Result;
-use crate::records::{Object, Timestamp, Value};
+use crate::records::answer::answer;
+use crate::records::{Timestamp, Value, from_value_ref};
 use crate::rules::{ProfileView, explain};
 
-/// What was decided and why.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Decision {
-    /// What the caller should do.
-    pub(crate) choice: Value,
-    /// The number of the choice that matched, counted from zero; `None` for `otherwise`.
-    pub(crate) matched: Option<usize>,
-    /// Whether the person has a profile.
-    pub(crate) known: bool,
-    /// Why, in words that programs can compare.
-    pub(crate) reasons: Vec<String>,
-    /// Every rule that was looked at, as a tree with what was found.
-    evaluated: Vec<Value>,
+answer! {
+    /// The choice of a policy for a person, and its reasons.
+    pub struct Decision {
+        /// The choice as the policy has it.
+        choice: Value,
+        /// The number of the rule that matched, counted from zero; `None` for `otherwise`.
+        matched: Option<usize>,
+        /// Whether the person has a profile.
+        known: bool,
+        /// The reasons, in words that programs can compare.
+        reasons: Vec<String>,
+        /// Every rule that was evaluated, as a tree with the values that were found.
+        evaluated: Vec<Value>,
+    }
 }
 
 impl Decision {
-    pub(crate) fn to_value(&self) -> Value {
-        let reasons = self.reasons.iter().map(|reason| Value::from(reason.as_str())).collect();
-        Value::Object(Object::from([
-            ("choice".to_owned(), self.choice.clone()),
-            ("matched".to_owned(), self.matched.map_or(Value::Null, Value::count)),
-            ("known".to_owned(), Value::Bool(self.known)),
-            ("reasons".to_owned(), Value::List(reasons)),
-            ("evaluated".to_owned(), Value::List(self.evaluated.clone())),
-        ]))
+    /// The choice as a type of the application.
+    ///
+    /// # Errors
+    /// `invalid` with the path of the field where the choice does not fit the type.
+    pub fn choice_as<T: DeserializeOwned>(&self) -> Result<T> {
+        from_value_ref(&self.choice)
     }
 }
 

@@ -10,35 +10,65 @@ use crate::engine::people::query::Query;
 use crate::engine::people::table::{DEFAULT_COLUMNS, people_table};
 use crate::error::{Error, Result};
 use crate::privacy::Withheld;
-use crate::records::Value;
+use crate::records::answer::answer;
+use crate::records::options::options;
 use crate::verbs::activate::file::{ExportFormat, write_file};
 
-/// What leaves, and what for.
-#[derive(Clone, Debug, Default)]
-pub struct ExportRequest {
-    /// The audience whose members leave; or give a destination.
-    pub audience: Option<String>,
-    /// A defined destination: audience, purpose, channel and columns.
-    pub destination: Option<String>,
-    /// The file to write; it is replaced at once when it is complete.
-    pub path: String,
-    /// `csv` or `ndjson`; by the file's name without it.
-    pub format: Option<String>,
-    /// What the data will be used for.
-    pub purpose: Option<String>,
-    /// Over which channel the people will be reached.
-    pub channel: Option<String>,
-    /// Columns, as in `members`.
-    pub columns: Option<Vec<String>>,
+options! {
+    /// Which people leave the store, for which purpose, and in which form.
+    pub struct ExportRequest {
+        /// The audience whose members leave; or give a destination.
+        audience: optional String,
+        /// The destination definition, which has audience, purpose, channel and columns.
+        destination: optional String,
+        /// The file to write; an existing file is replaced.
+        path: value String,
+        /// `csv` or `ndjson`; by the file name without it.
+        format: optional String,
+        /// The purpose of use; required with an audience.
+        purpose: optional String,
+        /// The channel, such as `email`.
+        channel: optional String,
+        /// Columns, as in [`Query`].
+        columns: list,
+    }
+}
+
+answer! {
+    /// The rows that left the store, and the people who were withheld.
+    pub struct ExportReport {
+        /// The number of rows in the file.
+        rows: u64,
+        /// The members that are not in the file, by reason.
+        withheld: WithheldCounts,
+        /// The purpose of use.
+        purpose: String,
+        /// The channel.
+        channel: Option<String>,
+        /// How to record choices, where members have not made one.
+        hint: Option<String>,
+    }
+}
+
+answer! {
+    /// Members that an export left out, by reason.
+    #[derive(Default)]
+    pub struct WithheldCounts {
+        /// They have not made a choice about the purpose.
+        consent_unknown: u64,
+        /// They denied the purpose, or joined profiles disagree about it.
+        consent_denied: u64,
+        /// They have no identifier of the channel.
+        no_identifier: u64,
+    }
 }
 
 impl Cdp {
-    /// Writes the members of an audience who allow the purpose to a file. Gives `{rows, withheld: {consent_unknown,
-    /// consent_denied, no_identifier}, purpose, channel, hint}`.
+    /// Writes the members of an audience who allow the purpose to a file.
     ///
     /// Text that a spreadsheet would run as a formula gets a quote before it; the file is private and replaced at once.
     /// Fails with `invalid` where the path leads to a store, another database of SQLite, a file of either, a folder or a device.
-    pub fn export(&self, request: &ExportRequest) -> Result<Value> {
+    pub fn export(&self, request: &ExportRequest) -> Result<ExportReport> {
         let at = self.now();
         let mut withheld = WithheldCounts::default();
         let (plan, format, mut frame) = self.read_at_length(|snapshot| {
@@ -67,20 +97,7 @@ impl Cdp {
         let hint = (unknown > 0).then(|| {
             format!("{unknown} member(s) have not chosen about `{purpose}`: record choices with consent(..., purpose=\"{purpose}\", status=\"granted\")")
         });
-        Ok(Value::object([
-            ("rows", Value::count(frame.n_rows())),
-            (
-                "withheld",
-                Value::object([
-                    ("consent_unknown", Value::integer(withheld.consent_unknown)),
-                    ("consent_denied", Value::integer(withheld.consent_denied)),
-                    ("no_identifier", Value::integer(withheld.no_identifier)),
-                ]),
-            ),
-            ("purpose", Value::from(purpose.as_str())),
-            ("channel", plan.channel.map_or(Value::Null, Value::Text)),
-            ("hint", hint.map_or(Value::Null, Value::Text)),
-        ]))
+        Ok(ExportReport { rows: frame.n_rows() as u64, withheld, purpose: plan.purpose, channel: plan.channel, hint })
     }
 }
 
@@ -116,13 +133,6 @@ fn export_plan(request: &ExportRequest, catalog: &Catalog) -> Result<ExportPlan>
         }
         _ => Err(Error::invalid("export: give either an `audience` or a `destination`")),
     }
-}
-
-#[derive(Default)]
-struct WithheldCounts {
-    consent_unknown: i64,
-    consent_denied: i64,
-    no_identifier: i64,
 }
 
 impl WithheldCounts {

@@ -7,6 +7,7 @@ use crate::engine::tables::links::{link_decisions_table, links_table};
 use crate::engine::tables::people::table_of_people;
 use crate::engine::tables::rejects::rejects_table;
 use crate::error::{Error, Result};
+use crate::records::options::options;
 use crate::records::{AsOf, Frame, Value};
 use crate::rules;
 
@@ -26,6 +27,20 @@ const TABLES: [&str; 12] = [
     "rejects",
 ];
 
+options! {
+    /// Which part of a table is read.
+    pub struct TableQuery {
+        /// The columns; all without it.
+        columns: list,
+        /// A rule that the people of the rows must match.
+        filter: optional Value,
+        /// The instant asked about; now without it.
+        as_of: optional AsOf,
+        /// The largest number of rows; all without it.
+        limit: optional usize,
+    }
+}
+
 impl Cdp {
     /// The names of the tables.
     pub fn tables(&self) -> Vec<&'static str> {
@@ -38,19 +53,14 @@ impl Cdp {
     /// `properties, traits, context` as JSON text. `links` has the earliest evidence of each pair of identifiers with its
     /// `status` (`live`, `refused`, `unlinked`) and the `reason` of a refusal, `link_decisions` what operators decided;
     /// both as they stand now, and without a rule.
-    pub fn table(
-        &self,
-        name: &str,
-        columns: Option<&[String]>,
-        filter: Option<&Value>,
-        as_of: Option<AsOf>,
-        limit: Option<usize>,
-    ) -> Result<Frame> {
+    pub fn table(&self, name: &str, query: &TableQuery) -> Result<Frame> {
+        let TableQuery { columns, filter, as_of, limit } = query;
+        let (columns, as_of, limit) = (columns.as_deref(), *as_of, *limit);
         if !TABLES.contains(&name) {
             let hint = near_or_all(name, "tables", &TABLES);
             return Err(Error::not_found(format!("there is no table `{name}`")).with_hint(hint));
         }
-        let rule = filter.map(Rule::from_value).transpose()?;
+        let rule = filter.as_ref().map(Rule::from_value).transpose()?;
         let paths = rule.as_ref().map(rules::property_paths).unwrap_or_default();
         let at = self.instant(as_of.unwrap_or_default());
         let whole = match name {

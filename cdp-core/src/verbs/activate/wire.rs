@@ -1,8 +1,9 @@
 //! The rows of the verb table for decisions, exports and tables.
 
 use crate::error::Error;
-use crate::records::Value;
+use crate::verbs::activate::decide::DecideOptions;
 use crate::verbs::activate::export::ExportRequest;
+use crate::verbs::activate::table::TableQuery;
 use crate::verbs::parameter::{AS_OF, COLUMNS, IDENTIFIER, LIMIT, Parameter, ParameterType, WHERE};
 use crate::verbs::verb::{Response, Verb};
 
@@ -22,8 +23,8 @@ pub(crate) const ROWS: &[Verb] = &[
                 return Err(Error::invalid("decide: a decision uses everything that the store knows")
                     .with_hint("leave `known` out of `as_of`"));
             }
-            let (identifier, event) = (request.need("identifier")?, request.get("event"));
-            Response::of(cdp.decide(request.need_text("policy")?, identifier, event, as_of.valid)?)
+            let options = DecideOptions { event: request.get("event").cloned(), at: as_of.valid };
+            Response::of(cdp.decide(request.need_text("policy")?, request.need("identifier")?, &options)?)
         },
     )
     .point(),
@@ -51,10 +52,7 @@ pub(crate) const ROWS: &[Verb] = &[
             })?)
         },
     ),
-    Verb::read("tables", "The names of the tables.", &[], |cdp, _| {
-        Response::list(cdp.tables().into_iter().map(Value::from))
-    })
-    .point(),
+    Verb::read("tables", "The names of the tables.", &[], |cdp, _| Response::of(cdp.tables())).point(),
     Verb::read(
         "table",
         "One table of the store: events, profiles, traits, links and others.",
@@ -66,9 +64,9 @@ pub(crate) const ROWS: &[Verb] = &[
             LIMIT,
         ],
         |cdp, request| {
-            let (name, columns) = (request.need_text("name")?, request.texts("columns")?);
-            let (filter, limit) = (request.get("where"), request.size("limit")?);
-            Ok(cdp.table(name, columns.as_deref(), filter, request.as_of()?, limit)?.into())
+            let (columns, filter) = (request.texts("columns")?, request.get("where").cloned());
+            let query = TableQuery { columns, filter, as_of: request.as_of()?, limit: request.size("limit")? };
+            Ok(cdp.table(request.need_text("name")?, &query)?.into())
         },
     ),
 ];

@@ -1,35 +1,103 @@
 //! Features: of one person, or as a table of all people.
 
+use serde::de::DeserializeOwned;
+
 use crate::definitions::Rule;
 use crate::engine::handle::Cdp;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::{matching, paths_of, people_table};
 use crate::engine::people::values::feature_values;
 use crate::error::Result;
-use crate::records::{AsOf, Frame, Identifier, Value};
+use crate::records::options::options;
+use crate::records::{AsOf, Frame, IntoIdentifier, Object, Value, from_value};
 
-impl Cdp {
-    /// The features of one person: all, or the named ones.
-    pub fn features(&self, identifier: &Value, names: Option<&[String]>, as_of: Option<AsOf>) -> Result<Option<Value>> {
-        let identifier = Identifier::from_value(identifier)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_person(&identifier, as_of, at, |_, person| {
-            let Some(person) = person else { return Ok(None) };
-            Ok(Some(Value::Object(feature_values(&person, names, at)?)))
-        })
+options! {
+    /// Which features a table has, and for which people.
+    pub struct FeatureQuery {
+        /// Names of features; all without it.
+        names: list,
+        /// The instant asked about; now without it.
+        as_of: optional AsOf,
+        /// A rule that people must match.
+        filter: optional Value,
     }
 }
 
 impl Cdp {
-    /// One row for each person with the named features, or all.
-    pub fn feature_table(&self, names: Option<&[String]>, as_of: Option<AsOf>, filter: Option<Value>) -> Result<Frame> {
-        let rule = filter.as_ref().map(Rule::from_value).transpose()?;
-        self.read_with_columns(as_of, &paths_of(rule.as_ref()), |snapshot| {
-            let columns = match names {
+    /// All features of one person by name; `None` if there is no such person.
+    ///
+    /// Costs ten to twenty microseconds: it reads the events of one person, whatever the size of the store.
+    pub fn features(&self, identifier: impl IntoIdentifier, as_of: impl Into<AsOf>) -> Result<Option<Object>> {
+        self.some_features(identifier, None, as_of.into())
+    }
+
+    /// The named features of one person; `None` if there is no such person.
+    ///
+    /// # Errors
+    /// `not_found` with the nearest name for a feature that is not defined.
+    pub fn features_named(
+        &self,
+        identifier: impl IntoIdentifier,
+        names: &[impl AsRef<str>],
+        as_of: impl Into<AsOf>,
+    ) -> Result<Option<Object>> {
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.some_features(identifier, Some(&names), as_of.into())
+    }
+
+    /// All features of one person as a type of the application; `None` if there is no such person.
+    ///
+    /// # Errors
+    /// `invalid` with the name of the feature where a value does not fit its field.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature, records::{AsOf, Track}};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Features {
+    ///     orders: u64,
+    /// }
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Feature::count("orders", "Order Completed"))?;
+    /// db.send(Track::new("Order Completed").user_id("u1"))?;
+    /// let features = db.features_as::<Features>(("user_id", "u1"), AsOf::NOW)?;
+    /// assert_eq!(features.map(|features| features.orders), Some(1));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn features_as<T: DeserializeOwned>(
+        &self,
+        identifier: impl IntoIdentifier,
+        as_of: impl Into<AsOf>,
+    ) -> Result<Option<T>> {
+        let features = self.some_features(identifier, None, as_of.into())?;
+        features.map(|features| from_value(Value::Object(features))).transpose()
+    }
+
+    fn some_features(
+        &self,
+        identifier: impl IntoIdentifier,
+        names: Option<&[String]>,
+        as_of: AsOf,
+    ) -> Result<Option<Object>> {
+        let identifier = identifier.into_identifier()?;
+        let at = self.instant(as_of);
+        self.read_person(&identifier, Some(as_of), at, |_, person| {
+            person.map(|person| feature_values(&person, names, at)).transpose()
+        })
+    }
+
+    /// A table of features with one row per person: `profile_id, user_id, email`, then the features.
+    ///
+    /// Cost grows with the store.
+    pub fn feature_table(&self, query: &FeatureQuery) -> Result<Frame> {
+        let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
+        self.read_with_columns(query.as_of, &paths_of(rule.as_ref()), |snapshot| {
+            let columns = match &query.names {
                 Some(names) => names.iter().map(|name| format!("features.{name}")).collect(),
                 None => snapshot.catalog.features().map(|feature| format!("features.{}", feature.name)).collect(),
             };
-            let query = Query { columns: Some(columns), as_of, ..Query::default() };
+            let query = Query { columns: Some(columns), as_of: query.as_of, ..Query::default() };
             people_table(snapshot, matching(rule.as_ref()), &query, self.instant(query.as_of.unwrap_or_default()), None)
         })
     }

@@ -1,5 +1,6 @@
 //! The rows of the verb table for features.
 
+use crate::verbs::aggregate::features::FeatureQuery;
 use crate::verbs::parameter::{AS_OF, IDENTIFIER, Parameter, ParameterType, WHERE};
 use crate::verbs::verb::{Response, Verb};
 
@@ -12,8 +13,11 @@ pub(crate) const ROWS: &[Verb] = &[
         "The features of one person; null if there is no such person.",
         &[IDENTIFIER, NAMES, AS_OF],
         |cdp, request| {
-            let names = request.texts("names")?;
-            Response::maybe(cdp.features(request.need("identifier")?, names.as_deref(), request.as_of()?)?)
+            let (identifier, as_of) = (request.need("identifier")?, request.as_of()?);
+            Response::maybe(match request.texts("names")? {
+                Some(names) => cdp.features_named(identifier, &names, as_of)?,
+                None => cdp.features(identifier, as_of)?,
+            })
         },
     )
     .point()
@@ -24,7 +28,9 @@ pub(crate) const ROWS: &[Verb] = &[
         &[NAMES, AS_OF, WHERE],
         |cdp, request| {
             let names = request.texts("names")?;
-            Ok(cdp.feature_table(names.as_deref(), request.as_of()?, request.get("where").cloned())?.into())
+            Ok(cdp
+                .feature_table(&FeatureQuery { names, as_of: request.as_of()?, filter: request.get("where").cloned() })?
+                .into())
         },
     ),
 ];

@@ -1,5 +1,7 @@
 //! Ingest: whole inputs of any size in batches that each commit on their own.
 
+use std::collections::BTreeMap;
+
 use crate::definitions::{Format, SourceDefinition};
 use crate::engine::handle::Cdp;
 use crate::engine::interruption::{Progress, Watched};
@@ -205,15 +207,11 @@ impl Cdp {
         Ok(receipt)
     }
 
-    /// How far each source was read, as its caller said with the last batch.
-    pub fn checkpoints(&self) -> Result<Value> {
+    /// The checkpoint that came with the last batch of each source.
+    pub fn checkpoints(&self) -> Result<BTreeMap<String, String>> {
         self.read(|snapshot| {
             let checkpoints = snapshot.facts.checkpoints()?.into_iter();
-            Ok(Value::Object(
-                checkpoints
-                    .map(|(source, checkpoint)| (snapshot.memory.name(source).to_owned(), Value::Text(checkpoint)))
-                    .collect(),
-            ))
+            Ok(checkpoints.map(|(source, checkpoint)| (snapshot.memory.name(source).to_owned(), checkpoint)).collect())
         })
     }
 }

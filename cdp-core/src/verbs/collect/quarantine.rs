@@ -6,19 +6,30 @@ use crate::engine::tables::rejects::rejects_table;
 use crate::engine::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::intake::{Mapper, Row};
+use crate::records::options::options;
 use crate::records::{Frame, Receipt, RejectReason, Value};
 use crate::stop::Stop;
 use crate::verbs::collect::rows::{BATCH_ROWS, SourceOf, quarantine, take_row};
 
+options! {
+    /// Which rejects are read.
+    pub struct RejectsQuery {
+        /// Only rejects of this source.
+        source: optional String,
+        /// Only rejects with this reason.
+        reason: optional String,
+        /// The `next` of the page before.
+        after: optional i64,
+        /// The largest number of rows; all without it.
+        limit: optional usize,
+    }
+}
+
 impl Cdp {
     /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
-    pub fn rejects(
-        &self,
-        source: Option<&str>,
-        reason: Option<&str>,
-        after: Option<i64>,
-        limit: Option<usize>,
-    ) -> Result<Frame> {
+    pub fn rejects(&self, query: &RejectsQuery) -> Result<Frame> {
+        let RejectsQuery { source, reason, after, limit } = query;
+        let (source, reason, after, limit) = (source.as_deref(), reason.as_deref(), *after, *limit);
         if let Some(reason) = reason {
             let known = RejectReason::ALL.map(RejectReason::as_str);
             if !known.contains(&reason) {

@@ -38,7 +38,8 @@ impl Cdp {
     /// }
     /// # Ok::<(), cdp_core::Error>(())
     /// ```
-    pub fn send_queued(&self, message: Value, on_done: impl FnOnce(Result<Receipt>) + Send + 'static) {
+    pub fn send_queued(&self, message: impl Into<Value>, on_done: impl FnOnce(Result<Receipt>) + Send + 'static) {
+        let message = message.into();
         self.send_made(|| Ok(message), on_done);
     }
 
@@ -105,9 +106,9 @@ impl Cdp {
                     }
                 }
                 n_left.store(messages.len(), Ordering::Release);
-                self.group().put(messages);
+                self.group_commit().put(messages);
                 let is_done = || n_left.load(Ordering::Acquire) == 0;
-                self.group().lead_until(is_done, |messages| self.commit_group(messages));
+                self.group_commit().lead_until(is_done, |messages| self.commit_group(messages));
             }));
             lock(&queue.entries).answered += n;
             queue.progress.notify_all();

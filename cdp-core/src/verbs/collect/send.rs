@@ -1,5 +1,6 @@
 //! Sending single messages: durable on return, in a transaction that callers on several threads share.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use crate::engine::group_commit::{Answer, Waiting};
@@ -25,28 +26,85 @@ pub(crate) fn message_of_type(kind: MessageType, message: &Value) -> Result<Valu
     Ok(Value::Object(fields))
 }
 
+/// What can be sent: a message as JSON, borrowed or owned, or a builder such as [`Track`](crate::records::Track).
+pub trait IntoMessage<'m> {
+    /// The message as JSON.
+    fn into_message(self) -> Cow<'m, Value>;
+}
+
+impl<'m> IntoMessage<'m> for &'m Value {
+    fn into_message(self) -> Cow<'m, Value> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<T: Into<Value>> IntoMessage<'static> for T {
+    fn into_message(self) -> Cow<'static, Value> {
+        Cow::Owned(self.into())
+    }
+}
+
 impl Cdp {
     /// Takes in one Segment message (`type`, ids, `event`, `properties`, `traits`, ...; both casings). Durable on return;
     /// callers on several threads share transactions.
     ///
     /// A bad message is an `invalid` error and nothing is kept. The receipt has the `message_id`, random if the message
     /// brought none, and the `profile_id`; what a shared transaction merged and made is counted in one of its receipts.
-    pub fn send(&self, message: &Value) -> Result<Receipt> {
-        let (message, warnings) = self.read_message(message)?;
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let receipt = db.send(Track::new("Order Completed").user_id("u1").property("revenue", 12.5))?;
+    /// assert_eq!(receipt.accepted, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn send<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        let (message, warnings) = self.read_message(&message.into_message())?;
         self.check_open()?;
         // In a child process after fork() whoever led the group is not there to hand the lead on.
         self.store().check_process()?;
         let given = Arc::new(Mutex::new(None));
         let place = given.clone();
         let answer = Answer::new(move |outcome| *lock(&place) = Some(outcome));
-        self.group().put(vec![Waiting { message, warnings, answer }]);
-        self.group().lead_until(|| lock(&given).is_some(), |messages| self.commit_group(messages));
+        self.group_commit().put(vec![Waiting { message, warnings, answer }]);
+        self.group_commit().lead_until(|| lock(&given).is_some(), |messages| self.commit_group(messages));
         lock(&given).take().unwrap_or_else(|| Err(Error::internal("a message of a group got no answer")))
     }
 
-    /// Takes in a message of one type: what the verbs `identify`, `track`, `page`, `screen`, `group`, `alias` do.
-    pub fn send_as(&self, kind: MessageType, message: &Value) -> Result<Receipt> {
-        self.send(&message_of_type(kind, message)?)
+    /// Takes in a message of one type; a message without `type` gets it. Otherwise as [`Cdp::send`].
+    pub fn send_as<'m>(&self, kind: MessageType, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send(message_of_type(kind, &message.into_message())?)
+    }
+
+    /// Records identifiers that belong to one person, and traits; see [`Cdp::send`].
+    pub fn identify<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Identify, message)
+    }
+
+    /// Records an event of a person; see [`Cdp::send`].
+    pub fn track<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Track, message)
+    }
+
+    /// Records a page view; see [`Cdp::send`].
+    pub fn page<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Page, message)
+    }
+
+    /// Records a view of a screen in an app; see [`Cdp::send`].
+    pub fn screen<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Screen, message)
+    }
+
+    /// Records that a person belongs to an account, and traits of the account; see [`Cdp::send`].
+    pub fn group<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Group, message)
+    }
+
+    /// Records that two identifiers belong to one person; see [`Cdp::send`].
+    pub fn alias<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
+        self.send_as(MessageType::Alias, message)
     }
 
     pub(super) fn commit_group(&self, group: Vec<Waiting>) {

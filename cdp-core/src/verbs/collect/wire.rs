@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::intake::input::Data;
 use crate::records::{MessageType, Value};
 use crate::verbs::collect::ingest::IngestOptions;
+use crate::verbs::collect::quarantine::RejectsQuery;
 use crate::verbs::collect::send::message_of_type;
 use crate::verbs::parameter::{AFTER, LIMIT, Parameter, ParameterType};
 use crate::verbs::verb::{Response, Verb};
@@ -66,13 +67,13 @@ pub(crate) const ROWS: &[Verb] = &[
             let options = IngestOptions::from_value(&Value::Object(options))?;
             let values = match request.need("data")? {
                 Value::Text(path) => {
-                    return Response::of(cdp.ingest(Data::Path(path.into()), &options, None)?.to_value());
+                    return Response::of(cdp.ingest(Data::Path(path.into()), &options, None)?);
                 }
                 Value::List(list) => list.clone(),
                 one => vec![one.clone()],
             };
             let values = Data::Values(Box::new(values.into_iter().map(Ok::<_, Error>)));
-            Response::of(cdp.ingest(values, &options, None)?.to_value())
+            Response::of(cdp.ingest(values, &options, None)?)
         },
     ),
     Verb::read(
@@ -80,15 +81,16 @@ pub(crate) const ROWS: &[Verb] = &[
         "Rows that were not accepted, with the reason and the raw row, oldest first.",
         &[SOURCE, REASON, LIMIT, AFTER],
         |cdp, request| {
-            let (source, reason) = (request.text("source")?, request.text("reason")?);
-            Ok(cdp.rejects(source, reason, request.row("after")?, request.size("limit")?)?.into())
+            let (source, reason) = (request.owned_text("source")?, request.owned_text("reason")?);
+            let (after, limit) = (request.row("after")?, request.size("limit")?);
+            Ok(cdp.rejects(&RejectsQuery { source, reason, after, limit })?.into())
         },
     ),
     Verb::write(
         "redrive",
         "Reads rejected rows again under the present source definition; accepted rows leave the rejects.",
         &[SOURCE, REASON],
-        |cdp, request| Response::of(cdp.redrive(request.text("source")?, request.text("reason")?)?.to_value()),
+        |cdp, request| Response::of(cdp.redrive(request.text("source")?, request.text("reason")?)?),
     ),
     Verb::read("checkpoints", "The last checkpoint of each source.", &[], |cdp, _| Response::of(cdp.checkpoints()?))
         .verbatim(),

@@ -8,28 +8,38 @@ use crate::records::Value;
 use crate::verbs::define::plan::DefineResult;
 
 impl Cdp {
-    /// The same with definitions from a `.json` file (one definition or a list), or from every such file of a folder.
+    /// Stores the definitions of a `.json` file (one definition or a list), or of every such file of a folder, as
+    /// [`Cdp::define`] does.
     ///
-    /// Fails with `not_found` if there is no such file, and with `invalid` if one is not JSON.
-    pub fn define_path(&self, path: impl AsRef<Path>, dry_run: bool) -> Result<Vec<DefineResult>> {
-        let path = path.as_ref();
-        let mut files = Vec::new();
-        find_json(path, &mut files)?;
-        if files.is_empty() {
-            return Err(Error::not_found(format!("no .json file in the folder {}", path.display())));
-        }
-        files.sort();
-        let mut definitions = Vec::new();
-        for file in files {
-            crate::store::refuse_input(&file)?;
-            match Value::parse(&std::fs::read(&file).map_err(|error| unreadable(&file, &error))?) {
-                Ok(Value::List(list)) => definitions.extend(list),
-                Ok(one) => definitions.push(one),
-                Err(fault) => return Err(Error::invalid(format!("{}: {fault}", file.display()))),
-            }
-        }
-        self.define(&definitions, dry_run)
+    /// # Errors
+    /// `not_found` if there is no such file, `invalid` if one is not JSON.
+    pub fn define_path(&self, path: impl AsRef<Path>) -> Result<Vec<DefineResult>> {
+        self.define(read_definitions(path.as_ref())?)
     }
+
+    /// The results that [`Cdp::define_path`] would give; nothing is stored.
+    pub fn define_path_dry_run(&self, path: impl AsRef<Path>) -> Result<Vec<DefineResult>> {
+        self.define_dry_run(read_definitions(path.as_ref())?)
+    }
+}
+
+fn read_definitions(path: &Path) -> Result<Vec<Value>> {
+    let mut files = Vec::new();
+    find_json(path, &mut files)?;
+    if files.is_empty() {
+        return Err(Error::not_found(format!("no .json file in the folder {}", path.display())));
+    }
+    files.sort();
+    let mut definitions = Vec::new();
+    for file in files {
+        crate::store::refuse_input(&file)?;
+        match Value::parse(&std::fs::read(&file).map_err(|error| unreadable(&file, &error))?) {
+            Ok(Value::List(list)) => definitions.extend(list),
+            Ok(one) => definitions.push(one),
+            Err(fault) => return Err(Error::invalid(format!("{}: {fault}", file.display()))),
+        }
+    }
+    Ok(definitions)
 }
 
 /// Gathers a file as it is, or the `.json` files of a folder and the folders in it.

@@ -6,66 +6,42 @@ use std::sync::Arc;
 use crate::definitions::{Catalog, Definition, Kind};
 use crate::engine::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
-use crate::records::{Object, Value};
+
+use crate::records::answer::answer;
 use crate::rules;
 use crate::store::StoredDefinition;
 use crate::verbs::define::rederive::apply_catalog;
 
-/// What became of one definition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DefineResult {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
-    /// The version that holds now.
-    pub version: u32,
-    /// `created`, `updated` or `unchanged`.
-    pub status: &'static str,
-    /// What a person should know although the definition holds.
-    pub warnings: Vec<String>,
-    /// In a dry run of an identity definition: what it would make of the people there are.
-    pub people: Option<PeopleChange>,
+answer! {
+    /// What became of one definition.
+    pub struct DefineResult {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The version that holds now.
+        version: u32,
+        /// `created`, `updated` or `unchanged`.
+        status: &'static str,
+        /// Remarks about a definition that holds.
+        warnings: Vec<String>,
+        /// In a dry run of an identity definition: its effect on the profiles of the store.
+        people: Option<PeopleChange>,
+    }
 }
 
-/// What another identity definition makes of the people there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct PeopleChange {
-    /// How many profiles there are.
-    pub profiles_before: u64,
-    /// How many there would be.
-    pub profiles_after: u64,
-    /// How many of the profiles to come consist of several of today's, or of parts of them.
-    pub joined: u64,
-    /// How many of today's profiles would be several.
-    pub split: u64,
-}
-
-impl DefineResult {
-    /// `{kind, name, version, status, warnings}`, and `people` if it is known.
-    pub fn to_value(&self) -> Value {
-        let people = self.people.map(|people| {
-            let count = |n: u64| Value::integer(i64::try_from(n).unwrap_or(i64::MAX));
-            let people = Value::object([
-                ("profiles_before", count(people.profiles_before)),
-                ("profiles_after", count(people.profiles_after)),
-                ("joined", count(people.joined)),
-                ("split", count(people.split)),
-            ]);
-            ("people".to_owned(), people)
-        });
-        let mut object = Object::from([
-            ("kind".to_owned(), Value::from(self.kind.as_str())),
-            ("name".to_owned(), Value::from(self.name.as_str())),
-            ("version".to_owned(), Value::integer(self.version)),
-            ("status".to_owned(), Value::from(self.status)),
-            (
-                "warnings".to_owned(),
-                Value::List(self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect()),
-            ),
-        ]);
-        object.extend(people);
-        Value::Object(object)
+answer! {
+    /// The effect of another identity definition on the profiles of the store.
+    #[derive(Copy, Eq, Default)]
+    pub struct PeopleChange {
+        /// The number of profiles now.
+        profiles_before: u64,
+        /// The number of profiles under the new definition.
+        profiles_after: u64,
+        /// How many of the new profiles consist of several of the present ones, or of parts of them.
+        joined: u64,
+        /// How many of the present profiles would be several.
+        split: u64,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The rows of the verb table for definitions.
 
 use crate::records::Value;
-use crate::verbs::define::plan::DefineResult;
 use crate::verbs::parameter::{DRY_RUN, Parameter, ParameterType};
 use crate::verbs::verb::{Response, Verb};
 
@@ -20,13 +19,13 @@ pub(crate) const ROWS: &[Verb] = &[
         ],
         |cdp, request| {
             let dry_run = request.truth("dry_run")?;
-            let results = match request.need("definitions")? {
+            Response::of(match (request.need("definitions")?, dry_run) {
                 // A path is read here and not by a binding, because only the core knows which files must not be opened.
-                Value::Text(path) => cdp.define_path(path, dry_run)?,
-                Value::List(list) => cdp.define(list, dry_run)?,
-                one => cdp.define(std::slice::from_ref(one), dry_run)?,
-            };
-            Response::list(results.iter().map(DefineResult::to_value))
+                (Value::Text(path), false) => cdp.define_path(path)?,
+                (Value::Text(path), true) => cdp.define_path_dry_run(path)?,
+                (definitions, false) => cdp.define(definitions.clone())?,
+                (definitions, true) => cdp.define_dry_run(definitions.clone())?,
+            })
         },
     ),
     Verb::read("definitions", "All definitions as they stand, in the form that `define` takes.", &[], |cdp, _| {

@@ -1,9 +1,12 @@
 //! Consent: recording a choice of a person, and reading what holds for each purpose.
 
+use std::collections::BTreeMap;
+
 use crate::engine::handle::Cdp;
-use crate::engine::people::consent::consents_of;
+use crate::engine::people::consent::{PurposeConsent, consents_of};
 use crate::error::{Error, Result};
-use crate::records::{AsOf, Identifier, Object, Receipt, Value};
+use crate::records::options::options;
+use crate::records::{AsOf, Identifier, IntoIdentifier, Object, Receipt, Timestamp, Value};
 
 /// The message that records a choice.
 pub(crate) fn consent_message(
@@ -40,27 +43,59 @@ pub(crate) fn consent_message(
     Ok(Value::Object(message))
 }
 
+options! {
+    /// What goes with a choice about consent.
+    pub struct ConsentOptions {
+        /// The channel that the choice is about, such as `email`; all channels without it.
+        channel: optional String,
+        /// When the choice was made; now without it.
+        timestamp: optional Timestamp,
+        /// Makes a repeated call count once; random without it.
+        message_id: optional String,
+    }
+}
+
 impl Cdp {
-    /// Records a choice about the use of a person's data: `purpose`, perhaps a `channel`, `status` `granted` or `denied`.
+    /// Records a choice of a person about the use of their data for a purpose.
+    ///
+    /// # Errors
+    /// `invalid` for an empty purpose or an identifier type that is not declared.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::ConsentOptions, records::AsOf};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.consent(("user_id", "u1"), "marketing", true, &ConsentOptions::new().channel("email"))?;
+    /// let consents = db.consents(("user_id", "u1"), AsOf::NOW)?.unwrap_or_default();
+    /// assert_eq!(consents["marketing"].channels["email"], "granted");
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn consent(
         &self,
-        identifier: &Value,
+        identifier: impl IntoIdentifier,
         purpose: &str,
-        channel: Option<&str>,
-        status: &str,
-        timestamp: Option<&Value>,
-        message_id: Option<&str>,
+        granted: bool,
+        options: &ConsentOptions,
     ) -> Result<Receipt> {
-        self.send(&consent_message(identifier, purpose, channel, status, timestamp, message_id)?)
+        let identifier = Value::from(identifier.into_identifier()?);
+        let timestamp = options.timestamp.map(Value::from);
+        let (channel, id) = (options.channel.as_deref(), options.message_id.as_deref());
+        let status = if granted { "granted" } else { "denied" };
+        self.send(consent_message(&identifier, purpose, channel, status, timestamp.as_ref(), id)?)
     }
 
-    /// Purpose -> `{effective, status, channels, since}` for one person.
-    pub fn consents(&self, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
-        let identifier = Identifier::from_value(identifier)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_person(&identifier, as_of, at, |_, person| {
-            let Some(person) = person else { return Ok(None) };
-            Ok(Some(Value::Object(consents_of(self, &person, at)?)))
+    /// The consent of one person by purpose; `None` if there is no such person.
+    ///
+    /// The purposes are those that the consent policy or a choice of the person names.
+    pub fn consents(
+        &self,
+        identifier: impl IntoIdentifier,
+        as_of: impl Into<AsOf>,
+    ) -> Result<Option<BTreeMap<String, PurposeConsent>>> {
+        let (identifier, as_of) = (identifier.into_identifier()?, as_of.into());
+        let at = self.instant(as_of);
+        self.read_person(&identifier, Some(as_of), at, |_, person| {
+            person.map(|person| consents_of(self, &person, at)).transpose()
         })
     }
 }

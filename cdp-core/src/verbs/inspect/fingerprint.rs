@@ -7,6 +7,7 @@ use crate::engine::people::values::{audiences_of, feature_values};
 use crate::engine::read::Length;
 use crate::error::Result;
 use crate::intake;
+use crate::records::answer::Field;
 use crate::records::{AsOf, Object, Timestamp, Value};
 use crate::rules::ProfileView;
 use crate::store::hex;
@@ -17,7 +18,8 @@ impl Cdp {
     /// of facts and rejects, and people with their traits, features, memberships, consents and scores as of an instant.
     ///
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
-    pub fn fingerprint(&self, as_of: Option<AsOf>) -> Result<String> {
+    pub fn fingerprint(&self, as_of: impl Into<AsOf>) -> Result<String> {
+        let as_of = Some(as_of.into());
         self.read_as_of(Length::Long, as_of, |snapshot| {
             let at = as_of
                 .and_then(|as_of| as_of.valid)
@@ -76,8 +78,8 @@ impl Cdp {
             ("ids", Value::List(ids)),
             ("traits", Value::Object(person.traits(at)?)),
             ("features", Value::Object(feature_values(person, None, at)?)),
-            ("audiences", Value::List(audiences_of(person, at)?)),
-            ("consents", Value::Object(consents_of(self, person, at)?)),
+            ("audiences", Value::from(audiences_of(person, at)?)),
+            ("consents", consents_of(self, person, at)?.into_value()),
             ("scores", Value::Object(scores)),
         ]);
         Ok(holds.to_json())

@@ -1,19 +1,31 @@
 //! What the store has seen: event names, identifier types and traits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::handle::Cdp;
 use crate::error::Result;
-use crate::records::{Object, Value};
+use crate::records::answer::answer;
 use crate::store::Gathered;
+
+answer! {
+    /// The names that the store has seen.
+    pub struct StoreSchema {
+        /// The number of events by name.
+        events: BTreeMap<String, u64>,
+        /// The number of identifiers by type.
+        identifiers: BTreeMap<String, u64>,
+        /// The names of traits.
+        traits: Vec<String>,
+    }
+}
 
 impl Cdp {
     /// What the store has seen: event names and identifier types with their numbers of messages and values.
-    pub fn schema(&self) -> Result<Value> {
+    pub fn schema(&self) -> Result<StoreSchema> {
         self.read(|snapshot| {
-            let mut events = std::collections::BTreeMap::<String, i64>::new();
+            let mut events = BTreeMap::<String, u64>::new();
             let mut traits = BTreeSet::new();
-            let mut identifiers = std::collections::BTreeMap::<String, i64>::new();
+            let mut identifiers = BTreeMap::<String, u64>::new();
             for node in 0..snapshot.memory.n_nodes() {
                 *identifiers.entry(snapshot.memory.node(node).0.to_owned()).or_default() += 1;
                 let mut gathered = Gathered::default();
@@ -25,14 +37,7 @@ impl Cdp {
                     traits.extend(facts.traits.iter().map(|write| write.name.to_string()));
                 }
             }
-            let counted = |counts: std::collections::BTreeMap<String, i64>| {
-                Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
-            };
-            Ok(Value::Object(Object::from([
-                ("events".to_owned(), counted(events)),
-                ("identifiers".to_owned(), counted(identifiers)),
-                ("traits".to_owned(), Value::List(traits.into_iter().map(Value::from).collect())),
-            ])))
+            Ok(StoreSchema { events, identifiers, traits: traits.into_iter().collect() })
         })
     }
 }

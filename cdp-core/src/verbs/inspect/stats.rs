@@ -1,59 +1,100 @@
 //! The store in figures, and the versions of what it is made of.
 
 use crate::engine::handle::Cdp;
-use crate::error::{Error, Result};
-use crate::records::{Object, Timestamp, Value};
+use crate::error::Result;
+use crate::records::answer::answer;
+use crate::records::{Timestamp, Value};
 use crate::store::{CountedTable, SCHEMA_VERSION, sqlite_version};
 
+answer! {
+    /// The store in figures.
+    pub struct Stats {
+        /// Accepted messages.
+        messages: u64,
+        /// Profiles.
+        profiles: usize,
+        /// Identifiers.
+        identifiers: u64,
+        /// Links between identifiers.
+        links: u64,
+        /// Rows in quarantine.
+        rejects: u64,
+        /// Recorded changes of audiences.
+        audience_changes: u64,
+        /// Trained models.
+        models: u64,
+        /// Definitions that hold.
+        definitions: usize,
+        /// The size of the file in bytes.
+        file_bytes: u64,
+        /// The size of the write-ahead log in bytes.
+        wal_bytes: u64,
+        /// The sequence of the last message.
+        log_sequence: u64,
+        /// The instant up to which audience changes are recorded.
+        advanced_to: Option<Timestamp>,
+        /// The latest event time of the store.
+        greatest_occurred_at: Option<Timestamp>,
+    }
+}
+
+impl Stats {
+    /// The figures in the text format of Prometheus, one gauge each.
+    pub fn to_prometheus(&self) -> String {
+        let fields = Value::from(self.clone()).into_object().unwrap_or_default();
+        let lines = fields.iter().filter_map(|(name, value)| {
+            value.as_number().map(|number| format!("# TYPE cdp_{name} gauge\ncdp_{name} {number}\n"))
+        });
+        lines.collect()
+    }
+}
+
+answer! {
+    /// The versions of a library and of what it is made of.
+    pub struct Versions {
+        /// The version of this library.
+        version: &'static str,
+        /// The version of the file schema.
+        schema_version: i64,
+        /// The version of the format of definitions.
+        definition_format: u32,
+        /// The version of SQLite.
+        sqlite_version: &'static str,
+    }
+}
+
 impl Cdp {
-    /// The store in figures, as an object or (`format: "prometheus"`) as text.
-    pub fn stats(&self, format: Option<&str>) -> Result<Value> {
+    /// The store in figures. Costs a few counts; it reads no message.
+    pub fn stats(&self) -> Result<Stats> {
         let wal_bytes = self.store().wal_bytes();
-        let stats = self.read(|snapshot| {
+        self.read(|snapshot| {
             let meta = snapshot.facts.meta()?;
-            let at = meta.advanced_to.unwrap_or_default();
-            let count =
-                |table| snapshot.facts.count(table).map(|n| Value::integer(i64::try_from(n).unwrap_or(i64::MAX)));
-            Ok(Object::from([
-                ("messages".to_owned(), count(CountedTable::Messages)?),
-                ("profiles".to_owned(), Value::count(snapshot.n_people(Timestamp::MAX)?)),
-                ("identifiers".to_owned(), count(CountedTable::Nodes)?),
-                ("links".to_owned(), count(CountedTable::Links)?),
-                ("rejects".to_owned(), count(CountedTable::Rejects)?),
-                ("audience_changes".to_owned(), count(CountedTable::Changes)?),
-                ("models".to_owned(), count(CountedTable::Models)?),
-                ("definitions".to_owned(), Value::count(snapshot.catalog.iter().count())),
-                (
-                    "file_bytes".to_owned(),
-                    Value::integer(i64::try_from(snapshot.facts.file_bytes()?).unwrap_or(i64::MAX)),
-                ),
-                ("wal_bytes".to_owned(), Value::integer(i64::try_from(wal_bytes).unwrap_or(i64::MAX))),
-                ("log_sequence".to_owned(), Value::integer(i64::try_from(meta.log_sequence).unwrap_or(i64::MAX))),
-                ("advanced_to".to_owned(), Value::time_or_null(meta.advanced_to.map(|_| at))),
-                ("greatest_occurred_at".to_owned(), Value::time_or_null(snapshot.memory.greatest_occurred_at())),
-            ]))
-        })?;
-        match format {
-            None | Some("json") => Ok(Value::Object(stats)),
-            Some("prometheus") => {
-                let lines = stats.iter().filter_map(|(name, value)| {
-                    value.as_number().map(|number| format!("# TYPE cdp_{name} gauge\ncdp_{name} {number}\n"))
-                });
-                Ok(Value::Text(lines.collect()))
-            }
-            Some(other) => {
-                Err(Error::invalid(format!("stats: unknown format `{other}`")).with_hint("formats: json, prometheus"))
-            }
-        }
+            let count = |table| snapshot.facts.count(table);
+            Ok(Stats {
+                messages: count(CountedTable::Messages)?,
+                profiles: snapshot.n_people(Timestamp::MAX)?,
+                identifiers: count(CountedTable::Nodes)?,
+                links: count(CountedTable::Links)?,
+                rejects: count(CountedTable::Rejects)?,
+                audience_changes: count(CountedTable::Changes)?,
+                models: count(CountedTable::Models)?,
+                definitions: snapshot.catalog.iter().count(),
+                file_bytes: snapshot.facts.file_bytes()?,
+                wal_bytes,
+                log_sequence: meta.log_sequence,
+                advanced_to: meta.advanced_to,
+                greatest_occurred_at: snapshot.memory.greatest_occurred_at(),
+            })
+        })
     }
 
     /// The versions of the library, the file schema, the definition format and SQLite.
-    pub fn version() -> Value {
-        Value::object([
-            ("version", Value::from(env!("CARGO_PKG_VERSION"))),
-            ("schema_version", Value::integer(SCHEMA_VERSION)),
-            ("definition_format", Value::integer(1)),
-            ("sqlite_version", Value::from(sqlite_version())),
-        ])
+    pub fn version() -> Versions {
+        Versions {
+            version: env!("CARGO_PKG_VERSION"),
+            schema_version: SCHEMA_VERSION,
+            definition_format: 1,
+            sqlite_version: sqlite_version(),
+        }
     }
 }

@@ -3,14 +3,27 @@
 use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
-use crate::records::{Timestamp, Value};
+use crate::records::Timestamp;
+use crate::records::answer::answer;
 use crate::store::Gathered;
 use crate::verbs::inspect::hash::{SetHash, hash_of};
 
+answer! {
+    /// The result of a check of the file against itself.
+    pub struct Verification {
+        /// Whether no fault was found.
+        ok: bool,
+        /// The number of messages that were checked.
+        messages: u64,
+        /// The faults, in words that hold no personal value.
+        faults: Vec<String>,
+    }
+}
+
 impl Cdp {
     /// Checks the file against itself: SQLite's own check, every message against its hash and its key, the derived
-    /// partition and memberships against a rebuild. Gives `{ok, faults: [...], messages, ...}`; reads only.
-    pub fn verify(&self) -> Result<Value> {
+    /// partition and memberships against a rebuild. Reads only; cost grows with the store.
+    pub fn verify(&self) -> Result<Verification> {
         self.read_at_length(|snapshot| {
             let mut faults = snapshot.facts.integrity_faults()?;
             let mut messages = 0u64;
@@ -37,11 +50,7 @@ impl Cdp {
                 }
                 Ok(())
             })?;
-            Ok(Value::object([
-                ("ok", Value::Bool(faults.is_empty())),
-                ("messages", Value::integer(i64::try_from(messages).unwrap_or(i64::MAX))),
-                ("faults", Value::List(faults.into_iter().map(Value::Text).collect())),
-            ]))
+            Ok(Verification { ok: faults.is_empty(), messages, faults })
         })
     }
 }

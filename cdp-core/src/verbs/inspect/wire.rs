@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::engine::handle::Cdp;
-use crate::records::Value;
+use crate::error::Error;
 use crate::verbs::parameter::{AS_OF, Parameter, ParameterType};
 use crate::verbs::verb::{Response, Verb};
 
@@ -17,7 +17,7 @@ pub(crate) const ROWS: &[Verb] = &[
         "fingerprint",
         "One hash of everything that holds at an instant; equal for equal facts and definitions.",
         &[AS_OF.by_position()],
-        |cdp, request| Response::of(Value::Text(cdp.fingerprint(request.as_of()?)?)),
+        |cdp, request| Response::of(cdp.fingerprint(request.as_of()?)?),
     ),
     Verb::read("verify", "Checks the file, and everything derived against a rebuild.", &[], |cdp, _| {
         Response::of(cdp.verify()?)
@@ -26,7 +26,13 @@ pub(crate) const ROWS: &[Verb] = &[
         "stats",
         "Sizes and counts of the store.",
         &[Parameter::optional("format", ParameterType::Text, "`prometheus` for its text format.").by_position()],
-        |cdp, request| Response::of(cdp.stats(request.text("format")?)?),
+        |cdp, request| match request.text("format")? {
+            None | Some("json") => Response::of(cdp.stats()?),
+            Some("prometheus") => Response::of(cdp.stats()?.to_prometheus()),
+            Some(other) => {
+                Err(Error::invalid(format!("stats: unknown format `{other}`")).with_hint("formats: json, prometheus"))
+            }
+        },
     ),
     Verb::read(
         "backup",

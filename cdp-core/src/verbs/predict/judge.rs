@@ -4,7 +4,10 @@ use crate::definitions::PredictorTask;
 use crate::engine::handle::Cdp;
 use crate::error::{Error, Result};
 use crate::predict::{Drift, Folds, TrainedModel, TrainingOptions, TrainingTexts, cross_validate, train_propensity};
-use crate::records::{Identifier, Object, Value};
+use crate::records::answer::{Field, answer, answer_by_hand};
+use crate::records::options::options;
+use crate::records::{Object, Value};
+use crate::verbs::predict::predictions::{IntoSubject, Subject};
 use crate::verbs::predict::training_data::LabelledTexts;
 use crate::verbs::predict::training_rows::{TimedRows, TrainOptions};
 
@@ -13,6 +16,132 @@ const DRIFTED_SHARE: f64 = 0.5;
 
 const DEFAULT_FOLDS: usize = 5;
 
+options! {
+    /// How a predictor is judged.
+    pub struct EvaluateOptions {
+        /// The number of folds; five without it.
+        folds: optional usize,
+        /// `stratified` (without it), or `time`: earlier people teach, later ones test.
+        split: optional String,
+    }
+}
+
+options! {
+    /// Which part of a prediction is explained.
+    pub struct ExplainOptions {
+        /// The cohort; the most probable one without it.
+        cohort: optional String,
+        /// The number of contributions, the strongest first; all without it.
+        top_k: optional usize,
+    }
+}
+
+/// The quality of a predictor on data that it did not learn from.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ModelEvaluation {
+    /// The name of the predictor.
+    pub predictor: String,
+    /// The figures, by the task: `accuracy`, `log_loss`, `classes` ... of cohorts, `validation` and `baseline` of a propensity.
+    pub figures: Object,
+}
+
+impl ModelEvaluation {
+    /// A figure by its name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.figures.get(name)
+    }
+}
+
+/// The figures stand beside the name of the predictor.
+impl Field for ModelEvaluation {
+    fn into_value(self) -> Value {
+        let mut fields = self.figures;
+        fields.insert("predictor".to_owned(), Value::Text(self.predictor));
+        Value::Object(fields)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("ModelEvaluation");
+    }
+}
+
+answer_by_hand!(ModelEvaluation);
+
+impl std::fmt::Debug for ModelEvaluation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModelEvaluation({})", self.predictor)
+    }
+}
+
+answer! {
+    /// Why a person or a text has its score.
+    pub struct PredictionExplanation {
+        /// The cohort that is explained; `None` for a propensity predictor.
+        cohort: Option<String>,
+        /// The logit without any word or feature.
+        intercept: f64,
+        /// What each word or feature adds to the logit, the strongest first.
+        contributions: Vec<TermContribution>,
+        /// The sum of intercept and contributions.
+        logit: f64,
+        /// The divisor of the logits that calibrates the probabilities.
+        temperature: f64,
+        /// What gave the score.
+        method: String,
+        /// The version of the model.
+        model_version: Option<u32>,
+    }
+}
+
+answer! {
+    /// What one word or feature adds to a logit.
+    pub struct TermContribution {
+        /// The word or the feature.
+        term: String,
+        /// The part of the logit.
+        logit: f64,
+    }
+}
+
+answer! {
+    /// How far the people of now differ from those that a model was trained on.
+    pub struct DriftReport {
+        /// The name of the predictor.
+        predictor: String,
+        /// The version of the model.
+        model_version: Option<u32>,
+        /// Whether half of the columns or more have drifted.
+        drifted: bool,
+        /// The share of columns that have drifted, from 0 to 1.
+        share_drifted: f64,
+        /// The share of words that the model does not know.
+        unknown_terms: Option<f64>,
+        /// The drift of each column.
+        columns_drift: Vec<ColumnDrift>,
+    }
+}
+
+answer! {
+    /// How far one column has moved.
+    pub struct ColumnDrift {
+        /// The name of the feature, or of what stands for the texts.
+        column: String,
+        /// The test or distance: `kolmogorov_smirnov`, `chi_square`, `wasserstein` or `jensen_shannon`.
+        test: &'static str,
+        /// Its value.
+        statistic: f64,
+        /// The probability of a greater value without drift; `None` for a distance.
+        p_value: Option<f64>,
+        /// Whether the column has drifted.
+        drifted: bool,
+        /// The population stability index: by convention little below 0.1 and much from 0.25.
+        psi: f64,
+        /// The number of rows that are compared with the training.
+        n_rows: u64,
+    }
+}
+
 impl Cdp {
     /// Judges a predictor on the facts of now: a cohort predictor on labelled profiles that each model did not see, by
     /// stratified folds (`split: "stratified"`) or in the order in which people were first seen (`split: "time"`: earlier
@@ -20,10 +149,10 @@ impl Cdp {
     /// the trivial rule, on the rows of [`Cdp::train`].
     ///
     /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
-    pub fn evaluate(&self, predictor: &str, folds: Option<usize>, split: Option<&str>) -> Result<Value> {
+    pub fn evaluate(&self, predictor: &str, options: &EvaluateOptions) -> Result<ModelEvaluation> {
         let at = self.now();
-        let folds = u32::try_from(folds.unwrap_or(DEFAULT_FOLDS)).unwrap_or(u32::MAX);
-        let in_time = match split {
+        let folds = u32::try_from(options.folds.unwrap_or(DEFAULT_FOLDS)).unwrap_or(u32::MAX);
+        let in_time = match options.split.as_deref() {
             None | Some("stratified") => false,
             Some("time") => true,
             Some(_) => return Err(Error::invalid("evaluate: `split` is \"stratified\" or \"time\"")),
@@ -34,12 +163,12 @@ impl Cdp {
             match definition.task {
                 PredictorTask::Cohort => texts = self.labelled_texts(snapshot, &definition, at)?,
                 PredictorTask::Propensity => {
-                    timed = self.timed_rows(snapshot, &definition, at, TrainOptions::default())?;
+                    timed = self.timed_rows(snapshot, &definition, at, &TrainOptions::default())?;
                 }
             }
             Ok((definition, texts, timed))
         })?;
-        let mut report = vec![("predictor".to_owned(), Value::from(predictor))];
+        let mut report = Vec::new();
         let withheld =
             |withheld: u64| ("withheld".to_owned(), Value::integer(i64::try_from(withheld).unwrap_or(i64::MAX)));
         if definition.task == PredictorTask::Propensity {
@@ -48,7 +177,7 @@ impl Cdp {
             report.push(("validation".to_owned(), trained.validation.map_or(Value::Null, |found| found.to_value())));
             report.push(("baseline".to_owned(), trained.baseline.map_or(Value::Null, |found| found.to_value())));
             report.push(withheld(timed.withheld));
-            return Ok(Value::Object(report.into_iter().collect()));
+            return Ok(ModelEvaluation { predictor: predictor.to_owned(), figures: report.into_iter().collect() });
         }
         let texts_of = TrainingTexts { documents: &texts.documents, labels: &texts.labels, weights: None };
         let split = if in_time { Folds::InTime(folds, &texts.first_seen) } else { Folds::Stratified(folds) };
@@ -59,25 +188,27 @@ impl Cdp {
         if let Value::Object(figures) = metrics.to_value() {
             report.extend(figures);
         }
-        Ok(Value::Object(report.into_iter().collect()))
+        Ok(ModelEvaluation { predictor: predictor.to_owned(), figures: report.into_iter().collect() })
     }
 
-    /// Why a person or a text has its score: `{cohort, intercept, contributions: [{term, logit}], logit, temperature,
-    /// method, model_version}`; intercept and contributions add up to the logit. Of described cohorts the contributions are
-    /// those to the likeness of words, which is their sum; a scorer explains nothing.
+    /// Why a person or a text has its score; `None` if there is no such person.
     ///
-    /// Without `cohort` it is the most probable one. `top_k` keeps the strongest contributions. `None` if nobody has the
-    /// identifier.
+    /// Intercept and contributions add up to the logit. Of described cohorts the contributions are those to the likeness of
+    /// words, which is their sum; a scorer explains nothing.
     pub fn explain_prediction(
         &self,
         predictor: &str,
-        identifier: Option<&Value>,
-        text: Option<&str>,
-        cohort: Option<&str>,
-        top_k: Option<usize>,
-    ) -> Result<Option<Value>> {
+        subject: impl IntoSubject,
+        options: &ExplainOptions,
+    ) -> Result<Option<PredictionExplanation>> {
         let at = self.now();
-        let identifier = identifier.map(Identifier::from_value).transpose()?;
+        let ExplainOptions { cohort, top_k } = options;
+        let (cohort, top_k) = (cohort.as_deref(), *top_k);
+        let (identifier, text) = match subject.into_subject()? {
+            Subject::Person(identifier) => (Some(identifier), None),
+            Subject::Text(text) => (None, Some(text)),
+        };
+        let text = text.as_deref();
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.loaded(predictor)?;
@@ -85,9 +216,6 @@ impl Cdp {
                 Some(identifier) => snapshot.find_person(identifier, at)?,
                 None => None,
             };
-            if identifier.is_some() == text.is_some() {
-                return Err(Error::invalid("explain_prediction: give either an identifier or a `text`"));
-            }
             if identifier.is_some() && person.is_none() {
                 return Ok(None);
             }
@@ -109,7 +237,7 @@ impl Cdp {
                     let (parts, by) = model.explain(&document, &class)?;
                     method = by;
                     let sum = parts.iter().map(|(_, part)| part).sum();
-                    (Value::Text(class), 0.0, parts, sum, 1.0)
+                    (Some(class), 0.0, parts, sum, 1.0)
                 }
                 (TrainedModel::Cohort(model), _) => {
                     let document = match (&person, text) {
@@ -129,7 +257,7 @@ impl Cdp {
                     };
                     let why = model.explain(&document, &class)?;
                     let parts = why.contributions.into_iter().map(|part| (part.term, part.logit)).collect();
-                    (Value::Text(class), why.intercept, parts, why.logit, model.temperature())
+                    (Some(class), why.intercept, parts, why.logit, model.temperature())
                 }
                 (TrainedModel::Propensity(model), Some(person)) => {
                     let values = person.feature_row(definition, at)?;
@@ -142,38 +270,34 @@ impl Cdp {
                     parts.sort_by(|left, right| {
                         right.1.abs().total_cmp(&left.1.abs()).then_with(|| left.0.cmp(&right.0))
                     });
-                    (Value::Null, model.intercept(), parts, logit, 1.0)
+                    (None, model.intercept(), parts, logit, 1.0)
                 }
                 (TrainedModel::Propensity(_), None) => {
                     return Err(Error::invalid("a propensity predictor explains a person, not a text"));
                 }
             };
-            let shown: Vec<(String, f64)> = parts.into_iter().take(top_k.unwrap_or(usize::MAX)).collect();
-            let contributions = shown
-                .into_iter()
-                .map(|(term, logit)| Value::object([("term", Value::Text(term)), ("logit", Value::float(logit))]));
-            Ok(Some(Value::object([
-                ("cohort", cohort),
-                ("intercept", Value::float(intercept)),
-                ("contributions", Value::List(contributions.collect())),
-                ("logit", Value::float(logit)),
-                ("temperature", Value::float(temperature)),
-                ("method", Value::from(method)),
-                ("model_version", loaded.version.map_or(Value::Null, Value::integer)),
-            ])))
+            let shown = parts.into_iter().take(top_k.unwrap_or(usize::MAX));
+            Ok(Some(PredictionExplanation {
+                cohort,
+                intercept,
+                contributions: shown.map(|(term, logit)| TermContribution { term, logit }).collect(),
+                logit,
+                temperature,
+                method: method.to_owned(),
+                model_version: loaded.version,
+            }))
         })
     }
 
-    /// How far what a model sees now has moved from what it was trained on: `{drifted, share_drifted, columns: [{column,
-    /// test, statistic, p_value, drifted, psi, n_rows}]}`. By its kind a column is compared by a test of significance or a
-    /// distance; `unknown_terms` is the share of words the model does not know.
-    pub fn drift(&self, predictor: &str) -> Result<Value> {
+    /// How far what a model sees now has moved from what it was trained on. By its kind a column is compared by a
+    /// test of significance or a distance. Cost grows with the store.
+    pub fn drift(&self, predictor: &str) -> Result<DriftReport> {
         let at = self.now();
         self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.loaded(predictor)?;
             let people = snapshot.people(at)?;
-            let mut unknown = Value::Null;
+            let mut unknown = None;
             let mut documents = Vec::new();
             for person in people.iter().filter(|_| definition.task == PredictorTask::Cohort) {
                 let document = person.document(&definition.text, at)?;
@@ -183,11 +307,11 @@ impl Cdp {
             }
             let columns = match &*loaded.model {
                 TrainedModel::Cohort(model) => {
-                    unknown = model.unknown_share(&documents).map_or(Value::Null, Value::float);
+                    unknown = model.unknown_share(&documents);
                     model.drift(&documents)?
                 }
                 TrainedModel::Described(model) => {
-                    unknown = model.unknown_share(&documents).map_or(Value::Null, Value::float);
+                    unknown = model.unknown_share(&documents);
                     model.drift(&documents)?
                 }
                 TrainedModel::Propensity(model) => {
@@ -198,23 +322,26 @@ impl Cdp {
             };
             let share =
                 columns.iter().filter(|(_, drift)| drift.is_drifted).count() as f64 / columns.len().max(1) as f64;
-            Ok(Value::object([
-                ("predictor", Value::from(predictor)),
-                ("model_version", loaded.version.map_or(Value::Null, Value::integer)),
-                ("drifted", Value::Bool(share >= DRIFTED_SHARE)),
-                ("share_drifted", Value::float(share)),
-                ("unknown_terms", unknown),
-                ("columns_drift", Value::List(columns.into_iter().map(drift_value).collect())),
-            ]))
+            Ok(DriftReport {
+                predictor: predictor.to_owned(),
+                model_version: loaded.version,
+                drifted: share >= DRIFTED_SHARE,
+                share_drifted: share,
+                unknown_terms: unknown,
+                columns_drift: columns.into_iter().map(|(column, drift)| drift_of(column, &drift)).collect(),
+            })
         })
     }
 }
 
-fn drift_value((column, drift): (String, Drift)) -> Value {
-    let mut fields = Object::new();
-    fields.insert("column".to_owned(), Value::Text(column));
-    if let Value::Object(figures) = drift.to_value() {
-        fields.extend(figures);
+fn drift_of(column: String, drift: &Drift) -> ColumnDrift {
+    ColumnDrift {
+        column,
+        test: drift.test.as_str(),
+        statistic: drift.statistic,
+        p_value: drift.p_value,
+        drifted: drift.is_drifted,
+        psi: drift.psi,
+        n_rows: drift.rows,
     }
-    Value::Object(fields)
 }

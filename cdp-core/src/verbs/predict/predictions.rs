@@ -1,38 +1,157 @@
 //! Asking a predictor: about one person, about a text, or for the people of a cohort.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::handle::Cdp;
 use crate::engine::paging;
 use crate::engine::people::person::Person;
 use crate::engine::people::prediction::untrained;
+use crate::engine::people::query::PageOptions;
 use crate::engine::people::table::default_columns;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::predict::{Prediction, TrainedModel};
-use crate::records::{Cells, Frame, Identifier, Object, Value};
+use crate::records::answer::{Field, answer_by_hand};
+use crate::records::options::options;
+use crate::records::{Cells, Frame, Identifier, IntoIdentifier, Object, Value};
 use crate::verbs::predict::score::Answer;
 use crate::verbs::predict::training_data::labels;
 
+/// What a predictor is asked about.
+#[derive(Clone, PartialEq)]
+pub enum Subject {
+    /// The person with this identifier.
+    Person(Identifier),
+    /// A text, without a person.
+    Text(String),
+}
+
+impl Subject {
+    /// A text, without a person.
+    pub fn text(text: impl Into<String>) -> Subject {
+        Subject::Text(text.into())
+    }
+}
+
+/// Shows the kind of subject, never its content.
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Subject::Person(identifier) => write!(f, "Person({identifier:?})"),
+            Subject::Text(_) => f.write_str("Text(***)"),
+        }
+    }
+}
+
+/// What names the subject of a prediction: a [`Subject`], or anything that names a person.
+pub trait IntoSubject {
+    /// The subject; `invalid` if it is a JSON value that is no identifier.
+    fn into_subject(self) -> Result<Subject>;
+}
+
+impl IntoSubject for Subject {
+    fn into_subject(self) -> Result<Subject> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoIdentifier> IntoSubject for T {
+    fn into_subject(self) -> Result<Subject> {
+        Ok(Subject::Person(self.into_identifier()?))
+    }
+}
+
+/// The answer of a predictor about a person or a text.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PredictionAnswer {
+    /// The cohort; `None` below the threshold of the predictor, where no word is known, and for a propensity predictor.
+    pub cohort: Option<String>,
+    /// The score of the best cohort, or the propensity, from 0 to 1.
+    pub score: f64,
+    /// The score of each cohort. Scores of a model add up to one, scores of a likeness do not.
+    pub scores: BTreeMap<String, f64>,
+    /// What gave the scores: `rule`, `model`, a measure of likeness such as `lexical/1`, or the method of a scorer.
+    pub method: String,
+    /// The version of the model; `None` for a rule.
+    pub model_version: Option<u32>,
+    /// The class that the person is labelled with.
+    pub label: Option<String>,
+    /// Why the registered scorer was not believed.
+    pub last_error: Option<String>,
+    /// The share of training rows with a smaller score, of a propensity predictor.
+    pub percentile: Option<f64>,
+}
+
+/// `percentile` stands in the object of a propensity predictor only.
+impl Field for PredictionAnswer {
+    fn into_value(self) -> Value {
+        let mut fields = Object::from([
+            ("cohort".to_owned(), self.cohort.into_value()),
+            ("score".to_owned(), Value::float(self.score)),
+            ("scores".to_owned(), self.scores.into_value()),
+            ("method".to_owned(), Value::Text(self.method)),
+            ("model_version".to_owned(), self.model_version.into_value()),
+            ("label".to_owned(), self.label.into_value()),
+            ("last_error".to_owned(), self.last_error.into_value()),
+        ]);
+        fields.extend(self.percentile.map(|percentile| ("percentile".to_owned(), Value::float(percentile))));
+        Value::Object(fields)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("PredictionAnswer");
+    }
+}
+
+answer_by_hand!(PredictionAnswer);
+
+impl std::fmt::Debug for PredictionAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PredictionAnswer({} by {})", self.score, self.method)
+    }
+}
+
+options! {
+    /// How much of a prediction is given.
+    pub struct PredictOptions {
+        /// The number of cohorts with a score, the best first; all without it.
+        top_k: optional usize,
+    }
+}
+
 impl Cdp {
-    /// What a predictor says of a person, or of a text: `{cohort, score, scores, method, model_version, label,
-    /// last_error}`.
+    /// The cohort or propensity of a person or a text; `None` if there is no such person.
     ///
     /// Rules come first (score 1, method `rule`), then the trained model (method `model`). Of described cohorts a kept
-    /// answer of the scorer counts first, then the registered scorer is asked (not about who denied `ml_training`), then
-    /// likeness decides (`lsa/1` after training with `similarity: "lsa"`, else `lexical/1`); the scores of a likeness do not
-    /// add up to one. Below the predictor's threshold, or where no word is known, `cohort` is null. `label` is the class
-    /// that the person is labelled with; `last_error` why the scorer was not believed. `None` if nobody has the identifier.
+    /// answer of the scorer counts first, then the registered scorer is asked (never about a person who denied
+    /// `ml_training`), then likeness decides: `lsa/1` after training with `similarity: "lsa"`, else `lexical/1`.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown predictor or one without a model, `invalid` for a text given to a propensity predictor.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::{PredictOptions, Subject}, records::Value};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let taste = r#"{"kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}], "cohorts": [
+    ///     {"cohort": "outdoor", "description": "hiking in the mountains"},
+    ///     {"cohort": "music", "description": "concerts and records"}]}"#;
+    /// db.define(taste)?;
+    /// let answer = db.predict("taste", Subject::text("a hiking tour"), &PredictOptions::new())?;
+    /// assert_eq!(answer.and_then(|answer| answer.cohort).as_deref(), Some("outdoor"));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn predict(
         &self,
         predictor: &str,
-        identifier: Option<&Value>,
-        text: Option<&str>,
-        top_k: Option<usize>,
-    ) -> Result<Option<Value>> {
+        subject: impl IntoSubject,
+        options: &PredictOptions,
+    ) -> Result<Option<PredictionAnswer>> {
         let at = self.now();
-        let identifier = identifier.map(Identifier::from_value).transpose()?;
+        let subject = subject.into_subject()?;
         let asks = self.has_scorer(predictor);
         let found = self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
@@ -46,9 +165,9 @@ impl Cdp {
                     version: loaded.version,
                 })
             };
-            let (said, label, percentile) = match (&identifier, text) {
-                (None, Some(text)) => {
-                    let document = [text.to_owned()];
+            let (said, label, percentile) = match &subject {
+                Subject::Text(text) => {
+                    let document = [text.clone()];
                     let loaded = snapshot.loaded(predictor)?;
                     let (prediction, method) = match &*loaded.model {
                         TrainedModel::Cohort(model) => (model.predict(text), "model"),
@@ -58,9 +177,9 @@ impl Cdp {
                         }
                     };
                     let answered = || Said::of(snapshot, predictor, prediction, method);
-                    (described(&document, true).unwrap_or_else(answered), Value::Null, None)
+                    (described(&document, true).unwrap_or_else(answered), None, None)
                 }
-                (Some(identifier), None) => {
+                Subject::Person(identifier) => {
                     let Some(person) = snapshot.find_person(identifier, at)? else { return Ok(None) };
                     let Some((prediction, method)) = person.predicted(&definition.name, at)? else {
                         return Err(untrained(predictor));
@@ -75,9 +194,8 @@ impl Cdp {
                         _ => described(&person.document(&definition.text, at)?, self.may_learn_from(&person, at)?),
                     };
                     let answered = || Said::of(snapshot, predictor, prediction, method);
-                    (pending.unwrap_or_else(answered), label.map_or(Value::Null, Value::Text), percentile)
+                    (pending.unwrap_or_else(answered), label, percentile)
                 }
-                _ => return Err(Error::invalid("predict: give either an identifier or a `text`")),
             };
             Ok(Some((said, label, percentile)))
         })?;
@@ -90,27 +208,14 @@ impl Cdp {
                 None => return Err(Error::internal("a scorer was to be asked for a model without described cohorts")),
             },
         };
-        let mut value = prediction_value(answer.prediction, &answer.method, answer.model_version, top_k);
-        if let Value::Object(fields) = &mut value {
-            fields.insert("label".to_owned(), label);
-            fields.insert("last_error".to_owned(), answer.last_error.map_or(Value::Null, Value::Text));
-            if let Some(percentile) = percentile {
-                fields.insert("percentile".to_owned(), Value::float(percentile));
-            }
-        }
-        Ok(Some(value))
+        Ok(Some(PredictionAnswer { label, percentile, ..answer_of(answer, options.top_k) }))
     }
 
     /// The people of a cohort by score, the highest first: `profile_id, user_id, email, score, method, label`; `label` is
     /// the class that a person is labelled with. Of described cohorts a registered scorer is not asked: its kept answers
     /// count.
-    pub fn cohort_members(
-        &self,
-        predictor: &str,
-        cohort: &str,
-        limit: Option<usize>,
-        after: Option<&str>,
-    ) -> Result<Frame> {
+    pub fn cohort_members(&self, predictor: &str, cohort: &str, page: &PageOptions) -> Result<Frame> {
+        let (limit, after) = (page.limit, page.after.as_deref());
         let at = self.now();
         self.read_at_length(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
@@ -172,18 +277,21 @@ impl Said {
     }
 }
 
-fn prediction_value(prediction: Prediction, method: &str, model_version: Option<u32>, top_k: Option<usize>) -> Value {
+fn answer_of(answer: Answer, top_k: Option<usize>) -> PredictionAnswer {
+    let Answer { prediction, method, model_version, last_error } = answer;
     let mut scores = prediction.scores;
     scores.sort_by(|(left_class, left), (right_class, right)| {
         right.partial_cmp(left).unwrap_or(Ordering::Equal).then_with(|| left_class.cmp(right_class))
     });
     scores.truncate(top_k.unwrap_or(usize::MAX));
-    let scores: Object = scores.into_iter().map(|(class, score)| (class, Value::float(score))).collect();
-    Value::object([
-        ("cohort", prediction.cohort.map_or(Value::Null, Value::Text)),
-        ("score", Value::float(prediction.score)),
-        ("scores", Value::Object(scores)),
-        ("method", Value::from(method)),
-        ("model_version", model_version.map_or(Value::Null, Value::integer)),
-    ])
+    PredictionAnswer {
+        cohort: prediction.cohort,
+        score: prediction.score,
+        scores: scores.into_iter().collect(),
+        method,
+        model_version,
+        label: None,
+        last_error,
+        percentile: None,
+    }
 }

@@ -8,6 +8,7 @@ use crate::engine::people::prediction::untrained;
 use crate::error::{Error, Result};
 use crate::predict::TrainedModel;
 use crate::predict::reports::{described_report, propensity_report, report};
+use crate::records::answer::{Field, answer_by_hand};
 use crate::records::{Object, Value};
 use crate::rules::reads_predictor;
 use crate::store::{StoredModel, hex};
@@ -15,20 +16,61 @@ use crate::store::{StoredModel, hex};
 /// In how many documents a term must occur to leave the file with a model.
 const EXPORTED_MIN_DF: u32 = 5;
 
+/// A trained model: what it learned, and from how much.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ModelReport {
+    /// The name of the predictor.
+    pub predictor: String,
+    /// The version of the model.
+    pub version: u32,
+    /// The figures by name, such as `n_rows`, `classes`, `validation`, `data_hash`, `sequence`.
+    pub figures: Object,
+}
+
+impl ModelReport {
+    /// A figure by its name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.figures.get(name)
+    }
+}
+
+/// The figures stand beside the name and the version.
+impl Field for ModelReport {
+    fn into_value(self) -> Value {
+        let mut fields = self.figures;
+        fields.insert("predictor".to_owned(), Value::Text(self.predictor));
+        fields.insert("version".to_owned(), Value::integer(self.version));
+        Value::Object(fields)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("ModelReport");
+    }
+}
+
+answer_by_hand!(ModelReport);
+
+impl std::fmt::Debug for ModelReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModelReport({} version {})", self.predictor, self.version)
+    }
+}
+
 impl Cdp {
     /// The reports of the trained models, by predictor and version, or of one predictor.
-    pub fn models(&self, predictor: Option<&str>) -> Result<Value> {
+    pub fn models(&self, predictor: Option<&str>) -> Result<Vec<ModelReport>> {
         self.read(|snapshot| {
             let stored = snapshot.facts.models()?;
             let wanted = stored.into_iter().filter(|model| predictor.is_none_or(|name| name == model.predictor));
             let reports = wanted.map(|model| {
-                let mut report = stored_json(&model.report)?;
-                if let Value::Object(report) = &mut report {
-                    report.insert("recorded_at".to_owned(), Value::Text(model.recorded_at.to_string()));
-                }
-                Ok(report)
+                let Value::Object(mut figures) = stored_json(&model.report)? else {
+                    return Err(Error::internal("the report of a model is no object"));
+                };
+                figures.insert("recorded_at".to_owned(), Value::Text(model.recorded_at.to_string()));
+                Ok(ModelReport { predictor: model.predictor, version: model.version, figures })
             });
-            Ok(Value::List(reports.collect::<Result<_>>()?))
+            reports.collect()
         })
     }
 }
@@ -36,7 +78,7 @@ impl Cdp {
 impl Cdp {
     /// Makes an older version of a model the one that answers, or the one before the latest (roll back): appends its bytes as
     /// a new version whose report says what it `restores`. Gives that report.
-    pub fn activate_model(&self, predictor: &str, version: Option<u32>) -> Result<Value> {
+    pub fn activate_model(&self, predictor: &str, version: Option<u32>) -> Result<ModelReport> {
         let (bytes, mut report, version) = self.read(|snapshot| {
             let models = snapshot.facts.models()?;
             let mut of_predictor = models.into_iter().filter(|stored| stored.predictor == predictor).rev();
@@ -83,7 +125,7 @@ impl Cdp {
     /// Takes in a model from its bytes as the next version of a predictor of the same task. Gives its report.
     ///
     /// Fails with `incompatible` or `corrupt` for other bytes, and with `invalid` for a model of another task or features.
-    pub fn import_model(&self, predictor: &str, bytes: &[u8]) -> Result<Value> {
+    pub fn import_model(&self, predictor: &str, bytes: &[u8]) -> Result<ModelReport> {
         let definition = self.read(|snapshot| snapshot.catalog.predictor(predictor).cloned())?;
         let model = TrainedModel::from_bytes(bytes)?;
         let fits = match &model {
@@ -114,7 +156,7 @@ impl Cdp {
         bytes: &[u8],
         report: Value,
         sequence: Option<u64>,
-    ) -> Result<Value> {
+    ) -> Result<ModelReport> {
         let content_hash = TrainedModel::from_bytes(bytes)?.content_hash();
         let seen = match sequence {
             Some(sequence) => sequence,
@@ -138,14 +180,13 @@ impl Cdp {
                 "parent".to_owned(),
                 parent.map_or(Value::Null, |stored| Value::Text(hex(&stored.content_hash))),
             );
-            let report = Value::Object(fields);
             let stored = StoredModel {
                 predictor: predictor.to_owned(),
                 version,
                 sequence: seen,
                 recorded_at: tx.meta.recorded_at,
                 content_hash: content_hash.to_vec(),
-                report: report.to_json(),
+                report: Value::Object(fields.clone()).to_json(),
             };
             tx.facts.put_model(&stored, bytes)?;
             tx.models_changed();
@@ -153,7 +194,7 @@ impl Cdp {
             if catalog.audiences().any(|audience| reads_predictor(&audience.rule, &catalog, predictor)) {
                 tx.reload_at_the_end(false);
             }
-            Ok(report)
+            Ok(ModelReport { predictor: predictor.to_owned(), version, figures: fields })
         })
     }
 }

@@ -37,6 +37,7 @@ impl Cdp {
     /// ```
     /// use std::sync::Arc;
     /// use cdp_core::predict::zero_shot::{DescribedCohort, Patience, Scorer};
+    /// use cdp_core::cdp::{PredictOptions, Subject};
     /// use cdp_core::{Cdp, OpenOptions, records::Value};
     ///
     /// struct Always;
@@ -50,11 +51,11 @@ impl Cdp {
     ///     }
     /// }
     /// let db = Cdp::open(OpenOptions::in_memory())?;
-    /// db.define(&[Value::parse(br#"{"kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}],
-    ///     "cohorts": [{"cohort": "outdoor", "description": "hiking in the mountains"}]}"#).unwrap()], false)?;
+    /// db.define(r#"{"kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}],
+    ///     "cohorts": [{"cohort": "outdoor", "description": "hiking in the mountains"}]}"#)?;
     /// db.register_scorer("taste", Some((Arc::new(Always), Patience::default())))?;
-    /// let answer = db.predict("taste", None, Some("anything"), None)?.unwrap();
-    /// assert_eq!(answer.get("method").unwrap().as_text(), Some("always/1"));
+    /// let answer = db.predict("taste", Subject::text("anything"), &PredictOptions::new())?;
+    /// assert_eq!(answer.map(|answer| answer.method).as_deref(), Some("always/1"));
     /// # Ok::<(), cdp_core::Error>(())
     /// ```
     pub fn register_scorer(

@@ -12,24 +12,36 @@ use crate::engine::people::person::Person;
 use crate::engine::people::table::default_columns;
 use crate::error::{Error, Result};
 use crate::predict::TrainedModel;
-use crate::records::{Cells, Frame, Identifier, Path, Timestamp, Value};
+use crate::records::options::options;
+use crate::records::{Cells, Frame, IntoIdentifier, Path, Timestamp, Value};
 use crate::rules::ProfileView;
 
 const DEFAULT_NEIGHBORS: usize = 10;
+
+options! {
+    /// What makes people alike.
+    pub struct SimilarOptions {
+        /// The number of rows; ten without it.
+        k: optional usize,
+        /// A cohort predictor, whose texts are compared.
+        predictor: optional String,
+        /// The path of a trait that holds numbers, which are compared.
+        embedding: optional String,
+    }
+}
 
 impl Cdp {
     /// The people most like some others, exactly: by the TF-IDF values of a cohort predictor's texts, or by the numbers in a
     /// trait (`embedding`), the nearest first: `profile_id, user_id, email, score`. Several seeds ask for those like their
     /// mean; the seeds themselves are left out. Compares everybody: cost grows with the number of people.
-    pub fn similar(
-        &self,
-        identifiers: &[Value],
-        k: Option<usize>,
-        predictor: Option<&str>,
-        embedding: Option<&str>,
-    ) -> Result<Frame> {
+    pub fn similar<'i, I>(&self, identifiers: &'i [I], options: &SimilarOptions) -> Result<Frame>
+    where
+        &'i I: IntoIdentifier,
+    {
         let at = self.now();
-        let identifiers = identifiers.iter().map(Identifier::from_value).collect::<Result<Vec<_>>>()?;
+        let identifiers = identifiers.iter().map(IntoIdentifier::into_identifier).collect::<Result<Vec<_>>>()?;
+        let SimilarOptions { k, predictor, embedding } = options;
+        let (k, predictor, embedding) = (*k, predictor.as_deref(), embedding.as_deref());
         if identifiers.is_empty() || predictor.is_some() == embedding.is_some() {
             return Err(Error::invalid(
                 "similar: give at least one identifier, and either a `predictor` or an `embedding`",

@@ -8,16 +8,12 @@ use crate::predict::reports::{propensity_report, report};
 use crate::records::Value;
 use crate::stop::Stop;
 use crate::store::hex;
+use crate::verbs::predict::registry::ModelReport;
 use crate::verbs::predict::training_data::LabelledTexts;
 use crate::verbs::predict::training_rows::{TimedRows, TrainOptions};
 
 impl Cdp {
-    /// Trains a predictor as [`Cdp::train_with`] without options.
-    pub fn train(&self, predictor: &str) -> Result<Value> {
-        self.train_with(predictor, TrainOptions::default())
-    }
-
-    /// Trains a predictor and keeps the model as its next version. Gives the model report.
+    /// Trains a predictor and keeps the model as its next version.
     ///
     /// A cohort predictor learns from the profiles that have both its texts and its label now: TF-IDF (scikit-learn's
     /// formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and definition give the same
@@ -38,7 +34,7 @@ impl Cdp {
     ///
     /// Who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
     /// that read the predictor are brought up to date in the same transaction.
-    pub fn train_with(&self, predictor: &str, options: TrainOptions) -> Result<Value> {
+    pub fn train(&self, predictor: &str, options: &TrainOptions) -> Result<ModelReport> {
         let at = self.now();
         let call = self.interruptible();
         let (definition, texts, timed, earlier, sequence) = self.read_at_length(|snapshot| {

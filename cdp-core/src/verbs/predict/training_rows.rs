@@ -14,25 +14,27 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::state::State;
 use crate::error::{Error, Result};
 use crate::predict::TimedRow;
+use crate::records::options::options;
 use crate::records::{Timestamp, Value};
 use crate::rules::{ProfileView, TimelineEvent};
 
 /// How many instants a propensity model learns from, each a horizon before the next.
 const INSTANTS: i64 = 3;
 
-/// How a predictor is trained.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TrainOptions {
-    /// Where the last label window of a propensity predictor ends; `None` is the latest fact of the label's event.
-    pub until: Option<Timestamp>,
-    /// What was recorded by this instant counts as history, known as soon as it had happened; `None` finds the end of the
-    /// history by the label's event.
-    pub known: Option<Timestamp>,
+options! {
+    /// How a predictor is trained.
+    pub struct TrainOptions {
+        /// The end of the last label window of a propensity predictor; the latest fact of the label's event without it.
+        until: optional Timestamp,
+        /// Facts that were recorded by this instant count as history, known as soon as they had happened; without it, the
+        /// end of the history is found by the label's event.
+        known: optional Timestamp,
+    }
 }
 
 impl TrainOptions {
     /// Fails with `invalid` where an option has no meaning for the predictor.
-    pub(crate) fn check(self, definition: &PredictorDefinition) -> Result<()> {
+    pub(crate) fn check(&self, definition: &PredictorDefinition) -> Result<()> {
         if definition.task == PredictorTask::Propensity || (self.until.is_none() && self.known.is_none()) {
             return Ok(());
         }
@@ -159,7 +161,7 @@ impl Cdp {
         snapshot: &Snapshot<'_>,
         definition: &PredictorDefinition,
         now: Timestamp,
-        options: TrainOptions,
+        options: &TrainOptions,
     ) -> Result<TimedRows> {
         let Some(PredictorLabel::Event { event, horizon }) = &definition.label else {
             return Err(Error::invalid(format!("the predictor `{}` has no event to learn from", definition.name)));

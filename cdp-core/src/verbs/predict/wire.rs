@@ -1,8 +1,13 @@
 //! The rows of the verb table for predictors.
 
-use crate::records::{Value, base64};
+use crate::error::{Error, Result};
+use crate::records::{Identifier, Value, base64};
 use crate::verbs::parameter::{AFTER, LIMIT, PREDICTOR, Parameter, ParameterType};
+use crate::verbs::predict::judge::{EvaluateOptions, ExplainOptions};
+use crate::verbs::predict::predictions::{PredictOptions, Subject};
+use crate::verbs::predict::similar::SimilarOptions;
 use crate::verbs::predict::training_rows::TrainOptions;
+use crate::verbs::request::Request;
 use crate::verbs::verb::{Response, Verb};
 
 const IDENTIFIER: Parameter =
@@ -12,6 +17,14 @@ const TOP_K: Parameter = Parameter::optional("top_k", ParameterType::Count, "The
 const VERSION: Parameter =
     Parameter::optional("version", ParameterType::Count, "The version of the model; the active one by default.")
         .by_position();
+
+fn subject(verb: &str, request: &Request<'_>) -> Result<Subject> {
+    match (request.get("identifier"), request.text("text")?) {
+        (Some(identifier), None) => Ok(Subject::Person(Identifier::from_value(identifier)?)),
+        (None, Some(text)) => Ok(Subject::text(text)),
+        _ => Err(Error::invalid(format!("{verb}: give either an identifier or a `text`"))),
+    }
+}
 
 pub(crate) const ROWS: &[Verb] = &[
     Verb::write(
@@ -24,7 +37,7 @@ pub(crate) const ROWS: &[Verb] = &[
         ],
         |cdp, request| {
             let options = TrainOptions { until: request.time("until")?, known: request.time("known")? };
-            Response::of(cdp.train_with(request.need_text("predictor")?, options)?)
+            Response::of(cdp.train(request.need_text("predictor")?, &options)?)
         },
     )
     .asking_scorer(),
@@ -33,9 +46,8 @@ pub(crate) const ROWS: &[Verb] = &[
         "The cohort and scores of a person or a text; null if there is no such person.",
         &[PREDICTOR, IDENTIFIER, TEXT, TOP_K],
         |cdp, request| {
-            let (identifier, text) = (request.get("identifier"), request.text("text")?);
-            let top_k = request.size("top_k")?;
-            Response::maybe(cdp.predict(request.need_text("predictor")?, identifier, text, top_k)?)
+            let options = PredictOptions { top_k: request.size("top_k")? };
+            Response::maybe(cdp.predict(request.need_text("predictor")?, subject("predict", request)?, &options)?)
         },
     )
     .point()
@@ -46,7 +58,7 @@ pub(crate) const ROWS: &[Verb] = &[
         &[PREDICTOR, Parameter::required("cohort", ParameterType::Text, "The cohort.").by_position(), LIMIT, AFTER],
         |cdp, request| {
             let (predictor, cohort) = (request.need_text("predictor")?, request.need_text("cohort")?);
-            Ok(cdp.cohort_members(predictor, cohort, request.size("limit")?, request.text("after")?)?.into())
+            Ok(cdp.cohort_members(predictor, cohort, &request.page()?)?.into())
         },
     ),
     Verb::read(
@@ -65,8 +77,8 @@ pub(crate) const ROWS: &[Verb] = &[
             Parameter::optional("split", ParameterType::Text, "How rows are split into training and test."),
         ],
         |cdp, request| {
-            let (folds, split) = (request.size("folds")?, request.text("split")?);
-            Response::of(cdp.evaluate(request.need_text("predictor")?, folds, split)?)
+            let options = EvaluateOptions { folds: request.size("folds")?, split: request.owned_text("split")? };
+            Response::of(cdp.evaluate(request.need_text("predictor")?, &options)?)
         },
     ),
     Verb::read(
@@ -80,9 +92,9 @@ pub(crate) const ROWS: &[Verb] = &[
             TOP_K,
         ],
         |cdp, request| {
-            let (identifier, text) = (request.get("identifier"), request.text("text")?);
-            let (cohort, top_k) = (request.text("cohort")?, request.size("top_k")?);
-            Response::maybe(cdp.explain_prediction(request.need_text("predictor")?, identifier, text, cohort, top_k)?)
+            let predictor = request.need_text("predictor")?;
+            let options = ExplainOptions { cohort: request.owned_text("cohort")?, top_k: request.size("top_k")? };
+            Response::maybe(cdp.explain_prediction(predictor, subject("explain_prediction", request)?, &options)?)
         },
     ),
     Verb::read(
@@ -102,8 +114,9 @@ pub(crate) const ROWS: &[Verb] = &[
             Parameter::optional("embedding", ParameterType::Text, "The trait that holds a vector."),
         ],
         |cdp, request| {
-            let (predictor, embedding) = (request.text("predictor")?, request.text("embedding")?);
-            Ok(cdp.similar(request.need_list("identifiers")?, request.size("k")?, predictor, embedding)?.into())
+            let (predictor, embedding) = (request.owned_text("predictor")?, request.owned_text("embedding")?);
+            let options = SimilarOptions { k: request.size("k")?, predictor, embedding };
+            Ok(cdp.similar(request.need_list("identifiers")?, &options)?.into())
         },
     ),
     Verb::write(

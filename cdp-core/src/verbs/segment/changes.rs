@@ -4,7 +4,8 @@ use crate::audiences::Flip;
 use crate::engine::handle::Cdp;
 use crate::engine::transaction::Transaction;
 use crate::error::Result;
-use crate::records::Timestamp;
+use crate::records::options::options;
+use crate::records::{Cells, Frame, Timestamp};
 use crate::store::{ChangeType, StoredChange};
 
 /// What upkeep found for one profile and audience.
@@ -57,16 +58,24 @@ fn put_change(
     })
 }
 
+options! {
+    /// Which audience changes are read.
+    pub struct ChangesQuery {
+        /// Only changes of this audience.
+        audience: optional String,
+        /// The `next` of the page before: the number of the last change that was read.
+        after: optional i64,
+        /// The largest number of rows; all without it.
+        limit: optional usize,
+    }
+}
+
 impl Cdp {
     /// The flips of memberships after a cursor, in order: `change, audience, profile_id, type, occurred_at, late,
     /// merged_into, recorded_at`. Pass the frame's `next` as `after` to go on; at least once, never out of order.
-    pub fn audience_changes(
-        &self,
-        audience: Option<&str>,
-        after: Option<i64>,
-        limit: Option<usize>,
-    ) -> Result<crate::records::Frame> {
-        use crate::records::{Cells, Frame};
+    pub fn audience_changes(&self, query: &ChangesQuery) -> Result<Frame> {
+        let ChangesQuery { audience, after, limit } = query;
+        let (audience, after, limit) = (audience.as_deref(), *after, *limit);
         self.read(|snapshot| {
             if let Some(name) = audience {
                 snapshot.catalog.audience(name)?;

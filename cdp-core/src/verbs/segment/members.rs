@@ -4,13 +4,49 @@ use crate::audiences::is_member;
 use crate::definitions::Rule;
 use crate::engine::handle::Cdp;
 use crate::engine::people::find::Filter;
+use crate::engine::people::pages::Pages;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::people_table;
 use crate::engine::read::Length;
 use crate::error::Result;
-use crate::records::{AsOf, Frame, Number, Object, Value};
+use crate::records::answer::answer;
+use crate::records::{AsOf, Frame, IntoIdentifier, Number, Object, Timestamp, Value};
 use crate::rules;
 use crate::rules::explain;
+
+answer! {
+    /// The size of an audience that a rule would have.
+    pub struct Preview {
+        /// The number of people that match.
+        matched: u64,
+        /// How many of them have an identifier of a person or a contact.
+        known: u64,
+        /// How many of them have device identifiers only.
+        anonymous: u64,
+        /// The number of people in the store.
+        total: u64,
+        /// `matched` as a share of `total`, from 0 to 1; `None` in an empty store.
+        share: Option<f64>,
+        /// The first ten people that match, as rows of `profile_id, user_id, email`.
+        sample: Vec<Object>,
+    }
+}
+
+answer! {
+    /// Why a person is in an audience or not.
+    pub struct MemberExplanation {
+        /// The name of the audience.
+        audience: String,
+        /// Whether the person is in it.
+        member: bool,
+        /// Whether the person has an identifier of a person or a contact.
+        known: bool,
+        /// The instant of the evaluation.
+        as_of: Timestamp,
+        /// The rule as a tree: each node with `matched` and the value that was found.
+        rule: Value,
+    }
+}
 
 impl Cdp {
     /// The members of an audience at an instant (default: now), in the order in which they were first seen.
@@ -23,45 +59,76 @@ impl Cdp {
         })
     }
 
-    /// Who would be in an audience with this rule: `{matched, known, anonymous, total, share, sample}`; nothing is stored.
-    pub fn preview(&self, rule: &Value, as_of: Option<AsOf>) -> Result<Value> {
-        let parsed = Rule::from_value(rule)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_with_columns(as_of, &rules::property_paths(&parsed), |snapshot| {
+    /// The members of an audience page by page, each page of `query.limit` rows (1,000 without it).
+    ///
+    /// Each page is a read of its own, so a member that enters or leaves meanwhile may be missed; `as_of` pins the instant.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::Query, define::{Audience, Rule}, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("french", Rule::trait_("country").eq("France")))?;
+    /// for user in ["u1", "u2", "u3"] {
+    ///     db.send(Identify::user(user).trait_("country", "France"))?;
+    /// }
+    /// let mut members = 0;
+    /// for page in db.members_pages("french", Query::new().limit(2usize)) {
+    ///     members += page?.n_rows();
+    /// }
+    /// assert_eq!(members, 3);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn members_pages<'q>(&'q self, audience: &'q str, query: Query) -> Pages<'q> {
+        Pages::new(query.after.clone(), query.limit, move |after, limit| {
+            self.members(audience, &Query { after, limit: Some(limit), ..query.clone() })
+        })
+    }
+
+    /// How many people an audience with this rule would have, with the first ten of them; nothing is stored.
+    ///
+    /// Cost grows with the store.
+    ///
+    /// # Errors
+    /// `invalid` with every fault of the rule and its JSON pointer.
+    pub fn preview(&self, rule: impl Into<Value>, as_of: impl Into<AsOf>) -> Result<Preview> {
+        let (parsed, as_of) = (Rule::from_value(&rule.into())?, as_of.into());
+        let at = self.instant(as_of);
+        self.read_with_columns(Some(as_of), &rules::property_paths(&parsed), |snapshot| {
             rules::check_rule(&parsed, snapshot.catalog)?;
             let total = snapshot.n_people(at)?;
             let query = Query { limit: Some(10), ..Query::default() };
             let frame = people_table(snapshot, Filter::Matching(&parsed), &query, at, None)?;
-            let sample = (0..frame.n_rows()).map(|row| Value::Object(frame.row(row))).collect();
+            let sample = (0..frame.n_rows()).map(|row| frame.row(row)).collect();
             let count = |name: &str| frame.about.get(name).and_then(Value::as_number).and_then(Number::as_i64);
-            let (known, anonymous) = (count("known").unwrap_or(0), count("anonymous").unwrap_or(0));
+            let count = |name: &str| count(name).and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+            let (known, anonymous) = (count("known"), count("anonymous"));
             let matched = known + anonymous;
-            Ok(Value::object([
-                ("matched", Value::integer(matched)),
-                ("known", Value::integer(known)),
-                ("anonymous", Value::integer(anonymous)),
-                ("total", Value::count(total)),
-                ("share", if total == 0 { Value::Null } else { Value::float(matched as f64 / total as f64) }),
-                ("sample", Value::List(sample)),
-            ]))
+            let share = (total > 0).then(|| matched as f64 / total as f64);
+            Ok(Preview { matched, known, anonymous, total: total as u64, share, sample })
         })
     }
 
     /// Why a person is in an audience or not: the rule as a tree, each node with `matched` and what was found.
-    pub fn explain_member(&self, audience: &str, identifier: &Value, as_of: Option<AsOf>) -> Result<Option<Value>> {
-        let identifier = crate::records::Identifier::from_value(identifier)?;
-        let at = self.instant(as_of.unwrap_or_default());
-        self.read_person(&identifier, as_of, at, |snapshot, person| {
+    ///
+    /// `None` if there is no such person.
+    pub fn explain_member(
+        &self,
+        audience: &str,
+        identifier: impl IntoIdentifier,
+        as_of: impl Into<AsOf>,
+    ) -> Result<Option<MemberExplanation>> {
+        let (identifier, as_of) = (identifier.into_identifier()?, as_of.into());
+        let at = self.instant(as_of);
+        self.read_person(&identifier, Some(as_of), at, |snapshot, person| {
             let definition = snapshot.catalog.audience(audience)?;
             let Some(person) = person else { return Ok(None) };
-            let mut explained = Object::from([
-                ("audience".to_owned(), Value::from(audience)),
-                ("member".to_owned(), Value::Bool(is_member(definition, &person, at)?)),
-                ("known".to_owned(), Value::Bool(person.is_known(at))),
-                ("as_of".to_owned(), Value::Text(at.to_string())),
-            ]);
-            explained.insert("rule".to_owned(), explain(&definition.rule, &person, at)?);
-            Ok(Some(Value::Object(explained)))
+            Ok(Some(MemberExplanation {
+                audience: audience.to_owned(),
+                member: is_member(definition, &person, at)?,
+                known: person.is_known(at),
+                as_of: at,
+                rule: explain(&definition.rule, &person, at)?,
+            }))
         })
     }
 }

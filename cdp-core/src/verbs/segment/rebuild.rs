@@ -1,6 +1,6 @@
 //! Audiences from all facts: the memberships of one audience set as its definition has them, and moving all to an instant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audiences::memberships::{Memberships, MembershipsView};
 use crate::audiences::{Flip, is_member};
@@ -8,7 +8,8 @@ use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
-use crate::records::{Object, Timestamp, Value};
+use crate::records::Timestamp;
+use crate::records::answer::answer;
 use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::upkeep::advance_to;
 
@@ -51,10 +52,24 @@ fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
     Ok(changed)
 }
 
+answer! {
+    /// How far the audiences of a store were moved.
+    pub struct Advance {
+        /// The instant up to which audience changes are recorded; `None` in an empty store.
+        advanced_to: Option<Timestamp>,
+        /// The number of changes that this call recorded.
+        changes: u64,
+    }
+}
+
 impl Cdp {
     /// Moves audiences forward to `to` (default: now) and appends the flips that fell due, each with its exact instant.
-    /// A manual clock moves along. Gives `{advanced_to, changes}`.
-    pub fn advance(&self, to: Option<Timestamp>) -> Result<Value> {
+    /// A manual clock moves along.
+    ///
+    /// # Errors
+    /// `invalid` for an instant after the present of the system clock.
+    pub fn advance(&self, to: impl Into<Option<Timestamp>>) -> Result<Advance> {
+        let to = to.into();
         if let Some(to) = to {
             self.clock().advance_to(to);
         }
@@ -67,27 +82,25 @@ impl Cdp {
             let before = tx.meta.change_sequence;
             tx.derive()?;
             advance_to(tx, to)?;
-            Ok(Value::Object(Object::from([
-                ("advanced_to".to_owned(), Value::time_or_null(tx.meta.advanced_to)),
-                ("changes".to_owned(), Value::integer(tx.meta.change_sequence - before)),
-            ])))
+            let changes = u64::try_from(tx.meta.change_sequence - before).unwrap_or_default();
+            Ok(Advance { advanced_to: tx.meta.advanced_to, changes })
         })
     }
 
     /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
     /// unless there is a defect.
-    pub fn rebuild(&self, audience: Option<&str>) -> Result<Value> {
+    pub fn rebuild(&self, audience: Option<&str>) -> Result<BTreeMap<String, u64>> {
         self.write_until(&self.interruptible(), |tx| {
             let names: Vec<String> = match audience {
                 Some(name) => vec![tx.changes.catalog.audience(name)?.name.clone()],
                 None => tx.changes.catalog.audiences().map(|audience| audience.name.clone()).collect(),
             };
-            let mut rebuilt = Object::new();
+            let mut rebuilt = BTreeMap::new();
             for name in names {
                 let changed = rebuild_audience(tx, &name)?;
-                rebuilt.insert(name, Value::integer(i64::try_from(changed).unwrap_or(i64::MAX)));
+                rebuilt.insert(name, changed);
             }
-            Ok(Value::Object(rebuilt))
+            Ok(rebuilt)
         })
     }
 }

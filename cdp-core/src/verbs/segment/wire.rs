@@ -1,6 +1,7 @@
 //! The rows of the verb table for audiences.
 
 use crate::verbs::parameter::{AFTER, AS_OF, AUDIENCE, COLUMNS, IDENTIFIER, LIMIT, ORDER_BY, Parameter, ParameterType};
+use crate::verbs::segment::changes::ChangesQuery;
 use crate::verbs::verb::{Response, Verb};
 
 pub(crate) const ROWS: &[Verb] = &[
@@ -20,7 +21,7 @@ pub(crate) const ROWS: &[Verb] = &[
         "preview",
         "How many profiles match a rule, with a sample.",
         &[Parameter::required("rule", ParameterType::Rule, "The rule.").by_position(), AS_OF],
-        |cdp, request| Response::of(cdp.preview(request.need("rule")?, request.as_of()?)?),
+        |cdp, request| Response::of(cdp.preview(request.need("rule")?.clone(), request.as_of()?)?),
     ),
     Verb::read(
         "explain_member",
@@ -41,8 +42,9 @@ pub(crate) const ROWS: &[Verb] = &[
             LIMIT,
         ],
         |cdp, request| {
+            let audience = request.owned_text("audience")?;
             let (after, limit) = (request.row("after")?, request.size("limit")?);
-            Ok(cdp.audience_changes(request.text("audience")?, after, limit)?.into())
+            Ok(cdp.audience_changes(&ChangesQuery { audience, after, limit })?.into())
         },
     ),
     Verb::write(

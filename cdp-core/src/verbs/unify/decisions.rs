@@ -1,7 +1,7 @@
 //! What operators say about who is who: two identifiers merged, cut apart or kept apart, tried out before it is done, and
 //! undone by the next decision. It takes two identifiers and leaves a decision; it never touches a message.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definitions::Role;
 use crate::engine::handle::Cdp;
@@ -10,19 +10,50 @@ use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::identity::declared_type;
-use crate::records::{Decision, DecisionType, Identifier, Timestamp, Value};
+use crate::records::answer::answer;
+use crate::records::options::options;
+use crate::records::{Decision, DecisionType, Identifier, IntoIdentifier, Timestamp};
 use crate::stop::Never;
-use crate::verbs::unify::explain::{Pair, are_linked, paths_between, steps_of};
+use crate::verbs::unify::explain::{EvidenceStep, Pair, are_linked, paths_between, steps_of};
 
-/// What goes with a decision of an operator.
-#[derive(Clone, Debug, Default)]
-pub struct DecisionOptions {
-    /// From when on a merge holds, and which of several decisions about a pair comes last; `None` is now.
-    pub timestamp: Option<Timestamp>,
-    /// Why, for whoever reads the decisions later.
-    pub reason: Option<String>,
-    /// Change nothing, only tell what would.
-    pub dry_run: bool,
+options! {
+    /// What goes with a decision of an operator.
+    pub struct DecisionOptions {
+        /// The instant from which a merge holds; of several decisions about a pair the latest counts. Now without it.
+        timestamp: optional Timestamp,
+        /// The reason, kept with the decision.
+        reason: optional String,
+        /// Change nothing, and report what would change.
+        dry_run: flag,
+    }
+}
+
+answer! {
+    /// A decision of an operator about two identifiers, and its effect.
+    pub struct OperatorDecision {
+        /// The number of the decision; `None` in a dry run.
+        decision: Option<u64>,
+        /// `merge`, `unlink` or `separate`.
+        decision_type as "type": &'static str,
+        /// Whether the two identifiers belong to one person now.
+        linked: bool,
+        /// The profiles of both before the decision.
+        before: Vec<ProfileIds>,
+        /// The profiles of both after it.
+        after: Vec<ProfileIds>,
+        /// The evidence that still joins the two after an `unlink` or a `separate`.
+        path: Vec<EvidenceStep>,
+    }
+}
+
+answer! {
+    /// A profile by its identifiers.
+    pub struct ProfileIds {
+        /// The profile id.
+        profile_id: String,
+        /// The identifiers by type.
+        ids: BTreeMap<String, Vec<String>>,
+    }
 }
 
 /// A decision about two nodes that is yet to be written.
@@ -36,40 +67,52 @@ pub(super) struct Decided {
 impl Cdp {
     /// Makes two identifiers one person from `timestamp` on, whatever the limits say; only [`Cdp::separate`] outranks it.
     ///
-    /// Gives `{decision, type, linked, before, after, path}`: the number of the decision (null in a dry run), whether they
-    /// are one person now, and the profiles `{profile_id, ids}` of both before and after. [`Cdp::unlink`] of the same two
-    /// identifiers takes it back exactly. Of several decisions about one pair the one with the latest timestamp holds.
+    /// [`Cdp::unlink`] of the same two identifiers takes it back exactly. Of several decisions about one pair the one with
+    /// the latest timestamp holds.
     ///
     /// ```
-    /// use cdp_core::{Cdp, OpenOptions, cdp::DecisionOptions, records::Value};
+    /// use cdp_core::{Cdp, OpenOptions, cdp::DecisionOptions, records::Track};
     ///
     /// let db = Cdp::open(OpenOptions::in_memory())?;
     /// for user in ["u1", "u2"] {
-    ///     db.send(&Value::object([("type", "track".into()), ("event", "Visited".into()), ("userId", user.into())]))?;
+    ///     db.send(Track::new("Visited").user_id(user))?;
     /// }
-    /// let (a, b) = (Value::object([("user_id", "u1".into())]), Value::object([("user_id", "u2".into())]));
-    /// let merged = db.merge(&a, &b, &DecisionOptions::default())?;
-    /// assert_eq!(merged.get("linked"), Some(&Value::Bool(true)));
+    /// let merged = db.merge(("user_id", "u1"), ("user_id", "u2"), &DecisionOptions::new())?;
+    /// assert!(merged.linked);
     /// # Ok::<(), cdp_core::Error>(())
     /// ```
-    pub fn merge(&self, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
-        self.decide_about(DecisionType::Merge, a, b, options)
+    pub fn merge(
+        &self,
+        a: impl IntoIdentifier,
+        b: impl IntoIdentifier,
+        options: &DecisionOptions,
+    ) -> Result<OperatorDecision> {
+        self.decide_about(DecisionType::Merge, Pair::read(a, b)?, options)
     }
 
     /// Cuts the direct evidence between two identifiers, past and future, and takes a merge of the two back. Where another
     /// path still joins them, `linked` stays true and `path` shows it. The same result as [`Cdp::merge`].
-    pub fn unlink(&self, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
-        self.decide_about(DecisionType::Unlink, a, b, options)
+    pub fn unlink(
+        &self,
+        a: impl IntoIdentifier,
+        b: impl IntoIdentifier,
+        options: &DecisionOptions,
+    ) -> Result<OperatorDecision> {
+        self.decide_about(DecisionType::Unlink, Pair::read(a, b)?, options)
     }
 
     /// Keeps two people apart whatever the path between them: a link that would join them is refused, the earliest ones
     /// first let in. The same result as [`Cdp::merge`].
-    pub fn separate(&self, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
-        self.decide_about(DecisionType::Separate, a, b, options)
+    pub fn separate(
+        &self,
+        a: impl IntoIdentifier,
+        b: impl IntoIdentifier,
+        options: &DecisionOptions,
+    ) -> Result<OperatorDecision> {
+        self.decide_about(DecisionType::Separate, Pair::read(a, b)?, options)
     }
 
-    fn decide_about(&self, kind: DecisionType, a: &Value, b: &Value, options: &DecisionOptions) -> Result<Value> {
-        let pair = Pair::read(a, b)?;
+    fn decide_about(&self, kind: DecisionType, pair: Pair, options: &DecisionOptions) -> Result<OperatorDecision> {
         let occurred_at = options.timestamp.unwrap_or_else(|| self.now());
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
         self.write_or_try_out(&Never, options.dry_run, |tx| {
@@ -89,7 +132,11 @@ fn check_pair([node, other]: [u32; 2]) -> Result<()> {
 }
 
 /// Decides about two nodes and tells what became of their people; in a dry run the decision has no number.
-pub(super) fn decide_between(tx: &mut Transaction<'_>, [node, other]: [u32; 2], decided: Decided) -> Result<Value> {
+pub(super) fn decide_between(
+    tx: &mut Transaction<'_>,
+    [node, other]: [u32; 2],
+    decided: Decided,
+) -> Result<OperatorDecision> {
     let Decided { kind, occurred_at, reason, dry_run } = decided;
     let before = profiles_of(&tx.snapshot(), &[node, other])?;
     let number = tx.meta.decision_sequence + 1;
@@ -124,26 +171,20 @@ fn outcome(
     kind: DecisionType,
     number: Option<u64>,
     [node, other]: [u32; 2],
-    before: Vec<Value>,
-) -> Result<Value> {
+    before: Vec<ProfileIds>,
+) -> Result<OperatorDecision> {
     let linked = are_linked(snapshot, node, other, Timestamp::MAX)?;
     let path = match linked && kind != DecisionType::Merge {
         true => paths_between(snapshot, node, other, Timestamp::MAX, 1)?.into_iter().next(),
         false => None,
     };
     let path = steps_of(snapshot, &path.unwrap_or_default())?;
-    Ok(Value::object([
-        ("decision", number.map_or(Value::Null, |number| Value::count(number as usize))),
-        ("type", Value::from(kind.as_str())),
-        ("linked", Value::Bool(linked)),
-        ("before", Value::List(before)),
-        ("after", Value::List(profiles_of(snapshot, &[node, other])?)),
-        ("path", Value::List(path)),
-    ]))
+    let after = profiles_of(snapshot, &[node, other])?;
+    Ok(OperatorDecision { decision: number, decision_type: kind.as_str(), linked, before, after, path })
 }
 
 /// The profiles of these nodes, each once: `{profile_id, ids}`. One that no message belongs to is none.
-fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
+fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<ProfileIds>> {
     let (mut profiles, mut seen) = (Vec::new(), BTreeSet::new());
     for node in nodes {
         let node = snapshot.people.partition.holder_at(*node, Timestamp::MAX, snapshot)?;
@@ -151,10 +192,7 @@ fn profiles_of(snapshot: &Snapshot<'_>, nodes: &[u32]) -> Result<Vec<Value>> {
             continue;
         }
         let Some(person) = snapshot.person(node, Timestamp::MAX)? else { continue };
-        profiles.push(Value::object([
-            ("profile_id", Value::Text(person.profile_id())),
-            ("ids", person.ids_value(Timestamp::MAX)),
-        ]));
+        profiles.push(ProfileIds { profile_id: person.profile_id(), ids: person.owned_ids(Timestamp::MAX) });
     }
     Ok(profiles)
 }

@@ -7,7 +7,8 @@ use crate::engine::load::stored_json;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::identity::{Link, NodeRules, PathStep, decision_number, evidence_paths, probable_number};
-use crate::records::{Identifier, Timestamp, Value};
+use crate::records::answer::{Field, answer, answer_by_hand};
+use crate::records::{Identifier, IntoIdentifier, Object, Timestamp, Value};
 
 /// How many further ways `explain_link` shows.
 const SHOWN_ALTERNATIVES: usize = 5;
@@ -19,8 +20,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn read(a: &Value, b: &Value) -> Result<Pair> {
-        Ok(Pair { a: Identifier::from_value(a)?, b: Identifier::from_value(b)? })
+    pub(crate) fn read(a: impl IntoIdentifier, b: impl IntoIdentifier) -> Result<Pair> {
+        Ok(Pair { a: a.into_identifier()?, b: b.into_identifier()? })
     }
 
     pub(crate) fn known(&self, snapshot: &Snapshot<'_>) -> Result<[Option<u32>; 2]> {
@@ -28,15 +29,125 @@ impl Pair {
     }
 }
 
+answer! {
+    /// Why two identifiers belong to one person, or why they do not.
+    pub struct LinkExplanation {
+        /// Whether they belong to one person.
+        linked: bool,
+        /// The shortest path of evidence between them.
+        path: Vec<EvidenceStep>,
+        /// The step of the path with the fewest messages behind it.
+        weakest: Option<EvidenceStep>,
+        /// Up to five further paths; no two share a link.
+        alternatives: Vec<Vec<EvidenceStep>>,
+        /// If they are not linked: the shortest path over all evidence, empty if no evidence joins them at all.
+        refused: Vec<RefusedStep>,
+    }
+}
+
+answer! {
+    /// A step of a path over all evidence.
+    pub struct RefusedStep {
+        /// The identifier at the start of the step, `{type: value}`.
+        from: Value,
+        /// The identifier at its end.
+        to: Value,
+        /// Why the evidence does not count; `None` where it does.
+        reason: Option<String>,
+    }
+}
+
+/// Evidence that joins two identifiers: a message, a decision of an operator, or a probable link.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EvidenceStep {
+    /// The identifier at the start of the step, `{type: value}`.
+    pub from: Value,
+    /// The identifier at its end.
+    pub to: Value,
+    /// The message that linked the two first.
+    pub message_id: Option<String>,
+    /// The source of that message.
+    pub source: Option<String>,
+    /// The number of the decision that links them.
+    pub decision: Option<u64>,
+    /// The rule of the link, such as `shared_message`.
+    pub rule: &'static str,
+    /// `exact`, `probable` or `operator`.
+    pub class: &'static str,
+    /// When the link was made.
+    pub occurred_at: Timestamp,
+    /// The number of messages that say it.
+    pub messages: u64,
+    /// The model behind a probable link.
+    pub probable: Option<ProbableEvidence>,
+}
+
+answer! {
+    /// The model behind a probable link; the parts of the weight add up to it.
+    pub struct ProbableEvidence {
+        /// The version of the model.
+        model_version: u32,
+        /// The weight of the pair: the sum of its parts.
+        weight: f64,
+        /// The probability that the pair is one person.
+        probability: f64,
+        /// The parts of the weight by column.
+        parts: Value,
+    }
+}
+
+/// The fields of a probable link stand beside the others.
+impl Field for EvidenceStep {
+    fn into_value(self) -> Value {
+        let mut fields = Object::from([
+            ("from".to_owned(), self.from),
+            ("to".to_owned(), self.to),
+            ("message_id".to_owned(), self.message_id.into_value()),
+            ("source".to_owned(), self.source.into_value()),
+            ("decision".to_owned(), self.decision.into_value()),
+            ("rule".to_owned(), Value::from(self.rule)),
+            ("class".to_owned(), Value::from(self.class)),
+            ("occurred_at".to_owned(), self.occurred_at.into_value()),
+            ("messages".to_owned(), self.messages.into_value()),
+        ]);
+        fields.extend(self.probable.and_then(|probable| Value::from(probable).into_object()).into_iter().flatten());
+        Value::Object(fields)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("EvidenceStep");
+    }
+}
+
+answer_by_hand!(EvidenceStep);
+
+/// Shows the kind of evidence, never the identifiers.
+impl std::fmt::Debug for EvidenceStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EvidenceStep({} by {})", self.class, self.rule)
+    }
+}
+
 impl Cdp {
     /// Why two identifiers belong to one person, or why they do not.
     ///
-    /// `{linked, path, weakest, alternatives, refused}`: `path` is the shortest path of evidence as steps `{from, to,
-    /// message_id, source, rule, class, occurred_at, messages}`, `weakest` its step with the fewest messages behind it,
-    /// `alternatives` up to five further paths of which no two share a link. If they are not linked, `refused` is the
-    /// shortest path over all evidence, with a `reason` at each step that does not count; it is empty if nothing joins
-    /// them at all. Cost grows with the number of links around them.
-    pub fn explain_link(&self, a: &Value, b: &Value) -> Result<Value> {
+    /// Cost grows with the number of links around them.
+    ///
+    /// # Errors
+    /// `invalid` for an identifier type that is not declared.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.send(Identify::user("u1").id("email", "ann@example.com"))?;
+    /// let explanation = db.explain_link(("user_id", "u1"), ("email", "ann@example.com"))?;
+    /// assert!(explanation.linked);
+    /// assert_eq!(explanation.path[0].class, "exact");
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
+    pub fn explain_link(&self, a: impl IntoIdentifier, b: impl IntoIdentifier) -> Result<LinkExplanation> {
         let pair = Pair::read(a, b)?;
         self.read(|snapshot| {
             let [Some(from), Some(to)] = pair.known(snapshot)? else {
@@ -44,15 +155,13 @@ impl Cdp {
             };
             let now = self.now();
             if !are_linked(snapshot, from, to, now)? {
-                let mut refused = Vec::new();
-                for step in snapshot.people.partition.path_of_any_evidence(from, to, snapshot) {
-                    refused.push(Value::object([
-                        ("from", snapshot.identifier(step.from)),
-                        ("to", snapshot.identifier(step.to)),
-                        ("reason", step.reason.map_or(Value::Null, Value::Text)),
-                    ]));
-                }
-                return Ok(explanation(Vec::new(), refused, false));
+                let path = snapshot.people.partition.path_of_any_evidence(from, to, snapshot).into_iter();
+                let refused = path.map(|step| RefusedStep {
+                    from: snapshot.identifier(step.from),
+                    to: snapshot.identifier(step.to),
+                    reason: step.reason,
+                });
+                return Ok(explanation(Vec::new(), refused.collect(), false));
             }
             let mut paths = Vec::new();
             for path in paths_between(snapshot, from, to, now, 1 + SHOWN_ALTERNATIVES)? {
@@ -63,18 +172,11 @@ impl Cdp {
     }
 }
 
-fn explanation(paths: Vec<Vec<Value>>, refused: Vec<Value>, linked: bool) -> Value {
+fn explanation(paths: Vec<Vec<EvidenceStep>>, refused: Vec<RefusedStep>, linked: bool) -> LinkExplanation {
     let mut paths = paths.into_iter();
     let path = paths.next().unwrap_or_default();
-    let support = |step: &Value| step.get("messages").and_then(Value::as_number);
-    let weakest = path.iter().min_by_key(|step| support(step)).cloned().unwrap_or_default();
-    Value::object([
-        ("linked", Value::Bool(linked)),
-        ("path", Value::List(path)),
-        ("weakest", weakest),
-        ("alternatives", Value::List(paths.map(Value::List).collect())),
-        ("refused", Value::List(refused)),
-    ])
+    let weakest = path.iter().min_by_key(|step| step.messages).cloned();
+    LinkExplanation { linked, path, weakest, alternatives: paths.collect(), refused }
 }
 
 /// Whether two nodes belong to one person; a value that belongs to whoever was linked last does so at `now`.
@@ -102,50 +204,43 @@ pub(super) fn paths_between(
     Ok(evidence_paths(&links, &profile, from, to, n))
 }
 
-pub(super) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<Value>> {
+pub(super) fn steps_of(snapshot: &Snapshot<'_>, path: &[PathStep]) -> Result<Vec<EvidenceStep>> {
     let mut steps = Vec::with_capacity(path.len());
     for PathStep { from, to, link } in path {
-        let is_of_no_message = decision_number(link.sequence).or_else(|| probable_number(link.sequence)).is_some();
-        let (message_id, source, messages) = match is_of_no_message {
-            true => (Value::Null, Value::Null, 0),
-            false => {
-                let message = snapshot.facts.message(link.sequence, &snapshot.memory)?;
-                let evidence = snapshot.evidence(&[*from, *to])?;
-                let says = |found: &&Link| {
-                    found.rule.class() == "exact" && [(*from, *to), (*to, *from)].contains(&(found.node, found.other))
-                };
-                let source = Value::from(snapshot.memory.name(message.source));
-                (Value::Text(message.message_id), source, evidence.iter().filter(says).count())
-            }
+        let decision = decision_number(link.sequence);
+        let probable = probable_number(link.sequence);
+        let (message_id, source, messages) = if decision.or(probable).is_some() {
+            (None, None, 0)
+        } else {
+            let message = snapshot.facts.message(link.sequence, &snapshot.memory)?;
+            let evidence = snapshot.evidence(&[*from, *to])?;
+            let is_of_pair = |found: &&Link| {
+                found.rule.class() == "exact" && [(*from, *to), (*to, *from)].contains(&(found.node, found.other))
+            };
+            let source = snapshot.memory.name(message.source).to_owned();
+            (Some(message.message_id), Some(source), evidence.iter().filter(is_of_pair).count() as u64)
         };
-        let mut step = vec![
-            ("from", snapshot.identifier(*from)),
-            ("to", snapshot.identifier(*to)),
-            ("message_id", message_id),
-            ("source", source),
-            ("decision", decision_number(link.sequence).map_or(Value::Null, |number| Value::count(number as usize))),
-            ("rule", Value::from(link.rule.as_str())),
-            ("class", Value::from(link.rule.class())),
-            ("occurred_at", Value::Text(link.occurred_at.to_string())),
-            ("messages", Value::count(messages)),
-        ];
-        if let Some(number) = probable_number(link.sequence) {
-            step.extend(why_probable(snapshot, number)?);
-        }
-        steps.push(Value::Object(step.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
+        steps.push(EvidenceStep {
+            from: snapshot.identifier(*from),
+            to: snapshot.identifier(*to),
+            message_id,
+            source,
+            decision,
+            rule: link.rule.as_str(),
+            class: link.rule.class(),
+            occurred_at: link.occurred_at,
+            messages,
+            probable: probable.map(|number| probable_evidence(snapshot, number)).transpose()?.flatten(),
+        });
     }
     Ok(steps)
 }
 
-/// What a probable step of a path rests on: the model, and the parts of its weight, which add up to it.
-fn why_probable(snapshot: &Snapshot<'_>, number: u64) -> Result<Vec<(&'static str, Value)>> {
-    let Some(link) = snapshot.people.probable.get(number) else { return Ok(Vec::new()) };
+/// The model behind a probable step of a path.
+fn probable_evidence(snapshot: &Snapshot<'_>, number: u64) -> Result<Option<ProbableEvidence>> {
+    let Some(link) = snapshot.people.probable.get(number) else { return Ok(None) };
     let parts = snapshot.facts.probable_link_parts(number)?;
     let parts = parts.ok_or_else(|| Error::internal("a probable link is not in the file"))?;
-    Ok(vec![
-        ("model_version", Value::integer(link.model)),
-        ("weight", Value::float(link.weight)),
-        ("probability", Value::float(link.probability)),
-        ("parts", stored_json(&parts)?),
-    ])
+    let (weight, probability) = (link.weight, link.probability);
+    Ok(Some(ProbableEvidence { model_version: link.model, weight, probability, parts: stored_json(&parts)? }))
 }

@@ -15,19 +15,70 @@ use crate::linkage::profiles::{ComparedProfiles, compared_name};
 use crate::linkage::{
     Band, Links, Reading, RecordBytes, Verdict, link_deciding, probability_of, rule_of_stored, stored_keys,
 };
+use crate::records::answer::{Field, answer_by_hand};
+use crate::records::options::options;
 use crate::records::{Object, ProbableLink, Timestamp, Value};
 use crate::stop::Stop;
 use crate::store::{StoredLinkageModel, hex};
 use crate::verbs::unify::live::compare_nodes;
 use crate::verbs::unify::pairs::{Rows, apply_rows, no_linkage, parts_of, put_pair, replace_pair};
 
-/// How profiles are linked by [`Cdp::link`].
-#[derive(Clone, Debug, Default)]
-pub struct LinkOptions {
-    /// Where random choices of the training begin; the same seed gives the same model.
-    pub seed: u64,
-    /// Change nothing, only tell what would.
-    pub dry_run: bool,
+options! {
+    /// How profiles are linked by [`Cdp::link`].
+    pub struct LinkOptions {
+        /// The seed of random choices of the training; the same seed gives the same model.
+        seed: value u64,
+        /// Change nothing, and report what would change.
+        dry_run: flag,
+    }
+}
+
+/// A run of probabilistic linkage.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LinkReport {
+    /// The version of the model.
+    pub model_version: u32,
+    /// A hash of the model's bytes.
+    pub content_hash: String,
+    /// The number of open suggestions.
+    pub suggestions: usize,
+    /// The number of probable links.
+    pub links: usize,
+    /// The number of pairs that the run before did not have.
+    pub added: usize,
+    /// The number of pairs that only the run before had.
+    pub removed: usize,
+    /// Figures about the records and the model: `verdict`, `reasons`, `records`, `columns`, `quality` and others.
+    pub quality: Object,
+}
+
+/// The figures about records and model stand beside the counts.
+impl Field for LinkReport {
+    fn into_value(self) -> Value {
+        let mut report = self.quality;
+        report.extend([
+            ("model_version".to_owned(), Value::integer(self.model_version)),
+            ("content_hash".to_owned(), Value::Text(self.content_hash)),
+            ("suggestions".to_owned(), Value::count(self.suggestions)),
+            ("links".to_owned(), Value::count(self.links)),
+            ("added".to_owned(), Value::count(self.added)),
+            ("removed".to_owned(), Value::count(self.removed)),
+        ]);
+        Value::Object(report)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        out.push_str("LinkReport");
+    }
+}
+
+answer_by_hand!(LinkReport);
+
+impl std::fmt::Debug for LinkReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LinkReport({} suggestions, {} links)", self.suggestions, self.links)
+    }
 }
 
 /// What a run found, before it is written.
@@ -57,12 +108,12 @@ impl Cdp {
     /// Unless the definition says `"live": false`, the run leaves its records and blocking keys in the file, and from then on
     /// each transaction compares the profiles that it changes, with the model of this run.
     ///
-    /// Gives `{model_version, verdict, reasons, records, suggestions, links, added, removed, columns, quality}`. Trains
+    /// Trains
     /// without any lock; cost grows with profiles and with pairs that share something. Fails with `Invalid` without a
     /// `linkage`, and with `Conflict` if definitions change meanwhile.
     ///
     /// Source of the method: [`linkage::link`](crate::linkage::link).
-    pub fn link(&self, options: &LinkOptions) -> Result<Value> {
+    pub fn link(&self, options: &LinkOptions) -> Result<LinkReport> {
         let call = self.interruptible();
         let (compared, linkage, definitions) = self.compared()?;
         call.check()?;
@@ -130,7 +181,7 @@ fn found<'r>(
 }
 
 /// Keeps what a run found instead of what was found before.
-fn keep_found(tx: &mut Transaction<'_>, found: &Found<'_>) -> Result<Value> {
+fn keep_found(tx: &mut Transaction<'_>, found: &Found<'_>) -> Result<LinkReport> {
     if tx.meta.definitions != found.definitions {
         return Err(Error::new(ErrorKind::Conflict, "the definitions have changed while profiles were compared")
             .with_hint("link again"));
@@ -154,18 +205,15 @@ fn keep_found(tx: &mut Transaction<'_>, found: &Found<'_>) -> Result<Value> {
     apply_rows(tx, rows)?;
     leave_records(tx, found, version)?;
     let n_links = found.links.iter().filter(|(link, _)| link.is_link).count();
-    let mut report = found.report.clone();
-    for (name, value) in [
-        ("model_version", Value::integer(version)),
-        ("content_hash", Value::Text(hex(&found.model.content_hash))),
-        ("suggestions", Value::count(found.links.len() - n_links)),
-        ("links", Value::count(n_links)),
-        ("added", Value::count(added)),
-        ("removed", Value::count(removed)),
-    ] {
-        report.insert(name.to_owned(), value);
-    }
-    Ok(Value::Object(report))
+    Ok(LinkReport {
+        model_version: version,
+        content_hash: hex(&found.model.content_hash),
+        suggestions: found.links.len() - n_links,
+        links: n_links,
+        added,
+        removed,
+        quality: found.report.clone(),
+    })
 }
 
 /// Leaves the records and keys of all profiles for those to come, and compares those that were touched while the run

@@ -7,26 +7,72 @@ use crate::engine::handle::Cdp;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::records::Value;
+use crate::records::answer::answer;
 
 /// How many values the identity report shows of those that most others name.
 const SHOWN_HUBS: usize = 10;
 
+answer! {
+    /// How unification fares.
+    pub struct IdentityReport {
+        /// The number of profiles.
+        profiles: u64,
+        /// Profiles with an identifier of a person or a contact.
+        known: u64,
+        /// Profiles with device identifiers only.
+        anonymous: u64,
+        /// The share of device identifiers that belong to a known profile; `None` without devices.
+        match_rate: Option<f64>,
+        /// The number of identifiers of the largest profile.
+        largest_profile: usize,
+        /// The number of profiles by their number of identifiers.
+        profile_sizes: BTreeMap<usize, u64>,
+        /// The number of identifiers by type.
+        identifiers: BTreeMap<String, u64>,
+        /// The number of accounts.
+        accounts: usize,
+        /// Pairs of identifiers that are not linked, by the reason; the table `links` lists them.
+        refused_links: BTreeMap<String, u64>,
+        /// The ten values that most others name, beyond the number that their limit lets link.
+        hubs: Vec<IdentityHub>,
+        /// The number of decisions of operators that hold, by type.
+        decisions: BTreeMap<String, u64>,
+        /// Probabilistic linkage; `None` without a definition of it.
+        linkage: Option<LinkageState>,
+    }
+}
+
+answer! {
+    /// A value that more identifiers name than its limit lets link.
+    pub struct IdentityHub {
+        /// The identifier, `{type: value}`.
+        identifier: Value,
+        /// The number of identifiers that are linked to it.
+        linked: usize,
+        /// The number of identifiers that are not.
+        kept_out: usize,
+    }
+}
+
+answer! {
+    /// The state of probabilistic linkage.
+    pub struct LinkageState {
+        /// The version of the model; `None` before the first run.
+        model_version: Option<u32>,
+        /// `on`, `off`, or `waits` where single profiles are not compared until the next [`Cdp::link`].
+        live: &'static str,
+    }
+}
+
 impl Cdp {
-    /// How unification fares: `{profiles, known, anonymous, match_rate, largest_profile, profile_sizes, identifiers,
-    /// accounts, refused_links, hubs, decisions, linkage}`.
-    ///
-    /// `match_rate` is the share of device identifiers that belong to a known profile (null without devices),
-    /// `profile_sizes` counts profiles by their number of identifiers, `refused_links` pairs of identifiers by the reason
-    /// (the table `links` lists them), `hubs` the ten values that most others name, beyond what their guard lets link:
-    /// `{identifier, linked, kept_out}`; `linkage` is null without one, else `{model_version, live}`: `on`, `off`, or `waits`
-    /// where single profiles are not compared until the next [`Cdp::link`]. Cost grows with the store.
-    pub fn identity_report(&self) -> Result<Value> {
+    /// How unification fares: sizes of profiles, shares of known people, refused links. Cost grows with the store.
+    pub fn identity_report(&self) -> Result<IdentityReport> {
         let at = self.now();
         self.read_at_length(|snapshot| {
-            let (mut known, mut anonymous) = (0i64, 0i64);
-            let (mut devices, mut matched) = (0i64, 0i64);
-            let mut sizes: BTreeMap<usize, i64> = BTreeMap::new();
-            let mut types: BTreeMap<&str, i64> = BTreeMap::new();
+            let (mut known, mut anonymous) = (0u64, 0u64);
+            let (mut devices, mut matched) = (0u64, 0u64);
+            let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
+            let mut types: BTreeMap<String, u64> = BTreeMap::new();
             let mut accounts: BTreeSet<(String, String)> = BTreeSet::new();
             for person in snapshot.people(at)? {
                 let is_known = crate::rules::ProfileView::is_known(&person, at);
@@ -40,61 +86,51 @@ impl Cdp {
                 for node in named {
                     if snapshot.type_rule(node).role == Role::Device {
                         devices += 1;
-                        matched += i64::from(is_known);
+                        matched += u64::from(is_known);
                     }
-                    *types.entry(snapshot.memory.node(node).0).or_default() += 1;
+                    *types.entry(snapshot.memory.node(node).0.to_owned()).or_default() += 1;
                 }
             }
             let refused = snapshot.people.partition.refused(snapshot).into_iter();
-            let mut refused: BTreeMap<String, i64> =
-                refused.map(|(reason, count)| (reason, i64::try_from(count).unwrap_or(i64::MAX))).collect();
+            let mut refused: BTreeMap<String, u64> = refused.collect();
             for (identifier_type, count) in snapshot.facts.blocked_counts()? {
-                *refused.entry(format!("blocked_value:{}", snapshot.memory.name(identifier_type))).or_default() +=
-                    count;
+                let reason = format!("blocked_value:{}", snapshot.memory.name(identifier_type));
+                *refused.entry(reason).or_default() += u64::try_from(count).unwrap_or_default();
             }
             let mut hubs = snapshot.people.partition.hubs();
             hubs.sort_by_key(|(node, _, kept_out)| (std::cmp::Reverse(*kept_out), snapshot.memory.node(*node)));
-            let hubs = hubs.into_iter().take(SHOWN_HUBS).map(|(node, linked, kept_out)| {
-                Value::object([
-                    ("identifier", snapshot.identifier(node)),
-                    ("linked", Value::count(linked)),
-                    ("kept_out", Value::count(kept_out)),
-                ])
+            let hubs = hubs.into_iter().take(SHOWN_HUBS).map(|(node, linked, kept_out)| IdentityHub {
+                identifier: snapshot.identifier(node),
+                linked,
+                kept_out,
             });
             let decisions = snapshot.people.decisions.counts().into_iter();
-            let decisions = decisions.map(|(kind, n)| (kind.as_str().to_owned(), Value::count(n)));
-            let counts = |counts: Vec<(String, i64)>| {
-                Value::Object(counts.into_iter().map(|(name, n)| (name, Value::integer(n))).collect())
-            };
-            Ok(Value::object([
-                ("profiles", Value::integer(known + anonymous)),
-                ("known", Value::integer(known)),
-                ("anonymous", Value::integer(anonymous)),
-                ("match_rate", if devices == 0 { Value::Null } else { Value::float(matched as f64 / devices as f64) }),
-                ("largest_profile", Value::count(sizes.keys().next_back().copied().unwrap_or(0))),
-                ("profile_sizes", counts(sizes.into_iter().map(|(size, n)| (size.to_string(), n)).collect())),
-                ("identifiers", counts(types.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect())),
-                ("accounts", Value::count(accounts.len())),
-                ("refused_links", counts(refused.into_iter().collect())),
-                ("hubs", Value::List(hubs.collect())),
-                ("decisions", Value::Object(decisions.collect())),
-                ("linkage", linkage_of(snapshot)?),
-            ]))
+            Ok(IdentityReport {
+                profiles: known + anonymous,
+                known,
+                anonymous,
+                match_rate: (devices > 0).then(|| matched as f64 / devices as f64),
+                largest_profile: sizes.keys().next_back().copied().unwrap_or(0),
+                profile_sizes: sizes,
+                identifiers: types,
+                accounts: accounts.len(),
+                refused_links: refused,
+                hubs: hubs.collect(),
+                decisions: decisions.map(|(kind, count)| (kind.as_str().to_owned(), count as u64)).collect(),
+                linkage: linkage_of(snapshot)?,
+            })
         })
     }
 }
 
 /// The model of linkage, and whether single profiles are compared with it.
-fn linkage_of(snapshot: &Snapshot<'_>) -> Result<Value> {
-    let Some(linkage) = &snapshot.catalog.identity().linkage else { return Ok(Value::Null) };
+fn linkage_of(snapshot: &Snapshot<'_>) -> Result<Option<LinkageState>> {
+    let Some(linkage) = &snapshot.catalog.identity().linkage else { return Ok(None) };
     let live = match snapshot.facts.linkage_live()? {
         _ if !linkage.live => "off",
         Some(_) => "on",
         None => "waits",
     };
-    let model = snapshot.facts.linkage_model()?;
-    Ok(Value::object([
-        ("model_version", model.map_or(Value::Null, |model| Value::integer(model.version))),
-        ("live", Value::from(live)),
-    ]))
+    let model_version = snapshot.facts.linkage_model()?.map(|model| model.version);
+    Ok(Some(LinkageState { model_version, live }))
 }

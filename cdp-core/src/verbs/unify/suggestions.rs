@@ -3,22 +3,76 @@
 //! It takes the pairs that linkage found and leaves decisions of operators. It never changes what was found.
 
 use crate::engine::handle::Cdp;
+use crate::engine::people::query::PageOptions;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::linkage::{Evaluation, Labels, Scores};
-use crate::records::{Cells, DecisionType, Frame, Object, ProbableLink, Timestamp, Value};
+use crate::records::answer::answer;
+use crate::records::options::options;
+use crate::records::{Cells, DecisionType, Frame, ProbableLink, Timestamp, Value};
 use crate::stop::Never;
 use crate::store::hex;
-use crate::verbs::unify::decisions::{Decided, decide_between};
+use crate::verbs::unify::decisions::{Decided, OperatorDecision, decide_between};
 use crate::verbs::unify::link::link_rows;
 
-/// What is decided about a suggestion by [`Cdp::review_link`].
-#[derive(Clone, Debug, Default)]
-pub struct ReviewOptions {
-    /// Why, for whoever reads the decisions later.
-    pub reason: Option<String>,
-    /// Change nothing, only tell what would.
-    pub dry_run: bool,
+options! {
+    /// What goes with a review of a suggestion by [`Cdp::review_link`].
+    pub struct ReviewOptions {
+        /// The reason, kept with the decision.
+        reason: optional String,
+        /// Change nothing, and report what would change.
+        dry_run: flag,
+    }
+}
+
+answer! {
+    /// How well a run of linkage agrees with labels.
+    pub struct LinkEvaluation {
+        /// The number of compared profiles.
+        records: usize,
+        /// The number of labels about two of them.
+        labels: usize,
+        /// The verdict on the model: `green`, `yellow` or `red`.
+        verdict: &'static str,
+        /// The number of labelled pairs that are one person.
+        true_pairs: u64,
+        /// The share of them that blocking keeps for comparison.
+        kept_recall: f64,
+        /// Scores of the pairs within clusters.
+        clusters: LinkScores,
+        /// B-cubed scores of the clusters.
+        b_cubed: LinkScores,
+        /// The threshold with the best F1.
+        best: ThresholdScores,
+        /// Scores by threshold.
+        thresholds: Vec<ThresholdScores>,
+    }
+}
+
+answer! {
+    /// Precision, recall and their harmonic mean, from 0 to 1.
+    pub struct LinkScores {
+        /// The share of found pairs that are right.
+        precision: f64,
+        /// The share of right pairs that are found.
+        recall: f64,
+        /// The harmonic mean of both.
+        f1: f64,
+    }
+}
+
+answer! {
+    /// Scores of all pairs from a threshold on.
+    pub struct ThresholdScores {
+        /// The least weight of a pair.
+        threshold: f64,
+        /// The share of found pairs that are right.
+        precision: f64,
+        /// The share of right pairs that are found.
+        recall: f64,
+        /// The harmonic mean of both.
+        f1: f64,
+    }
 }
 
 /// The name of a pair for the outside: the same after every run, whichever node has the smaller number.
@@ -46,9 +100,10 @@ fn is_open(snapshot: &Snapshot<'_>, link: &ProbableLink) -> bool {
 impl Cdp {
     /// The pairs of profiles that [`Cdp::link`] or a later message found likely and about which nothing is decided, the
     /// likeliest first: `suggestion, weight, probability, model_version`, and of both profiles `a_profile_id, a_ids,
-    /// b_profile_id, b_ids` (identifiers as JSON text). `after` is the `next` of the page before.
-    pub fn link_suggestions(&self, limit: Option<usize>, after: Option<&str>) -> Result<Frame> {
-        let after = after.map(read_cursor).transpose()?;
+    /// b_profile_id, b_ids` (identifiers as JSON text).
+    pub fn link_suggestions(&self, page: &PageOptions) -> Result<Frame> {
+        let limit = page.limit;
+        let after = page.after.as_deref().map(read_cursor).transpose()?;
         self.read_at_length(|snapshot| {
             let mut open = snapshot.facts.probable_links()?;
             open.retain(|link| is_open(snapshot, link));
@@ -76,7 +131,7 @@ impl Cdp {
     /// Decides about a suggestion: accepted, both profiles are one person as by [`Cdp::merge`]; rejected, they are kept
     /// apart as by [`Cdp::separate`], whatever later runs find. The opposite review or [`Cdp::unlink`] takes it back. Gives
     /// what [`Cdp::merge`] gives. Fails with `NotFound` for a suggestion that no run made.
-    pub fn review_link(&self, suggestion: &str, accept: bool, options: &ReviewOptions) -> Result<Value> {
+    pub fn review_link(&self, suggestion: &str, accept: bool, options: &ReviewOptions) -> Result<OperatorDecision> {
         let kind = if accept { DecisionType::Merge } else { DecisionType::Separate };
         let occurred_at = self.now();
         let what = Decided { kind, occurred_at, reason: options.reason.clone(), dry_run: options.dry_run };
@@ -95,9 +150,9 @@ impl Cdp {
     }
 
     /// How good a run of [`Cdp::link`] over the facts of now would be, against labels: a list of `{a, b, linked}` with two
-    /// identifiers each, or of `{identifier, person}`. Profiles that are one already count as one record. Gives
-    /// `{records, labels, verdict, true_pairs, kept_recall, clusters, b_cubed, best, thresholds}`; stores nothing.
-    pub fn evaluate_links(&self, labels: &[Value]) -> Result<Value> {
+    /// identifiers each, or of `{identifier, person}`. Profiles that are one already count as one record.
+    /// Stores nothing.
+    pub fn evaluate_links(&self, labels: &[Value]) -> Result<LinkEvaluation> {
         let (compared, linkage, _) = self.compared()?;
         let links = link_rows(&compared, &linkage, 0)?.links;
         let row_of = |identifier: &Value| -> Result<Option<String>> {
@@ -126,37 +181,30 @@ impl Cdp {
         }
         let n_labels = pairs.len().max(persons.len());
         let labels = if persons.is_empty() { Labels::Pairs(pairs) } else { Labels::Persons(persons) };
-        let mut value = evaluation_value(&links.evaluate(&labels)?);
-        value.insert("records".to_owned(), Value::count(links.len()));
-        value.insert("labels".to_owned(), Value::count(n_labels));
-        value.insert("verdict".to_owned(), Value::from(links.quality().verdict.as_str()));
-        Ok(Value::Object(value))
+        let verdict = links.quality().verdict.as_str();
+        Ok(evaluation_of(&links.evaluate(&labels)?, links.len(), n_labels, verdict))
     }
 }
 
-fn scores_value(scores: &Scores) -> Value {
-    Value::object([
-        ("precision", Value::float(scores.precision)),
-        ("recall", Value::float(scores.recall)),
-        ("f1", Value::float(scores.f1)),
-    ])
-}
-
-fn evaluation_value(evaluation: &Evaluation) -> Object {
-    let at = |(threshold, scores): &(f64, Scores)| {
-        let Value::Object(mut fields) = scores_value(scores) else { return Value::Null };
-        fields.insert("threshold".to_owned(), Value::float(*threshold));
-        Value::Object(fields)
+fn evaluation_of(evaluation: &Evaluation, records: usize, labels: usize, verdict: &'static str) -> LinkEvaluation {
+    let scores = |scores: &Scores| LinkScores { precision: scores.precision, recall: scores.recall, f1: scores.f1 };
+    let at = |(threshold, scores): &(f64, Scores)| ThresholdScores {
+        threshold: *threshold,
+        precision: scores.precision,
+        recall: scores.recall,
+        f1: scores.f1,
     };
-    let fields = [
-        ("true_pairs", Value::count(evaluation.n_true_pairs as usize)),
-        ("kept_recall", Value::float(evaluation.kept_recall)),
-        ("clusters", scores_value(&evaluation.clusters)),
-        ("b_cubed", scores_value(&evaluation.b_cubed)),
-        ("best", at(&evaluation.best)),
-        ("thresholds", Value::List(evaluation.thresholds.iter().map(at).collect())),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    LinkEvaluation {
+        records,
+        labels,
+        verdict,
+        true_pairs: evaluation.n_true_pairs,
+        kept_recall: evaluation.kept_recall,
+        clusters: scores(&evaluation.clusters),
+        b_cubed: scores(&evaluation.b_cubed),
+        best: at(&evaluation.best),
+        thresholds: evaluation.thresholds.iter().map(at).collect(),
+    }
 }
 
 fn write_cursor(weight: f64, suggestion: &str) -> String {

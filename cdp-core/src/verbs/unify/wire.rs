@@ -7,6 +7,7 @@ use crate::verbs::parameter::{
 use crate::verbs::request::Request;
 use crate::verbs::unify::decisions::DecisionOptions;
 use crate::verbs::unify::link::LinkOptions;
+use crate::verbs::unify::profile::EventsQuery;
 use crate::verbs::unify::suggestions::ReviewOptions;
 use crate::verbs::verb::{Response, Verb};
 
@@ -55,8 +56,8 @@ pub(crate) const ROWS: &[Verb] = &[
         ],
         |cdp, request| {
             let (after, limit) = (request.size("after")?, request.size("limit")?);
-            let event = request.text("event")?;
-            Ok(cdp.events(request.need("identifier")?, event, after, limit, request.as_of()?)?.into())
+            let query = EventsQuery { event: request.owned_text("event")?, limit, after, as_of: request.as_of()? };
+            Ok(cdp.events(request.need("identifier")?, &query)?.into())
         },
     ),
     Verb::read(
@@ -95,7 +96,7 @@ pub(crate) const ROWS: &[Verb] = &[
         "link_suggestions",
         "Pairs of profiles that are probably one person and wait for a review.",
         &[LIMIT, AFTER],
-        |cdp, request| Ok(cdp.link_suggestions(request.size("limit")?, request.text("after")?)?.into()),
+        |cdp, request| Ok(cdp.link_suggestions(&request.page()?)?.into()),
     ),
     Verb::write(
         "review_link",
