@@ -1,7 +1,7 @@
 //! Lower and upper bounds of each counted rule leaf, per profile and audience, so that upkeep need not read timelines.
 //!
-//! It takes what upkeep found and followed. It is in RAM alone and may forget everything at any time: then profiles are
-//! looked at once more.
+//! It takes the bounds that upkeep has computed or followed. It is in RAM alone and may drop any of them at any time:
+//! upkeep then reads the timeline once more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops;
@@ -11,9 +11,10 @@ use rustc_hash::FxBuildHasher;
 
 use crate::rules::{MAX_WATCHED, Range, Ranges};
 
-/// What all audiences together may take, in bytes.
+/// The RAM budget of all audiences together, in bytes.
 const MOST_BYTES: usize = 64 << 20;
-/// So many neighbouring nodes share a piece of memory: whoever follows a few people pays for these, not for everybody.
+/// The number of neighbouring nodes in a piece of memory, so that bounds of a few profiles take RAM for their pieces
+/// alone.
 const NODES_PER_PIECE: usize = 256;
 
 /// Audience -> the least node of a profile -> its ranges.
@@ -24,21 +25,21 @@ pub(crate) struct Bounds(BTreeMap<String, AudienceBounds>);
 #[derive(Clone, Debug, Default)]
 struct AudienceBounds {
     n_leaves: usize,
-    // By node; none where nothing is known of any.
-    pieces: Vec<Option<Arc<[Kept]>>>,
+    // By node; `None` where no range is known.
+    pieces: Vec<Option<Arc<[StoredRange]>>>,
     n_bytes: usize,
 }
 
-/// A range as it is kept: all zeros say that nothing is known.
+/// A stored range; all zeros mean an unknown one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kept {
+struct StoredRange {
     least: u8,
     below_many: u8,
 }
 
-impl Kept {
-    fn of(range: Range) -> Kept {
-        Kept { least: range.least, below_many: u8::MAX - range.greatest }
+impl StoredRange {
+    fn of(range: Range) -> StoredRange {
+        StoredRange { least: range.least, below_many: u8::MAX - range.greatest }
     }
 
     fn range(self) -> Range {
@@ -46,7 +47,7 @@ impl Kept {
     }
 }
 
-/// What a transaction changes of them.
+/// The changes of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct BoundsChanges(BTreeMap<String, (usize, HashMap<u32, Ranges, FxBuildHasher>)>);
 
@@ -63,15 +64,15 @@ pub(crate) struct BoundsView<'t> {
 }
 
 impl<'t> BoundsView<'t> {
-    /// Of an audience of whose rule so many leaves are watched.
+    /// The bounds of an audience whose rule has `n_leaves` watched leaves.
     pub(crate) fn of(audience: &str, n_leaves: usize, committed: &'t Bounds, changes: &'t mut BoundsChanges) -> Self {
-        // What was kept for another version of the rule says nothing about this one.
+        // Bounds of another version of the rule are not valid for this one.
         let committed = committed.0.get(audience).filter(|bounds| bounds.n_leaves == n_leaves);
         let (_, changes) = changes.0.entry(audience.to_owned()).or_insert_with(|| (n_leaves, HashMap::default()));
         BoundsView { committed, changes }
     }
 
-    /// What is known of the profile with this least node.
+    /// The known ranges of the profile with this least node.
     pub(crate) fn get(&self, node: u32) -> Ranges {
         if let Some(changed) = self.changes.get(&node) {
             return *changed;
@@ -83,7 +84,7 @@ impl<'t> BoundsView<'t> {
         ranges
     }
 
-    /// Keeps what is known of a profile.
+    /// Sets the ranges of a profile.
     pub(crate) fn set(&mut self, node: u32, ranges: Ranges) {
         if self.get(node) != ranges {
             self.changes.insert(node, ranges);
@@ -97,25 +98,26 @@ impl AudienceBounds {
         (node as usize / NODES_PER_PIECE, start..start + self.n_leaves)
     }
 
-    fn of(&self, node: u32) -> &[Kept] {
+    fn of(&self, node: u32) -> &[StoredRange] {
         let (piece, places) = self.place(node);
         self.pieces.get(piece).and_then(Option::as_ref).and_then(|piece| piece.get(places)).unwrap_or_default()
     }
 
-    /// The same to write to; empty where that takes more than `most_bytes`.
-    fn of_mut(&mut self, node: u32, most_bytes: usize) -> &mut [Kept] {
+    /// The ranges of a node for writing; empty if that would take more than `most_bytes`.
+    fn of_mut(&mut self, node: u32, most_bytes: usize) -> &mut [StoredRange] {
         let (piece, places) = self.place(node);
         if self.pieces.get(piece).is_none_or(Option::is_none) {
             let n_new = (piece + 1).saturating_sub(self.pieces.len());
             let n_kept = NODES_PER_PIECE * self.n_leaves;
-            let n_bytes = self.n_bytes + n_new * size_of::<Option<Arc<[Kept]>>>() + n_kept * size_of::<Kept>();
+            let n_bytes =
+                self.n_bytes + n_new * size_of::<Option<Arc<[StoredRange]>>>() + n_kept * size_of::<StoredRange>();
             if n_bytes > most_bytes {
                 return &mut [];
             }
             self.n_bytes = n_bytes;
             self.pieces.resize(self.pieces.len() + n_new, None);
             if let Some(piece) = self.pieces.get_mut(piece) {
-                *piece = Some(Arc::from(vec![Kept::default(); n_kept]));
+                *piece = Some(Arc::from(vec![StoredRange::default(); n_kept]));
             }
         }
         let piece = self.pieces.get_mut(piece).and_then(Option::as_mut).map(Arc::make_mut);
@@ -124,7 +126,7 @@ impl AudienceBounds {
 }
 
 impl Bounds {
-    /// Takes in what a transaction has found; behind what RAM may take, nothing is kept.
+    /// Adds the changes of a transaction; beyond the RAM budget ranges are dropped.
     pub(crate) fn fold(&mut self, changes: BoundsChanges) {
         let mut n_bytes: usize = self.0.values().map(|bounds| bounds.n_bytes).sum();
         for (audience, (n_leaves, changes)) in changes.0 {
@@ -136,7 +138,7 @@ impl Bounds {
             let most_bytes = MOST_BYTES.saturating_sub(n_bytes);
             for (node, ranges) in changes {
                 let kept = bounds.of_mut(node, most_bytes);
-                kept.iter_mut().zip(ranges).for_each(|(kept, range)| *kept = Kept::of(range));
+                kept.iter_mut().zip(ranges).for_each(|(kept, range)| *kept = StoredRange::of(range));
             }
             n_bytes += bounds.n_bytes;
         }
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_followed_is_known_afterwards_and_nothing_else() {
+    fn followed_ranges_are_kept_and_no_others() {
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         ranges[1] = Range { least: 2, greatest: 7 };
         let mut bounds = Bounds::default();
@@ -158,7 +160,7 @@ mod tests {
         known.set(6, [Range::UNKNOWN; MAX_WATCHED]);
         assert_eq!((known.get(5), known.changes.len()), (ranges, 1));
         bounds.fold(changes);
-        // More than RAM may take: forgotten, and nothing else with it.
+        // More than the RAM budget: these ranges are dropped, and no others.
         let mut changes = BoundsChanges::default();
         BoundsView::of("a", 2, &bounds, &mut changes).set(u32::MAX, ranges);
         bounds.fold(changes);

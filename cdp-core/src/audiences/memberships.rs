@@ -1,7 +1,7 @@
 //! The members of each audience at `advanced_to`, by the first node of the profile: the fold of the outbox.
 //!
-//! It takes the changes of the outbox in order and leaves the members. The file keeps the outbox, and now and then the
-//! members as they stood at one change, so that an open need not fold everything.
+//! It takes the changes of the outbox in order and holds the members. The file stores the outbox, and from time to time
+//! the members as of one change, so that an open need not fold all changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::store::{ChangeType, Facts, StoredChange};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memberships(BTreeMap<String, BTreeMap<u32, Timestamp>>);
 
-/// What a transaction changes of them: audience -> node -> member since, `None` for no member.
+/// The changes of a transaction: audience -> node -> member since, `None` for no member.
 #[derive(Debug, Default)]
 pub(crate) struct MembershipsChanges(BTreeMap<String, BTreeMap<u32, Option<Timestamp>>>);
 
@@ -51,7 +51,7 @@ fn set(members: &mut BTreeMap<u32, Timestamp>, node: u32, since: Option<Timestam
 }
 
 impl Memberships {
-    /// The members as the file has them.
+    /// Reads the members from the file.
     pub(crate) fn load(facts: Facts<'_>) -> Result<Memberships> {
         let mut memberships = Memberships::default();
         let mut known_to = BTreeMap::new();
@@ -76,8 +76,8 @@ impl Memberships {
         }
     }
 
-    /// Keeps the members of every audience, with these changes, in the file, as they stand at a change of the outbox: so
-    /// an audience that is not among them has no earlier change.
+    /// Stores the members of every audience, with these changes, as of a change of the outbox; an audience that is not
+    /// stored has no earlier change.
     pub(crate) fn save(&self, facts: Facts<'_>, changes: &MembershipsChanges, change: i64) -> Result<()> {
         let audiences: BTreeSet<&str> = self.0.keys().chain(changes.0.keys()).map(String::as_str).collect();
         for audience in audiences {
@@ -128,7 +128,7 @@ impl<'m> MembershipsView<'m> {
         }
     }
 
-    /// Since when a node is a member.
+    /// Since when a node is a member; `None` if it is none.
     pub(crate) fn since(&self, node: u32) -> Option<Timestamp> {
         match self.changes.and_then(|changes| changes.get(&node)) {
             Some(changed) => *changed,
@@ -140,7 +140,7 @@ impl<'m> MembershipsView<'m> {
         self.since(node).is_some()
     }
 
-    /// Every member's node.
+    /// The nodes of all members.
     pub(crate) fn nodes(&self) -> BTreeSet<u32> {
         let committed = self.committed.into_iter().flat_map(|members| members.keys().copied());
         let changed = self.changes.into_iter().flat_map(|changes| changes.keys().copied());

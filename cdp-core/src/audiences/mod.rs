@@ -1,7 +1,7 @@
-//! Who is in an audience, and the exact instants at which that changed.
+//! Audience membership of a profile, and the exact instants at which it changes.
 //!
-//! Takes a rule and a profile; leaves flips. A flip is found by evaluating the rule at every instant at which its
-//! outcome could change, so the instants are exact to the millisecond. It never schedules anything.
+//! It takes a rule and a profile and returns flips. A flip is found by evaluating the rule at every instant at which
+//! its outcome could change, so the instants are exact to the millisecond. It never schedules anything.
 
 pub(crate) mod bounds;
 pub(crate) mod memberships;
@@ -19,7 +19,7 @@ use crate::rules::{ProfileView, evaluate};
 pub(crate) struct Flip {
     pub(crate) entered: bool,
     pub(crate) occurred_at: Timestamp,
-    /// Whether facts that arrived late changed what was already said.
+    /// Whether facts that arrived late changed an outcome that was already reported.
     pub(crate) late: bool,
 }
 
@@ -31,28 +31,29 @@ pub(crate) fn is_member(audience: &AudienceDefinition, profile: &dyn ProfileView
     evaluate(&audience.rule, profile, at)
 }
 
-/// What was said of a profile last.
+/// The last reported membership of a profile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Said {
     /// Whether it is a member.
     pub(crate) member: bool,
-    /// Up to which instant that holds; `None` before the first fact.
+    /// The instant up to which it holds; `None` before the first fact.
     pub(crate) since: Option<Timestamp>,
-    /// Whether facts have come that may change it: the difference at `since` is a late flip.
+    /// Whether new facts may change it: a difference at `since` is a late flip.
     pub(crate) reconsider: bool,
 }
 
-/// The flips of one profile from what was said last up to `to`. `instants`: those at which its membership can change.
+/// The flips of one profile from its last reported membership up to `to`. `instants` are those at which the membership
+/// can change.
 pub(crate) fn flips(
-    said: Said,
+    last: Said,
     instants: &BTreeSet<Timestamp>,
     to: Timestamp,
     is_member_at: &dyn Fn(Timestamp) -> Result<bool>,
 ) -> Result<Vec<Flip>> {
     let mut flips = Vec::new();
-    let mut member = said.member;
-    if let Some(since) = said.since
-        && said.reconsider
+    let mut member = last.member;
+    if let Some(since) = last.since
+        && last.reconsider
     {
         let now_member = is_member_at(since)?;
         if now_member != member {
@@ -60,7 +61,7 @@ pub(crate) fn flips(
             member = now_member;
         }
     }
-    // The end is asked about in any case, should an instant be missing.
+    // The end is evaluated in any case, should an instant be missing.
     for instant in instants.iter().copied().chain([to]) {
         let now_member = is_member_at(instant)?;
         if now_member != member {

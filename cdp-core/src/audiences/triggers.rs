@@ -1,8 +1,8 @@
 //! Decides from event counts alone whether new or expiring events can change an audience membership, so that upkeep need not
 //! read timelines.
 //!
-//! It takes a definition and what happened to one profile and leaves what its rule may be meanwhile and afterwards. It reads
-//! no timeline; where it does not know, upkeep looks.
+//! It takes a definition and the events of one profile that arrived or left windows, and returns the possible outcomes
+//! of its rule meanwhile and afterwards. It reads no timeline; where counts do not decide, upkeep reads it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -16,25 +16,25 @@ use crate::rules::{Follows, Lookbacks, MAX_WATCHED, Range, Ranges, Watch, Watche
 use crate::store::{MemoryView, event_bit};
 use crate::sync::lock;
 
-/// An event that came, or fell due.
+/// An event that arrived or fell due.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     /// The number of its name.
     pub(crate) event: u32,
     pub(crate) occurred_at: Timestamp,
-    /// Where its properties are, if this transaction has added it.
+    /// The row of its properties, if this transaction has added it.
     pub(crate) row: Option<u32>,
 }
 
-/// How events that leave windows can change an outcome.
+/// Possible effects of events that leave windows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slid {
     pub(crate) may_enter: bool,
     pub(crate) may_exit: bool,
-    /// When the first and the last of them left.
+    /// The instants at which the first and the last of them left.
     first_at: Timestamp,
     last_at: Timestamp,
-    /// How many left the window of each watched leaf, filters aside.
+    /// The number of events that left the window of each watched leaf, ignoring filters.
     n_gone: [u8; MAX_WATCHED],
 }
 
@@ -46,7 +46,7 @@ impl Default for Slid {
 }
 
 impl Slid {
-    /// Adds what slid for another node of the same profile.
+    /// Adds the effects on another node of the profile.
     pub(crate) fn add(&mut self, other: Slid) {
         self.may_enter |= other.may_enter;
         self.may_exit |= other.may_exit;
@@ -56,7 +56,7 @@ impl Slid {
     }
 }
 
-/// The events that leave a window so long after they happened.
+/// Events that leave a window this long after they occurred.
 struct Sliding {
     offset_ms: i64,
     names: EventNames,
@@ -64,39 +64,39 @@ struct Sliding {
     may_exit: bool,
 }
 
-/// A watched leaf in the numbers of the store.
+/// A watched leaf with event names as numbers of the store.
 struct Watched {
     names: EventNames,
     window_ms: Option<i64>,
     has_filters: bool,
 }
 
-/// Whom an audience can concern.
+/// The events that can change the membership of an audience.
 pub(crate) struct Trigger {
     pub(crate) lookbacks: Lookbacks,
     pub(crate) watch: Watch,
     watched: Vec<Watched>,
-    /// What can end a membership by happening; `None` if every fact may.
+    /// The events that can end a membership by occurring; `None` if every fact may.
     undoing: Option<EventNames>,
     sliding: Vec<Sliding>,
-    /// How long after it happened an event can matter once more.
+    /// The offsets after which an event can matter once more.
     offsets_ms: BTreeSet<i64>,
-    /// Who has had no event of one of these sets of bits is not meant.
+    /// A profile without an event in each of these bit sets cannot match.
     needed: Vec<u64>,
 }
 
-/// The concerns of all audiences, made once for as long as definitions and names stay the same.
+/// The triggers of all audiences, cached until definitions or names change.
 #[derive(Default)]
-pub(crate) struct Triggers(Mutex<Option<Known>>);
+pub(crate) struct Triggers(Mutex<Option<CachedTriggers>>);
 
-struct Known {
+struct CachedTriggers {
     catalog: Arc<Catalog>,
     n_names: u32,
     triggers: Arc<Vec<Trigger>>,
 }
 
 impl Triggers {
-    /// The concern of each audience of a catalog, in their order.
+    /// The trigger of each audience of a catalog, in their order.
     pub(crate) fn of(&self, catalog: &Arc<Catalog>, memory: &MemoryView<'_>) -> Result<Arc<Vec<Trigger>>> {
         let make =
             || catalog.audiences().map(|audience| Trigger::of(audience, catalog, memory)).collect::<Result<Vec<_>>>();
@@ -112,7 +112,7 @@ impl Triggers {
             return Ok(known.triggers.clone());
         }
         let triggers = Arc::new(make()?);
-        *known = Some(Known { catalog: catalog.clone(), n_names, triggers: triggers.clone() });
+        *known = Some(CachedTriggers { catalog: catalog.clone(), n_names, triggers: triggers.clone() });
         Ok(triggers)
     }
 }
@@ -172,14 +172,14 @@ impl Trigger {
         })
     }
 
-    /// Whether a profile of these nodes has had what the rule needs.
+    /// Whether a profile of these nodes may have the events that the rule needs.
     pub(crate) fn may_mean(&self, memory: &MemoryView<'_>, holds_nothing: bool, nodes: &[u32]) -> bool {
         let had = nodes.iter().fold(0, |bits, node| bits | memory.firsts(*node).events());
-        // Who holds values for a time is asked.
+        // A profile that holds values for a time may have events of other nodes.
         !holds_nothing || self.needed.iter().all(|needed| had & needed != 0)
     }
 
-    /// Whether one of the events can end a membership by happening.
+    /// Whether one of the events can end a membership by occurring.
     pub(crate) fn may_undo(&self, arrivals: &[Arrival]) -> bool {
         match &self.undoing {
             None => true,
@@ -187,14 +187,15 @@ impl Trigger {
         }
     }
 
-    /// Whether the outcome may change for everybody in `(since, to]`: a date in the rule, or one in somebody's traits.
+    /// Whether the outcome may change for every profile in `(since, to]`: by a date in the rule, or by a date in a
+    /// trait.
     pub(crate) fn is_anybody_due(&self, since: Timestamp, to: Timestamp) -> bool {
         let a_date_is_due = self.lookbacks.absolute.iter().any(|instant| *instant > since && *instant <= to);
         a_date_is_due || !self.lookbacks.trait_offsets.is_empty()
     }
 
-    /// Visits the nodes for whom the outcome may change in `(since, to]` although nothing happened, a node once for each event
-    /// of theirs over which a window slides.
+    /// Visits the nodes whose outcome may change in `(since, to]` without a new fact, a node once for each of its
+    /// events over which a window slides.
     pub(crate) fn visit_sliding(
         &self,
         memory: &MemoryView<'_>,
@@ -231,9 +232,9 @@ impl Trigger {
         }
     }
 
-    /// What the rule is after each instant in `(since, to]` at which one of these events came or left, in order, if it stays
-    /// what it `was` until the first. `None` where that is not known, where an event came late or has left a window again, and
-    /// where events left at different instants.
+    /// The outcomes of the rule after each instant in `(since, to]` at which one of these events arrived or left a
+    /// window, in order, given that it `was` constant before the first. `None` where the ranges do not decide, where an
+    /// event arrived late or has left a window again, and where events left at different instants.
     pub(crate) fn outcomes(
         &self,
         memory: &MemoryView<'_>,
@@ -268,7 +269,8 @@ impl Trigger {
         instants.into_iter().map(&mut after).collect()
     }
 
-    /// What is known of a profile meanwhile, and at `to`, when events came and left: every instant up to `to` lies in the first.
+    /// The ranges of a profile's leaves meanwhile, and at `to`, when these events arrived and left; the first cover
+    /// every instant up to `to`.
     pub(crate) fn follow(
         &self,
         memory: &MemoryView<'_>,
@@ -282,7 +284,7 @@ impl Trigger {
         for (place, ((leaf, watched), (meanwhile, after))) in
             self.watch.leaves.iter().zip(&self.watched).zip(ends).enumerate()
         {
-            // What lies in the future of `to` is due when that passes it.
+            // Events after `to` fall due when it passes them.
             let mine = |arrival: &&Arrival| arrival.occurred_at <= to && watched.names.contains(arrival.event);
             let mut arrivals = arrivals.iter().filter(mine).peekable();
             if leaf.follows == Follows::Still {
@@ -319,7 +321,8 @@ impl Trigger {
     }
 }
 
-/// Whether an event that this transaction has added passes the filters of a leaf; `None` if the store has no column that tells.
+/// Whether an event of this transaction passes the filters of a leaf; `None` if the store has no column for one of
+/// them.
 fn passes(leaf: &WatchedLeaf, memory: &MemoryView<'_>, arrival: &Arrival, row: u32) -> Option<bool> {
     for filter in &leaf.selection.filters {
         let value = memory.added_property(row, &filter.property)?;

@@ -1,7 +1,8 @@
-//! The partition of all evidence at once, as an open makes it: what applying one link after the other gives, in less time.
+//! Computes the partition of all evidence at once, for an open: equal to applying the links one by one, in less time.
 //!
-//! Most people are simple: nothing that a limit, a guard, an alias or an operator could refuse, whatever the order. They are
-//! the nodes that evidence joins, and the earliest link of each pair. Whoever is not simple is left to the links in order.
+//! Most components are simple: no limit, guard, alias or operator decision can refuse one of their links in any order.
+//! A simple component is one profile, with the earliest link of each pair. The links of other components are applied in
+//! order.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +15,10 @@ use super::partition::{NO_COMPONENT, Partition, PartitionChanges};
 use crate::error::Result;
 use crate::records::LinkRule;
 
-/// The nodes that links join, whatever limits say.
+/// The components of nodes that links join, before any limit applies.
 #[derive(Default)]
 pub(crate) struct Joined {
-    // By node: the number of its component, or none.
+    // By node: the number of its component, or `NO_COMPONENT`.
     component_of: Vec<u32>,
     components: Chunked<Component>,
 }
@@ -34,7 +35,7 @@ impl Trees {
             if next == at {
                 return at;
             }
-            // Halve the path for those who come later.
+            // Halve the path for later searches.
             let after = parent(self, next);
             if let Some(place) = self.0.get_mut(at as usize) {
                 *place = after;
@@ -52,7 +53,7 @@ impl Trees {
 }
 
 impl Joined {
-    /// What all links of a store join, which come in the order of the log.
+    /// The components of all links of a store, given in log order.
     pub(crate) fn of(links: &[Link]) -> Joined {
         let n_nodes = links.iter().map(|link| link.node.max(link.other)).max().map_or(0, |greatest| greatest + 1);
         let mut trees = Trees((0..n_nodes).collect());
@@ -77,7 +78,7 @@ impl Joined {
                     component.nodes.push(node);
                 }
             }
-            // More links than a simple component has are only counted.
+            // Links beyond those of a simple component are only counted.
             if component.links().len() <= FEW_LINKS {
                 component.keep(link);
             }
@@ -87,8 +88,8 @@ impl Joined {
 }
 
 impl PartitionChanges {
-    /// The partition of all links of a store, which `joined` was made of. `reidentified`: nodes that an identify message
-    /// names.
+    /// The partition of all links of a store, from which `joined` was made. `reidentified` has the nodes that an
+    /// identify message names.
     pub(crate) fn of_all(
         links: &[Link],
         joined: Joined,
@@ -115,7 +116,7 @@ impl PartitionChanges {
     }
 }
 
-/// Whether a component stands as it is, whatever the order of its links, and no guard counts more neighbours than it lets live.
+/// Whether a component is one profile in any order of its links, and no guard counts more neighbours than its limit.
 fn is_simple(component: &Component, rules: &dyn NodeRules) -> bool {
     let (links, decisions) = (component.links(), rules.decisions());
     let passes_guards = |node: &u32| {

@@ -1,9 +1,9 @@
-//! A growing array in chunks: it never moves what it holds, and wastes at most one chunk.
+//! A growing array in chunks: values never move, and at most one chunk is wasted.
 
-/// Values under the numbers `0..len`.
+/// Values by the numbers `0..len`.
 #[derive(Clone, Debug)]
 pub(super) struct Chunked<T> {
-    // All full but the last.
+    // Every chunk is full except the last.
     chunks: Vec<Vec<T>>,
 }
 
@@ -24,7 +24,7 @@ impl<T> FromIterator<T> for Chunked<T> {
 }
 
 impl<T: Clone> Chunked<T> {
-    /// An array of this length that holds none of its values but some last ones, to be read only.
+    /// An array of this length that stores only the values of its last chunk; for reading alone.
     pub(super) fn of_none(len: usize, value: T) -> Chunked<T> {
         let mut chunks = vec![Vec::new(); len / CHUNK];
         chunks.push(vec![value; len % CHUNK]);
@@ -48,7 +48,7 @@ impl<T> Chunked<T> {
     pub(super) fn push(&mut self, value: T) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(value),
-            // The first chunk of a small array grows as it needs.
+            // The first chunk of a small array grows on demand.
             None => self.chunks.push(vec![value]),
             Some(_) => {
                 let mut chunk = Vec::with_capacity(CHUNK);
@@ -58,7 +58,7 @@ impl<T> Chunked<T> {
         }
     }
 
-    /// Moves the values of another array behind these.
+    /// Moves the values of another array to the end of this one.
     pub(super) fn append(&mut self, other: Chunked<T>) {
         if self.chunks.is_empty() {
             *self = other;

@@ -1,8 +1,7 @@
-//! Nodes that evidence joins, live or refused, and the earliest link of each pair of them.
+//! A component: nodes that evidence joins, whether a limit refuses it or not, with the earliest link of each pair.
 //!
-//! While nothing was refused they are one person, and a later repeat of a link says nothing new: it is not kept. Only a
-//! component with a refused link, or with many links, carries labels; where a limit makes the repeats matter they come
-//! from the store.
+//! Without refused links the component is one profile, and later repeats of a link are not kept. Only a component with
+//! a refused link, or with many links, has labels; where a limit makes the repeats matter they are read from the store.
 
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
@@ -14,7 +13,7 @@ use smallvec::SmallVec;
 use super::forest::Forest;
 use super::labels::{Join, Labels, Verdict};
 use super::limits::{Side, cannot_refuse, may_conflict, refusal};
-use super::links::{Kept, Link};
+use super::links::{KeptLink, Link};
 use super::node_rules::{NodeRules, sort_links};
 use crate::error::Result;
 use crate::records::{LinkRule, Timestamp};
@@ -22,9 +21,9 @@ use crate::records::{LinkRule, Timestamp};
 /// The nodes of one profile, in no order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Members<'a> {
-    /// A node that no live link touches.
+    /// A node without live links.
     Alone(u32),
-    /// Several.
+    /// Several nodes.
     Together(&'a [u32]),
 }
 
@@ -39,54 +38,55 @@ impl Deref for Members<'_> {
     }
 }
 
-/// Up to this many links a search goes through them all.
+/// Up to this number of links a search reads them all.
 pub(super) const FEW_LINKS: usize = 16;
-/// Up to this many links a component with refusals keeps all evidence, lest every late link asks the store again.
+/// Up to this number of links a component with refusals keeps all evidence, so that a late link needs no read of the
+/// store.
 const REMEMBERED_LINKS: usize = 1024;
 
-/// Nodes that evidence joins.
+/// A component of nodes, its links, and its labels if it has any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Component {
     pub(super) nodes: SmallVec<[u32; 4]>,
-    // In no order; without labels none is refused.
-    links: SmallVec<[Kept; 2]>,
-    books: Option<Box<Books>>,
+    // In no order; without labels no link is refused.
+    links: SmallVec<[KeptLink; 2]>,
+    details: Option<Box<Details>>,
 }
 
-/// What a component with refusals or many links knows beside its links.
+/// Labels and index of a component with refusals or many links.
 #[derive(Clone, Debug, Default)]
-struct Books {
+struct Details {
     labels: Labels,
-    // of many links
+    // only with many links
     index: Option<Box<Index>>,
-    // whether the links are all the evidence there is, not the earliest of each pair
+    // whether the links are all evidence, not the earliest of each pair alone
     is_complete: bool,
 }
 
-/// Finds links without a search through them all.
+/// An index of links, for components in which a search would be slow.
 #[derive(Clone, Debug, Default)]
 struct Index {
     n_links: usize,
     // pair and rule -> the place of its earliest link
     places: FxHashMap<((u32, u32), LinkRule), u32>,
-    // how many neighbours a node has by links that a hub guard counts
+    // node -> the number of its neighbours by links that a hub guard counts
     n_neighbours: FxHashMap<u32, u32>,
     has_alias: bool,
 }
 
-/// How a link stands to the earliest of its pair.
+/// The relation of a link to the earliest one of its pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It says something new, or must be looked at.
+    /// The link is new, or must be applied.
     No,
     Later,
-    /// At the same instant: it may be the earliest by its message id.
+    /// At the same instant: its message id decides whether it is the earliest.
     Tied,
 }
 
 impl Index {
-    /// Takes in the links behind those that it knows.
-    fn catch_up(&mut self, links: &[Kept]) {
+    /// Adds the links that are not indexed yet.
+    fn catch_up(&mut self, links: &[KeptLink]) {
         for (place, link) in links.iter().enumerate().skip(self.n_links) {
             if let Entry::Vacant(vacant) = self.places.entry((link.pair(), link.rule())) {
                 vacant.insert(place as u32);
@@ -102,21 +102,24 @@ impl Index {
 }
 
 impl Component {
-    /// A component whose order of links is yet to be applied.
-    pub(super) fn unapplied(nodes: impl IntoIterator<Item = u32>, links: impl IntoIterator<Item = Kept>) -> Component {
-        Component { nodes: nodes.into_iter().collect(), links: links.into_iter().collect(), books: None }
+    /// A component whose links are not applied yet.
+    pub(super) fn unapplied(
+        nodes: impl IntoIterator<Item = u32>,
+        links: impl IntoIterator<Item = KeptLink>,
+    ) -> Component {
+        Component { nodes: nodes.into_iter().collect(), links: links.into_iter().collect(), details: None }
     }
 
-    pub(super) fn links(&self) -> &[Kept] {
+    pub(super) fn links(&self) -> &[KeptLink] {
         &self.links
     }
 
     pub(super) fn labels(&self) -> Option<&Labels> {
-        self.books.as_ref().map(|books| &books.labels)
+        self.details.as_ref().map(|details| &details.labels)
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.books.as_ref().is_some_and(|books| books.is_complete)
+        self.details.as_ref().is_some_and(|details| details.is_complete)
     }
 
     /// Whether a link was refused.
@@ -125,15 +128,15 @@ impl Component {
     }
 
     fn index(&self) -> Option<&Index> {
-        self.books.as_ref()?.index.as_deref()
+        self.details.as_ref()?.index.as_deref()
     }
 
-    /// Lets the index know of links that were added.
+    /// Adds new links to the index.
     fn index_links(&mut self) {
-        if let Some(books) = &mut self.books
-            && (books.index.is_some() || self.links.len() > FEW_LINKS)
+        if let Some(details) = &mut self.details
+            && (details.index.is_some() || self.links.len() > FEW_LINKS)
         {
-            books.index.get_or_insert_default().catch_up(&self.links);
+            details.index.get_or_insert_default().catch_up(&self.links);
         }
     }
 
@@ -141,8 +144,8 @@ impl Component {
         self.index().map_or_else(|| self.links.iter().any(|link| link.is_alias()), |index| index.has_alias)
     }
 
-    /// Whether it matters which of several messages of one instant comes first.
-    pub(super) fn hangs_on_order(&self, rules: &dyn NodeRules) -> bool {
+    /// Whether the order of messages at one instant can change the result.
+    pub(super) fn depends_on_order(&self, rules: &dyn NodeRules) -> bool {
         self.has_refused() || self.has_alias() || may_conflict(&self.nodes, rules)
     }
 
@@ -154,11 +157,11 @@ impl Component {
     }
 
     /// The earliest link of this pair and rule.
-    pub(super) fn earliest(&self, pair: (u32, u32), rule: LinkRule) -> Option<Kept> {
+    pub(super) fn earliest(&self, pair: (u32, u32), rule: LinkRule) -> Option<KeptLink> {
         self.links.get(self.place_of(pair, rule)?).copied()
     }
 
-    /// Whether a link comes later than another of its pair within one profile: then it changes nothing here.
+    /// Compares a link with the earliest one of its pair; a later link within one profile changes nothing.
     pub(super) fn repeats(&self, link: &Link) -> Repeat {
         let Some(found) = self.earliest(link.pair(), link.rule) else { return Repeat::No };
         let is_within = self.labels().is_none_or(|labels| labels.root(link.node) == labels.root(link.other));
@@ -173,7 +176,7 @@ impl Component {
         }
     }
 
-    /// The number of different neighbours of a node, or more, at little cost.
+    /// An upper bound of the number of different neighbours of a node, at little cost.
     pub(super) fn neighbours_at_most(&self, node: u32) -> usize {
         match self.index() {
             Some(index) => index.n_neighbours.get(&node).map_or(0, |n| *n as usize),
@@ -189,12 +192,12 @@ impl Component {
         }
     }
 
-    /// The nodes of the profile that a node belongs to; empty if it is alone.
+    /// The nodes of a node's profile; empty if the node is alone.
     pub(super) fn members(&self, node: u32) -> &[u32] {
         self.labels().map_or(self.nodes.as_slice(), |labels| labels.members(node))
     }
 
-    /// Every profile of these nodes once, in the order of their labels' places here.
+    /// Every profile of these nodes once, in the order of their labels in `nodes`.
     pub(super) fn profiles(&self) -> impl Iterator<Item = Members<'_>> {
         let whole = (self.labels().is_none() && !self.nodes.is_empty()).then_some(Members::Together(&self.nodes));
         let of_labels = self.labels().into_iter().flat_map(move |labels| {
@@ -211,7 +214,7 @@ impl Component {
         self.labels().map_or(Side::Whole(&self.nodes, &self.links), |labels| labels.side(node))
     }
 
-    /// Whether a link comes after all that were applied. Links of one message come by the rank of their other ends.
+    /// Whether a link comes after all applied links. Links of one message are ordered by the rank of their other ends.
     pub(super) fn is_next(&self, link: &Link) -> bool {
         let last = match self.labels() {
             Some(labels) => labels.last,
@@ -220,14 +223,14 @@ impl Component {
         last.is_none_or(|(at, sequence)| at < link.occurred_at || (at == link.occurred_at && sequence == link.sequence))
     }
 
-    /// What the next link in order does, both of whose ends are here.
+    /// The effect of the next link in order, whose ends are both in this component.
     pub(super) fn verdict(&self, link: &Link, rules: &dyn NodeRules) -> Result<Verdict> {
         self.labels().map_or(Ok(Verdict::Within), |labels| labels.verdict(link, rules))
     }
 
     /// Keeps a link unless it is a later repeat.
     pub(super) fn keep(&mut self, link: &Link) {
-        let new = Kept::new(link);
+        let new = KeptLink::new(link);
         let is_complete = self.is_complete();
         let place = self.place_of(new.pair(), new.rule());
         let Some(found) = place.and_then(|place| self.links.get_mut(place)) else { return self.push(new) };
@@ -243,7 +246,7 @@ impl Component {
         }
     }
 
-    fn push(&mut self, link: Kept) {
+    fn push(&mut self, link: KeptLink) {
         self.links.push(link);
         self.index_links();
         if self.is_complete() && self.links.len() > REMEMBERED_LINKS {
@@ -251,64 +254,65 @@ impl Component {
         }
     }
 
-    /// Keeps the earliest link of each pair only.
+    /// Keeps only the earliest link of each pair.
     fn forget_repeats(&mut self) {
         let links = std::mem::take(&mut self.links);
         let mut reduced = Component::default();
-        let mut books = self.books.take().unwrap_or_default();
-        (books.index, books.is_complete) = (None, false);
-        reduced.books = Some(books);
+        let mut details = self.details.take().unwrap_or_default();
+        (details.index, details.is_complete) = (None, false);
+        reduced.details = Some(details);
         for link in links {
             reduced.keep(&link.link());
         }
-        (self.links, self.books) = (reduced.links, reduced.books);
+        (self.links, self.details) = (reduced.links, reduced.details);
     }
 
     /// Applies the next link in order and keeps it.
     pub(super) fn apply(&mut self, link: &Link, verdict: Verdict, rules: &dyn NodeRules) {
-        if let Some(books) = &mut self.books {
-            books.labels.apply(link, verdict, rules);
+        if let Some(details) = &mut self.details {
+            details.labels.apply(link, verdict, rules);
         }
         self.keep(link);
-        if self.books.is_none() && self.links.len() > FEW_LINKS {
-            self.open_books(rules);
+        if self.details.is_none() && self.links.len() > FEW_LINKS {
+            self.create_details(rules);
         }
     }
 
-    /// Says that the store knows links of these nodes that are not kept.
-    pub(super) fn forget_completeness(&mut self) {
-        if let Some(books) = &mut self.books {
-            books.is_complete = false;
+    /// Records that the store has links of these nodes that are not kept.
+    pub(super) fn mark_incomplete(&mut self) {
+        if let Some(details) = &mut self.details {
+            details.is_complete = false;
         }
     }
 
-    /// Gives a component that has none its own labels: up to now its nodes are one profile.
-    pub(super) fn open_books(&mut self, rules: &dyn NodeRules) {
-        if self.books.is_none() {
+    /// Creates the labels of a component without any, whose nodes are one profile.
+    pub(super) fn create_details(&mut self, rules: &dyn NodeRules) {
+        if self.details.is_none() {
             let labels = Labels::of_whole(&self.nodes, &self.links, rules);
             self.set_labels(labels, false);
         }
     }
 
     fn set_labels(&mut self, labels: Labels, is_complete: bool) {
-        self.books = Some(Box::new(Books { labels, index: None, is_complete }));
+        self.details = Some(Box::new(Details { labels, index: None, is_complete }));
         self.index_links();
     }
 
-    /// Takes in the nodes and links of another, which evidence has now joined with these. Either both have books or none.
+    /// Adds the nodes and links of another component, which evidence has joined with this one. Both must have labels,
+    /// or neither.
     pub(super) fn take_in(&mut self, other: Component) {
         self.nodes.extend(other.nodes);
-        if let Some(books) = &mut self.books {
-            let other = other.books.unwrap_or_default();
-            books.is_complete &= other.is_complete;
-            books.labels.take_in(other.labels);
+        if let Some(details) = &mut self.details {
+            let other = other.details.unwrap_or_default();
+            details.is_complete &= other.is_complete;
+            details.labels.take_in(other.labels);
         }
         self.links.extend(other.links);
         self.index_links();
     }
 
-    /// Takes out the links of a pair that a hub guard counts.
-    pub(super) fn without(self, pair: (u32, u32)) -> (SmallVec<[u32; 4]>, Vec<Kept>) {
+    /// The nodes and links without the links of a pair that a hub guard counts.
+    pub(super) fn without(self, pair: (u32, u32)) -> (SmallVec<[u32; 4]>, Vec<KeptLink>) {
         let links = self.links.into_iter().filter(|link| !link.is_guarded() || link.pair() != pair);
         (self.nodes, links.collect())
     }
@@ -318,8 +322,8 @@ impl Component {
         self.has_alias() && self.links.iter().any(|link| link.is_alias() && link.touches(node))
     }
 
-    /// Applies all links in order. `false` if the earliest links of the pairs do not suffice for that: a limit refuses
-    /// one, or it hangs on a message id which link comes first; then [`Component::replay_all`] must follow.
+    /// Applies all links in order. Returns `false` if the earliest links of the pairs do not suffice, because a limit
+    /// refuses one or a message id decides which link comes first; [`Component::replay_all`] must follow then.
     pub(super) fn replay(&mut self, rules: &dyn NodeRules) -> Result<bool> {
         let is_complete = self.is_complete();
         if cannot_refuse(&self.nodes, &self.links, rules) {
@@ -329,9 +333,9 @@ impl Component {
         let mut links: Vec<Link> = self.links.iter().map(|link| link.link()).collect();
         sort_links(&mut links, rules)?;
         let labels = Labels::replay(&links, rules)?;
-        let hangs_on_message_id =
+        let depends_on_message_id =
             (self.has_alias() || may_conflict(&self.nodes, rules)) && self.links.iter().any(|link| link.is_tied());
-        let is_certain = is_complete || (labels.refused.is_empty() && !hangs_on_message_id);
+        let is_certain = is_complete || (labels.refused.is_empty() && !depends_on_message_id);
         self.settle(Some(labels).filter(|labels| !labels.refused.is_empty()), rules);
         Ok(is_certain)
     }
@@ -340,41 +344,41 @@ impl Component {
     pub(super) fn replay_all(&mut self, mut links: Vec<Link>, rules: &dyn NodeRules) -> Result<()> {
         sort_links(&mut links, rules)?;
         let labels = Labels::replay(&links, rules)?;
-        self.links = links.iter().map(Kept::new).collect();
+        self.links = links.iter().map(KeptLink::new).collect();
         self.set_labels(Labels::default(), true);
         self.settle(Some(labels).filter(|labels| !labels.refused.is_empty()), rules);
         Ok(())
     }
 
-    /// Stands with these labels, or as one profile. Evidence beyond the earliest links stays only where it may matter.
+    /// Sets these labels, or makes the component one profile. Repeats stay only where they may matter.
     fn settle(&mut self, labels: Option<Labels>, rules: &dyn NodeRules) {
         if self.is_complete() && (labels.is_none() || self.links.len() > REMEMBERED_LINKS) {
             self.forget_repeats();
         }
         let is_complete = self.is_complete();
-        self.books = None;
+        self.details = None;
         match labels {
             Some(labels) => self.set_labels(labels, is_complete),
-            None if self.links.len() > FEW_LINKS => self.open_books(rules),
+            None if self.links.len() > FEW_LINKS => self.create_details(rules),
             None => {}
         }
     }
 
-    /// When profiles joined here, and a node of each: in order.
+    /// The joins of profiles, in order, with a node of each.
     pub(super) fn joins(&self) -> Vec<Join> {
         if let Some(labels) = self.labels() {
             let mut joins = labels.joins.clone();
             joins.sort_by_key(|join| join.at);
             return joins;
         }
-        let mut in_order: SmallVec<[Kept; FEW_LINKS]> = self.links.iter().copied().collect();
+        let mut in_order: SmallVec<[KeptLink; FEW_LINKS]> = self.links.iter().copied().collect();
         in_order.sort_by_key(|link| link.order());
         let mut forest = Forest::default();
         let joining = in_order.into_iter().filter(|link| forest.join(link.node, link.other));
         joining.map(|link| Join { at: link.occurred_at, left: link.node, right: link.other }).collect()
     }
 
-    /// Whether every profile stands together since an instant or before.
+    /// Whether no profile has changed since an instant.
     pub(super) fn stands_since(&self, at: Timestamp) -> bool {
         match self.labels() {
             Some(labels) => labels.joins.iter().all(|join| join.at <= at),
@@ -383,19 +387,19 @@ impl Component {
     }
 }
 
-/// What a link does that joins two components, or nodes without one.
+/// The effect of a link between two components, or nodes without one.
 pub(super) fn verdict_between(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules) -> Result<Verdict> {
     Ok(refusal(link, sides, rules)?.map_or(Verdict::Joins, Verdict::Refused))
 }
 
-/// The parts into which nodes fall without further links, those of a single node last.
-pub(super) fn parts(nodes: &[u32], links: &[Kept]) -> (Vec<Component>, Vec<u32>) {
+/// The components of some nodes by these links alone, and the nodes that are alone.
+pub(super) fn parts(nodes: &[u32], links: &[KeptLink]) -> (Vec<Component>, Vec<u32>) {
     let mut forest = Forest::default();
     for link in links {
         forest.join(link.node, link.other);
     }
     let mut places: FxHashMap<u32, usize> = FxHashMap::default();
-    let mut parts: Vec<(Vec<u32>, Vec<Kept>)> = Vec::new();
+    let mut parts: Vec<(Vec<u32>, Vec<KeptLink>)> = Vec::new();
     let mut alone = Vec::new();
     let linked: FxHashSet<u32> = links.iter().flat_map(|link| [link.node, link.other]).collect();
     for node in nodes {

@@ -1,8 +1,8 @@
-//! What operators decided about pairs of identifiers: joined whatever the limits say, their evidence cut, or kept apart.
+//! Operator decisions about pairs of identifiers: merged beyond all limits, their evidence cut, or kept apart.
 //!
 //! A decision is a fact with an instant. Of several about one pair the one with the latest (instant, number) holds, so
-//! the order in which they come does not matter, and one may precede the evidence that it speaks of. This room holds
-//! what is decided; the partition asks it about every link.
+//! the order of arrival does not matter, and a decision may precede the evidence that it is about. This module holds
+//! the decisions; the partition looks each link up in them.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use smallvec::SmallVec;
 use super::links::{Link, pair};
 use crate::records::{Decision, DecisionType, LinkRule, Timestamp};
 
-/// Sequences from here on are numbers of decisions, not of messages.
+/// Sequences from this one on are numbers of decisions, not of messages.
 const FIRST_DECISION_SEQUENCE: u64 = 1 << 60;
 
 fn pair_of(decision: &Decision) -> (u32, u32) {
     pair(decision.node, decision.other)
 }
 
-/// The link that a merge is.
+/// The link of a merge; `None` for other decisions.
 fn link_of(decision: &Decision) -> Option<Link> {
     (decision.kind == DecisionType::Merge).then_some(Link {
         node: decision.node,
@@ -30,27 +30,27 @@ fn link_of(decision: &Decision) -> Option<Link> {
     })
 }
 
-/// The number of the decision that a link comes from; `None` for evidence of a message.
+/// The number of the decision of a link; `None` for evidence of a message.
 pub(crate) fn decision_number(sequence: u64) -> Option<u64> {
     sequence.checked_sub(FIRST_DECISION_SEQUENCE)
 }
 
-/// The decisions that hold, one for each pair.
+/// The decisions in force, one for each pair.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decisions {
     latest: FxHashMap<(u32, u32), Decision>,
-    // node -> those it is kept apart from
+    // node -> nodes that it is kept apart from
     separated: FxHashMap<u32, SmallVec<[u32; 2]>>,
-    // node -> those from whom its evidence is cut
+    // node -> nodes to which its evidence is cut
     cut: FxHashMap<u32, SmallVec<[u32; 2]>>,
-    // node -> those it is merged with
+    // node -> nodes that it is merged with
     merged: FxHashMap<u32, SmallVec<[u32; 2]>>,
-    // when merges come to hold
+    // merges by the instant from which they hold
     merges_at: BTreeMap<(Timestamp, u64), (u32, u32)>,
 }
 
 impl Decisions {
-    /// Takes in a decision, unless a later one about the same pair holds.
+    /// Adds a decision, unless a later one about its pair holds.
     pub(crate) fn take(&mut self, decision: Decision) {
         let before = self.latest.get(&pair_of(&decision)).copied();
         if before.is_some_and(|before| before.order() > decision.order()) {
@@ -86,59 +86,59 @@ impl Decisions {
         }
     }
 
-    /// What holds between two nodes.
+    /// The decision in force between two nodes.
     pub(crate) fn between(&self, node: u32, other: u32) -> Option<Decision> {
         self.latest.get(&pair(node, other)).copied()
     }
 
-    /// Whether the evidence between two nodes does not count.
+    /// Whether the evidence between two nodes is cut.
     pub(crate) fn is_cut(&self, pair: (u32, u32)) -> bool {
         !self.latest.is_empty() && self.latest.get(&pair).is_some_and(|decision| decision.kind == DecisionType::Unlink)
     }
 
-    /// The pairs whose evidence does not count, in no order.
+    /// The pairs whose evidence is cut, in no order.
     pub(crate) fn cut_pairs(&self) -> impl Iterator<Item = (u32, u32)> {
         self.latest.values().filter(|decision| decision.kind == DecisionType::Unlink).map(pair_of)
     }
 
-    /// The pairs that operators said are not to be linked, whether by cutting or by keeping apart, in no order.
+    /// The pairs that operators have cut or kept apart, in no order.
     pub(crate) fn pairs_apart(&self) -> impl Iterator<Item = (u32, u32)> {
         self.latest.values().filter(|decision| decision.kind != DecisionType::Merge).map(pair_of)
     }
 
-    /// The nodes that a decision speaks of, some of them more than once.
+    /// The nodes that decisions are about, some of them more than once.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = u32> {
         self.latest.keys().flat_map(|(node, other)| [*node, *other])
     }
 
-    /// Those that a node is merged with.
+    /// The nodes that a node is merged with.
     pub(crate) fn merged_with(&self, node: u32) -> &[u32] {
         self.merged.get(&node).map_or(&[], SmallVec::as_slice)
     }
 
-    /// Those that a node is kept apart from.
+    /// The nodes that a node is kept apart from.
     pub(crate) fn separated_from(&self, node: u32) -> &[u32] {
         self.separated.get(&node).map_or(&[], SmallVec::as_slice)
     }
 
-    /// Those that operators said are not to be linked with a node, whether by cutting or by keeping apart, in no order.
+    /// The nodes that operators have cut or kept apart from a node, in no order.
     pub(crate) fn apart_from(&self, node: u32) -> impl Iterator<Item = u32> {
         let list = |lists: &FxHashMap<u32, SmallVec<[u32; 2]>>| lists.get(&node).cloned().unwrap_or_default();
         let lists = if self.keep_some_apart() { [list(&self.separated), list(&self.cut)] } else { Default::default() };
         lists.into_iter().flatten()
     }
 
-    /// Whether operators said of any two that they are not to be linked.
+    /// Whether operators have cut or kept apart any pair.
     pub(crate) fn keep_some_apart(&self) -> bool {
         !self.separated.is_empty() || !self.cut.is_empty()
     }
 
-    /// Whether nobody is kept apart from anybody.
+    /// Whether no pair is kept apart.
     pub(crate) fn separate_nobody(&self) -> bool {
         self.separated.is_empty()
     }
 
-    /// The merges of these nodes as links, each once for the node that it was written with.
+    /// The merges of these nodes as links, each once, for the node that it was recorded with.
     pub(crate) fn links_of<'d>(&'d self, nodes: &'d [u32]) -> impl Iterator<Item = Link> + 'd {
         let merged = nodes.iter().filter(|_| !self.merged.is_empty()).flat_map(|node| {
             let others = self.merged.get(node).map_or(&[][..], SmallVec::as_slice);
@@ -147,19 +147,19 @@ impl Decisions {
         merged.filter_map(|decision| link_of(&decision))
     }
 
-    /// Every merge that holds, as a link, in the order of (instant, number).
+    /// Every merge in force as a link, by (instant, number).
     pub(crate) fn links(&self) -> impl Iterator<Item = Link> {
         self.merges_at.values().filter_map(|pair| link_of(self.latest.get(pair)?))
     }
 
-    /// The nodes of merges that come to hold in `(since, to]`.
+    /// The nodes of merges that take effect in `(since, to]`.
     pub(crate) fn merged_between(&self, since: Timestamp, to: Timestamp) -> impl Iterator<Item = u32> {
         let times = (since, u64::MAX)..=(to, u64::MAX);
         let merges = if since < to { Some(self.merges_at.range(times)) } else { None };
         merges.into_iter().flatten().flat_map(|(_, (node, other))| [*node, *other])
     }
 
-    /// How many pairs each type of decision holds for.
+    /// The number of pairs by type of decision.
     pub(crate) fn counts(&self) -> [(DecisionType, usize); 3] {
         let of = |kind| (kind, self.latest.values().filter(|decision| decision.kind == kind).count());
         [DecisionType::Merge, DecisionType::Unlink, DecisionType::Separate].map(of)

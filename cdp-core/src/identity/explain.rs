@@ -12,8 +12,8 @@ pub(crate) struct PathStep {
     pub(crate) link: Link,
 }
 
-/// Up to `n` paths from one node to another over links within `profile`, no two of which share a link: the shortest first,
-/// then the shortest of what is left.
+/// Up to `n` paths from one node to another over links within `profile`, no two of which share a link: the shortest
+/// first, then the shortest over the remaining links.
 pub(crate) fn evidence_paths(
     links: &[Link],
     profile: &BTreeSet<u32>,
@@ -31,7 +31,8 @@ pub(crate) fn evidence_paths(
     paths
 }
 
-/// The shortest path from one node to another over links within `profile`; among equal ones the earliest evidence first.
+/// The shortest path from one node to another over links within `profile`; of equally short ones that of the earliest
+/// evidence.
 fn evidence_path(links: &[Link], profile: &BTreeSet<u32>, from: u32, to: u32) -> Option<Vec<PathStep>> {
     let mut neighbours: BTreeMap<u32, Vec<(u32, Link)>> = BTreeMap::new();
     let mut in_time: Vec<&Link> =

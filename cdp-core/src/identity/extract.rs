@@ -1,4 +1,4 @@
-//! The identifiers that a message names, and the node it belongs to.
+//! Extracts the identifiers and accounts that a message names, and the node that the message belongs to.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,21 @@ use super::normalize::normalize;
 use crate::definitions::{IdentifierType, IdentityDefinition, Role};
 use crate::records::{Json, JsonObject, Message, MessageType, Reject, RejectReason};
 
-/// An identifier: its type and value, borrowed from the definition and the message where they stand there.
+/// An identifier: its type and value, borrowed from the definition and the message where possible.
 pub(crate) type FoundIdentifier<'m> = (Cow<'m, str>, Cow<'m, str>);
 
-/// What a message says about identity.
+/// The identity evidence of a message.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Identified<'m> {
     /// The kept identifiers (type, value): the first is the message's node, the others are linked to it.
     pub(crate) kept: Vec<FoundIdentifier<'m>>,
-    /// The types of which a value was blocked.
+    /// The types of blocked values.
     pub(crate) blocked: Vec<String>,
-    /// The identifier that an alias declares to mean the same person as the message's user.
+    /// The identifier that an alias declares to be of the person that the message's user is.
     pub(crate) alias: Option<FoundIdentifier<'m>>,
 }
 
-/// Shows how many identifiers there are, never one of them.
+/// Shows the number of identifiers, never one of them.
 impl std::fmt::Debug for Identified<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} kept, {} blocked", self.kept.len(), self.blocked.len())
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Identified<'_> {
 }
 
 impl Identified<'_> {
-    /// Whether the link from the message's node to this identifier is what an alias declares.
+    /// Whether the link from the message's node to this identifier is the one that an alias declares.
     pub(crate) fn is_alias_link(&self, identifier_type: &str, value: &str) -> bool {
         let Some((alias_type, alias)) = &self.alias else { return false };
         let is_alias = |of_type: &str, of_value: &str| of_type == alias_type && of_value == alias;
@@ -38,9 +38,10 @@ impl Identified<'_> {
     }
 }
 
-/// Finds the identifiers of a message. A message without a kept identifier is a reject, as is an undeclared type.
+/// Extracts the identifiers of a message. A message without a kept identifier is a reject, and so is an undeclared
+/// type.
 pub(crate) fn identify<'m>(definition: &'m IdentityDefinition, message: &'m Message) -> Result<Identified<'m>, Reject> {
-    let mut found = Found { definition, named: Vec::with_capacity(4), blocked: Vec::new() };
+    let mut found = Extractor { definition, named: Vec::with_capacity(4), blocked: Vec::new() };
     let (mut context, mut traits, mut previous_id, mut own_anonymous_id) = (None, None, None, None);
     for (name, value) in message.fields.members() {
         match name {
@@ -93,7 +94,7 @@ pub(crate) fn accounts<'m>(definition: &'m IdentityDefinition, fields: &'m JsonO
     if groups.iter().all(Option::is_none) && ids.is_none() && external_ids.is_none() {
         return Vec::new();
     }
-    let mut found = Found { definition, named: Vec::new(), blocked: Vec::new() };
+    let mut found = Extractor { definition, named: Vec::new(), blocked: Vec::new() };
     for group in groups.into_iter().flatten() {
         found.take("group_id", scalar(group));
     }
@@ -116,7 +117,7 @@ fn undeclared(identifier_type: &str) -> Reject {
     )
 }
 
-/// Text or a number as identifiers write it; anything else identifies nobody.
+/// Text, or a number as identifiers write it; other values identify no one.
 fn scalar(value: Json<'_>) -> Option<Cow<'_, str>> {
     match value.kind() {
         "text" => value.as_text(),
@@ -132,7 +133,7 @@ fn name_of<'d>(identifier: &Cow<'d, IdentifierType>) -> Cow<'d, str> {
     }
 }
 
-/// `user_id` as Segment's libraries write it: `userId`.
+/// A name as Segment's libraries write it: `userId` for `user_id`.
 fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or("").to_owned();
@@ -144,13 +145,13 @@ fn camel_case(name: &str) -> String {
     })
 }
 
-struct Found<'m> {
+struct Extractor<'m> {
     definition: &'m IdentityDefinition,
     named: Vec<(Cow<'m, IdentifierType>, Cow<'m, str>)>,
     blocked: Vec<String>,
 }
 
-impl<'m> Found<'m> {
+impl<'m> Extractor<'m> {
     fn normalized(
         &mut self,
         identifier_type: &str,
@@ -216,11 +217,11 @@ impl<'m> Found<'m> {
     }
 
     fn into_identified(self, alias: Option<FoundIdentifier<'m>>) -> Result<Identified<'m>, Reject> {
-        let Found { mut named, blocked, .. } = self;
+        let Extractor { mut named, blocked, .. } = self;
         named.sort_by(|(left, left_value), (right, right_value)| {
             (left.priority, &left.name, left_value).cmp(&(right.priority, &right.name, right_value))
         });
-        // An account links people and never merges them: see `accounts`.
+        // An account groups people and never merges them: see `accounts`.
         let people = named.into_iter().filter(|(identifier, _)| identifier.role != Role::Account);
         let kept: Vec<FoundIdentifier<'m>> = people.map(|(identifier, value)| (name_of(&identifier), value)).collect();
         if kept.is_empty() {
@@ -230,7 +231,7 @@ impl<'m> Found<'m> {
             };
             return Err(Reject::new(RejectReason::NoIdentifier, detail));
         }
-        // An alias whose two ids are the same, or whose previous id is blocked, links nothing.
+        // An alias with two equal ids, or with a blocked previous id, links nothing.
         let alias = alias.filter(|_| kept.len() > 1);
         Ok(Identified { kept, blocked, alias })
     }
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn traits_of_a_track_identify_nobody_but_context_traits_do() {
+    fn traits_of_a_track_identify_no_one_but_context_traits_do() {
         let found = kept(
             r#"{"type":"track","userId":"u1","traits":{"email":"a@e.com"},"context":{"traits":{"email":"q@e.com"}},"properties":{"email":"z@e.com"}}"#,
         );

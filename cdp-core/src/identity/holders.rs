@@ -1,4 +1,4 @@
-//! The values that belong to the node linked last, as RAM keeps them; `spans.rs` reads and changes them.
+//! Links of the values under `latest_link_wins`, in RAM; `spans.rs` reads and changes them.
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -15,7 +15,7 @@ pub(super) struct Held {
     pub(super) holder: u32,
 }
 
-/// The links of each value of this kind in the order of (event time, sequence), and the values that a node ever held.
+/// The links of each such value by (event time, sequence), and the values that a node has ever held.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holders {
     pub(super) links: FxHashMap<u32, Vec<Held>>,
@@ -27,7 +27,7 @@ impl Holders {
         self.links.is_empty() && self.values.is_empty()
     }
 
-    /// Takes in what a committed transaction has changed.
+    /// Adds the changes of a committed transaction.
     pub(super) fn fold(&mut self, changed: Holders) {
         self.links.extend(changed.links);
         self.values.extend(changed.values);

@@ -1,7 +1,7 @@
 //! The hub guard: a value that many others name (an office phone, a test address) links only the k earliest of them.
 //!
-//! A value with fewer neighbours than its guard allows needs no books: they are those of its links. A hub is opened with
-//! the first pair that a guard keeps out, at both ends of it.
+//! A value with fewer neighbours than its guard allows needs no hub: its links are enough. A hub is created at both
+//! ends of the first pair that a guard keeps out.
 
 use std::cmp::Ordering;
 
@@ -12,26 +12,26 @@ use super::node_rules::{NodeRules, compare};
 use crate::error::Result;
 use crate::records::Timestamp;
 
-/// Where a neighbour stands among those of a hub: the event time and sequence of its earliest link.
-pub(super) type Standing = (Timestamp, u64);
+/// The rank of a neighbour in a hub: the event time and sequence of its earliest link.
+pub(super) type NeighbourRank = (Timestamp, u64);
 
 /// A value and the class of neighbours that its guard counts.
 pub(super) type HubKey = (u32, u32);
 
-/// The neighbours of one value that its hub guard lets count: the k earliest.
+/// The neighbours of one value that its hub guard counts: the k earliest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hub {
-    live: FxHashMap<u32, Standing>,
-    // the latest of them, where it is known
-    last: Option<(u32, Standing)>,
+    live: FxHashMap<u32, NeighbourRank>,
+    // the latest of them, where it has been computed
+    last: Option<(u32, NeighbourRank)>,
 }
 
-/// What counting a link changes.
+/// The effect of counting a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counted {
-    /// The neighbour is live as it is.
+pub(super) enum HubEffect {
+    /// The neighbour is live without it.
     Live,
-    /// The neighbour is live by this link; one that was live before it may give way.
+    /// The neighbour becomes live, and may displace another one.
     Enters {
         displaced: Option<u32>,
     },
@@ -47,27 +47,27 @@ impl Hub {
         self.live.contains_key(&neighbour)
     }
 
-    /// What a link from the value of this hub would change.
-    pub(super) fn judge(&self, neighbour: u32, limit: u32, link: &Link, rules: &dyn NodeRules) -> Result<Counted> {
+    /// The effect of a link from the value of this hub.
+    pub(super) fn judge(&self, neighbour: u32, limit: u32, link: &Link, rules: &dyn NodeRules) -> Result<HubEffect> {
         let found = (link.occurred_at, link.sequence);
         if let Some((at, sequence)) = self.live.get(&neighbour).copied() {
             let is_earlier = compare(found.0, found.1, at, sequence, rules)? == Ordering::Less;
-            return Ok(if is_earlier { Counted::Enters { displaced: None } } else { Counted::Live });
+            return Ok(if is_earlier { HubEffect::Enters { displaced: None } } else { HubEffect::Live });
         }
         if self.live.len() < limit as usize {
-            return Ok(Counted::Enters { displaced: None });
+            return Ok(HubEffect::Enters { displaced: None });
         }
         Ok(match self.latest(rules)? {
-            Some(last) if !is_later((neighbour, found), last, rules)? => Counted::Enters { displaced: Some(last.0) },
-            _ => Counted::KeptOut,
+            Some(last) if !is_later((neighbour, found), last, rules)? => HubEffect::Enters { displaced: Some(last.0) },
+            _ => HubEffect::KeptOut,
         })
     }
 
-    /// Lets a neighbour in, as judged.
+    /// Adds a live neighbour, as judged.
     pub(super) fn enter(
         &mut self,
         neighbour: u32,
-        standing: Standing,
+        standing: NeighbourRank,
         displaced: Option<u32>,
         rules: &dyn NodeRules,
     ) -> Result<()> {
@@ -80,8 +80,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Notes a link of a neighbour that counts anyway, when the hub is opened.
-    pub(super) fn meet(&mut self, neighbour: u32, standing: Standing, rules: &dyn NodeRules) -> Result<()> {
+    /// Adds a link of a neighbour that is live anyway, when the hub is created.
+    pub(super) fn meet(&mut self, neighbour: u32, standing: NeighbourRank, rules: &dyn NodeRules) -> Result<()> {
         let known = self.live.get(&neighbour).copied();
         let is_earlier = match known {
             Some(known) => compare(standing.0, standing.1, known.0, known.1, rules)? == Ordering::Less,
@@ -93,7 +93,7 @@ impl Hub {
         Ok(())
     }
 
-    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, Standing)>> {
+    fn latest(&self, rules: &dyn NodeRules) -> Result<Option<(u32, NeighbourRank)>> {
         if self.last.is_some() {
             return Ok(self.last);
         }
@@ -112,7 +112,7 @@ impl Hub {
 }
 
 /// Whether one neighbour was linked later than another, by (event time, message id, rank).
-fn is_later(left: (u32, Standing), right: (u32, Standing), rules: &dyn NodeRules) -> Result<bool> {
+fn is_later(left: (u32, NeighbourRank), right: (u32, NeighbourRank), rules: &dyn NodeRules) -> Result<bool> {
     let order = compare(left.1.0, left.1.1, right.1.0, right.1.1, rules)?;
     Ok(order.then_with(|| rules.compare_ranks(left.0, right.0)) == Ordering::Greater)
 }

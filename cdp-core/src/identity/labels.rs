@@ -1,15 +1,15 @@
-//! Applies links in order: which nodes became one person, which links a limit refused, and when people joined.
+//! Applies links in order: the profiles they form, the links that a limit refuses, and when profiles joined.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::forest::Forest;
-use super::limits::{Profile, Reason, Side, refusal};
-use super::links::{Kept, Link};
+use super::limits::{CountedProfile, Reason, Side, refusal};
+use super::links::{KeptLink, Link};
 use super::node_rules::NodeRules;
 use crate::error::Result;
 use crate::records::Timestamp;
 
-/// When two profiles became one, by a node of each.
+/// The instant at which two profiles became one, with a node of each.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Join {
     pub(super) at: Timestamp,
@@ -17,10 +17,10 @@ pub(super) struct Join {
     pub(super) right: u32,
 }
 
-/// What applying a link does.
+/// The effect of applying a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Its ends are one profile already.
+    /// Its ends are in one profile already.
     Within,
     Joins,
     Refused(Reason),
@@ -29,10 +29,10 @@ pub(super) enum Verdict {
 /// The result of applying links in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels {
-    // node -> the profile's label, one of its nodes; a node without entry is its own
+    // node -> the label of its profile, one of its nodes; a node without entry is its own label
     root_of: FxHashMap<u32, u32>,
-    // by label; a node that no live link touches has none
-    profiles: FxHashMap<u32, Box<Profile>>,
+    // by label; a node without live links has no entry
+    profiles: FxHashMap<u32, Box<CountedProfile>>,
     pub(super) refused: FxHashSet<(Reason, (u32, u32))>,
     pub(super) joins: Vec<Join>,
     // the last link that joined or was refused: event time, sequence
@@ -40,11 +40,11 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// The labels of nodes and links of which none was refused: they are one profile.
-    pub(super) fn of_whole(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules) -> Labels {
+    /// The labels of nodes and links of which none was refused: one profile.
+    pub(super) fn of_whole(nodes: &[u32], links: &[KeptLink], rules: &dyn NodeRules) -> Labels {
         let mut labels = Labels::default();
         let Some(root) = nodes.first().copied().filter(|_| !links.is_empty()) else { return labels };
-        let mut in_order: Vec<&Kept> = links.iter().collect();
+        let mut in_order: Vec<&KeptLink> = links.iter().collect();
         in_order.sort_unstable_by_key(|link| link.order());
         let mut forest = Forest::default();
         let mut first_live_at: FxHashMap<u32, Timestamp> = FxHashMap::default();
@@ -57,7 +57,7 @@ impl Labels {
             }
             labels.last = Some(link.order());
         }
-        let mut profile = Profile::default();
+        let mut profile = CountedProfile::default();
         for node in nodes {
             profile.add(*node, first_live_at.get(node).copied().unwrap_or_default(), rules);
             if *node != root {
@@ -68,7 +68,7 @@ impl Labels {
         labels
     }
 
-    /// The labels after these links, which are in order.
+    /// The labels after applying these sorted links.
     pub(super) fn replay(links: &[Link], rules: &dyn NodeRules) -> Result<Labels> {
         let mut labels = Labels::default();
         for link in links {
@@ -86,7 +86,7 @@ impl Labels {
         self.profiles.get(&self.root(node)).map_or(Side::Alone(node), |profile| Side::Profile(profile))
     }
 
-    /// The nodes of the profile that a node belongs to; empty if it is alone.
+    /// The nodes of a node's profile; empty if the node is alone.
     pub(super) fn members(&self, node: u32) -> &[u32] {
         self.profiles.get(&self.root(node)).map_or(&[], |profile| profile.nodes.as_slice())
     }
@@ -107,7 +107,7 @@ impl Labels {
     /// Applies the next link in order.
     pub(super) fn apply(&mut self, link: &Link, verdict: Verdict, rules: &dyn NodeRules) {
         match verdict {
-            // Whatever is applied before it, it stays without effect: it need not be last.
+            // Such a link has no effect after any earlier links: it need not count as last.
             Verdict::Within => return,
             Verdict::Refused(reason) => {
                 self.refused.insert((reason, link.pair()));
@@ -122,7 +122,7 @@ impl Labels {
         let [left, right] = [link.node, link.other].map(|node| {
             let root = self.root(node);
             let profile = self.profiles.remove(&root).unwrap_or_else(|| {
-                let mut profile = Box::new(Profile::default());
+                let mut profile = Box::new(CountedProfile::default());
                 profile.add(node, link.occurred_at, rules);
                 profile
             });
@@ -135,7 +135,7 @@ impl Labels {
         self.profiles.insert(kept, profile);
     }
 
-    /// Takes in the labels of nodes that evidence has now joined with these.
+    /// Adds the labels of nodes that evidence has joined with these.
     pub(super) fn take_in(&mut self, other: Labels) {
         self.root_of.extend(other.root_of);
         self.profiles.extend(other.profiles);

@@ -1,30 +1,30 @@
-//! Whether two profiles may become one: the limits of a profile, what an alias may not do, and whom operators keep apart.
+//! Whether two profiles may become one: the limits of a profile, the conditions of an alias, and operator decisions.
 
 use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::links::{Kept, Link};
+use super::links::{KeptLink, Link};
 use super::node_rules::{NodeRules, compare};
 use super::types::TypeRule;
 use crate::definitions::{Limit, Role};
 use crate::error::Result;
 use crate::records::{LinkRule, Timestamp};
 
-/// Why a link was refused; types by the number of their name.
+/// The reason why a link was refused; types by the number of their name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Reason {
     /// A profile would hold too many values of this type.
     Limit(u32),
     /// Too many values of this type within the window.
     WindowLimit(u32),
-    /// A value of this type links too many others.
+    /// A value of this type has too many neighbours.
     LinkLimit(u32),
-    /// An alias names two users that were identified both.
+    /// An alias names two users that were both identified.
     Identified,
     /// The profile would hold too many identifiers.
     Size,
-    /// A value of this type, which joins no two people, was seen with two.
+    /// A value of this type, which joins no two people, would join two.
     Conflict(u32),
     /// An operator keeps two of their identifiers apart.
     Separated,
@@ -46,13 +46,13 @@ impl Reason {
 
 /// A profile of several nodes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Profile {
+pub(super) struct CountedProfile {
     pub(super) nodes: Vec<u32>,
-    // each value of a limited type and since when it is live, in order: what windows count
+    // each value of a limited type with the instant since when it is live, sorted: what windows count
     live_since: Vec<(u32, Timestamp)>,
 }
 
-impl Profile {
+impl CountedProfile {
     pub(super) fn add(&mut self, node: u32, since: Timestamp, rules: &dyn NodeRules) {
         self.nodes.push(node);
         let type_number = rules.type_of(node);
@@ -66,12 +66,12 @@ impl Profile {
         self.live_since.insert(place, (type_number, since));
     }
 
-    pub(super) fn take_in(&mut self, other: Profile) {
+    pub(super) fn take_in(&mut self, other: CountedProfile) {
         self.nodes.extend(other.nodes);
         other.live_since.into_iter().for_each(|(type_number, since)| self.count(type_number, since));
     }
 
-    /// The limited types of which it holds a value.
+    /// The limited types of its values.
     pub(super) fn limited_types(&self) -> impl Iterator<Item = u32> {
         let mut rest = self.live_since.as_slice();
         std::iter::from_fn(move || {
@@ -81,7 +81,7 @@ impl Profile {
         })
     }
 
-    /// How many values of a limited type are live at or before an instant.
+    /// The number of values of a limited type that are live at an instant.
     pub(super) fn n_live(&self, type_number: u32, at: Timestamp) -> usize {
         let before = self.live_since.partition_point(|(of_type, _)| *of_type < type_number);
         self.live_since.partition_point(|known| *known <= (type_number, at)).saturating_sub(before)
@@ -90,12 +90,12 @@ impl Profile {
 
 /// One side of a link that would join two.
 pub(super) enum Side<'a> {
-    /// A node that no live link touches.
+    /// A node without live links.
     Alone(u32),
-    /// Everything in a component in which nothing was refused.
-    Whole(&'a [u32], &'a [Kept]),
-    /// A profile with its own books.
-    Profile(&'a Profile),
+    /// A whole component in which no link was refused.
+    Whole(&'a [u32], &'a [KeptLink]),
+    /// A profile with counted values.
+    Profile(&'a CountedProfile),
 }
 
 impl Side<'_> {
@@ -107,7 +107,7 @@ impl Side<'_> {
         }
     }
 
-    /// Counts the values of each limited type that count at an instant.
+    /// Visits the values of each limited type that count at an instant.
     fn count_limited(&self, at: Timestamp, rules: &dyn NodeRules, mut count: impl FnMut(u32, Limit, u32)) {
         let mut count_node = |node: u32, first_live_at: &dyn Fn() -> Timestamp| {
             let type_number = rules.type_of(node);
@@ -143,7 +143,7 @@ fn counts(limit: Limit, first_live_at: Timestamp, at: Timestamp) -> bool {
     limit.window.is_none_or(|window| first_live_at > at.plus_millis(-window.millis()) && first_live_at <= at)
 }
 
-/// Why a link must not join its two sides, if so.
+/// The reason why a link must not join its two sides; `None` if it may.
 pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules) -> Result<Option<Reason>> {
     if !rules.decisions().separate_nobody() && are_separated(&sides, rules) {
         return Ok(Some(Reason::Separated));
@@ -181,7 +181,7 @@ pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules)
     }))
 }
 
-/// Whether a value that joins no two people would do so.
+/// Whether a value that joins no two people would join two.
 fn conflict(link: &Link, sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> Option<Reason> {
     if !rules.types().refuse_conflicts() {
         return None;
@@ -194,14 +194,14 @@ fn conflict(link: &Link, sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> Optio
     sides.iter().all(|side| side.nodes().iter().any(is_person)).then_some(Reason::Conflict(number))
 }
 
-/// Whether two people are among these nodes, and the definition has a type that must not join them: then it matters also
-/// within one instant which link comes first, even where none is refused in the end.
+/// Whether two people are among these nodes, and the definition has a type that must not join them: then the order of
+/// links at one instant matters, even where no link is refused in the end.
 pub(super) fn may_conflict(nodes: &[u32], rules: &dyn NodeRules) -> bool {
     let is_person = |node: &&u32| rules.types().rule(rules.type_of(**node)).role == Role::Person;
     rules.types().refuse_conflicts() && nodes.iter().filter(is_person).take(2).count() > 1
 }
 
-/// Whether an operator keeps a node of one side apart from one of the other.
+/// Whether an operator keeps a node of one side apart from a node of the other.
 fn are_separated(sides: &[&Side<'_>; 2], rules: &dyn NodeRules) -> bool {
     let [left, right] = sides.map(Side::nodes);
     let (few, many) = if left.len() <= right.len() { (left, right) } else { (right, left) };
@@ -228,8 +228,8 @@ fn alias_refusal(link: &Link, rules: &dyn NodeRules) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether no order of these links can refuse one: nobody holds more values of a type than one profile may.
-pub(super) fn cannot_refuse(nodes: &[u32], links: &[Kept], rules: &dyn NodeRules) -> bool {
+/// Whether no order of these links can refuse one: there are no more values of a type than one profile may have.
+pub(super) fn cannot_refuse(nodes: &[u32], links: &[KeptLink], rules: &dyn NodeRules) -> bool {
     let decisions = rules.decisions();
     let is_separated = |node: &u32| !decisions.separated_from(*node).is_empty();
     if links.iter().any(|link| link.is_alias()) || (!decisions.separate_nobody() && nodes.iter().any(is_separated)) {

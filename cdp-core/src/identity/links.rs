@@ -1,4 +1,4 @@
-//! Links of evidence between nodes: as they are read, and in the few bytes that RAM keeps of each.
+//! Links of evidence between nodes: decoded, and in the compact form that RAM keeps.
 
 use crate::records::{LinkRule, Timestamp};
 
@@ -13,12 +13,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Its two nodes, whichever named the other.
+    /// Its two nodes, the lesser first.
     pub(crate) fn pair(&self) -> (u32, u32) {
         pair(self.node, self.other)
     }
 
-    /// Whether the limits of a value count it: an alias and an operator speak beyond them.
+    /// Whether the limits of a value count it; an alias and an operator decision are exempt.
     pub(super) fn is_guarded(&self) -> bool {
         is_guarded(self.rule)
     }
@@ -31,7 +31,7 @@ fn is_guarded(rule: LinkRule) -> bool {
     }
 }
 
-/// Two nodes, whichever named the other.
+/// Two nodes, the lesser first.
 pub(super) fn pair(node: u32, other: u32) -> (u32, u32) {
     (node.min(other), node.max(other))
 }
@@ -40,18 +40,18 @@ const TAG_BITS: u32 = 3;
 const RULE_MASK: u64 = 3;
 const TIED: u64 = 4;
 
-/// A link as RAM keeps it: the earliest of its pair and rule.
+/// A link in RAM: the earliest of its pair and rule.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptLink {
     pub(super) node: u32,
     pub(super) other: u32,
     pub(super) occurred_at: Timestamp,
-    // sequence, whether another message says the same at the same instant, the rule
+    // sequence, whether another message repeats it at the same instant, the rule
     tagged: u64,
 }
 
-impl Kept {
-    pub(super) fn new(link: &Link) -> Kept {
+impl KeptLink {
+    pub(super) fn new(link: &Link) -> KeptLink {
         let Link { node, other, occurred_at, sequence, rule } = *link;
         let rule = match rule {
             LinkRule::SameMessage => 0,
@@ -59,11 +59,11 @@ impl Kept {
             LinkRule::Operator => 2,
             LinkRule::Probable => 3,
         };
-        Kept { node, other, occurred_at, tagged: sequence << TAG_BITS | rule }
+        KeptLink { node, other, occurred_at, tagged: sequence << TAG_BITS | rule }
     }
 
     pub(super) fn link(self) -> Link {
-        let Kept { node, other, occurred_at, .. } = self;
+        let KeptLink { node, other, occurred_at, .. } = self;
         Link { node, other, occurred_at, sequence: self.sequence(), rule: self.rule() }
     }
 
@@ -88,7 +88,7 @@ impl Kept {
         is_guarded(self.rule())
     }
 
-    /// Whether another message says the same at the same instant, and may come before it by its message id.
+    /// Whether another message repeats it at the same instant, and may come before it by its message id.
     pub(super) fn is_tied(self) -> bool {
         self.tagged & TIED == TIED
     }
@@ -110,7 +110,7 @@ impl Kept {
         if self.node == node { self.other } else { self.node }
     }
 
-    /// (event time, sequence): the order but for ties.
+    /// (event time, sequence): the order without ties.
     pub(super) fn order(self) -> (Timestamp, u64) {
         (self.occurred_at, self.sequence())
     }

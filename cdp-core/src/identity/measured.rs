@@ -1,6 +1,6 @@
-//! The partition step of merges, apart from everything that a message costs besides: for the benches alone.
+//! The partition step of merges, without any other cost of a message: for benchmarks alone.
 //!
-//! It takes a number of pairs of profiles and leaves them merged, transaction by transaction. Nothing is read or written.
+//! It takes a number of pairs of profiles and merges them, transaction by transaction. It reads and writes no file.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -15,35 +15,35 @@ use crate::error::Result;
 use crate::records::{LinkRule, TieOrder, Timestamp};
 
 const NAMES: [&str; 3] = ["user_id", "email", "anonymous_id"];
-/// The identifiers of a pair, by the place of their type in [`NAMES`]: a user with an address and a device, and a stranger's address
-/// and device.
+/// The identifiers of a pair, by the place of their type in [`NAMES`]: a user with an address and a device, and the
+/// address and device of an anonymous profile.
 const TYPES_OF_PAIR: [usize; 5] = [0, 1, 2, 1, 2];
 const NODES_OF_PAIR: u32 = TYPES_OF_PAIR.len() as u32;
-/// What each message before a merge says of a pair: the node and the other end of its link.
+/// The links of a pair before the merge: node and other end.
 const LINKS_OF_PAIR: [(u32, u32); 3] = [(0, 1), (0, 2), (3, 4)];
-/// The link that merges a pair: the user is seen on the stranger's device.
+/// The link that merges a pair: the user is seen on the device of the anonymous profile.
 const MERGE: (u32, u32) = (0, 4);
 
 /// Pairs of profiles under the preset `segment`, and the partition of all of them.
 pub struct PairsOfProfiles {
-    world: World,
+    rules: PairRules,
     partition: Partition,
     n_pairs: u32,
 }
 
-struct World {
+struct PairRules {
     types: TypeRules,
     decisions: Decisions,
     committed: u64,
 }
 
 impl PairsOfProfiles {
-    /// So many pairs, each said to be who they are `n_repeats` times; nobody is merged yet. Fails as a transaction may.
+    /// Creates `n_pairs` unmerged pairs, whose links are repeated `n_repeats` times. Fails as a transaction may.
     pub fn new(n_pairs: u32, n_repeats: u32) -> Result<PairsOfProfiles> {
         let number = |name: &str| NAMES.iter().position(|known| *known == name).map(|place| place as u32 + 1);
         let types = TypeRules::new(&IdentityDefinition::segment(), number);
-        let world = World { types, decisions: Decisions::default(), committed: 0 };
-        let mut pairs = PairsOfProfiles { world, partition: Partition::default(), n_pairs };
+        let rules = PairRules { types, decisions: Decisions::default(), committed: 0 };
+        let mut pairs = PairsOfProfiles { rules, partition: Partition::default(), n_pairs };
         for _ in 0..n_repeats {
             let links = (0..n_pairs).flat_map(|pair| LINKS_OF_PAIR.map(|link| (pair, link)));
             pairs.transact(&links.collect::<Vec<_>>())?;
@@ -51,8 +51,8 @@ impl PairsOfProfiles {
         Ok(pairs)
     }
 
-    /// Merges so many pairs, which lie anywhere, in one transaction; `first` is how many were merged before. Gives how many
-    /// profiles were merged.
+    /// Merges `n_merges` pairs in one transaction, spread over all pairs; `first` is the number of pairs merged before.
+    /// Returns the number of merged profiles.
     pub fn merge(&mut self, first: u32, n_merges: u32) -> Result<u64> {
         // A step that shares no divisor with the number of pairs visits each once.
         let step = (0..).map(|n| self.n_pairs / 3 * 2 + 1 + n).find(|step| gcd(*step, self.n_pairs) == 1).unwrap_or(1);
@@ -62,7 +62,7 @@ impl PairsOfProfiles {
     }
 
     fn transact(&mut self, links: &[(u32, (u32, u32))]) -> Result<u64> {
-        let first = self.world.committed + 1;
+        let first = self.rules.committed + 1;
         let links: Vec<Link> = (first..)
             .zip(links)
             .map(|(sequence, (pair, (node, other)))| {
@@ -72,10 +72,10 @@ impl PairsOfProfiles {
             })
             .collect();
         let mut overlay = self.partition.changes();
-        overlay.add(&self.partition, &links, &BTreeSet::new(), &self.world)?;
+        overlay.add(&self.partition, &links, &BTreeSet::new(), &self.rules)?;
         let n_merges = overlay.merges();
         self.partition.fold(overlay);
-        self.world.committed += links.len() as u64;
+        self.rules.committed += links.len() as u64;
         Ok(n_merges)
     }
 }
@@ -84,7 +84,7 @@ fn gcd(left: u32, right: u32) -> u32 {
     if right == 0 { left } else { gcd(right, left % right) }
 }
 
-impl NodeRules for World {
+impl NodeRules for PairRules {
     fn type_of(&self, node: u32) -> u32 {
         TYPES_OF_PAIR.get((node % NODES_OF_PAIR) as usize).map_or(0, |place| *place as u32 + 1)
     }

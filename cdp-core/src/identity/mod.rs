@@ -1,8 +1,9 @@
-//! Who is who: message -> node, evidence -> partition, and why two identifiers belong together.
+//! Identity resolution: identifiers of messages, the partition of identifiers into profiles, and its explanation.
 //!
 //! A message belongs to the node of its strongest kept identifier, which follows from the message and the identity
-//! definition alone. Links are evidence; the partition of nodes into people is derived from all of it, in event-time
-//! order, so that no order of arrival matters. Merging moves no message. This room holds no SQL; it never drops a fact.
+//! definition alone. Links are evidence; the partition of nodes into profiles is derived from all of it, in event-time
+//! order, so that the order of arrival does not matter. Merging moves no message. This module uses no SQL and never
+//! drops a fact.
 
 mod at_once;
 mod chunked;

@@ -1,6 +1,6 @@
-//! What the partition asks about nodes and messages, and the one order in which links of evidence apply.
+//! The interface through which the partition reads nodes and messages, and the order in which links apply.
 //!
-//! The partition holds numbers only. The owner of the messages and of the identity definition answers through [`NodeRules`].
+//! The partition holds numbers only. The owner of the messages and of the identity definition implements [`NodeRules`].
 
 use std::cmp::Ordering;
 
@@ -10,28 +10,28 @@ use super::types::TypeRules;
 use crate::error::Result;
 use crate::records::{TieOrder, Timestamp};
 
-/// What the partition must know about nodes and messages, answered by whoever holds them.
+/// Properties of nodes and messages that the partition reads.
 pub(crate) trait NodeRules {
     /// The number of the name of a node's identifier type.
     fn type_of(&self, node: u32) -> u32;
-    /// What the definition says of each type.
+    /// The rules of the identity definition, by type.
     fn types(&self) -> &TypeRules;
     /// The name of an identifier type.
     fn type_name(&self, type_number: u32) -> &str;
-    /// What breaks ties of event time between messages: ordinal, message id, source.
+    /// The tie break between messages of one event time: ordinal, message id, source.
     fn tie_order(&self, sequence: u64) -> Result<TieOrder>;
-    /// What breaks ties within a message: (priority, type, value), never the node's number.
+    /// The tie break within a message: (priority, type, value), never the node's number.
     fn compare_ranks(&self, left: u32, right: u32) -> Ordering;
     /// The least sequence of a message of this node.
     fn first_sequence(&self, node: u32) -> Option<u64>;
-    /// The last sequence of the last commit: what came before this transaction.
+    /// The sequence of the last commit, before this transaction.
     fn committed_sequence(&self) -> u64;
-    /// When an identify message first named this node, and the sequences of all that did so at that instant.
+    /// When an identify message first named this node, and the sequences of all such messages at that instant.
     fn first_identified(&self, node: u32) -> Result<Option<(Timestamp, Vec<u64>)>>;
-    /// What operators decided.
+    /// The operator decisions.
     fn decisions(&self) -> &Decisions;
-    /// Every link that counts whose message belongs to one of these nodes, from the store, and their merges. The
-    /// partition keeps only the earliest of a pair, and asks where a limit makes the others matter.
+    /// Every link that counts of messages of these nodes, from the store, and their merges. The partition keeps only
+    /// the earliest link of a pair, and calls this where a limit makes the others matter.
     fn evidence(&self, nodes: &[u32]) -> Result<Vec<Link>>;
 }
 

@@ -1,6 +1,6 @@
-//! Normalized identifier values, and the placeholders that never identify anybody.
+//! Normalizes identifier values, and blocks placeholders that identify no one.
 //!
-//! The blocked values are the union of what Segment, PostHog and Adobe refuse (SEMANTICS, FIELD b).
+//! The blocked values are the union of those that Segment, PostHog and Adobe refuse (SEMANTICS, FIELD b).
 
 use std::borrow::Cow;
 
@@ -24,12 +24,12 @@ const BLOCKED_ANY_CASE: [&str; 12] = [
 /// Placeholders in exactly this case: in another one they can be names.
 const BLOCKED_EXACT: [&str; 5] = ["[object Object]", "NaN", "None", "none", "-1"];
 const LONGEST_PLACEHOLDER_BYTES: usize = 17;
-/// Longer texts are no telephone numbers: 15 digits, what stands between them, and an extension.
+/// Longer texts are no telephone numbers: 15 digits, separators, and an extension.
 const LONGEST_PHONE_CHARS: usize = 40;
 /// Longer values are no identifiers (Adobe's limit).
 const LONGEST_CHARS: usize = 1024;
 
-/// The normalized value; `None` if the value is blocked. What is normal already is not copied.
+/// The normalized value; `None` if the value is blocked. A value that is normal already is not copied.
 pub(crate) fn normalize<'v>(identifier: &IdentifierType, raw: Cow<'v, str>) -> Option<Cow<'v, str>> {
     let value = match identifier.normalize {
         Normalize::Exact => return (!is_blocked_for(identifier, &raw)).then_some(raw),
@@ -53,7 +53,7 @@ fn is_blocked_for(identifier: &IdentifierType, value: &str) -> bool {
         })
 }
 
-/// The mailbox that a lowercased address means: without `+tag`, and without dots where Google ignores them.
+/// The mailbox of a lowercased address: without `+tag`, and without dots where Google ignores them.
 fn mailbox(address: &str) -> String {
     let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
     let local = local.split_once('+').map_or(local, |(before, _)| if before.is_empty() { local } else { before });
@@ -63,7 +63,8 @@ fn mailbox(address: &str) -> String {
     }
 }
 
-/// E.164. What is no number of the region, or comes without a region, stays as digits, with a leading plus if it has one.
+/// The number in E.164. A text that is no number of the region, or has no region, becomes its digits, with a leading
+/// plus if it has one.
 fn phone(raw: &str, default_region: Option<&str>) -> String {
     let of_region = |text: &str| {
         let region = default_region.filter(|_| text.chars().count() <= LONGEST_PHONE_CHARS)?;
@@ -72,7 +73,7 @@ fn phone(raw: &str, default_region: Option<&str>) -> String {
     };
     of_region(raw).unwrap_or_else(|| {
         let digits = digits_of_phone(raw);
-        // Odd signs between digits may hide a number, which would be found when the value is normalized again.
+        // Odd characters between digits may hide a number, which a second normalization would find.
         of_region(&digits).unwrap_or(digits)
     })
 }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_never_identify_anybody() {
+    fn placeholders_identify_no_one() {
         let placeholders = [
             "null",
             "undefined",
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_block_what_they_find() {
+    fn patterns_block_matching_values() {
         let preset = IdentityDefinition::segment();
         let mut email = preset.identifier("email").unwrap().clone();
         email.blocked = vec![Blocked::Value("a@b.c".to_owned()), Blocked::Pattern("@test\\.".parse().unwrap())];
@@ -197,7 +198,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_is_too_odd(raw in ".{0,60}", region in proptest::sample::select(vec!["DE", "US", "JP", "GB", "BR"])) {
+        fn any_text_normalizes_without_panic(raw in ".{0,60}", region in proptest::sample::select(vec!["DE", "US", "JP", "GB", "BR"])) {
             let mut phone_type = IdentityDefinition::segment().identifier("phone").unwrap().clone();
             phone_type.default_region = Some(region.to_owned());
             if let Some(once) = normalize(&phone_type, raw.into()) {

@@ -1,8 +1,9 @@
-//! What one transaction changes of the partition: it takes in links and says which profiles have changed.
+//! Changes of the partition by one transaction: applies links and lists the profiles that have changed.
 //!
-//! Links are kept by *evidence component*: the nodes that any link joins, live or refused. Within one, links are applied
-//! greedily in the order of (event time, ordinal, message id); a link later than all others there is applied at once, otherwise
-//! the component is replayed. Only the limits of one value (the hub guard) decide before that which links count at all.
+//! Links are kept by *evidence component*: the nodes that any link joins, live or refused. Within a component, links
+//! are applied greedily in the order of (event time, ordinal, message id); a link later than all others is applied at
+//! once, otherwise the component is replayed. Only the limits of one value (the hub guard) decide before that which
+//! links count at all.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +11,21 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::component::{Component, Repeat, parts, verdict_between};
-use super::hub::{Counted, Hub, HubKey};
+use super::hub::{Hub, HubEffect, HubKey};
 use super::labels::Verdict;
 use super::limits::Side;
-use super::links::{Kept, Link, pair};
+use super::links::{KeptLink, Link, pair};
 use super::node_rules::{NodeRules, sort_links};
 use super::partition::{NO_COMPONENT, Partition, PartitionChanges, PartitionView};
 use super::spans::held_end;
 use crate::error::Result;
 use crate::records::LinkRule;
 
-/// A profile up to this size is written down whole when it changes.
+/// The changed nodes of a profile up to this size are recorded at once.
 const FEW_NODES: usize = 16;
 
 impl PartitionChanges {
-    /// Takes in the links of a transaction, in the order of the log. `reidentified`: nodes that an identify message now
+    /// Applies the links of a transaction, given in log order. `reidentified` has the nodes that an identify message
     /// names earlier than before.
     pub(crate) fn add(
         &mut self,
@@ -57,7 +58,7 @@ impl PartitionChanges {
             }
         }
         self.replay(base, to_replay, rules)?;
-        self.write_down_grown(base);
+        self.record_grown(base);
         Ok(())
     }
 
@@ -77,7 +78,7 @@ impl PartitionChanges {
         if rules.types().have_latest_link_wins()
             && let Some((value, holder)) = held_end(link, rules)
         {
-            // A model does not say whose such a value is.
+            // A model does not decide which profile such a value belongs to.
             if link.rule != LinkRule::Probable {
                 self.hold(base, link, value, holder);
             }
@@ -88,11 +89,12 @@ impl PartitionChanges {
             if !self.pass_hubs(base, link, rules, to_replay)? {
                 return Ok(());
             }
-            // Let in, it is the earliest of its pair. The later ones, which waited at the guard, are in the store.
+            // Once live, the link is the earliest of its pair; the later ones, which the guard kept out, are in the
+            // store.
             waited = self.view(base).is_parked(link.pair());
             if waited {
                 self.parked.insert(link.pair(), false);
-                self.forget_completeness(base, link);
+                self.mark_incomplete(base, link);
             }
         }
         if self.view(base).repeats(link) == Repeat::Tied {
@@ -102,8 +104,8 @@ impl PartitionChanges {
         self.join(base, link, waited, rules, to_replay)
     }
 
-    /// Takes in that operators have decided otherwise about these pairs, or that probable links between them are no more:
-    /// takes the components of both ends apart and applies their evidence anew, in order.
+    /// Applies changed operator decisions about these pairs, or the removal of probable links between them: splits the
+    /// components of both ends and applies their evidence again, in order.
     pub(crate) fn decide(&mut self, base: &Partition, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<()> {
         let ends: BTreeSet<u32> = pairs.iter().flat_map(|(node, other)| [*node, *other]).collect();
         let mut apart: FxHashSet<u32> = ends.iter().copied().collect();
@@ -115,7 +117,7 @@ impl PartitionChanges {
             }
             self.merges.remove(&id);
         }
-        // Evidence that is cut counts at no guard: the guards of both ends count anew, and who waited there may pass.
+        // Cut evidence counts at no guard: the guards of both ends count again, and links that were kept out may pass.
         let hubs: Vec<HubKey> =
             base.hubs.keys().chain(self.hubs.keys()).filter(|(value, _)| ends.contains(value)).copied().collect();
         self.hubs.extend(hubs.into_iter().map(|key| (key, Hub::default())));
@@ -139,7 +141,7 @@ impl PartitionChanges {
         let mut links = rules.evidence(&nodes)?;
         links.retain(|link| apart.contains(&link.node) || apart.contains(&link.other));
         sort_links(&mut links, rules)?;
-        // What comes together again was together before: it is no merge.
+        // Nodes that are joined again were together before: that is no merge.
         let merges = std::mem::take(&mut self.merges);
         self.add(base, &links, &BTreeSet::new(), rules)?;
         self.merges = merges;
@@ -147,8 +149,8 @@ impl PartitionChanges {
         Ok(())
     }
 
-    /// Takes in which probable links are no more, by their pairs, and which are new; people that come together by that count
-    /// as merged, those that only come together again do not.
+    /// Removes probable links, given by their pairs, and adds new ones. Profiles that these join count as merged,
+    /// unless they were one profile before.
     pub(crate) fn relink(
         &mut self,
         base: &Partition,
@@ -168,7 +170,7 @@ impl PartitionChanges {
         Ok(())
     }
 
-    /// Counts the profiles of the last commit that stand together in a component and did not then.
+    /// Counts the merges of a component: profiles of the last commit that are one profile now.
     fn count_merges(&mut self, base: &Partition, id: u32, rules: &dyn NodeRules) {
         let Some(component) = self.view(base).component(id) else { return };
         let merges = match component.labels() {
@@ -178,13 +180,13 @@ impl PartitionChanges {
         self.merges.insert(id, merges);
     }
 
-    /// Notes that another message says at the same instant what holds already.
+    /// Records that another message repeats a link at the same instant.
     fn tie(&mut self, base: &Partition, link: &Link, rules: &dyn NodeRules, to_replay: &mut FxHashSet<u32>) {
         let view = self.view(base);
         let Some(id) = view.component_id(link.node) else { return };
         let Some(component) = view.component(id) else { return };
-        let is_known = component.earliest(link.pair(), link.rule).is_some_and(Kept::is_tied);
-        if component.hangs_on_order(rules) {
+        let is_known = component.earliest(link.pair(), link.rule).is_some_and(KeptLink::is_tied);
+        if component.depends_on_order(rules) {
             to_replay.insert(id);
         }
         if !is_known && let Some(component) = self.component_mut(base, id) {
@@ -192,12 +194,12 @@ impl PartitionChanges {
         }
     }
 
-    fn forget_completeness(&mut self, base: &Partition, link: &Link) {
+    fn mark_incomplete(&mut self, base: &Partition, link: &Link) {
         for node in [link.node, link.other] {
             if let Some(id) = self.view(base).component_id(node)
                 && let Some(component) = self.component_mut(base, id)
             {
-                component.forget_completeness();
+                component.mark_incomplete();
             }
         }
     }
@@ -232,9 +234,9 @@ impl PartitionChanges {
             }
             verdict = Some(found);
         }
-        let needs_books =
+        let needs_details =
             components().any(|component| component.labels().is_some()) || matches!(verdict, Some(Verdict::Refused(_)));
-        let id = self.unite(base, link, ids, needs_books, rules, to_replay);
+        let id = self.unite(base, link, ids, needs_details, rules, to_replay);
         if merges > 0 {
             *self.merges.entry(id).or_default() += merges;
         }
@@ -254,13 +256,13 @@ impl PartitionChanges {
         Ok(())
     }
 
-    /// Brings both ends of a link into one component, the smaller into the larger. Gives its number.
+    /// Brings both ends of a link into one component, the smaller into the larger. Returns its number.
     fn unite(
         &mut self,
         base: &Partition,
         link: &Link,
         ids: [Option<u32>; 2],
-        needs_books: bool,
+        needs_details: bool,
         rules: &dyn NodeRules,
         to_replay: &mut FxHashSet<u32>,
     ) -> u32 {
@@ -275,8 +277,8 @@ impl PartitionChanges {
         };
         let absorbed = absorbed.map(|absorbed_id| {
             let mut absorbed = self.take_component(base, absorbed_id);
-            if needs_books {
-                absorbed.open_books(rules);
+            if needs_details {
+                absorbed.create_details(rules);
             }
             for node in &absorbed.nodes {
                 self.set_component_of(base, *node, id);
@@ -295,8 +297,8 @@ impl PartitionChanges {
             }
         }
         if let Some(component) = self.component_mut(base, id) {
-            if needs_books {
-                component.open_books(rules);
+            if needs_details {
+                component.create_details(rules);
             }
             let fresh = [link.node, link.other].into_iter().zip(ids).filter(|(_, of)| of.is_none());
             component.nodes.extend(fresh.map(|(node, _)| node));
@@ -352,7 +354,7 @@ impl PartitionChanges {
         changed.or_else(|| base.components.get(id as usize).cloned()).unwrap_or_default()
     }
 
-    /// Counts a link at the hub guards of both ends, each for itself, and parks the pairs that it displaces. Gives
+    /// Counts a link at the hub guards of both ends independently, and parks the pairs that it displaces. Returns
     /// whether each end counts the other among its live neighbours; if not, the pair is parked.
     fn pass_hubs(
         &mut self,
@@ -365,13 +367,13 @@ impl PartitionChanges {
         let mut passes = true;
         for (value, neighbour) in ends {
             match self.count_at_hub(base, value, neighbour, link, rules)? {
-                Counted::KeptOut => passes = false,
-                Counted::Enters { displaced: Some(gone) } => self.park(base, pair(value, gone), rules, to_replay)?,
-                Counted::Live | Counted::Enters { displaced: None } => {}
+                HubEffect::KeptOut => passes = false,
+                HubEffect::Enters { displaced: Some(gone) } => self.park(base, pair(value, gone), rules, to_replay)?,
+                HubEffect::Live | HubEffect::Enters { displaced: None } => {}
             }
         }
         if !passes && !self.view(base).is_parked(link.pair()) {
-            // The end that lets the other live must remember it, since no component will.
+            // The end that counts the other as live needs a hub, since no component has the link.
             for (value, neighbour) in ends {
                 self.open_hub(base, value, neighbour, rules)?;
                 self.count_at_hub(base, value, neighbour, link, rules)?;
@@ -388,39 +390,39 @@ impl PartitionChanges {
         neighbour: u32,
         link: &Link,
         rules: &dyn NodeRules,
-    ) -> Result<Counted> {
+    ) -> Result<HubEffect> {
         let view = self.view(base);
         let types = rules.types();
         let Some((class, limit)) = types.rule(rules.type_of(value)).hub_guard(rules.type_of(neighbour)) else {
-            return Ok(Counted::Live);
+            return Ok(HubEffect::Live);
         };
         if limit == 0 {
-            return Ok(Counted::KeptOut);
+            return Ok(HubEffect::KeptOut);
         }
         let key = (value, class);
         if view.hub(key).is_none() {
             let component = view.component_id(value).and_then(|id| view.component(id));
             let Some(component) = component.filter(|component| component.neighbours_at_most(value) >= limit as usize)
             else {
-                return Ok(Counted::Live);
+                return Ok(HubEffect::Live);
             };
             let neighbours: FxHashSet<u32> =
                 neighbours_of(component.links(), key, rules).map(|(neighbour, _)| neighbour).collect();
             if neighbours.contains(&neighbour) || neighbours.len() < limit as usize {
-                return Ok(Counted::Live);
+                return Ok(HubEffect::Live);
             }
             self.open_hub(base, value, neighbour, rules)?;
         }
-        let Some(hub) = self.view(base).hub(key) else { return Ok(Counted::Live) };
+        let Some(hub) = self.view(base).hub(key) else { return Ok(HubEffect::Live) };
         let counted = hub.judge(neighbour, limit, link, rules)?;
-        if let Counted::Enters { displaced } = counted {
+        if let HubEffect::Enters { displaced } = counted {
             let hub = self.hubs.entry(key).or_insert_with(|| base.hubs.get(&key).cloned().unwrap_or_default());
             hub.enter(neighbour, (link.occurred_at, link.sequence), displaced, rules)?;
         }
         Ok(counted)
     }
 
-    /// Opens the hub of a value that counts this neighbour, unless it is open or there is no guard.
+    /// Creates the hub of a value that counts this neighbour, unless it exists or the value has no guard.
     fn open_hub(&mut self, base: &Partition, value: u32, neighbour: u32, rules: &dyn NodeRules) -> Result<()> {
         let view = self.view(base);
         let guard = rules.types().rule(rules.type_of(value)).hub_guard(rules.type_of(neighbour));
@@ -438,7 +440,7 @@ impl PartitionChanges {
             }
         }
         if !tied.is_empty() {
-            // Among messages of one instant the message id decides which link is the earliest of its pair.
+            // At one instant the message id decides which link is the earliest of its pair.
             tied.sort_unstable();
             tied.dedup();
             let known: FxHashSet<(u32, u32)> = live.iter().map(Link::pair).collect();
@@ -454,7 +456,7 @@ impl PartitionChanges {
         Ok(())
     }
 
-    /// Takes the links of a pair that a guard counts out of its component, which may fall apart.
+    /// Removes the links of a pair that a guard counts from its component, which may fall apart.
     fn park(
         &mut self,
         base: &Partition,
@@ -509,7 +511,7 @@ impl PartitionChanges {
         Ok(())
     }
 
-    /// Replays components for which their earliest links do not suffice, with everything that the store knows.
+    /// Replays components for which their earliest links do not suffice, with all evidence of the store.
     fn replay_evidence(&mut self, base: &Partition, ids: &[u32], rules: &dyn NodeRules) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
@@ -547,8 +549,8 @@ impl PartitionChanges {
         }
     }
 
-    /// Larger profiles are written down once, not with each node that they gain.
-    fn write_down_grown(&mut self, base: &Partition) {
+    /// Larger profiles are recorded once, not with each node that they gain.
+    fn record_grown(&mut self, base: &Partition) {
         let mut grown = std::mem::take(&mut self.grown);
         grown.sort_unstable();
         grown.dedup();
@@ -562,7 +564,7 @@ impl PartitionChanges {
         }
     }
 
-    /// The nodes whose profile has changed, in the order of their numbers.
+    /// The nodes whose profile has changed, by number.
     pub(crate) fn changed(&self) -> Vec<u32> {
         let mut changed = self.changed.clone();
         changed.sort_unstable();
@@ -570,15 +572,15 @@ impl PartitionChanges {
         changed
     }
 
-    /// Profiles that existed before and were joined into another.
+    /// The number of earlier profiles that were joined into another.
     pub(crate) fn merges(&self) -> u64 {
         self.merges.values().sum()
     }
 }
 
-/// The neighbours of a hub's value that its guard counts, each with a link to it.
 impl PartitionView<'_> {
-    /// What changes if operators had decided, or a model found, otherwise about these pairs; `rules` tell what.
+    /// The changes that other decisions or probable links about these pairs would make; `rules` has the hypothetical
+    /// state.
     pub(crate) fn deciding(&self, pairs: &[(u32, u32)], rules: &dyn NodeRules) -> Result<PartitionChanges> {
         let mut overlay = self.base.changes();
         overlay.decide(self.base, pairs, rules)?;
@@ -586,11 +588,12 @@ impl PartitionView<'_> {
     }
 }
 
+/// The neighbours of a hub's value that its guard counts, each with a link to it.
 fn neighbours_of<'l>(
-    links: &'l [Kept],
+    links: &'l [KeptLink],
     (value, class): HubKey,
     rules: &'l dyn NodeRules,
-) -> impl Iterator<Item = (u32, Kept)> + 'l {
+) -> impl Iterator<Item = (u32, KeptLink)> + 'l {
     let rule = rules.types().rule(rules.type_of(value));
     let touching = links.iter().filter(move |link| link.is_guarded() && link.touches(value));
     let neighbours = touching.map(move |link| (link.neighbour(value), *link));
@@ -599,10 +602,11 @@ fn neighbours_of<'l>(
     })
 }
 
-/// Both sides had a message before this one: then it is a merge, else an attachment of a new identifier. The star of a
-/// message joins one identifier after the other to its node, so the other side is `other` and what it brought along.
+/// The number of merges by a link, 0 or 1: it is a merge if both sides had a message before this one, else it attaches
+/// a new identifier. The star of a message joins one identifier after the other to its node, so the other side is
+/// `other` and the nodes joined with it.
 fn merges_of(link: &Link, left: &[u32], right: &[u32], rules: &dyn NodeRules) -> u64 {
-    // A probable link belongs to no message: whoever came with it in one transaction was nobody before.
+    // A probable link belongs to no message: a profile that is new in this transaction did not exist before.
     let last_before = match link.rule {
         LinkRule::Probable => rules.committed_sequence(),
         _ => link.sequence.saturating_sub(1),
@@ -612,7 +616,7 @@ fn merges_of(link: &Link, left: &[u32], right: &[u32], rules: &dyn NodeRules) ->
     u64::from(existed(left) && existed(right))
 }
 
-/// How many profiles of the last commit, but for one, these nodes come from.
+/// The number of profiles of the last commit that these nodes come from, minus one.
 fn merges_since_commit(base: &Partition, nodes: &[u32], rules: &dyn NodeRules) -> u64 {
     let existed = |node: &&u32| rules.first_sequence(**node).is_some_and(|first| first <= rules.committed_sequence());
     let mut profiles: SmallVec<[u32; 8]> =

@@ -1,7 +1,7 @@
-//! The partition of nodes into people, the same for every order of arrival: its committed state in RAM.
+//! The partition of nodes into profiles: its committed state in RAM, equal for every order of arrival.
 //!
-//! Nodes are dense numbers, components numbers of a slab; both lie in arrays. A transaction changes an overlay, which is
-//! folded in after COMMIT or dropped.
+//! Nodes are dense numbers, components numbers of a slab; both lie in arrays. A transaction changes
+//! [`PartitionChanges`], which are folded in after COMMIT or dropped.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -9,7 +9,7 @@ use super::chunked::Chunked;
 use super::component::Component;
 use super::holders::Holders;
 use super::hub::{Hub, HubKey};
-use super::profiles::Standing;
+use super::profiles::ProfilesCache;
 
 /// In `component_of`: no evidence joins the node with another.
 pub(super) const NO_COMPONENT: u32 = u32::MAX;
@@ -17,37 +17,37 @@ pub(super) const NO_COMPONENT: u32 = u32::MAX;
 /// The partition of the last commit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Partition {
-    // by node; a node behind the end has none
+    // by node; a node after the end has no component
     pub(super) component_of: Chunked<u32>,
-    // by number; one in `free` is empty
+    // by number; the numbers in `free` are empty
     pub(super) components: Chunked<Component>,
     pub(super) free: Vec<u32>,
     pub(super) hubs: FxHashMap<HubKey, Hub>,
     // pairs that a hub guard keeps out
     pub(super) parked: FxHashSet<(u32, u32)>,
     pub(super) holders: Holders,
-    pub(super) standing: Standing,
+    pub(super) standing: ProfilesCache,
 }
 
 impl Partition {
-    /// Of so many nodes none is known to belong to another.
+    /// A partition of this number of nodes without any link.
     pub(crate) fn of_strangers(n_nodes: u32) -> Partition {
         Partition { component_of: Chunked::of_none(n_nodes as usize, NO_COMPONENT), ..Partition::default() }
     }
 
-    /// An overlay for a transaction that starts from this partition.
+    /// Empty changes for a transaction that starts from this partition.
     pub(crate) fn changes(&self) -> PartitionChanges {
         PartitionChanges::default()
     }
 
-    /// Whether no evidence is in it.
+    /// Whether it has no evidence.
     pub(crate) fn is_empty(&self) -> bool {
         self.component_of.len() == 0 && self.holders.is_empty() && self.parked.is_empty()
     }
 
-    /// Takes in what a committed transaction has changed.
+    /// Adds the changes of a committed transaction.
     pub(crate) fn fold(&mut self, overlay: PartitionChanges) {
-        self.standing = Standing::default();
+        self.standing = ProfilesCache::default();
         for (node, id) in overlay.component_of {
             if let Some(place) = self.component_of.get_mut(node as usize) {
                 *place = id;
@@ -73,30 +73,30 @@ impl Partition {
         }
     }
 
-    /// This partition without changes.
+    /// A view of this partition without changes.
     pub(crate) fn view(&self) -> PartitionView<'_> {
         PartitionView { base: self, overlay: None }
     }
 }
 
-/// What one transaction changes.
+/// The changes of one transaction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PartitionChanges {
-    // of nodes that the base has in its array, and of those behind its end
+    // of nodes in the array of the base, and of those after its end
     pub(super) component_of: FxHashMap<u32, u32>,
     pub(super) component_of_new: Chunked<u32>,
-    // the same of components; a freed one is empty
+    // likewise for components; a freed one is empty
     pub(super) components: FxHashMap<u32, Component>,
     pub(super) components_new: Chunked<Component>,
     pub(super) freed: Vec<u32>,
-    // how many of the base's free numbers are in use, from the last
+    // the number of the base's free numbers in use, from the last
     pub(super) n_taken: usize,
     pub(super) hubs: FxHashMap<HubKey, Hub>,
-    // pairs that a hub guard keeps out now, or no more
+    // pairs that a hub guard now keeps out, or no longer does
     pub(super) parked: FxHashMap<(u32, u32), bool>,
-    // of values that belong to whoever was linked last: those that have changed, whole
+    // of values under `latest_link_wins`: those that have changed, complete
     pub(super) holders: Holders,
-    // component -> profiles that existed before and were joined into another
+    // component -> the number of earlier profiles that were joined into another
     pub(super) merges: FxHashMap<u32, u64>,
     // nodes whose profile has changed, some of them more than once
     pub(super) changed: Vec<u32>,
@@ -105,7 +105,7 @@ pub(crate) struct PartitionChanges {
 }
 
 impl PartitionChanges {
-    /// Whether it changes nothing.
+    /// Whether there are no changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.component_of.is_empty()
             && self.component_of_new.len() == 0
@@ -118,7 +118,7 @@ impl PartitionChanges {
             && self.holders.is_empty()
     }
 
-    /// The partition with these changes.
+    /// A view of the partition with these changes.
     pub(crate) fn view<'a>(&'a self, base: &'a Partition) -> PartitionView<'a> {
         PartitionView { base, overlay: Some(self) }
     }
@@ -132,7 +132,7 @@ pub(crate) struct PartitionView<'a> {
 }
 
 impl<'a> PartitionView<'a> {
-    /// The last commit's partition with these changes instead of those of this view.
+    /// A view of the last commit's partition with these changes instead of those of this view.
     pub(crate) fn with(self, overlay: &'a PartitionChanges) -> PartitionView<'a> {
         PartitionView { base: self.base, overlay: Some(overlay) }
     }

@@ -1,8 +1,8 @@
-//! The probable links that hold: pairs that a model found to be one person, as evidence beside that of messages.
+//! The current probable links: pairs that a model found to be one person, as evidence beside that of messages.
 //!
-//! They obey the limits of profiles and whatever operators decided; the guards of values do not count them. A link says when
-//! both people stood as they were compared. This room holds the links and what a transaction changes of them; linkage makes
-//! and replaces them.
+//! They obey the limits of profiles and operator decisions; the guards of values do not count them. A link has the
+//! instant at which both people were compared. This module holds the links and the changes of a transaction; linkage
+//! creates and replaces them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,10 @@ use smallvec::SmallVec;
 use super::links::Link;
 use crate::records::{LinkRule, ProbableLink};
 
-/// Sequences from here on are numbers of probable links, up to where those of decisions begin.
+/// Sequences from this one on are numbers of probable links, up to the first decision.
 const FIRST_PROBABLE_SEQUENCE: u64 = 1 << 59;
 
-/// The number of the probable link that a link is; `None` for other evidence.
+/// The number of the probable link of a link; `None` for other evidence.
 pub(crate) fn probable_number(sequence: u64) -> Option<u64> {
     sequence.checked_sub(FIRST_PROBABLE_SEQUENCE).filter(|number| *number < FIRST_PROBABLE_SEQUENCE)
 }
@@ -35,7 +35,7 @@ pub(crate) fn link_of(probable: &ProbableLink) -> Link {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProbableLinks {
     by_number: BTreeMap<u64, ProbableLink>,
-    // node -> the numbers of its links, whichever end it is
+    // node -> the numbers of its links, at either end
     of_node: FxHashMap<u32, SmallVec<[u64; 2]>>,
 }
 
@@ -60,28 +60,28 @@ impl ProbableLinks {
     }
 
     fn numbers_of(&self, node: u32) -> &[u64] {
-        // Most stores have none: that costs no look-up.
+        // Most stores have none; then there is no lookup.
         if self.of_node.is_empty() { &[] } else { self.of_node.get(&node).map_or(&[], SmallVec::as_slice) }
     }
 
-    /// The greatest number among them; 0 without any.
+    /// The greatest number among them; 0 if there are none.
     pub(crate) fn last(&self) -> u64 {
         self.by_number.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// Takes in what a committed transaction has changed.
+    /// Adds the changes of a committed transaction.
     pub(crate) fn fold(&mut self, changes: ProbableChanges) {
         changes.gone.into_iter().for_each(|number| self.remove(number));
         changes.added.by_number.into_values().for_each(|link| self.insert(link));
     }
 
-    /// These links without changes.
+    /// A view of these links without changes.
     pub(crate) fn view(&self) -> ProbableView<'_> {
         ProbableView { base: Some(self), changes: None }
     }
 }
 
-/// What one transaction changes of them.
+/// The changes of one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct ProbableChanges {
     added: ProbableLinks,
@@ -89,35 +89,35 @@ pub(crate) struct ProbableChanges {
 }
 
 impl ProbableChanges {
-    /// Whether it changes nothing.
+    /// Whether there are no changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.gone.is_empty() && self.added.by_number.is_empty()
     }
 
-    /// Takes in a pair, if it counts as evidence.
+    /// Adds a pair, if it counts as evidence.
     pub(crate) fn add(&mut self, link: ProbableLink) {
         if link.is_link {
             self.added.insert(link);
         }
     }
 
-    /// Takes out the link of a number.
+    /// Removes the link with a number.
     pub(crate) fn remove(&mut self, number: u64) {
         self.added.remove(number);
         self.gone.insert(number);
     }
 
-    /// The links that were added, in the order of their numbers.
+    /// The added links, by number.
     pub(crate) fn added(&self) -> impl Iterator<Item = Link> {
         self.added.by_number.values().map(link_of)
     }
 
-    /// The pairs of the links that are no more.
+    /// The pairs of the removed links.
     pub(crate) fn gone<'c>(&'c self, base: &'c ProbableLinks) -> impl Iterator<Item = (u32, u32)> + 'c {
         self.gone.iter().filter_map(|number| base.by_number.get(number)).map(ProbableLink::pair)
     }
 
-    /// The links with these changes.
+    /// A view of the links with these changes.
     pub(crate) fn view<'a>(&'a self, base: &'a ProbableLinks) -> ProbableView<'a> {
         ProbableView { base: Some(base), changes: Some(self) }
     }
@@ -131,7 +131,7 @@ pub(crate) struct ProbableView<'a> {
 }
 
 impl<'a> ProbableView<'a> {
-    /// The link of a number.
+    /// The link with a number.
     pub(crate) fn get(&self, number: u64) -> Option<&'a ProbableLink> {
         let added = self.changes.and_then(|changes| changes.added.by_number.get(&number));
         let is_gone = self.changes.is_some_and(|changes| changes.gone.contains(&number));
@@ -145,7 +145,7 @@ impl<'a> ProbableView<'a> {
         base.iter().chain(added).filter_map(move |number| self.get(*number))
     }
 
-    /// The links of these nodes, each once for the node that it was written with.
+    /// The links of these nodes, each once, for the node that it was recorded with.
     pub(crate) fn links_of<'n>(self, nodes: &'n [u32]) -> impl Iterator<Item = Link> + 'n
     where
         'a: 'n,

@@ -1,7 +1,8 @@
-//! Everybody at an instant, one profile after the other: what a pass over the whole population goes by.
+//! The nodes of all profiles at an instant, one profile after the other, for a pass over all profiles.
 //!
-//! It takes the partition of one moment and leaves the nodes of each profile. Where everybody has stood together since an
-//! instant, they are the same at every later one: those are kept until the partition changes. It knows no event and no rule.
+//! It takes the partition of one snapshot and lists the nodes of each profile. If no profile has changed since an
+//! instant, the list holds for every later one, and is cached until the partition changes. It uses neither events nor
+//! rules.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -18,7 +19,7 @@ pub(crate) struct Profiles {
 }
 
 impl Profiles {
-    pub(super) fn of_nobody(n_nodes: u32) -> Profiles {
+    pub(super) fn empty(n_nodes: u32) -> Profiles {
         let (nodes, ends) = (Vec::with_capacity(n_nodes as usize), Vec::with_capacity(n_nodes as usize));
         Profiles { n_nodes, nodes, ends, number_of: OnceLock::new() }
     }
@@ -34,12 +35,12 @@ impl Profiles {
         self.ends.push(self.nodes.len() as u32);
     }
 
-    /// How many there are.
+    /// The number of profiles.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The nodes of each, in the order of their numbers.
+    /// The nodes of each profile, by number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u32]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| self.nodes.get(start as usize..*end as usize).unwrap_or_default())
@@ -61,23 +62,23 @@ impl Profiles {
     }
 }
 
-/// Profiles that stand since an instant, as long as the partition is what it is. A copy of the partition begins without.
+/// A cache of the profiles that hold since an instant, valid until the partition changes. A clone starts empty.
 #[derive(Debug, Default)]
-pub(super) struct Standing(Mutex<Option<Known>>);
+pub(super) struct ProfilesCache(Mutex<Option<CachedProfiles>>);
 
-impl Clone for Standing {
-    fn clone(&self) -> Standing {
-        Standing::default()
+impl Clone for ProfilesCache {
+    fn clone(&self) -> ProfilesCache {
+        ProfilesCache::default()
     }
 }
 
 #[derive(Debug)]
-struct Known {
+struct CachedProfiles {
     since: Timestamp,
     profiles: Arc<Profiles>,
 }
 
-impl Standing {
+impl ProfilesCache {
     pub(super) fn find(&self, n_nodes: u32, at: Timestamp) -> Option<Arc<Profiles>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = known.as_ref().filter(|known| known.profiles.n_nodes == n_nodes && known.since <= at);
@@ -85,7 +86,7 @@ impl Standing {
     }
 
     pub(super) fn keep(&self, since: Timestamp, profiles: &Arc<Profiles>) {
-        let known = Known { since, profiles: profiles.clone() };
+        let known = CachedProfiles { since, profiles: profiles.clone() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 }

@@ -1,5 +1,5 @@
-//! Values that belong to whoever was linked last (`latest_link_wins`): a shared tablet, a kiosk. Such a value never joins
-//! two people; from the event time of a link until that of the next link to another node it is the other end's, and the
+//! Values under `latest_link_wins`, such as a shared tablet or a kiosk. Such a value never joins two people: from the
+//! event time of a link until that of the next link to another node it belongs to the other end, its holder, and the
 //! first of these spans reaches back for ever.
 
 use rustc_hash::FxHashMap;
@@ -15,7 +15,7 @@ use crate::records::Timestamp;
 /// An interval `[from, to)` of event time.
 pub(crate) type Span = (Timestamp, Timestamp);
 
-/// Which end of a link is a value of this kind, and which holds it; of two such values the stronger holds the other.
+/// The end of a link that is such a value, and its holder; of two such values the stronger one is the holder.
 pub(super) fn held_end(link: &Link, rules: &dyn NodeRules) -> Option<(u32, u32)> {
     let is_held = |node: u32| rules.types().rule(rules.type_of(node)).latest_link_wins;
     match (is_held(link.node), is_held(link.other)) {
@@ -28,7 +28,7 @@ pub(super) fn held_end(link: &Link, rules: &dyn NodeRules) -> Option<(u32, u32)>
 }
 
 impl PartitionChanges {
-    /// Notes a link of a value that belongs to whoever was linked last.
+    /// Adds a link of a value under `latest_link_wins`.
     pub(super) fn hold(&mut self, base: &Partition, link: &Link, value: u32, holder: u32) {
         let held = Held { at: link.occurred_at, sequence: link.sequence, holder };
         let before = base.holders.links.get(&value);
@@ -47,7 +47,7 @@ impl PartitionChanges {
         }
     }
 
-    /// Forgets who held a value, and gives them.
+    /// Removes the holders of a value, and returns them.
     pub(super) fn release(&mut self, base: &Partition, value: u32) -> Vec<u32> {
         let links = self.view(base).links_of_held(value).to_vec();
         let mut holders: Vec<u32> = links.iter().map(|held| held.holder).collect();
@@ -73,18 +73,18 @@ impl PartitionView<'_> {
         changed.or_else(|| self.base.holders.links.get(&value)).map_or(&[], Vec::as_slice)
     }
 
-    /// The values that a node ever held.
+    /// The values that a node has ever held.
     fn values_held_by(&self, node: u32) -> &[u32] {
         let changed = self.overlay.and_then(|overlay| overlay.holders.values.get(&node));
         changed.or_else(|| self.base.holders.values.get(&node)).map_or(&[], SmallVec::as_slice)
     }
 
-    /// Whether no value belongs to whoever was linked last.
+    /// Whether no value is held.
     pub(crate) fn holds_nothing(&self) -> bool {
         self.base.holders.links.is_empty() && self.overlay.is_none_or(|overlay| overlay.holders.links.is_empty())
     }
 
-    /// Whether a node belongs to whoever was linked last, so that it is nobody by itself at `at`: a link has come by then.
+    /// Whether a node is held at `at`, so that it has no profile of its own: it has a link by then.
     pub(crate) fn is_held_at(&self, node: u32, at: Timestamp) -> bool {
         self.first_link(node).is_some_and(|first| first <= at)
     }
@@ -93,7 +93,7 @@ impl PartitionView<'_> {
         self.links_of_held(value).first().map(|held| held.at)
     }
 
-    /// The values that belong to somebody, but not yet at `at`.
+    /// The values that are held, but not yet at `at`.
     pub(crate) fn not_yet_held(&self, at: Timestamp) -> Vec<u32> {
         let changed = self.overlay.into_iter().flat_map(|overlay| overlay.holders.links.keys());
         let mut values: Vec<u32> = self.base.holders.links.keys().chain(changed).copied().collect();
@@ -103,14 +103,14 @@ impl PartitionView<'_> {
         values
     }
 
-    /// When values came to these nodes that nobody held before, in `(from, to]`.
+    /// The instants in `(from, to]` at which these nodes got a value that had no holder before.
     pub(crate) fn first_held_between(&self, nodes: &[u32], from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let values = nodes.iter().flat_map(|node| self.values_held_by(*node));
         let first = values.filter_map(|value| self.first_link(*value));
         first.filter(|first| *first > from && *first <= to).collect()
     }
 
-    /// Everybody who ever held a node, and who held them: nodes that hold themselves.
+    /// The nodes that ever held a node, directly or through another held value, and are not held themselves.
     pub(crate) fn holders_of(&self, node: u32) -> Vec<u32> {
         let mut found = Vec::new();
         let mut rest = vec![node];
@@ -128,8 +128,9 @@ impl PartitionView<'_> {
         found
     }
 
-    /// Who holds a value from when on, in order; the first from the beginning. Of the links of one message the strongest
-    /// other end counts, and beyond the guard of the value only the neighbours that were linked first.
+    /// The turns of a value: its holders with the instants from which they hold it, in order, the first from the
+    /// beginning. Of the links of one message the strongest other end counts, and beyond the guard of the value only
+    /// the earliest neighbours.
     fn turns(&self, value: u32, rules: &dyn NodeRules) -> Result<Vec<(Timestamp, Held)>> {
         let mut links = self.links_of_held(value).to_vec();
         for tied in links.chunk_by_mut(|left, right| left.at == right.at) {
@@ -179,7 +180,7 @@ impl PartitionView<'_> {
         Ok(node)
     }
 
-    /// The values that these nodes hold at some time, as links up to `at` have it, each with its spans in order.
+    /// The values that these nodes hold at some time, by the links up to `at`, each with its sorted spans.
     pub(crate) fn held_with(
         &self,
         nodes: &[u32],
@@ -224,7 +225,7 @@ impl PartitionView<'_> {
 }
 
 impl PartitionView<'_> {
-    /// The links by which these nodes hold values at an instant, in the order of the values.
+    /// The links by which these nodes hold values at an instant, by value.
     pub(crate) fn links_of_held_at(&self, nodes: &[u32], at: Timestamp, rules: &dyn NodeRules) -> Result<Vec<Link>> {
         let mut links = Vec::new();
         for (value, spans) in self.held_with(nodes, at, rules)? {
@@ -235,8 +236,8 @@ impl PartitionView<'_> {
         Ok(links)
     }
 
-    /// Every link of a value that belongs to whoever was linked last, in the order of the log. Only reports read this, and
-    /// they run on the committed partition.
+    /// Every link of a value under `latest_link_wins`, in log order. Only reports read this, and they run on the
+    /// committed partition.
     pub(crate) fn held_links(&self) -> Vec<Link> {
         let holders = &self.base.holders.links;
         let mut links: Vec<Link> =
@@ -251,7 +252,7 @@ pub(crate) fn is_within(spans: &[Span], at: Timestamp) -> bool {
     spans.iter().any(|(from, to)| *from <= at && (at < *to || *to == Timestamp::MAX))
 }
 
-/// Whether the first of all spans is among these: who has it takes over what the value was before anybody held it.
+/// Whether the first of all spans is among these: its holder takes over the facts of the value from before any holder.
 pub(crate) fn reach_back(spans: &[Span]) -> bool {
     spans.first().is_some_and(|(from, _)| *from == Timestamp::MIN)
 }

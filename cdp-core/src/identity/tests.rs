@@ -1,4 +1,4 @@
-//! The partition against a naive model that replays all evidence in order, whatever the order of arrival.
+//! The partition against a naive model that replays all evidence in order, for any order of arrival.
 
 mod model;
 
@@ -30,7 +30,7 @@ fn identifier(name: &str, role: Role, priority: u32, limit: Option<Limit>, hubs:
     identifier
 }
 
-/// Definitions from the strict to the lax; `loyalty_card` is declared by none.
+/// Definitions from the strict to the lax; no definition declares `loyalty_card`.
 fn definition(variant: usize) -> IdentityDefinition {
     let window = |n| Some(Limit { n, window: Duration::parse("4ms") });
     let identifiers = match variant {
@@ -154,7 +154,7 @@ impl World {
         Model::of(self).check(self, partition.view());
     }
 
-    /// Appends messages, applies them, and commits unless told otherwise.
+    /// Appends messages, applies them, and commits if `commits`.
     fn transact(&mut self, partition: &mut Partition, messages: &[TestMessage], commits: bool) {
         self.log.extend_from_slice(messages);
         let links: Vec<Link> = (self.committed..self.log.len()).flat_map(|place| self.links(place)).collect();
@@ -238,7 +238,7 @@ fn raw_messages(n: usize) -> impl Strategy<Value = Vec<RawMessage>> {
     prop::collection::vec(one, 1..n)
 }
 
-/// What an operator decides: kind, two nodes, instant.
+/// A decision: kind, two nodes, instant.
 type RawDecision = (u32, u32, u32, i64);
 
 fn raw_decisions() -> impl Strategy<Value = Vec<RawDecision>> {
@@ -263,7 +263,7 @@ fn check_history(
         })
         .collect();
     if in_time {
-        // Mostly in the order of event time, as live data comes: links apply at once.
+        // Mostly in the order of event time, like live data: links apply at once.
         messages.sort_by_key(|message| message.occurred_at);
     }
     let mut partition = Partition::default();
@@ -294,7 +294,7 @@ fn check_history(
     overlay.add(&partition, &whole.decisions.links().collect::<Vec<Link>>(), &BTreeSet::new(), &whole).unwrap();
     partition.fold(overlay);
     whole.transact(&mut partition, &messages, true);
-    // As an open makes it of all evidence up to somewhere, and what comes then.
+    // As an open computes the partition of a prefix, followed by the other messages.
     for n_before in [messages.len(), messages.len() / 2] {
         let (before, later) = messages.split_at(n_before);
         whole.log = before.to_vec();
@@ -310,8 +310,9 @@ fn check_history(
 }
 
 #[test]
-fn of_messages_of_one_instant_that_say_the_same_the_first_by_id_counts_at_a_conflict() {
-    // The pair (4, 1) is said twice, the second time with the lesser id: so two people meet where the device links the card.
+fn repeats_at_one_instant_count_by_the_least_message_id_at_a_conflict() {
+    // The pair (4, 1) is linked twice, the second time with the lesser id: so two people meet where the device links
+    // the card.
     let messages: [RawMessage; 4] = [
         (38, vec![1, 4], false, 0, false),
         (0, vec![4, 1], false, 0, false),
@@ -325,7 +326,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_of_arrival_gives_what_a_naive_replay_gives(
+    fn every_order_of_arrival_equals_a_naive_replay(
         variant in 0usize..6,
         size in (4u32..13, 2i64..13),
         raw in raw_messages(40),
@@ -338,11 +339,11 @@ proptest! {
 }
 
 proptest! {
-    // Components beyond what is searched link by link.
+    // Components with more links than are searched one by one.
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn crowds_too(
+    fn large_components_equal_a_naive_replay(
         variant in 0usize..6,
         raw in raw_messages(90),
         decisions in raw_decisions(),
@@ -353,14 +354,14 @@ proptest! {
     }
 }
 
-// Of each type three nodes: the number modulo 4 is the type.
+// Three nodes of each type: the number modulo 4 is the type.
 const USER: [u32; 3] = [0, 4, 8];
 const EMAIL: [u32; 3] = [1, 5, 9];
 const DEVICE: [u32; 5] = [2, 6, 10, 14, 18];
 
 #[test]
 fn a_repeat_that_was_not_kept_counts_when_a_late_fact_refuses_the_first() {
-    // Two devices within 4 ms at most.
+    // At most two devices within 4 ms.
     let mut world = World::new(definition(1));
     let mut partition = Partition::default();
     let first = [
@@ -375,7 +376,7 @@ fn a_repeat_that_was_not_kept_counts_when_a_late_fact_refuses_the_first() {
     assert_eq!(partition.view().joined_at(USER[0], DEVICE[1]), Some(Timestamp::from_millis(6)));
     let late = [message(&world, "d", &[USER[0], DEVICE[2]], false, 4, false)];
     world.transact(&mut partition, &late, true);
-    // At 6 two devices were there already; at 20 they are out of the window.
+    // At 6 there were two devices already; at 20 they are outside the window.
     assert_eq!(partition.view().nodes_of(USER[0]), [USER[0], DEVICE[0], DEVICE[1], DEVICE[2]]);
     assert_eq!(partition.view().joined_at(USER[0], DEVICE[1]), Some(Timestamp::from_millis(20)));
     assert_eq!(partition.view().refused(&world).values().sum::<u64>(), 1);
@@ -397,7 +398,7 @@ fn of_repeats_at_one_instant_the_least_message_id_stands_before_a_hub_guard() {
     ];
     world.transact(&mut partition, &tied, true);
     assert_eq!(partition.view().nodes_of(EMAIL[0]), [USER[0], EMAIL[0]]);
-    // The hub is open now, and yet another at the same instant comes before.
+    // The hub exists now, and yet another link at the same instant comes before.
     let before = [message(&world, "m0", &[USER[1], EMAIL[0]], false, 5, false)];
     world.transact(&mut partition, &before, true);
     assert_eq!(partition.view().nodes_of(EMAIL[0]), [EMAIL[0], USER[1]]);
@@ -424,7 +425,7 @@ fn a_repeat_at_the_instant_of_an_alias_may_come_before_it() {
 }
 
 #[test]
-fn who_comes_past_a_hub_guard_brings_the_repeats_that_waited_there() {
+fn a_link_past_a_hub_guard_restores_its_parked_repeats() {
     // One device within 4 ms, one user at a device.
     let mut world = World::new(definition(3));
     let mut partition = Partition::default();
@@ -437,9 +438,9 @@ fn who_comes_past_a_hub_guard_brings_the_repeats_that_waited_there() {
     assert_eq!(take("b", USER[1], DEVICE[0], 8), [USER[1]], "kept out");
     take("c", USER[1], DEVICE[1], 0);
     assert_eq!(take("d", USER[1], DEVICE[2], 2), [USER[1], DEVICE[1]], "refused");
-    // A late one: from now on all evidence of this component is in RAM.
+    // A late link: from now on all evidence of this component is in RAM.
     take("e", USER[1], DEVICE[2], 1);
-    // Past the guard, but refused at 3; what waited passes at 8.
+    // It passes the guard, but is refused at 3; the parked repeat passes at 8.
     assert_eq!(take("f", USER[1], DEVICE[0], 3), [DEVICE[0], USER[1], DEVICE[1]]);
 }
 

@@ -1,10 +1,10 @@
-//! One value of a trait from what several messages of a person say, in the order in which they happened.
+//! Resolves one value of a trait from the writes of a person's messages, in event-time order.
 
 use crate::definitions::TraitStrategy;
 use crate::records::{Number, Value};
 
-/// The value that a strategy makes of the writes to one trait, which are in the order of (event time, ordinal, message id). A null
-/// takes back everything before it. `source` names the source of a write by its place.
+/// The value that a strategy makes of the writes to one trait, sorted by (event time, ordinal, message id). A null
+/// deletes all earlier writes. `source` names the source of a write by its place.
 pub(crate) fn settle<'w>(
     strategy: &TraitStrategy,
     writes: &[&'w Value],
@@ -33,7 +33,7 @@ pub(crate) fn settle<'w>(
                 let name = source(place);
                 sources.iter().position(|listed| *listed == name).unwrap_or(sources.len())
             };
-            // The last of equals: of one rank the newest.
+            // Of equal ranks the newest.
             let ranked = since.iter().rev().map(|(place, value)| (rank(*place), *value));
             ranked.min_by_key(|(rank, _)| *rank).map(|(_, value)| value.clone())
         }

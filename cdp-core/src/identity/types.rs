@@ -1,12 +1,12 @@
-//! The identity definition as the partition reads it: one small rule for each identifier type, found by the number of
-//! the type's name, so that a look at a node costs no text.
+//! The identity definition as the partition reads it: one small rule for each identifier type, by the number of the
+//! type's name, so that reading a node's rule compares no text.
 
 use crate::definitions::{IdentifierType, IdentityDefinition, Limit, OnConflict, Role};
 
-/// The number that stands for every neighbour type that a hub guard does not name; names begin at 1.
+/// The number of every neighbour type that a hub guard does not name; names begin at 1.
 const ALL_TYPES: u32 = 0;
 
-/// What the partition needs to know of an identifier type.
+/// The rule of an identifier type.
 #[derive(Clone, Debug)]
 pub(crate) struct TypeRule {
     pub(crate) priority: u32,
@@ -14,7 +14,7 @@ pub(crate) struct TypeRule {
     pub(crate) limit: Option<Limit>,
     pub(super) refuses_conflicts: bool,
     pub(super) latest_link_wins: bool,
-    // neighbour type (or ALL_TYPES) -> how many of them one value may link
+    // neighbour type (or ALL_TYPES) -> the number of such neighbours that one value may link
     hub_limits: Vec<(u32, u32)>,
 }
 
@@ -28,24 +28,25 @@ impl TypeRule {
             limit: identifier.limit,
             refuses_conflicts: identifier.on_conflict == OnConflict::Refuse,
             latest_link_wins: identifier.on_conflict == OnConflict::LatestLinkWins,
-            // A name without a number is one that no node has.
+            // No node has a type whose name has no number.
             hub_limits: hub_limits.filter_map(|(name, limit)| Some((number(name)?, *limit))).collect(),
         }
     }
 
-    /// The class of neighbours that the hub guard of a value counts one of this type in, and how many it lets live.
+    /// The class of neighbours to which the hub guard of a value assigns this type, and the number of them that may be
+    /// live.
     pub(super) fn hub_guard(&self, neighbour_type: u32) -> Option<(u32, u32)> {
         let of = |wanted: u32| self.hub_limits.iter().find(|(class, _)| *class == wanted).copied();
         of(neighbour_type).or_else(|| of(ALL_TYPES))
     }
 
-    /// So many neighbours any hub guard of a value lets live, whatever their types; `None` if it has no guard.
+    /// The smallest hub limit of this type; `None` if it has no guard.
     pub(super) fn least_hub_limit(&self) -> Option<u32> {
         self.hub_limits.iter().map(|(_, limit)| *limit).min()
     }
 }
 
-/// The rules of all identifier types; an undeclared one is an external id.
+/// The rules of all identifier types; an undeclared type is an external id.
 #[derive(Clone, Debug)]
 pub(crate) struct TypeRules {
     // Apart from the rules, so that a search stays within a cache line.
@@ -59,7 +60,7 @@ pub(crate) struct TypeRules {
 }
 
 impl TypeRules {
-    /// `name_number`: the number of a name, if it has one. The rules hold until a name gets a new number.
+    /// `name_number` returns the number of a name, if it has one. The rules are valid until a name gets a new number.
     pub(crate) fn new(definition: &IdentityDefinition, name_number: impl Fn(&str) -> Option<u32>) -> TypeRules {
         let any = |what| definition.identifiers.iter().any(|identifier| identifier.on_conflict == what);
         let mut rules = TypeRules {
@@ -80,7 +81,7 @@ impl TypeRules {
         rules
     }
 
-    /// How many identifiers one person may have.
+    /// The greatest number of identifiers of one person.
     pub(super) fn max_identifiers(&self) -> Option<u32> {
         self.max_identifiers
     }
@@ -90,13 +91,12 @@ impl TypeRules {
         self.refuse_conflicts
     }
 
-    /// Whether any type belongs to whoever was linked last.
+    /// Whether any type has `latest_link_wins`.
     pub(super) fn have_latest_link_wins(&self) -> bool {
         self.have_latest_link_wins
     }
 
-    /// Whether a value of any type may be kept out of a component: by a hub guard, or because it belongs to whoever was linked
-    /// last.
+    /// Whether a value of any type may be kept out of a component, by a hub guard or `latest_link_wins`.
     pub(super) fn have_guards(&self) -> bool {
         self.have_guards || self.have_latest_link_wins
     }
@@ -108,7 +108,7 @@ impl TypeRules {
     }
 }
 
-/// The type of a node by definition; an undeclared one is an external id.
+/// The type of a node by definition; an undeclared type is an external id.
 pub(crate) fn declared_type(definition: &IdentityDefinition, name: &str) -> IdentifierType {
     definition.identifier(name).cloned().unwrap_or_else(|| IdentifierType::external(name))
 }

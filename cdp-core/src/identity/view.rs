@@ -1,4 +1,4 @@
-//! Reading the partition: who is together now or was at a past instant, and which links were refused.
+//! Reads the partition: the profile of a node now or at a past instant, and the refused links.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::profiles::Profiles;
 use crate::error::Result;
 use crate::records::{LinkRule, Timestamp};
 
-/// Who stands with a node where no probable link counts.
+/// The profile of a node without probable links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ButForProbable {
-    /// These, in the order of their numbers.
+    /// Its nodes, by number.
     Nodes(Vec<u32>),
-    /// A limit refused a link there: only a replay of the evidence tells.
+    /// A limit refused a link: only a replay of the evidence can decide.
     Unclear,
-    /// Evidence joins more nodes than were asked for.
+    /// The component has more nodes than the caller permits.
     TooMany,
 }
 
-/// One step of a path of evidence, and why it does not count if it does not.
+/// One step of a path of evidence, and the reason if it does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hindrance {
     pub(crate) from: u32,
@@ -75,22 +75,22 @@ impl<'a> PartitionView<'a> {
             && self.component_id(link.node) == self.component_id(link.other)
     }
 
-    /// Whether an earlier link has said what this one says, so that it changes nothing.
+    /// Whether a link repeats an earlier one, so that it changes nothing.
     pub(crate) fn is_said(&self, link: &Link) -> bool {
         self.repeats(link) == Repeat::Later
     }
 
-    /// How a link stands to what holds already.
+    /// The relation of a link to the earliest one of its pair.
     pub(super) fn repeats(&self, link: &Link) -> Repeat {
         self.component_with(link.node).map_or(Repeat::No, |component| component.repeats(link))
     }
 
-    /// The label of the profile that a node belongs to: one of its nodes, stable within a transaction only.
+    /// The label of a node's profile: one of its nodes, stable within a transaction only.
     pub(crate) fn profile_of(&self, node: u32) -> u32 {
         self.component_with(node).map_or(node, |component| component.root(node))
     }
 
-    /// The nodes of the profile that a node belongs to, in no order.
+    /// The nodes of a node's profile, in no order.
     pub(crate) fn members(&self, node: u32) -> Members<'a> {
         match self.component_with(node).map_or(&[][..], |component| component.members(node)) {
             [] => Members::Alone(node),
@@ -98,12 +98,12 @@ impl<'a> PartitionView<'a> {
         }
     }
 
-    /// The nodes that any evidence joins with a node, in no order; none if it is alone.
+    /// The nodes that any evidence joins with a node, in no order; empty if it is alone.
     pub(crate) fn component_nodes(&self, node: u32) -> &'a [u32] {
         self.component_with(node).map_or(&[], |component| component.nodes.as_slice())
     }
 
-    /// Who stands with a node where no probable link counts, found from what evidence joins `most` nodes at the most.
+    /// The profile of a node without probable links, if its component has at most `most` nodes.
     pub(crate) fn nodes_but_for_probable(&self, node: u32, most: usize, rules: &dyn NodeRules) -> ButForProbable {
         let Some(component) = self.component_with(node) else { return ButForProbable::Nodes(vec![node]) };
         if component.nodes.len() > most {
@@ -113,8 +113,8 @@ impl<'a> PartitionView<'a> {
         if !component.links().iter().any(|link| is_probable(link.rule())) {
             return ButForProbable::Nodes(self.nodes_of(node));
         }
-        // With fewer links no limit refuses what it did not before, and the earliest link of each pair tells who is joined;
-        // but a value that joins no two people may have linked one, as long as they were one by the model.
+        // With fewer links no limit refuses a further one, and the earliest link of each pair decides which nodes are
+        // joined. But a value that joins no two people may have linked two of them while they were one by the model.
         if component.has_refused() || may_conflict(&component.nodes, rules) {
             return ButForProbable::Unclear;
         }
@@ -128,22 +128,22 @@ impl<'a> PartitionView<'a> {
         ButForProbable::Nodes(nodes)
     }
 
-    /// The nodes of the profile that a node belongs to, in the order of their numbers.
+    /// The nodes of a node's profile, by number.
     pub(crate) fn nodes_of(&self, node: u32) -> Vec<u32> {
         let mut nodes = self.members(node).to_vec();
         nodes.sort_unstable();
         nodes
     }
 
-    /// Every profile once, of the nodes with a number below `n_nodes`, in no order, and whether it is today what it was at a
-    /// past event time; a value that belongs to whoever was linked last is none.
+    /// Every profile of the nodes with a number below `n_nodes` once, in no order, and whether it has not changed since
+    /// a past event time; a value under `latest_link_wins` has no profile.
     pub(super) fn profiles(self, n_nodes: u32, at: Timestamp) -> impl Iterator<Item = (Members<'a>, bool)> {
         let holds_nothing = self.holds_nothing();
         let is_alone = move |node: &u32| {
             self.component_id(*node).is_none() && (holds_nothing || !self.is_held_at(*node, Timestamp::MAX))
         };
         let alone = (0..n_nodes).filter(is_alone).map(|node| (Members::Alone(node), true));
-        // One component after the other, as they lie in memory: by their nodes each step would go somewhere else.
+        // Component by component, as they lie in memory: by node each step would jump.
         let added = self.overlay.map_or(0, |overlay| overlay.components_new.len());
         let components = (0..(self.base.components.len() + added) as u32).filter_map(move |id| self.component(id));
         alone.chain(components.flat_map(move |component| {
@@ -152,12 +152,12 @@ impl<'a> PartitionView<'a> {
         }))
     }
 
-    /// Whether the profile of a node is today what it was at a past event time.
+    /// Whether a node's profile has not changed since a past event time.
     pub(crate) fn stands_since(&self, node: u32, at: Timestamp) -> bool {
         self.component_with(node).is_none_or(|component| component.stands_since(at))
     }
 
-    /// The nodes of the profile that a node belonged to at a past event time, in the order of their numbers.
+    /// The nodes of a node's profile at a past event time, by number.
     pub(crate) fn nodes_of_at(&self, node: u32, at: Timestamp) -> Vec<u32> {
         let Some(component) = self.component_with(node) else { return vec![node] };
         if component.stands_since(at) {
@@ -177,7 +177,7 @@ impl<'a> PartitionView<'a> {
         nodes
     }
 
-    /// When profiles joined among the nodes that evidence joins with this one, in `(from, to]`.
+    /// The instants in `(from, to]` at which profiles joined among the nodes that evidence joins with this one.
     pub(crate) fn joins_around(&self, node: u32, from: Timestamp, to: Timestamp) -> BTreeSet<Timestamp> {
         let Some(component) = self.component_with(node).filter(|component| !component.stands_since(from)) else {
             return BTreeSet::new();
@@ -185,7 +185,7 @@ impl<'a> PartitionView<'a> {
         component.joins().into_iter().map(|join| join.at).filter(|at| *at > from && *at <= to).collect()
     }
 
-    /// When two nodes became one profile: the event time of the link that joined what they belonged to.
+    /// The event time of the link that joined the profiles of two nodes; `None` if they are apart.
     pub(crate) fn joined_at(&self, left: u32, right: u32) -> Option<Timestamp> {
         let mut forest = Forest::default();
         self.component_with(left)?.joins().into_iter().find_map(|join| {
@@ -194,8 +194,8 @@ impl<'a> PartitionView<'a> {
         })
     }
 
-    /// The links that hold among the nodes that evidence joins with this one; a refused link explains nothing. A later
-    /// repeat may be left out.
+    /// The live links among the nodes that evidence joins with this one; refused links are left out, and later repeats
+    /// may be.
     pub(crate) fn live_links_around(&self, node: u32, rules: &dyn NodeRules) -> Result<Vec<Link>> {
         let Some(component) = self.component_with(node) else { return Ok(Vec::new()) };
         let kept = || component.links().iter().map(|link| link.link()).collect::<Vec<Link>>();
@@ -217,7 +217,8 @@ impl<'a> PartitionView<'a> {
         Ok(live)
     }
 
-    /// Every pair of nodes whose evidence a limit or an operator refuses, and why, in the order of the nodes. Only reports read this, and they run on the committed partition.
+    /// Every pair of nodes whose evidence a limit or an operator refuses, with the reason, by nodes. Only reports read
+    /// this, and they run on the committed partition.
     pub(crate) fn refused_pairs(&self, rules: &dyn NodeRules) -> Vec<((u32, u32), String)> {
         let mut refused: Vec<((u32, u32), String)> =
             self.refused_by(rules).into_iter().map(|(reason, pair)| (pair, reason.text(rules))).collect();
@@ -225,7 +226,7 @@ impl<'a> PartitionView<'a> {
         refused
     }
 
-    /// The links of all components, the earliest of each pair and rule, in the order of their sequences.
+    /// The links of all components, the earliest of each pair and rule, by sequence.
     pub(crate) fn kept_links(&self) -> Vec<Link> {
         let links = self.base.components.iter().flat_map(Component::links);
         let mut links: Vec<Link> = links.map(|link| link.link()).collect();
@@ -256,7 +257,7 @@ impl<'a> PartitionView<'a> {
         found
     }
 
-    /// How many links were refused, by reason; one for each pair.
+    /// The number of refused links by reason; one for each pair.
     pub(crate) fn refused(&self, rules: &dyn NodeRules) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for (reason, _) in self.refused_by(rules) {
@@ -265,7 +266,7 @@ impl<'a> PartitionView<'a> {
         counts
     }
 
-    /// The values that more others name than their guard lets link: node, neighbours that count, neighbours kept out.
+    /// The values with more neighbours than their guard permits: node, live neighbours, neighbours kept out.
     pub(crate) fn hubs(&self) -> Vec<(u32, usize, usize)> {
         let mut of_value: BTreeMap<u32, Vec<&Hub>> = BTreeMap::new();
         for ((value, _), hub) in &self.base.hubs {
@@ -283,7 +284,7 @@ impl<'a> PartitionView<'a> {
         kept_out.into_iter().map(|(value, kept_out)| (value, n_live(value), kept_out)).collect()
     }
 
-    /// The shortest way from one node to another over all evidence, also such as does not count.
+    /// The shortest path from one node to another over all evidence, including evidence that does not count.
     pub(crate) fn path_of_any_evidence(&self, from: u32, to: u32, rules: &dyn NodeRules) -> Vec<Hindrance> {
         let mut neighbours: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         let note = |neighbours: &mut BTreeMap<u32, BTreeSet<u32>>, (left, right): (u32, u32)| {
@@ -319,7 +320,7 @@ impl<'a> PartitionView<'a> {
         path
     }
 
-    /// Why evidence between two nodes does not count; `None` if they are together.
+    /// The reason why evidence between two nodes does not count; `None` if they are one profile.
     fn hindrance(&self, node: u32, other: u32, rules: &dyn NodeRules) -> Option<String> {
         if self.profile_of(node) == self.profile_of(other) {
             return None;
@@ -337,15 +338,15 @@ impl<'a> PartitionView<'a> {
 }
 
 impl PartitionView<'_> {
-    /// The profiles of the nodes with a number below `n_nodes` as they stood at `at`; some may have had no message by then.
-    /// Cost grows with the nodes, but for a later instant than one that was asked for before: if nobody joined since, and
-    /// nothing was committed that changes who is who, the answer is at hand.
+    /// The profiles of the nodes with a number below `n_nodes` as they stood at `at`; some may have had no message by
+    /// then. The cost grows with the number of nodes, unless the list is cached: a call for an earlier instant has
+    /// computed it, no profile has joined since, and no commit has changed the partition.
     pub(crate) fn profiles_at(&self, n_nodes: u32, at: Timestamp) -> Arc<Profiles> {
         let standing = self.overlay.is_none_or(|overlay| overlay.is_empty()).then_some(&self.base.standing);
         if let Some(profiles) = standing.and_then(|standing| standing.find(n_nodes, at)) {
             return profiles;
         }
-        let mut profiles = Profiles::of_nobody(n_nodes);
+        let mut profiles = Profiles::empty(n_nodes);
         let mut all_stand = self.holds_nothing();
         for (members, stands) in self.profiles(n_nodes, at) {
             if stands {
@@ -354,7 +355,7 @@ impl PartitionView<'_> {
             }
             all_stand = false;
             let mut rest = members.to_vec();
-            // Who stands together today may have been several at `at`.
+            // Nodes that are together today may have been several profiles at `at`.
             while let Some(node) = rest.first().copied() {
                 let nodes = self.nodes_of_at(node, at);
                 rest.retain(|member| nodes.binary_search(member).is_err());

@@ -8,7 +8,7 @@ use crate::records::{Json, JsonObject, MessageType, Timestamp};
 use crate::rules::ConsentStatus;
 use crate::store::StatedChoice;
 
-/// A choice as it counts for one purpose (and channel): who made it and when.
+/// A choice that counts for one purpose (and channel), with its node and instant.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) node: u32,
@@ -26,7 +26,7 @@ pub(crate) struct ConsentState {
     pub(crate) since: Option<Timestamp>,
 }
 
-/// The choices that a message makes: (purpose, channel, granted). No purpose: every known one.
+/// The choices of a message: (purpose, channel, granted). A choice without purpose is about every known one.
 ///
 /// `context.consent.categoryPreferences` maps purposes to true or false; an empty object denies every purpose; a
 /// message of type `consent` names one purpose, perhaps a channel, and `status`.
@@ -44,18 +44,18 @@ pub(crate) fn choices(kind: MessageType, fields: &JsonObject) -> Vec<StatedChoic
     if preferences.peek().is_none() {
         choices.push((None, None, false));
     }
-    // Whatever is not plainly true is a denial.
+    // Any value except `true` is a denial.
     choices.extend(preferences.map(|(purpose, value)| (Some(purpose), None, value.is_true())));
     choices
 }
 
-/// The state that follows from the choices on a profile's nodes about one purpose, or about one channel of it.
+/// Resolves the choices on a profile's nodes about one purpose, or about one channel of it.
 ///
-/// A channel that was denied by itself stays denied until it is granted by itself, whatever is chosen about the purpose
-/// meanwhile; else the latest choice holds, about the purpose or the channel. At one (occurred_at, ordinal) a denial counts.
-/// `ordinal` is asked for where choices share an instant; `joined_at` gives the instant at which two nodes became one profile.
-/// Nodes whose latest choices differ are in conflict unless the latest choice of all was made at or after the link that joined
-/// them.
+/// A channel that was denied by itself stays denied until it is granted by itself, in spite of choices about the
+/// purpose; else the latest choice holds, about the purpose or the channel. At one (occurred_at, ordinal) a denial
+/// counts. `ordinal` is called where choices share an instant; `joined_at` returns the instant at which two nodes
+/// became one profile. Nodes whose latest choices differ are in conflict unless the latest choice of all was made at or
+/// after the link that joined them.
 pub(crate) fn resolve(
     choices: &[Choice],
     ordinal: &dyn Fn(u64) -> Result<u64>,
@@ -108,8 +108,8 @@ fn resolve_latest<'c>(
     Ok(ConsentState { status, since: Some(latest.occurred_at) })
 }
 
-/// Whether a choice counts and the other does not: it is later by (occurred_at, ordinal), or it is the denial in a tie. The
-/// message id has no say.
+/// Whether a choice takes precedence over another: it is later by (occurred_at, ordinal), or it is the denial in a tie.
+/// The message id does not count.
 fn outweighs(choice: &Choice, other: &Choice, ordinal: &dyn Fn(u64) -> Result<u64>) -> Result<bool> {
     if choice.occurred_at != other.occurred_at {
         return Ok(choice.occurred_at > other.occurred_at);
@@ -123,7 +123,7 @@ fn outweighs(choice: &Choice, other: &Choice, ordinal: &dyn Fn(u64) -> Result<u6
     Ok(order.is_gt() || (order.is_eq() && !choice.granted))
 }
 
-/// Whether a use is allowed: by the choice, else by what the policy says unknown means.
+/// Whether a use is allowed: by the choice, or for unknown consent by the policy.
 pub(crate) fn effective(
     status: ConsentStatus,
     policy: Option<&ConsentPolicyDefinition>,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_is_what_the_policy_says_and_denied_when_it_is_strict() {
+    fn the_policy_decides_unknown_consent_and_strict_denies_it() {
         assert!(effective(ConsentStatus::Unknown, None, "analytics", false));
         assert!(!effective(ConsentStatus::Unknown, None, "analytics", true));
         assert!(!effective(ConsentStatus::Unknown, None, "marketing", false));

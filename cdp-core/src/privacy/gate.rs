@@ -1,7 +1,7 @@
 //! The gate: whether the data of a person may be used for a purpose, over a channel.
 //!
-//! Takes a purpose, a channel and the consent policy; leaves a decision for each person. Exports, decisions and training ask
-//! here and nowhere else. An explicit denial always counts, and it must never guess a grant.
+//! It takes a purpose, a channel and the consent policy, and returns a decision for each person. Exports, decisions and
+//! training use this gate and no other. An explicit denial always counts, and it must never guess a grant.
 
 use crate::definitions::ConsentPolicyDefinition;
 use crate::error::Result;
@@ -15,17 +15,17 @@ pub(crate) struct Gate<'g> {
     purpose: &'g str,
     channel: Option<&'g str>,
     policy: Option<&'g ConsentPolicyDefinition>,
-    /// Whether unknown consent denies every purpose, whatever the policy says.
+    /// Whether unknown consent denies every purpose, against the policy.
     is_strict: bool,
 }
 
-/// Why the data of a person is withheld.
+/// The reason why the data of a person is withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Withheld {
     ConsentUnknown,
     ConsentDenied,
     ConsentConflict,
-    /// The channel reaches nobody without an identifier that the person lacks.
+    /// The person lacks the identifier that the channel needs.
     NoIdentifier,
 }
 
@@ -39,7 +39,7 @@ impl<'g> Gate<'g> {
         Gate { purpose, channel, policy, is_strict }
     }
 
-    /// Why a state of consent does not allow the use; `None` if it does.
+    /// The reason why a state of consent does not allow the use; `None` if it does.
     pub(crate) fn refusal_of(&self, status: ConsentStatus) -> Option<Withheld> {
         if effective(status, self.policy, self.purpose, self.is_strict) {
             return None;
@@ -51,12 +51,12 @@ impl<'g> Gate<'g> {
         })
     }
 
-    /// Why the consent of a person does not allow the use; `None` if it does.
+    /// The reason why the consent of a person does not allow the use; `None` if it does.
     pub(crate) fn refusal(&self, profile: &dyn ProfileView, at: Timestamp) -> Result<Option<Withheld>> {
         Ok(self.refusal_of(profile.consent(self.purpose, self.channel, at)?))
     }
 
-    /// Why the data of a person does not leave: consent first, then the identifier that the channel needs.
+    /// The reason why the data of a person does not leave: consent first, then the identifier that the channel needs.
     pub(crate) fn withholds(&self, profile: &dyn ProfileView, at: Timestamp) -> Result<Option<Withheld>> {
         if let Some(refusal) = self.refusal(profile, at)? {
             return Ok(Some(refusal));
@@ -67,7 +67,7 @@ impl<'g> Gate<'g> {
     }
 }
 
-/// The identifier type without which a channel reaches nobody.
+/// The identifier type that a channel needs.
 fn channel_identifier(channel: &str) -> Option<&'static str> {
     match channel {
         "email" => Some("email"),

@@ -1,8 +1,8 @@
-//! What a person allows: choices out of messages, and the state that follows from them.
+//! Consent of a person: extracts choices from messages, and resolves their state.
 //!
-//! Takes the choices on a profile's nodes; leaves nothing in the store. An explicit denial always counts, a
-//! disagreement between joined profiles denies until somebody chooses again, and what nobody said is answered by the
-//! consent policy. It never guesses a grant.
+//! It takes the choices on a profile's nodes and leaves nothing in the store. An explicit denial always counts, a
+//! disagreement between joined profiles denies until a new choice, and the consent policy decides where there is no
+//! choice. It never guesses a grant.
 
 mod consent;
 mod gate;

@@ -1,4 +1,4 @@
-//! A naive model of the partition: it replays all evidence of a world in order, whatever the order of arrival was.
+//! A naive model of the partition: it replays all evidence of a world in order, for any order of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::{NAMES, World};
 use crate::definitions::{OnConflict, Role};
 use crate::records::{LinkRule, TieOrder, Timestamp};
 
-/// What holds, from all evidence at once.
+/// The expected state, computed from all evidence at once.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     profile_of: BTreeMap<u32, u32>,
@@ -60,7 +60,7 @@ impl Model {
                 || !(kept_out.contains(&(link.node, link.other)) || kept_out.contains(&(link.other, link.node)))
         };
         links.retain(passes);
-        // Limits of a profile, in order. Components do not touch each other: all links at once will do.
+        // Limits of a profile, in order. Components are disjoint, so all links can be replayed together.
         let mut first_live_at: BTreeMap<u32, Timestamp> = BTreeMap::new();
         for link in &links {
             let (left, right) = (of(&model.component_of, link.node), of(&model.component_of, link.other));
@@ -171,7 +171,7 @@ impl Model {
         }
         seen.sort_unstable();
         assert_eq!(seen, (0..n_nodes).collect::<Vec<u32>>(), "every node stands in one profile");
-        // From the last instant back, then forward again over what is kept.
+        // From the last instant backwards, then forward again over the cached profiles.
         for at in (-1..14).rev().chain(-1..14).map(Timestamp::from_millis) {
             let profiles = view.profiles_at(n_nodes, at);
             let number_of = profiles.number_of();
