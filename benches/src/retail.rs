@@ -37,7 +37,7 @@ pub fn ours(orders: &Path, file: &Path) {
 
 fn take_in(root: &Path, orders: &Path, file: &Path) -> Outcome<()> {
     let clock = Timestamp::parse("1998-07-01T00:00:00Z")?;
-    let db = Cdp::open(OpenOptions::file(file).with_clock(clock))?;
+    let db = Cdp::open(OpenOptions::file(file).clock(clock))?;
     for name in ["sources", "features"] {
         db.define_path(root.join(format!("examples/demo/definitions/{name}.json")))?;
     }

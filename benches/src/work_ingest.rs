@@ -22,7 +22,7 @@ pub fn open(path: &Path) -> Cdp {
 
 /// The options of a store whose clock stands at the instant of every question.
 pub fn at_questions(path: &Path) -> OpenOptions {
-    OpenOptions::file(path).with_clock(as_of())
+    OpenOptions::file(path).clock(as_of())
 }
 
 /// The instant of every question.
@@ -98,7 +98,7 @@ fn take_in(db: &Cdp, data: &Path) -> Taken {
         busiest = busiest.max(busiest_thread_cpu_seconds());
         true
     };
-    let options = IngestOptions::default().with_batch_rows(BATCH_ROWS);
+    let options = IngestOptions::default().batch_rows(BATCH_ROWS);
     let receipt = db.ingest(Data::Path(data.to_owned()), &options, Some(&mut progress)).expect("the input is read");
     Taken { receipt, stamps, busiest_thread_cpu_seconds: busiest }
 }

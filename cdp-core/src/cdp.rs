@@ -75,6 +75,14 @@ impl Cdp {
     /// Fails with `io` if the path cannot be used, `incompatible` for a foreign or newer file, or one to whose
     /// tables another tool has added a trigger, a view, an index or a column (its bytes stay
     /// unchanged), `corrupt` for a damaged one, `busy` if another process holds the lock for longer than the timeout.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory().id_seed("tests"))?;
+    /// assert!(!db.is_closed());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn open(options: OpenOptions) -> Result<Cdp> {
         open::open(&options, &FLOW)
     }

@@ -47,7 +47,7 @@ fn run(examples: &Path, folder: &Path) -> Outcome<String> {
     }
     // A clock that stands still and a seed for profile ids: the same output on every machine.
     let noon = Timestamp::parse("1998-07-15T12:00:00Z")?;
-    let options = OpenOptions::file(folder.join("shop.db")).with_clock(noon).with_id_seed("demo");
+    let options = OpenOptions::file(folder.join("shop.db")).clock(noon).id_seed("demo");
     let db = Cdp::open(options)?;
     let defined = db.define_path(examples.join("demo/definitions"))?;
 

@@ -17,8 +17,7 @@ struct Choice {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("quickstart");
     // A clock that stands still makes the output repeatable; leave both options out in your own application.
-    let options =
-        OpenOptions::in_memory().with_clock(Timestamp::parse("2024-06-01T12:00:00Z")?).with_id_seed("quickstart");
+    let options = OpenOptions::in_memory().clock(Timestamp::parse("2024-06-01T12:00:00Z")?).id_seed("quickstart");
     let db = Cdp::open(options)?;
     db.define_path(here.join("definitions"))?;
 

@@ -22,7 +22,7 @@ pub fn slot(slot: i64) -> Timestamp {
 
 /// A store in RAM whose clock stands, and whose random ids are the same each time.
 pub fn in_memory(clock: Timestamp) -> Cdp {
-    Cdp::open(OpenOptions::in_memory().with_clock(clock).with_id_seed("laws")).unwrap()
+    Cdp::open(OpenOptions::in_memory().clock(clock).id_seed("laws")).unwrap()
 }
 
 /// What a fact says.

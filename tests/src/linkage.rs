@@ -72,7 +72,7 @@ pub fn identity(linkage: Option<&str>) -> Value {
 
 /// A store in memory that ends late, its ids the same everywhere.
 pub fn options() -> OpenOptions {
-    OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")
+    OpenOptions::in_memory().clock(late()).id_seed("linkage")
 }
 
 /// The same with an identity definition of this linkage, and an audience.

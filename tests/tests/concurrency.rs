@@ -29,7 +29,7 @@ fn view(n: usize) -> Value {
 }
 
 fn options(path: &Path) -> OpenOptions {
-    let mut options = OpenOptions::file(path).with_clock(slot(100));
+    let mut options = OpenOptions::file(path).clock(slot(100));
     // Whoever waits for a lock that a test holds never ends.
     options.busy_timeout_ms = 3_600_000;
     options
@@ -106,7 +106,7 @@ fn those_who_wait_and_those_who_do_not_share_the_store() {
 
 #[test]
 fn who_panics_when_told_harms_nobody_else() {
-    let db = Cdp::open(OpenOptions::in_memory().with_clock(slot(100))).unwrap();
+    let db = Cdp::open(OpenOptions::in_memory().clock(slot(100))).unwrap();
     let (tell, told) = channel();
     for n in 0..100 {
         let tell = tell.clone();

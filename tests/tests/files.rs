@@ -19,7 +19,7 @@ fn view(n: usize) -> Value {
 }
 
 fn options(path: &Path) -> OpenOptions {
-    OpenOptions::file(path).with_clock(slot(100))
+    OpenOptions::file(path).clock(slot(100))
 }
 
 /// A store with an audience of one person, in a file.

@@ -48,7 +48,7 @@ fn execute(connection: &rusqlite::Connection, sql: &str) {
 /// A store in a file, closed.
 fn store(folder: &Path) -> PathBuf {
     let path = folder.join("shop.db");
-    let db = Cdp::open(OpenOptions::file(&path).with_clock(slot(100))).unwrap();
+    let db = Cdp::open(OpenOptions::file(&path).clock(slot(100))).unwrap();
     let message = |n: u32| Ok(json(&format!(r#"{{"type": "track", "event": "Bought", "userId": "u{n}"}}"#)));
     db.ingest(Data::Values(Box::new((0..9).map(message))), &IngestOptions::default(), None).unwrap();
     db.close().unwrap();
@@ -67,7 +67,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Cdp, Error> {
-    let mut options = OpenOptions::file(path).with_clock(slot(100));
+    let mut options = OpenOptions::file(path).clock(slot(100));
     (options.read_only, options.unshared) = (read_only, true);
     Cdp::open(options)
 }

@@ -72,7 +72,7 @@ fn decide(db: &Cdp, decision: Decision, at: Timestamp) {
 }
 
 fn in_memory() -> Cdp {
-    let options = OpenOptions::in_memory().with_clock(late()).with_id_seed("laws");
+    let options = OpenOptions::in_memory().clock(late()).id_seed("laws");
     Cdp::open(options).unwrap()
 }
 
@@ -140,7 +140,7 @@ proptest! {
         history in proptest::collection::vec(fact(), 1..14), others in proptest::collection::vec(decision(), 0..3),
         decision in decision(), identity in 0..IDENTITIES.len(), clock in 0..(SLOTS + 4),
     ) {
-        let db = Cdp::open(OpenOptions::in_memory().with_clock(slot(clock)).with_id_seed("laws")).unwrap();
+        let db = Cdp::open(OpenOptions::in_memory().clock(slot(clock)).id_seed("laws")).unwrap();
         define(&db, identity).unwrap();
         ingest(&db, &messages(&history)).unwrap();
         for (number, other) in others.iter().enumerate() {
@@ -180,7 +180,7 @@ proptest! {
         decisions in proptest::collection::vec(decision(), 0..4), identity in 0..IDENTITIES.len(),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = OpenOptions::file(folder.path().join("known.db")).with_clock(slot(SLOTS + 1)).with_id_seed("laws");
+        let mut options = OpenOptions::file(folder.path().join("known.db")).clock(slot(SLOTS + 1)).id_seed("laws");
         options.unshared = true;
         // So that the past lies in runs.
         options.flush_messages = 3;
@@ -243,7 +243,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let open = |read_only| {
-            let mut options = OpenOptions::file(folder.path().join("read.db")).with_clock(late()).with_id_seed("laws");
+            let mut options = OpenOptions::file(folder.path().join("read.db")).clock(late()).id_seed("laws");
             (options.unshared, options.read_only, options.flush_messages) = (true, read_only, flush_messages);
             Cdp::open(options).unwrap()
         };
@@ -295,7 +295,7 @@ fn at_both(as_of: AsOf) -> Query {
 fn another_handle_takes_decisions_in() {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        let mut options = OpenOptions::file(folder.path().join("two.db")).with_clock(late()).with_id_seed("laws");
+        let mut options = OpenOptions::file(folder.path().join("two.db")).clock(late()).id_seed("laws");
         options.unshared = true;
         Cdp::open(options).unwrap()
     };
@@ -323,7 +323,7 @@ fn another_handle_takes_decisions_in() {
 fn a_value_that_only_a_former_definition_named_is_found_once_a_message_names_it_again() {
     let folder = tempfile::tempdir().unwrap();
     let open = |read_only| {
-        let mut options = OpenOptions::file(folder.path().join("again.db")).with_clock(late()).with_id_seed("laws");
+        let mut options = OpenOptions::file(folder.path().join("again.db")).clock(late()).id_seed("laws");
         (options.unshared, options.read_only, options.flush_messages) = (true, read_only, 3);
         Cdp::open(options).unwrap()
     };

@@ -102,7 +102,7 @@ fn an_ingest_in_batches_stops_in_the_middle_of_one_and_keeps_whole_ones() {
     const BATCH: usize = 10_000;
     let folder = tempfile::tempdir().unwrap();
     let (path, db) = (file(&folder, ROWS), store(&folder));
-    let options = IngestOptions::default().with_batch_rows(BATCH);
+    let options = IngestOptions::default().batch_rows(BATCH);
     let refused_at = Cell::new(None);
     let mut refuse_after_a_batch = |rows: u64, _: &str| {
         let go_on = rows <= BATCH as u64;
@@ -120,7 +120,7 @@ fn an_ingest_in_batches_stops_in_the_middle_of_one_and_keeps_whole_ones() {
     let folder = tempfile::tempdir().unwrap();
     let db = store(&folder);
     let mut refuse = |_: u64, _: &str| false;
-    let one_batch = IngestOptions::default().with_batch_rows(usize::MAX);
+    let one_batch = IngestOptions::default().batch_rows(usize::MAX);
     let error = db.ingest(Data::Path(path), &one_batch, Some(&mut refuse)).unwrap_err();
     assert_eq!((error.kind(), kept(&db)), (ErrorKind::Interrupted, 0));
 }
@@ -178,7 +178,7 @@ fn interrupted(db: &Cdp, what: &str, verb: impl Fn() -> cdp_core::Result<()>) {
 fn the_other_long_writes_stop_before_they_commit() {
     let folder = tempfile::tempdir().unwrap();
     let db = Cdp::open(
-        OpenOptions::file(folder.path().join("store.db")).with_clock(Timestamp::parse("2024-01-02T00:00:00Z").unwrap()),
+        OpenOptions::file(folder.path().join("store.db")).clock(Timestamp::parse("2024-01-02T00:00:00Z").unwrap()),
     )
     .unwrap();
     let rule = |at_least: u32| {

@@ -85,7 +85,7 @@ impl Way {
 }
 
 fn open(path: &std::path::Path, clock: Timestamp) -> Cdp {
-    let mut options = OpenOptions::file(path).with_clock(clock).with_id_seed("laws");
+    let mut options = OpenOptions::file(path).clock(clock).id_seed("laws");
     // The laws are about content; power cuts have tests of their own.
     options.durability = Durability::Relaxed;
     options.unshared = true;
@@ -203,7 +203,7 @@ proptest! {
             let start = start.index(messages.len());
             let batch = &messages[start..(start + length).min(messages.len())];
             for time in 0..*times {
-                let options = IngestOptions::default().with_checkpoint(format!("{turn}.{time}"));
+                let options = IngestOptions::default().checkpoint(format!("{turn}.{time}"));
                 let values = batch.iter().cloned().map(Ok);
                 let receipt = db.ingest(Data::Values(Box::new(values)), &options, None).unwrap();
                 prop_assert_eq!(receipt.rows, batch.len() as u64);

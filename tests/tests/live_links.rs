@@ -153,7 +153,7 @@ fn another_handle_sees_live_links_and_resolves_with_the_model_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.db");
     let open = |clock: Timestamp| {
-        let mut options = OpenOptions::file(path.clone()).with_clock(clock).with_id_seed("linkage");
+        let mut options = OpenOptions::file(path.clone()).clock(clock).id_seed("linkage");
         options.unshared = true;
         options.flush_messages = 20;
         Cdp::open(options).unwrap()
@@ -178,7 +178,7 @@ fn another_handle_sees_live_links_and_resolves_with_the_model_of_the_first() {
     assert_eq!(fingerprint(&left), fingerprint(&right));
     let copy = folder.path().join("copy.db");
     left.backup(&copy).unwrap();
-    let mut options = OpenOptions::file(copy).with_clock(late()).with_id_seed("linkage");
+    let mut options = OpenOptions::file(copy).clock(late()).id_seed("linkage");
     options.unshared = true;
     for db in [left, right, open(late()), Cdp::open(options).unwrap()] {
         sound(&db);
@@ -193,7 +193,7 @@ fn another_handle_sees_live_links_and_resolves_with_the_model_of_the_first() {
 #[test]
 fn what_was_known_before_an_identify_is_without_its_links() {
     let messages = made_up(60, 2);
-    let db = Cdp::open(OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")).unwrap();
+    let db = Cdp::open(OpenOptions::in_memory().clock(late()).id_seed("linkage")).unwrap();
     db.define(&[identity(AUTO)]).unwrap();
     ingest(&db, &messages[..119]).unwrap();
     run(&db);
@@ -215,7 +215,7 @@ fn a_transaction_that_fails_leaves_no_record_and_no_link() {
     let messages = made_up(60, 2);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fails.db");
-    let db = Cdp::open(OpenOptions::file(path.clone()).with_clock(late()).with_id_seed("linkage")).unwrap();
+    let db = Cdp::open(OpenOptions::file(path.clone()).clock(late()).id_seed("linkage")).unwrap();
     db.define(&[identity(AUTO), audience()]).unwrap();
     ingest(&db, &messages[..110]).unwrap();
     run(&db);
@@ -358,7 +358,7 @@ fn b_cubed(clusters: &[String], truth: &[String]) -> f64 {
 
 /// Half of the people in a run, the others one by one, against a run over all: B-cubed of both.
 fn live_against_batch(linkage: &str, messages: &[Value], truth: &[String]) -> (f64, f64) {
-    let db = Cdp::open(OpenOptions::in_memory().with_clock(late()).with_id_seed("linkage")).unwrap();
+    let db = Cdp::open(OpenOptions::in_memory().clock(late()).id_seed("linkage")).unwrap();
     let unlimited = identity(Some(linkage)).to_json().replace(r#","limit":3"#, "").replace(r#""limit":3,"#, "");
     db.define(&[json(&unlimited)]).unwrap();
     let half = messages.len() / 2;

@@ -29,7 +29,7 @@ fn the_later_untimed_call_holds_over_opens_of_a_clock_that_stands() {
     for round in 0..12 {
         let open = || {
             let path = folder.path().join(format!("{round}.db"));
-            Cdp::open(OpenOptions::file(path).with_clock(at(0))).unwrap()
+            Cdp::open(OpenOptions::file(path).clock(at(0))).unwrap()
         };
         let db = open();
         identify(&db, "first");
@@ -53,7 +53,7 @@ fn a_clock_that_was_set_back_still_counts_upwards_at_each_instant() {
     for round in 0..8 {
         let path = folder.path().join(format!("{round}.db"));
         for (step, instant) in [5, 5, 9, 5, 9, 5].into_iter().enumerate() {
-            let db = Cdp::open(OpenOptions::file(&path).with_clock(at(instant))).unwrap();
+            let db = Cdp::open(OpenOptions::file(&path).clock(at(instant))).unwrap();
             let value = format!("{instant} in step {step}");
             identify(&db, &value);
             let here = db.profile(&json(r#"{"user_id": "u1"}"#), Some(AsOf::at(at(instant)))).unwrap().unwrap();
@@ -66,7 +66,7 @@ fn a_clock_that_was_set_back_still_counts_upwards_at_each_instant() {
 #[test]
 fn the_fingerprint_knows_the_order_of_untimed_messages() {
     let filled = |first: &str, second: &str| {
-        let db = Cdp::open(OpenOptions::in_memory().with_clock(at(0)).with_id_seed("order")).unwrap();
+        let db = Cdp::open(OpenOptions::in_memory().clock(at(0)).id_seed("order")).unwrap();
         for id in [first, second] {
             db.send(json(&format!(r#"{{"type": "track", "event": "E", "userId": "u1", "messageId": "{id}"}}"#)))
                 .unwrap();

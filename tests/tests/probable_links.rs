@@ -151,7 +151,7 @@ fn another_handle_a_reopened_store_and_a_known_time_see_the_links_of_their_run()
     let folder = tempfile::tempdir().unwrap();
     let open = |clock: Timestamp| {
         let path = folder.path().join("probable.db");
-        let mut options = OpenOptions::file(path).with_clock(clock).with_id_seed("linkage");
+        let mut options = OpenOptions::file(path).clock(clock).id_seed("linkage");
         options.unshared = true;
         options.flush_messages = 20;
         Cdp::open(options).unwrap()

@@ -18,7 +18,7 @@ use cdp_tests::{SHOP_CSV, SHOP_DEFINITIONS, SHOP_EXPECTED, json, shared_data};
 
 fn open(path: &Path) -> Cdp {
     let clock = Timestamp::parse("2012-01-01T00:00:00Z").unwrap();
-    Cdp::open(OpenOptions::file(path).with_clock(clock)).unwrap()
+    Cdp::open(OpenOptions::file(path).clock(clock)).unwrap()
 }
 
 fn define(db: &Cdp, source: &Value) {
@@ -106,7 +106,7 @@ fn calls_of_a_thousand_rows_make_the_same_store() {
     let mut accepted = 0;
     for (index, chunk) in lines.chunks(1000).enumerate() {
         let part = format!("{header}\n{}\n", chunk.join("\n"));
-        let options = IngestOptions::from_source("shop_csv").with_first_row(index as u64 * 1000 + 1);
+        let options = IngestOptions::from_source("shop_csv").first_row(index as u64 * 1000 + 1);
         accepted += db.ingest(Data::Bytes(part.as_bytes()), &options, None).unwrap().accepted;
     }
 

@@ -10,7 +10,7 @@ use cdp_tests::history::{slot, texts};
 use cdp_tests::{json, shared_data};
 
 fn in_memory() -> Cdp {
-    Cdp::open(OpenOptions::in_memory().with_clock(slot(100))).unwrap()
+    Cdp::open(OpenOptions::in_memory().clock(slot(100))).unwrap()
 }
 
 #[expect(clippy::disallowed_methods, reason = "plants what another program could have written")]
@@ -21,7 +21,7 @@ fn sqlite(path: &Path, sql: &str) {
 /// A small store in a file, closed.
 fn store(folder: &Path) -> PathBuf {
     let path = folder.join("shop.db");
-    let db = Cdp::open(OpenOptions::file(&path).with_clock(slot(100))).unwrap();
+    let db = Cdp::open(OpenOptions::file(&path).clock(slot(100))).unwrap();
     db.define(&[json(
         r#"{"kind": "feature", "name": "spend", "event": "Bought", "agg": "sum", "property": "amount"}"#,
     )])
@@ -104,7 +104,7 @@ fn a_folder_is_not_a_store_and_not_an_input() {
 
 /// Uses a damaged store in every way; the first error, if any.
 fn use_everything(path: &Path) -> Result<Value> {
-    let mut options = OpenOptions::file(path).with_clock(slot(200));
+    let mut options = OpenOptions::file(path).clock(slot(200));
     options.unshared = true;
     let db = Cdp::open(options)?;
     db.profiles(&cdp_core::cdp::Query::default())?;
@@ -172,7 +172,7 @@ fn what_an_open_reads_in_blocks_may_be_damaged_or_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     let open = || {
-        let mut options = OpenOptions::file(&path).with_clock(slot(100));
+        let mut options = OpenOptions::file(&path).clock(slot(100));
         options.flush_messages = 7;
         Cdp::open(options).unwrap()
     };
@@ -212,7 +212,7 @@ fn what_an_open_reads_in_blocks_may_be_damaged_or_missing() {
 fn verify_finds_a_block_that_says_something_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
-    let mut options = OpenOptions::file(&path).with_clock(slot(100));
+    let mut options = OpenOptions::file(&path).clock(slot(100));
     options.flush_messages = 7;
     let db = Cdp::open(options.clone()).unwrap();
     for n in 0..30 {
@@ -307,7 +307,7 @@ fn every_write_to_a_read_only_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = store(folder.path());
     let bytes = std::fs::read(&path).unwrap();
-    let db = Cdp::open(OpenOptions::file(&path).with_read_only()).unwrap();
+    let db = Cdp::open(OpenOptions::file(&path).read_only()).unwrap();
     let message = json(&GOOD.replace("ID", "new"));
     let refused = [
         db.send(&message).map(|_| ()),

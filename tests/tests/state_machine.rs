@@ -329,7 +329,7 @@ impl Machine {
                         accepted += 1;
                     }
                 }
-                let options = IngestOptions::default().with_batch_rows(3);
+                let options = IngestOptions::default().batch_rows(3);
                 let receipt =
                     self.db().ingest(Data::Values(Box::new(batch.into_iter().map(Ok))), &options, None).unwrap();
                 prop_assert_eq!(
@@ -379,7 +379,7 @@ impl Machine {
                 prop_assert_eq!(self.db().fingerprint(None).unwrap(), before);
             }
             Op::ReadOnly => {
-                let mut options = OpenOptions::file(self.path()).with_clock(slot(40)).with_read_only();
+                let mut options = OpenOptions::file(self.path()).clock(slot(40)).read_only();
                 options.unshared = true;
                 // Runs, several blocks each, compactions and colliding keys all the time.
                 options.flush_messages = 7;
@@ -440,7 +440,7 @@ fn dump(db: &Cdp, hour: i64) -> Vec<String> {
 }
 
 fn open(path: &std::path::Path) -> Cdp {
-    let mut options = OpenOptions::file(path).with_clock(Timestamp::from_millis(slot(14).millis() + HOUR_MS / 2));
+    let mut options = OpenOptions::file(path).clock(Timestamp::from_millis(slot(14).millis() + HOUR_MS / 2));
     options.durability = Durability::Relaxed;
     options.unshared = true;
     // Runs, several blocks each, compactions and colliding keys all the time.

@@ -57,7 +57,7 @@ fn arguments(parameters: &[Parameter], is_wanted: impl Fn(&Parameter) -> bool) -
 }
 
 fn store() -> Cdp {
-    let db = Cdp::open(OpenOptions::in_memory().with_id_seed("tests")).unwrap();
+    let db = Cdp::open(OpenOptions::in_memory().id_seed("tests")).unwrap();
     wire::call(&db, "track", &fitting(ParameterType::Message)).unwrap();
     db
 }

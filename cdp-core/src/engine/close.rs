@@ -8,6 +8,16 @@ use crate::error::Result;
 impl Cdp {
     /// Closes the handle: calls on it and on its clones fail from then on; closing twice is fine. What was queued before
     /// is taken in first. The store closes with the last handle of this process; that waits for no other process.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, ErrorKind, records::AsOf};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.close()?;
+    /// let error = db.profile(("user_id", "u1"), AsOf::NOW).map(|_| ());
+    /// assert_eq!(error.map_err(|error| error.kind()), Err(ErrorKind::Closed));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn close(&self) -> Result<()> {
         self.check_not_reporting()?;
         if self.handle.closed.swap(true, Ordering::AcqRel) {

@@ -70,24 +70,52 @@ impl OpenOptions {
         OpenOptions { path: Some(path.into()), ..OpenOptions::in_memory() }
     }
 
-    /// The same with a clock that stands at `time` and moves by `advance` only.
+    /// A clock that stands at `time` and moves by `advance` only; for tests and replays.
     #[must_use]
-    pub fn with_clock(mut self, time: Timestamp) -> OpenOptions {
+    pub fn clock(mut self, time: Timestamp) -> OpenOptions {
         self.clock = Some(time);
         self
     }
 
-    /// The same with profile ids that depend on this seed instead of chance.
+    /// Profile ids that depend on this seed instead of chance; for tests and golden output.
     #[must_use]
-    pub fn with_id_seed(mut self, seed: impl Into<String>) -> OpenOptions {
+    pub fn id_seed(mut self, seed: impl Into<String>) -> OpenOptions {
         self.id_seed = Some(seed.into());
         self
     }
 
-    /// The same for reading only.
+    /// Refuse every write. A large store then opens without loading its profiles.
     #[must_use]
-    pub fn with_read_only(mut self) -> OpenOptions {
+    pub fn read_only(mut self) -> OpenOptions {
         self.read_only = true;
+        self
+    }
+
+    /// Whether a missing file is created, which is the default.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> OpenOptions {
+        self.create = create;
+        self
+    }
+
+    /// When a commit counts as durable; [`Durability::Full`] by default.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> OpenOptions {
+        self.durability = durability;
+        self
+    }
+
+    /// How long a write waits for another process, in milliseconds; 30,000 by default.
+    #[must_use]
+    pub fn busy_timeout_ms(mut self, busy_timeout_ms: u64) -> OpenOptions {
+        self.busy_timeout_ms = busy_timeout_ms;
+        self
+    }
+
+    /// Whether unknown consent denies every purpose; the policy decides by default.
+    #[must_use]
+    pub fn strict_consent(mut self, strict_consent: bool) -> OpenOptions {
+        self.strict_consent = strict_consent;
         self
     }
 

@@ -28,13 +28,13 @@ fn main() -> Result<()> {
     };
     let batch_rows = batch_rows.parse().map_err(|_| Error::invalid("BATCH_ROWS must be a number"))?;
     let clock = Timestamp::parse("2012-01-01T00:00:00Z").map_err(|fault| Error::invalid(fault.to_string()))?;
-    let db = Cdp::open(OpenOptions::file(store).with_clock(clock))?;
+    let db = Cdp::open(OpenOptions::file(store).clock(clock))?;
     say_verified(&db)?;
     let mut definitions = json(SHOP_DEFINITIONS).as_list().unwrap_or_default().to_vec();
     definitions.push(json(SHOP_CSV));
     db.define(&definitions)?;
     say("begin", &Value::from(db.stats()?.messages));
-    let options = IngestOptions::from_source("shop_csv").with_batch_rows(batch_rows).with_checkpoint("end");
+    let options = IngestOptions::from_source("shop_csv").batch_rows(batch_rows).checkpoint("end");
     db.ingest(Data::Path(input.into()), &options, None)?;
     say("end", &Value::from(db.stats()?.messages));
     say("rejects", &Value::from(db.stats()?.rejects));

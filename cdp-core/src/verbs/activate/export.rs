@@ -68,6 +68,20 @@ impl Cdp {
     ///
     /// Text that a spreadsheet would run as a formula gets a quote before it; the file is private and replaced at once.
     /// Fails with `invalid` where the path leads to a store, another database of SQLite, a file of either, a folder or a device.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::{ConsentOptions, ExportRequest}, define::{Audience, Rule}, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("french", Rule::trait_("country").eq("France")))?;
+    /// db.identify(Identify::user("u1").trait_("country", "France"))?;
+    /// db.consent(("user_id", "u1"), "marketing", true, &ConsentOptions::new())?;
+    /// let path = std::env::temp_dir().join(format!("cdp-export-{}.csv", std::process::id()));
+    /// let request = ExportRequest::new().audience("french").purpose("marketing").path(path.to_string_lossy());
+    /// assert_eq!(db.export(&request)?.rows, 1);
+    /// let _ = std::fs::remove_file(path);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn export(&self, request: &ExportRequest) -> Result<ExportReport> {
         let at = self.now();
         let mut withheld = WithheldCounts::default();

@@ -43,6 +43,14 @@ options! {
 
 impl Cdp {
     /// The names of the tables.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert!(db.tables().contains(&"events"));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn tables(&self) -> Vec<&'static str> {
         TABLES.to_vec()
     }
@@ -53,6 +61,16 @@ impl Cdp {
     /// `properties, traits, context` as JSON text. `links` has the earliest evidence of each pair of identifiers with its
     /// `status` (`live`, `refused`, `unlinked`) and the `reason` of a refusal, `link_decisions` what operators decided;
     /// both as they stand now, and without a rule.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::TableQuery, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// let events = db.table("events", &TableQuery::new().columns(["event", "occurred_at"]))?;
+    /// assert_eq!(events.n_rows(), 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn table(&self, name: &str, query: &TableQuery) -> Result<Frame> {
         let TableQuery { columns, filter, as_of, limit } = query;
         let (columns, as_of, limit) = (columns.as_deref(), *as_of, *limit);

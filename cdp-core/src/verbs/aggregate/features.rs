@@ -27,6 +27,17 @@ impl Cdp {
     /// All features of one person by name; `None` if there is no such person.
     ///
     /// Costs ten to twenty microseconds: it reads the events of one person, whatever the size of the store.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature, records::{AsOf, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Feature::count("orders", "Order Completed"))?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let features = db.features(("user_id", "u1"), AsOf::NOW)?.unwrap_or_default();
+    /// assert_eq!(features["orders"], 1.into());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn features(&self, identifier: impl IntoIdentifier, as_of: impl Into<AsOf>) -> Result<Option<Object>> {
         self.some_features(identifier, None, as_of.into())
     }
@@ -35,6 +46,17 @@ impl Cdp {
     ///
     /// # Errors
     /// `not_found` with the nearest name for a feature that is not defined.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature, records::{AsOf, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define([Feature::count("orders", "Order Completed"), Feature::count("visits", "Visited")])?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// let features = db.features_named(("user_id", "u1"), &["visits"], AsOf::NOW)?.unwrap_or_default();
+    /// assert_eq!((features.len(), &features["visits"]), (1, &1.into()));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn features_named(
         &self,
         identifier: impl IntoIdentifier,
@@ -90,6 +112,17 @@ impl Cdp {
     /// A table of features with one row per person: `profile_id, user_id, email`, then the features.
     ///
     /// Cost grows with the store.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::FeatureQuery, define::Feature, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Feature::count("orders", "Order Completed"))?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let table = db.feature_table(&FeatureQuery::new().names(["orders"]))?;
+    /// assert_eq!(table.rows().next().map(|row| row.get::<u32>("features.orders")).transpose()?, Some(1));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn feature_table(&self, query: &FeatureQuery) -> Result<Frame> {
         let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
         self.read_with_columns(query.as_of, &paths_of(rule.as_ref()), |snapshot| {

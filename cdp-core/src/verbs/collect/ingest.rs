@@ -44,21 +44,21 @@ impl IngestOptions {
 
     /// The same, counting rows from `first_row`.
     #[must_use]
-    pub fn with_first_row(mut self, first_row: u64) -> IngestOptions {
+    pub fn first_row(mut self, first_row: u64) -> IngestOptions {
         self.first_row = Some(first_row);
         self
     }
 
     /// The same with a checkpoint that commits with the last batch.
     #[must_use]
-    pub fn with_checkpoint(mut self, checkpoint: impl Into<String>) -> IngestOptions {
+    pub fn checkpoint(mut self, checkpoint: impl Into<String>) -> IngestOptions {
         self.checkpoint = Some(checkpoint.into());
         self
     }
 
     /// The same with another number of rows in one transaction.
     #[must_use]
-    pub fn with_batch_rows(mut self, batch_rows: usize) -> IngestOptions {
+    pub fn batch_rows(mut self, batch_rows: usize) -> IngestOptions {
         self.batch_rows = Some(batch_rows);
         self
     }
@@ -108,6 +108,17 @@ impl Cdp {
     ///
     /// [`Cdp::interrupt`], or `progress` that gives `false`, stops it within a moment with an `interrupted` error: whole
     /// batches that were committed before are kept, of an `atomic` call nothing.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::{Data, IngestOptions}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let rows = br#"{"type": "track", "event": "Visited", "userId": "u1", "messageId": "m1"}"#;
+    /// let receipt = db.ingest(Data::Bytes(rows), &IngestOptions::default(), None)?;
+    /// assert_eq!((receipt.rows, receipt.accepted), (1, 1));
+    /// assert_eq!(db.ingest(Data::Bytes(rows), &IngestOptions::default(), None)?.duplicates, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn ingest(&self, data: Data<'_>, options: &IngestOptions, progress: Option<Progress<'_>>) -> Result<Receipt> {
         let definition = match &options.source {
             Some(name) => Some(self.read(|snapshot| snapshot.catalog.source(name).cloned())?),
@@ -208,6 +219,16 @@ impl Cdp {
     }
 
     /// The checkpoint that came with the last batch of each source.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::{Data, IngestOptions}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let rows = br#"{"type": "track", "event": "Visited", "userId": "u1"}"#;
+    /// db.ingest(Data::Bytes(rows), &IngestOptions::default().checkpoint("offset 61"), None)?;
+    /// assert_eq!(db.checkpoints()?["default"], "offset 61");
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn checkpoints(&self) -> Result<BTreeMap<String, String>> {
         self.read(|snapshot| {
             let checkpoints = snapshot.facts.checkpoints()?.into_iter();

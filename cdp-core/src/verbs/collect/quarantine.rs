@@ -27,6 +27,18 @@ options! {
 
 impl Cdp {
     /// The quarantine: `reject_id, source, row, reason, field, detail, raw, recorded_at`, in the order of arrival.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::{Data, IngestOptions, RejectsQuery}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let rows = br#"{"type": "track", "event": "Visited"}"#;
+    /// let receipt = db.ingest(Data::Bytes(rows), &IngestOptions::default(), None)?;
+    /// assert_eq!(receipt.rejected, 1);
+    /// let rejects = db.rejects(&RejectsQuery::new().reason("no_identifier"))?;
+    /// assert_eq!(rejects.n_rows(), 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn rejects(&self, query: &RejectsQuery) -> Result<Frame> {
         let RejectsQuery { source, reason, after, limit } = query;
         let (source, reason, after, limit) = (source.as_deref(), reason.as_deref(), *after, *limit);
@@ -41,6 +53,15 @@ impl Cdp {
     }
 
     /// Maps quarantined rows again, after their source definition was mended. What is accepted leaves the quarantine.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let receipt = db.redrive(None, None)?;
+    /// assert_eq!(receipt.rows, 0);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn redrive(&self, source: Option<&str>, reason: Option<&str>) -> Result<Receipt> {
         let mut receipt = Receipt::default();
         let mut after = 0;

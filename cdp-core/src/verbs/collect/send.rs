@@ -78,31 +78,81 @@ impl Cdp {
     }
 
     /// Records identifiers that belong to one person, and traits; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let receipt = db.identify(Identify::user("u1").trait_("plan", "business"))?;
+    /// assert_eq!(receipt.new_profiles, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn identify<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Identify, message)
     }
 
     /// Records an event of a person; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let receipt = db.track(Track::new("Order Completed").user_id("u1").property("revenue", 12.5))?;
+    /// assert!(receipt.profile_id.is_some());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn track<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Track, message)
     }
 
     /// Records a page view; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Page};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert_eq!(db.page(Page::new("Home").user_id("u1"))?.accepted, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn page<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Page, message)
     }
 
     /// Records a view of a screen in an app; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Screen};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert_eq!(db.screen(Screen::new("Cart").user_id("u1"))?.accepted, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn screen<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Screen, message)
     }
 
     /// Records that a person belongs to an account, and traits of the account; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Group};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert_eq!(db.group(Group::new("acme").user_id("u1").trait_("plan", "business"))?.accepted, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn group<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Group, message)
     }
 
     /// Records that two identifiers belong to one person; see [`Cdp::send`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Alias};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert_eq!(db.alias(Alias::new("browser-1", "u1"))?.accepted, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn alias<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         self.send_as(MessageType::Alias, message)
     }

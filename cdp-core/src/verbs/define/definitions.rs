@@ -36,6 +36,15 @@ impl Cdp {
     /// The results that [`Cdp::define`] would give; nothing is stored.
     ///
     /// For an identity definition they show its effect on the profiles, which costs a pass over the log under the write lock.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let results = db.define_dry_run(Feature::count("orders", "Order Completed"))?;
+    /// assert_eq!(results[0].status, "created");
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn define_dry_run(&self, definitions: impl IntoDefinitions) -> Result<Vec<DefineResult>> {
         let definitions = parse_definitions(&definitions.into_definitions()?)?;
         let mut results = self.read(|snapshot| plan(snapshot.catalog, &definitions).map(|(results, _)| results))?;
@@ -47,6 +56,15 @@ impl Cdp {
     }
 
     /// Every definition that holds: the JSON as it was given, with its `version`.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Feature::count("orders", "Order Completed"))?;
+    /// assert!(db.definitions()?.iter().any(|definition| definition.get("name") == Some(&"orders".into())));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn definitions(&self) -> Result<Vec<Value>> {
         self.read(|snapshot| {
             let mut listed: Vec<Value> = snapshot
@@ -66,6 +84,15 @@ impl Cdp {
     }
 
     /// Takes a definition out, unless another refers to it. Facts stay.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Feature};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Feature::count("orders", "Order Completed"))?;
+    /// db.drop_definition("feature", "orders")?;
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn drop_definition(&self, kind: &str, name: &str) -> Result<()> {
         let kind = Kind::parse(kind).ok_or_else(|| {
             let kinds: Vec<&str> = Kind::ALL.iter().map(|(word, _)| *word).collect();

@@ -87,6 +87,16 @@ impl Cdp {
     /// The consent of one person by purpose; `None` if there is no such person.
     ///
     /// The purposes are those that the consent policy or a choice of the person names.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::ConsentOptions, records::AsOf};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.consent(("user_id", "u1"), "marketing", false, &ConsentOptions::new())?;
+    /// let consents = db.consents(("user_id", "u1"), AsOf::NOW)?.unwrap_or_default();
+    /// assert_eq!((consents["marketing"].status, consents["marketing"].effective), ("denied", false));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn consents(
         &self,
         identifier: impl IntoIdentifier,

@@ -18,6 +18,15 @@ impl Cdp {
     /// of facts and rejects, and people with their traits, features, memberships, consents and scores as of an instant.
     ///
     /// `as_of` defaults to the greatest occurred_at in the store, never the wall clock. Cost grows with the store.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::{AsOf, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Visited").user_id("u1").message_id("m1"))?;
+    /// assert_eq!(db.fingerprint(AsOf::default())?.len(), 64);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn fingerprint(&self, as_of: impl Into<AsOf>) -> Result<String> {
         let as_of = Some(as_of.into());
         self.read_as_of(Length::Long, as_of, |snapshot| {

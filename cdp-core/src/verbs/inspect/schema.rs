@@ -21,6 +21,15 @@ answer! {
 
 impl Cdp {
     /// What the store has seen: event names and identifier types with their numbers of messages and values.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// assert_eq!(db.schema()?.events["Visited"], 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn schema(&self) -> Result<StoreSchema> {
         self.read(|snapshot| {
             let mut events = BTreeMap::<String, u64>::new();

@@ -65,6 +65,16 @@ answer! {
 
 impl Cdp {
     /// The store in figures. Costs a few counts; it reads no message.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// assert_eq!(db.stats()?.messages, 1);
+    /// assert!(db.stats()?.to_prometheus().contains("cdp_messages 1"));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn stats(&self) -> Result<Stats> {
         let wal_bytes = self.store().wal_bytes();
         self.read(|snapshot| {
@@ -89,6 +99,10 @@ impl Cdp {
     }
 
     /// The versions of the library, the file schema, the definition format and SQLite.
+    ///
+    /// ```
+    /// assert_eq!(cdp_core::Cdp::version().definition_format, 1);
+    /// ```
     pub fn version() -> Versions {
         Versions {
             version: env!("CARGO_PKG_VERSION"),

@@ -23,6 +23,16 @@ answer! {
 impl Cdp {
     /// Checks the file against itself: SQLite's own check, every message against its hash and its key, the derived
     /// partition and memberships against a rebuild. Reads only; cost grows with the store.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// let verification = db.verify()?;
+    /// assert!(verification.ok, "{:?}", verification.faults);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn verify(&self) -> Result<Verification> {
         self.read_at_length(|snapshot| {
             let mut faults = snapshot.facts.integrity_faults()?;

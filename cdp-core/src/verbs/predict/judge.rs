@@ -149,6 +149,15 @@ impl Cdp {
     /// the trivial rule, on the rows of [`Cdp::train`].
     ///
     /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, ErrorKind, cdp::EvaluateOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let error = db.evaluate("missing", &EvaluateOptions::new().folds(3usize)).map(|_| ());
+    /// assert_eq!(error.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn evaluate(&self, predictor: &str, options: &EvaluateOptions) -> Result<ModelEvaluation> {
         let at = self.now();
         let folds = u32::try_from(options.folds.unwrap_or(DEFAULT_FOLDS)).unwrap_or(u32::MAX);

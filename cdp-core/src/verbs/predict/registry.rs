@@ -59,6 +59,14 @@ impl std::fmt::Debug for ModelReport {
 
 impl Cdp {
     /// The reports of the trained models, by predictor and version, or of one predictor.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert!(db.models(None)?.is_empty());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn models(&self, predictor: Option<&str>) -> Result<Vec<ModelReport>> {
         self.read(|snapshot| {
             let stored = snapshot.facts.models()?;

@@ -34,6 +34,21 @@ impl Cdp {
     ///
     /// Who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
     /// that read the predictor are brought up to date in the same transaction.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::TrainOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(r#"{"kind": "predictor", "name": "taste", "task": "cohort", "text": [{"trait": "interests"}],
+    ///     "label": {"trait": "taste"}}"#)?;
+    /// for n in 0..20 {
+    ///     let (taste, interests) = if n % 2 == 0 { ("outdoor", "hiking") } else { ("music", "jazz") };
+    ///     db.identify(Identify::user(format!("u{n}")).trait_("interests", interests).trait_("taste", taste))?;
+    /// }
+    /// let report = db.train("taste", &TrainOptions::new())?;
+    /// assert_eq!(report.version, 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn train(&self, predictor: &str, options: &TrainOptions) -> Result<ModelReport> {
         let at = self.now();
         let call = self.interruptible();

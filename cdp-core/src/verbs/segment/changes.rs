@@ -73,6 +73,17 @@ options! {
 impl Cdp {
     /// The flips of memberships after a cursor, in order: `change, audience, profile_id, type, occurred_at, late,
     /// merged_into, recorded_at`. Pass the frame's `next` as `after` to go on; at least once, never out of order.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::ChangesQuery, define::{Audience, Rule}, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("buyers", Rule::event("Order Completed").at_least(1)))?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let changes = db.audience_changes(&ChangesQuery::new().audience("buyers"))?;
+    /// assert_eq!(changes.rows().next().map(|row| row.get::<String>("type")).transpose()?.as_deref(), Some("Audience Entered"));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn audience_changes(&self, query: &ChangesQuery) -> Result<Frame> {
         let ChangesQuery { audience, after, limit } = query;
         let (audience, after, limit) = (audience.as_deref(), *after, *limit);

@@ -52,6 +52,17 @@ impl Cdp {
     /// The members of an audience at an instant (default: now), in the order in which they were first seen.
     ///
     /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::Query, define::{Audience, Rule}, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("buyers", Rule::event("Order Completed").at_least(1)))?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let members = db.members("buyers", &Query::new().columns(["user_id"]))?;
+    /// assert_eq!(members.n_rows(), 1);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn members(&self, audience: &str, query: &Query) -> Result<Frame> {
         self.read_as_of(Length::Long, query.as_of, |snapshot| {
             let filter = Filter::Members(snapshot.catalog.audience(audience)?);
@@ -90,6 +101,16 @@ impl Cdp {
     ///
     /// # Errors
     /// `invalid` with every fault of the rule and its JSON pointer.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::Rule, records::{AsOf, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let preview = db.preview(Rule::event("Order Completed").at_least(1), AsOf::NOW)?;
+    /// assert_eq!((preview.matched, preview.total), (1, 1));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn preview(&self, rule: impl Into<Value>, as_of: impl Into<AsOf>) -> Result<Preview> {
         let (parsed, as_of) = (Rule::from_value(&rule.into())?, as_of.into());
         let at = self.instant(as_of);
@@ -111,6 +132,17 @@ impl Cdp {
     /// Why a person is in an audience or not: the rule as a tree, each node with `matched` and what was found.
     ///
     /// `None` if there is no such person.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::{Audience, Rule}, records::{AsOf, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("buyers", Rule::event("Order Completed").at_least(2)))?;
+    /// db.track(Track::new("Order Completed").user_id("u1"))?;
+    /// let explanation = db.explain_member("buyers", ("user_id", "u1"), AsOf::NOW)?;
+    /// assert_eq!(explanation.map(|explanation| explanation.member), Some(false));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn explain_member(
         &self,
         audience: &str,

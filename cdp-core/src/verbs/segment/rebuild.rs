@@ -68,6 +68,17 @@ impl Cdp {
     ///
     /// # Errors
     /// `invalid` for an instant after the present of the system clock.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::{Audience, Rule}, records::{Timestamp, Track}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("recent", Rule::event("Visited").at_least(1).within("1d")))?;
+    /// db.track(Track::new("Visited").user_id("u1").timestamp("2024-05-01T00:00:00Z".parse::<Timestamp>()?))?;
+    /// let advance = db.advance("2024-05-03T00:00:00Z".parse::<Timestamp>()?)?;
+    /// assert_eq!(advance.changes, 0);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn advance(&self, to: impl Into<Option<Timestamp>>) -> Result<Advance> {
         let to = to.into();
         if let Some(to) = to {
@@ -89,6 +100,16 @@ impl Cdp {
 
     /// Recomputes the stored memberships of one audience, or of all, from the facts. Gives how many were wrong: none,
     /// unless there is a defect.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, define::{Audience, Rule}, records::Track};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.define(Audience::new("visitors", Rule::event("Visited").at_least(1)))?;
+    /// db.track(Track::new("Visited").user_id("u1"))?;
+    /// assert_eq!(db.rebuild(None)?["visitors"], 0);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn rebuild(&self, audience: Option<&str>) -> Result<BTreeMap<String, u64>> {
         self.write_until(&self.interruptible(), |tx| {
             let names: Vec<String> = match audience {

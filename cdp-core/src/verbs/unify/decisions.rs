@@ -92,6 +92,16 @@ impl Cdp {
 
     /// Cuts the direct evidence between two identifiers, past and future, and takes a merge of the two back. Where another
     /// path still joins them, `linked` stays true and `path` shows it. The same result as [`Cdp::merge`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::DecisionOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.identify(Identify::user("u1").anonymous_id("browser-1"))?;
+    /// let (user, browser) = (("user_id", "u1"), ("anonymous_id", "browser-1"));
+    /// assert!(!db.unlink(user, browser, &DecisionOptions::new().reason("a shared computer"))?.linked);
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn unlink(
         &self,
         a: impl IntoIdentifier,
@@ -103,6 +113,16 @@ impl Cdp {
 
     /// Keeps two people apart whatever the path between them: a link that would join them is refused, the earliest ones
     /// first let in. The same result as [`Cdp::merge`].
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::DecisionOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.identify(Identify::user("u1").anonymous_id("browser-1"))?;
+    /// let decision = db.separate(("user_id", "u1"), ("anonymous_id", "browser-1"), &DecisionOptions::new().dry_run(true))?;
+    /// assert_eq!((decision.linked, decision.decision), (false, None));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn separate(
         &self,
         a: impl IntoIdentifier,

@@ -197,6 +197,17 @@ impl Cdp {
     /// The present profile id of each of these profile ids; `None` for one that never belonged to a profile.
     ///
     /// Profile ids resolve for ever, also after merges.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::{AsOf, Identify}};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.identify(Identify::user("u1"))?;
+    /// if let Some(profile) = db.profile(("user_id", "u1"), AsOf::NOW)? {
+    ///     assert_eq!(db.resolve(&[&profile.id])?[&profile.id], Some(profile.id.clone()));
+    /// }
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn resolve(&self, profile_ids: &[impl AsRef<str>]) -> Result<BTreeMap<String, Option<String>>> {
         let at = self.now();
         self.read(|snapshot| {
@@ -215,6 +226,19 @@ impl Cdp {
 
 impl Cdp {
     /// A table of people: `profile_id`, identifiers, and the columns asked for (`traits.x`, `features.x`, `email`, ...).
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::Query, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// for user in ["u1", "u2"] {
+    ///     db.identify(Identify::user(user).trait_("country", "France"))?;
+    /// }
+    /// let people = db.profiles(&Query::new().columns(["user_id", "traits.country"]).limit(1usize))?;
+    /// assert_eq!(people.rows().next().map(|row| row.get::<String>("user_id")).transpose()?.as_deref(), Some("u1"));
+    /// assert!(people.next.is_some());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn profiles(&self, query: &Query) -> Result<Frame> {
         let rule = query.filter.as_ref().map(Rule::from_value).transpose()?;
         self.read_with_columns(query.as_of, &paths_of(rule.as_ref()), |snapshot| {

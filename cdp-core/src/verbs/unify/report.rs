@@ -66,6 +66,16 @@ answer! {
 
 impl Cdp {
     /// How unification fares: sizes of profiles, shares of known people, refused links. Cost grows with the store.
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, records::Identify};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// db.identify(Identify::user("u1").anonymous_id("browser-1"))?;
+    /// let report = db.identity_report()?;
+    /// assert_eq!((report.profiles, report.known, report.match_rate), (1, 1, Some(1.0)));
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn identity_report(&self) -> Result<IdentityReport> {
         let at = self.now();
         self.read_at_length(|snapshot| {

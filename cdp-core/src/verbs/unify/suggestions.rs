@@ -101,6 +101,14 @@ impl Cdp {
     /// The pairs of profiles that [`Cdp::link`] or a later message found likely and about which nothing is decided, the
     /// likeliest first: `suggestion, weight, probability, model_version`, and of both profiles `a_profile_id, a_ids,
     /// b_profile_id, b_ids` (identifiers as JSON text).
+    ///
+    /// ```
+    /// use cdp_core::{Cdp, OpenOptions, cdp::PageOptions};
+    ///
+    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// assert!(db.link_suggestions(&PageOptions::new().limit(20usize))?.is_empty());
+    /// # Ok::<(), cdp_core::Error>(())
+    /// ```
     pub fn link_suggestions(&self, page: &PageOptions) -> Result<Frame> {
         let limit = page.limit;
         let after = page.after.as_deref().map(read_cursor).transpose()?;
