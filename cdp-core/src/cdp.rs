@@ -61,8 +61,7 @@ static FLOW: Flow = Flow {
     ],
 };
 
-/// Brings people and audiences up to date with what a transaction has accepted so far: who is one person first, then who is
-/// in which audience.
+/// Brings people and audiences up to date with what a transaction has accepted so far: profiles first, then memberships.
 fn derive(tx: &mut Transaction<'_>) -> Result<()> {
     unify::live::unify(tx)?;
     tx.count_new_profiles();

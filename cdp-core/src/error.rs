@@ -159,7 +159,7 @@ impl Error {
         self
     }
 
-    /// The same error with the next step for the caller.
+    /// The error with the next step for the caller.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());

@@ -7,7 +7,7 @@ pub(crate) trait Stop {
     /// Fails with `interrupted` if the call is to stop. Cheap enough for every row.
     fn check(&self) -> Result<()>;
 
-    /// The same where time has passed: asks the progress callback if it is due.
+    /// Checks at a point where time has passed: also calls the progress callback if it is due.
     fn look(&self) -> Result<()> {
         self.check()
     }

@@ -1,16 +1,16 @@
 //! The audience definition: a set of profiles by a rule.
 //!
-//! It takes the JSON of an audience and leaves a checked rule. It never knows who is in it.
+//! It takes the JSON of an audience and leaves a checked rule. It never evaluates it.
 
 use super::fields::activation::audience;
 use super::reader::Fields;
 use super::rule::Rule;
 use super::schema::Words;
 
-/// Of whom an audience is made.
+/// The profiles that an audience is drawn from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Population {
-    /// Everybody, anonymous profiles included.
+    /// All profiles, anonymous ones included.
     #[default]
     Everybody,
     /// Profiles with a person or contact identifier.
@@ -30,9 +30,9 @@ pub(super) static POPULATIONS: Words<Population> = Words {
 pub struct AudienceDefinition {
     /// Its name.
     pub name: String,
-    /// Who is in.
+    /// The rule that members match.
     pub rule: Rule,
-    /// Of whom.
+    /// The profiles that the audience is drawn from.
     pub population: Population,
 }
 

@@ -7,7 +7,7 @@ use super::schema::Words;
 /// What unknown consent means for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownConsent {
-    /// The use is allowed until somebody objects.
+    /// The use is allowed until the person objects.
     Allow,
     /// The use needs a choice first.
     Deny,

@@ -1,4 +1,4 @@
-//! The identity definition: which values identify somebody, how strongly, and how many of them one person may have.
+//! The identity definition: the types of values that identify a person, their strength, and how many of each one person may have.
 
 pub(super) mod presets;
 pub(super) mod read;
@@ -24,12 +24,12 @@ pub enum Role {
     Account,
 }
 
-/// What to do when a value is seen with somebody else.
+/// The effect of a value that is seen with another person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
     /// The earlier links stay, and limits decide about the later ones (the default).
     KeepFirst,
-    /// The value belongs to whoever was linked last, from that instant on.
+    /// The value belongs to the profile that was linked last, from that instant on.
     LatestLinkWins,
     /// The value never joins two people who both have an identifier with the role `person`.
     Refuse,
@@ -42,7 +42,7 @@ pub enum Normalize {
     Exact,
     /// Cut and lowercased.
     Email,
-    /// The same, and all spellings of one mailbox are one: no `+tag`, and no dots where the provider ignores them.
+    /// As `email`, and all spellings of one mailbox are one: no `+tag`, and no dots where the provider ignores them.
     EmailCanonical,
     /// E.164: digits with a leading plus. Without a default region a national number stays as its digits.
     Phone,
@@ -92,7 +92,7 @@ pub struct IdentifierType {
     pub normalize: Normalize,
     /// Where a national telephone number is at home, as ISO 3166 writes it: `DE`.
     pub default_region: Option<String>,
-    /// What to do when a value is seen with somebody else.
+    /// The effect of a value that is seen with another person.
     pub on_conflict: OnConflict,
     /// How many neighbours of a type one value may link: the hub guard, and what keeps each email at k user ids. The type
     /// `*` stands for all; 0 keeps the value by itself.
@@ -147,7 +147,7 @@ impl IdentityDefinition {
     }
 }
 
-/// The canonical form of an identity definition that nobody wrote, for `definitions()`.
+/// The canonical form of the identity definition that holds by default, for `definitions()`.
 pub(crate) fn describe_preset() -> Object {
     Object::from([
         ("kind".to_owned(), Value::from("identity")),

@@ -1,4 +1,4 @@
-//! The linkage definition: which columns say who somebody is, how far blocking may go, and where the bands of decision lie.
+//! The linkage definition: the columns that identify a person, the limits of blocking, and the thresholds of decision.
 //!
 //! The defaults need no configuration for records of people. It never holds a weight: weights are learned from the data.
 
@@ -29,7 +29,7 @@ pub enum ColumnRole {
     BirthMonth,
     /// The day of birth.
     BirthDay,
-    /// Where somebody was born.
+    /// A place of birth.
     BirthPlace,
     /// Email address.
     Email,

@@ -79,7 +79,7 @@ pub enum Kind {
     Source,
     /// What an event must look like.
     EventSchema,
-    /// What may be done with personal data when nobody said anything.
+    /// What may be done with personal data of a person who has made no choice.
     ConsentPolicy,
     /// A value computed from a profile's events.
     Feature,
@@ -117,7 +117,7 @@ pub enum Body {
     Source(SourceDefinition),
     /// What an event must look like.
     EventSchema(EventSchemaDefinition),
-    /// What may be done with personal data when nobody said anything.
+    /// What may be done with personal data of a person who has made no choice.
     ConsentPolicy(ConsentPolicyDefinition),
     /// A value computed from a profile's events.
     Feature(FeatureDefinition),

@@ -60,9 +60,9 @@ impl Analyzer {
 pub enum PredictorLabel {
     /// The class that stands in a trait.
     Trait(Path),
-    /// Class -> the people who belong to it, each as identifier type and value.
+    /// The people of each class, each by identifier type and value.
     List(BTreeMap<String, Vec<(String, String)>>),
-    /// Whether the profile is in an audience: its name is the class of members, [`OUTSIDE`] of everybody else.
+    /// Whether the profile is in an audience: its name is the class of members, [`OUTSIDE`] that of all other profiles.
     Audience(String),
     /// Whether an event follows in `(t, t + horizon]`.
     Event {
@@ -73,10 +73,10 @@ pub enum PredictorLabel {
     },
 }
 
-/// The class of those who are not in the audience that a predictor learns from.
+/// The class of profiles outside the audience that a predictor learns from.
 pub const OUTSIDE: &str = "other";
 
-/// A cohort that is told apart by what it is about, without labels.
+/// A cohort that is recognized by its description, without labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedCohort {
     /// Its name, which counts as a text too.
@@ -122,7 +122,7 @@ pub struct PredictorDefinition {
     pub label: Option<PredictorLabel>,
     /// Classes that follow from rules, the first that holds wins.
     pub rules: Vec<RuleCohort>,
-    /// Cohorts that nobody has labelled; in place of a label.
+    /// Cohorts by description, in place of a label.
     pub cohorts: Vec<DescribedCohort>,
     /// How texts are compared with them.
     pub similarity: Similarity,

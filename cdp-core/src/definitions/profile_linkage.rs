@@ -37,7 +37,7 @@ pub struct ProfileLinkage {
 }
 
 impl ProfileLinkage {
-    /// The same for rows that have already been read: roles are given with the rows.
+    /// The linkage definition of rows that have already been read: roles are given with the rows.
     pub fn of_rows(&self) -> LinkageDefinition {
         LinkageDefinition { columns: BTreeMap::new(), blocking: self.blocking, thresholds: self.thresholds }
     }
@@ -99,7 +99,7 @@ fn read_thresholds(node: Node<'_>) -> Option<LinkageThresholds> {
     let auto = probability(&mut fields, &thresholds::AUTO, default.auto);
     let review = probability(&mut fields, &thresholds::REVIEW, default.review);
     let cluster = probability(&mut fields, &thresholds::CLUSTER, default.cluster);
-    // What nobody asked to keep begins no later than what is shown.
+    // Without a threshold of its own, keeping begins no later than showing.
     let keep = probability(&mut fields, &thresholds::KEEP, default.keep.min(review));
     fields.finish();
     if !(keep <= review && review <= auto) {

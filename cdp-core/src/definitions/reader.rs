@@ -100,7 +100,7 @@ impl<'a> Node<'a> {
         self.faults.add(self.pointer(), message);
     }
 
-    /// Notes that something else was expected here; it tells the kind of what was found, not its content.
+    /// Notes that something else was expected here; the message names the kind of the value, never its content.
     pub(crate) fn expected(&self, what: &str) {
         self.fault(format!("expected {what}, found {}", self.value.kind()));
     }

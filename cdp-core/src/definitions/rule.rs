@@ -40,7 +40,7 @@ pub enum Rule {
     Any(Vec<Rule>),
     /// It does not hold.
     Not(Box<Rule>),
-    /// So many hold at least.
+    /// At least this number of rules holds.
     AtLeast {
         /// How many.
         n: usize,

@@ -348,15 +348,15 @@ operators! {
     before_last(length) = "before_last";
     /// Later than `t + length`.
     after_next(length) = "after_next";
-    /// The same version.
+    /// Equal to this version.
     semver_eq(version) = "semver_eq";
     /// A later version.
     semver_gt(version) = "semver_gt";
-    /// The same or a later version.
+    /// This version or a later one.
     semver_gte(version) = "semver_gte";
     /// An earlier version.
     semver_lt(version) = "semver_lt";
-    /// The same or an earlier version.
+    /// This version or an earlier one.
     semver_lte(version) = "semver_lte";
 }
 

@@ -57,8 +57,8 @@ impl IdentityDefinition {
         )
     }
 
-    /// The preset `isolation`: as `segment`, but an anonymous id never joins anybody, so that what somebody did without
-    /// a login stays apart from who they are.
+    /// The preset `isolation`: as `segment`, but an anonymous id never joins profiles, so that events before a login
+    /// stay apart from the known profile.
     pub fn isolation() -> IdentityDefinition {
         let mut definition = IdentityDefinition::segment();
         "isolation".clone_into(&mut definition.name);

@@ -1,4 +1,4 @@
-//! The parts of a rule that speak of what somebody did: which events, in which window, measured how, in which order.
+//! The parts of a rule about events: their names, window, aggregate and order.
 //!
 //! It takes the event leaves of a rule (and the same words in a feature) and leaves them typed. It never looks at an
 //! event: that is `rules::measure`, `rules::sequence` and `rules::lifecycle`.

@@ -79,15 +79,15 @@ pub enum Operator {
     BeforeLast,
     /// Later than `t + d`.
     AfterNext,
-    /// The same version.
+    /// Equal to this version.
     SemverEq,
     /// A later version.
     SemverGt,
-    /// The same or a later version.
+    /// This version or a later one.
     SemverGte,
     /// An earlier version.
     SemverLt,
-    /// The same or an earlier version.
+    /// This version or an earlier one.
     SemverLte,
 }
 

@@ -44,7 +44,7 @@ impl fmt::Debug for Pattern {
 pub enum Expression {
     /// The value at a path of the row.
     Path(Path),
-    /// The same value for every row.
+    /// A constant: one value for every row.
     Constant(Value),
     /// A field of the row, converted.
     Field(Box<FieldExpression>),

@@ -10,7 +10,7 @@ use crate::records::Number;
 use crate::records::value::{MAX_DEPTH, write_json_text};
 
 impl JsonObject {
-    /// The canonical text of a JSON object, made in one pass; `None` for what needs [`Value::parse`]: anything but an
+    /// The canonical text of a JSON object, made in one pass; `None` for what needs [`Value::parse`](crate::records::Value::parse): anything but an
     /// object, a fault, an escaped key. Cost: about the copy of the text.
     ///
     /// ```

@@ -65,7 +65,7 @@ pub(super) struct Decided {
 }
 
 impl Cdp {
-    /// Makes two identifiers one person from `timestamp` on, whatever the limits say; only [`Cdp::separate`] outranks it.
+    /// Makes two identifiers one person from `timestamp` on, whatever the limits say.
     ///
     /// [`Cdp::unlink`] of the same two identifiers takes it back exactly. Of several decisions about one pair the one with
     /// the latest timestamp holds.
