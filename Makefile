@@ -14,7 +14,7 @@ BENCH_PY := $(abspath $(BENCH_VENV))/bin/python
 BENCH := cargo run --release --quiet --package cdp-benches --
 BENCH_ARGUMENTS = --python $(BENCH_PY) --events $(EVENTS) $(BENCH_OPTIONS)
 
-.PHONY: help demo check test rust py node types quickstarts readme consumers kill same-bytes reference workflows wheel npm clean
+.PHONY: help demo check test rust py node types quickstarts readme consumers kill small-builds small-builds-tests same-bytes reference workflows wheel npm clean
 .PHONY: bench bench-identity bench-ingest bench-reads bench-audience bench-concurrency bench-retail bench-ml bench-python bench-node
 
 help:
@@ -39,7 +39,7 @@ check:
 	cargo clippy --quiet --package cdp-core --package cdp-tests --all-targets -- -D warnings
 	cargo test --quiet --package cdp-core --lib
 
-test: rust py node types quickstarts readme consumers kill workflows
+test: rust small-builds py node types quickstarts readme consumers kill workflows
 	@echo "test: everything passed"
 
 rust:
@@ -84,6 +84,17 @@ kill: $(VENV)/wheel node
 BASE ?= HEAD
 same-bytes:
 	$(PYTHON) tests/same_bytes.py $(BASE) $(SAME_BYTES_OPTIONS)
+
+# The core without its optional features: no warning, and few enough crates to compile.
+small-builds:
+	cargo clippy --quiet --package cdp-core --no-default-features -- -D warnings
+	cargo clippy --quiet --package cdp-core --no-default-features --features phone -- -D warnings
+	tests/crates.sh 90 --no-default-features --features phone
+	tests/crates.sh 60 --no-default-features
+
+# Their own tests, which compile the core once more.
+small-builds-tests:
+	CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo test --package cdp-core --no-default-features --lib a_build_without
 
 # The page of the definitions reference, made from the tables that the readers use.
 reference:

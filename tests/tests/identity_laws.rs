@@ -58,9 +58,9 @@ fn decide(db: &Cdp, decision: Decision, at: Timestamp) {
     let options = DecisionOptions::new().timestamp(at);
     let (a, b) = (identifier(decision.a), identifier(decision.b));
     let tried = match decision.verb {
-        Verb::Merge => db.merge(&a, &b, &DecisionOptions::new().dry_run(true)),
-        Verb::Unlink => db.unlink(&a, &b, &DecisionOptions::new().dry_run(true)),
-        Verb::Separate => db.separate(&a, &b, &DecisionOptions::new().dry_run(true)),
+        Verb::Merge => db.merge(&a, &b, &options.clone().dry_run(true)),
+        Verb::Unlink => db.unlink(&a, &b, &options.clone().dry_run(true)),
+        Verb::Separate => db.separate(&a, &b, &options.clone().dry_run(true)),
     };
     let done = match decision.verb {
         Verb::Merge => db.merge(&a, &b, &options),

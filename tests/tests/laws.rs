@@ -286,11 +286,11 @@ proptest! {
         let columns: Vec<String> = shown.into_iter().chain(features).chain(audiences).collect();
         for instant in [slot(time), slot(time).plus_millis(HOUR_MS - 1), slot(SLOTS)] {
             // What a page shows is asked of each person, what a whole table shows comes from the columns of all events.
-            let whole = Query::new().columns(columns.clone());
+            let whole = at(instant).columns(columns.clone());
             let table = db.profiles(&whole).unwrap();
-            prop_assert_eq!(&db.profiles(&Query::new().limit(100usize)).unwrap(), &table);
+            prop_assert_eq!(&db.profiles(&whole.clone().limit(100usize)).unwrap(), &table);
             let mut rows: Vec<Object> = Vec::new();
-            let mut page = Query::new().limit(1usize);
+            let mut page = whole.limit(1usize);
             loop {
                 let frame = db.profiles(&page).unwrap();
                 rows.extend((0..frame.n_rows()).map(|row| frame.row(row)));
@@ -304,7 +304,7 @@ proptest! {
                 let column = format!("audiences.{}", name(audience));
                 let expected: Vec<&str> = rows.iter().filter(|row| row[&column] == Value::Bool(true))
                     .map(|row| row["profile_id"].as_text().unwrap()).collect();
-                let matching = Query::new().filter(rule.clone());
+                let matching = at(instant).filter(rule.clone());
                 prop_assert_eq!(&texts(&db.profiles(&matching).unwrap(), "profile_id"), &expected);
                 prop_assert_eq!(&texts(&db.members(&name(audience), &at(instant)).unwrap(), "profile_id"), &expected);
                 let preview = db.preview(rule.clone(), Some(AsOf::at(instant))).unwrap();
@@ -314,7 +314,7 @@ proptest! {
             // A rule about a property that no definition keeps.
             let unkept = json(r#"{"event": "Bought", "where": [{"property": "unheard_of", "op": "not_exists"}]}"#);
             let bought = json(r#"{"event": "Bought"}"#);
-            let of_rule = |rule: Value| texts(&db.profiles(&Query::new().filter(rule)).unwrap(), "profile_id");
+            let of_rule = |rule: Value| texts(&db.profiles(&at(instant).filter(rule)).unwrap(), "profile_id");
             prop_assert_eq!(of_rule(unkept), of_rule(bought));
         }
     }

@@ -2,8 +2,10 @@
 
 pub(super) mod presets;
 pub(super) mod read;
+mod telephone;
 pub(super) mod traits;
 
+pub(crate) use telephone::national_number;
 pub use traits::TraitStrategy;
 
 use regex::Regex;

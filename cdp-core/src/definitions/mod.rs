@@ -44,7 +44,7 @@ pub use rule::*;
 pub use source::*;
 pub use window::FeatureWindow;
 
-pub(crate) use identity::describe_preset;
+pub(crate) use identity::{describe_preset, national_number};
 pub(crate) use reader::{Faults, Node, near_or_all, nearest};
 pub use reader::{MAX_DEFINITION_DEPTH, MAX_DEFINITION_NODES};
 

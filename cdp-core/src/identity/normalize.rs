@@ -68,8 +68,7 @@ fn mailbox(address: &str) -> String {
 fn phone(raw: &str, default_region: Option<&str>) -> String {
     let of_region = |text: &str| {
         let region = default_region.filter(|_| text.chars().count() <= LONGEST_PHONE_CHARS)?;
-        let number = phonenumber::parse(region.parse().ok(), text).ok()?;
-        number.is_valid().then(|| number.format().mode(phonenumber::Mode::E164).to_string())
+        crate::definitions::national_number(text, region)
     };
     of_region(raw).unwrap_or_else(|| {
         let digits = digits_of_phone(raw);

@@ -2,7 +2,7 @@
 //!
 //! Bytes where both are ASCII, characters otherwise. The distances are those of the rapidfuzz crate.
 
-use rapidfuzz::distance::{jaro_winkler, osa};
+use super::distance;
 
 /// A text with what is known about it before it is read: of most pairs that is enough.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ pub(crate) fn jaro(left: Word<'_>, right: Word<'_>, least: f64) -> f64 {
     // Its matching is greedy, so that the order of the texts could matter.
     if (left.letters | right.letters) & NOT_ASCII != 0 {
         let (left, right) = in_order(left.text(), right.text());
-        let found = jaro_winkler::similarity(left.chars(), right.chars());
+        let found = distance::jaro_winkler(left.chars(), right.chars());
         return if found >= least { found } else { 0.0 };
     }
     // At most these letters can match; with no transposition that bounds the similarity.
@@ -110,7 +110,7 @@ pub(crate) fn jaro(left: Word<'_>, right: Word<'_>, least: f64) -> f64 {
         return 0.0;
     }
     let (left, right) = in_order(left.bytes, right.bytes);
-    let found = jaro_winkler::similarity(left.iter().copied(), right.iter().copied());
+    let found = distance::jaro_winkler(left.iter().copied(), right.iter().copied());
     if found >= least { found } else { 0.0 }
 }
 
@@ -125,8 +125,7 @@ pub(crate) fn edits(left: Word<'_>, right: Word<'_>, limit: usize) -> usize {
         if n_apart > limit * 4 {
             return limit + 1;
         }
-        let within = osa::Args::default().score_cutoff(limit);
-        return osa::distance_with_args(left.text().chars(), right.text().chars(), &within).unwrap_or(limit + 1);
+        return distance::edits(left.text().chars(), right.text().chars(), limit).unwrap_or(limit + 1);
     }
     // One edit takes at most one letter away and brings at most one.
     if n_apart > limit || left.alone(right) > limit || right.alone(left) > limit {
@@ -149,7 +148,7 @@ fn edits_of_bytes(left: &[u8], right: &[u8], limit: usize) -> usize {
         _ if limit <= 1 => limit + 1,
         (n_left, n_right) => {
             let (left, right) = (left.iter().take(n_left).copied(), right.iter().take(n_right).copied());
-            osa::distance_with_args(left, right, &osa::Args::default().score_cutoff(limit)).unwrap_or(limit + 1)
+            distance::edits(left, right, limit).unwrap_or(limit + 1)
         }
     }
 }
@@ -184,18 +183,18 @@ pub(crate) fn is_part_of_the_other(left: Word<'_>, right: Word<'_>) -> bool {
     contains(left, right) || contains(right, left)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "linkage"))]
 mod tests {
     use super::*;
 
     proptest::proptest! {
         #[test]
         fn the_bounds_never_change_what_is_found(left in "[a-e0-2 @]{1,12}", right in "[a-e0-2 @]{1,12}", limit in 1..3_usize) {
-            let exact = osa::distance(left.bytes(), right.bytes());
+            let exact = rapidfuzz::distance::osa::distance(left.bytes(), right.bytes());
             let (one, two) = (Word::new(&left), Word::new(&right));
             proptest::prop_assert_eq!(edits(one, two, limit), exact.min(limit + 1));
             let (low, high) = in_order(&left, &right);
-            let exact = jaro_winkler::similarity(low.bytes(), high.bytes());
+            let exact = distance::jaro_winkler(low.bytes(), high.bytes());
             let found = jaro(one, two, 0.8);
             proptest::prop_assert_eq!(found, jaro(two, one, 0.8));
             proptest::prop_assert!(found == exact || (found == 0.0 && exact < 0.8));

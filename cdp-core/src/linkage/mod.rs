@@ -11,6 +11,7 @@ mod cluster;
 mod comparators;
 mod compare;
 mod dates;
+mod distance;
 mod evaluate;
 mod explain;
 mod index;
@@ -127,6 +128,7 @@ pub fn link_deciding(
     decisions: &Decisions,
     seed: u64,
 ) -> Result<Links> {
+    distance::check_available()?;
     linkage.check()?;
     let mut table = Table::new();
     let mut recognized = Vec::new();

@@ -7,17 +7,14 @@
 //! and where it fails the sparse solver of this room takes its place. Unlike a cohort model its bytes may differ in the
 //! last bits between machines: linfa takes `exp` from the platform.
 
-use linfa::dataset::Dataset;
-use linfa::traits::Fit;
-use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2};
-
 use super::bytes::{Reader, Writer, corrupt, open, seal};
 use super::drift::NumbersReference;
 use super::linear::SparseLogistic;
 use super::sparse::SparseRecords;
 use crate::definitions::{PredictorDefinition, PredictorTask};
 use crate::error::{Error, Result};
+use crate::predict::solver;
+use crate::predict::solver::{Fitted, logistic};
 
 pub(super) const MAGIC: &[u8; 8] = b"CDPpropn";
 /// Raised when the bytes mean something else; a model of another version is refused.
@@ -69,6 +66,7 @@ impl PropensityModel {
     /// Fails with `invalid` for another task, no rows, labels or widths that do not match, a value that is not finite, or
     /// labels that are all the same.
     pub fn train(definition: &PredictorDefinition, rows: &[Vec<f64>], labels: &[bool]) -> Result<PropensityModel> {
+        solver::check_available()?;
         check(definition, rows, labels)?;
         let mut columns: Vec<StandardColumn> = definition
             .features
@@ -83,7 +81,7 @@ impl PropensityModel {
             )));
         }
         let standard: Vec<Vec<f64>> = rows.iter().map(|row| standardize(&columns, row)).collect();
-        let by_linfa = if definition.is_balanced { None } else { fit_by_linfa(definition, &standard, labels) };
+        let by_linfa = if definition.is_balanced { None } else { solver::fit(definition, &standard, labels) };
         let solver = if by_linfa.is_some() { Solver::LinfaLogistic } else { Solver::SparseLogistic };
         let fitted = match by_linfa {
             Some(fitted) => fitted,
@@ -224,12 +222,6 @@ impl PropensityModel {
     }
 }
 
-struct Fitted {
-    weights: Vec<f64>,
-    intercept: f64,
-    converged: bool,
-}
-
 fn check(definition: &PredictorDefinition, rows: &[Vec<f64>], labels: &[bool]) -> Result<()> {
     if definition.task != PredictorTask::Propensity {
         return Err(Error::invalid(format!("the predictor `{}` has another task than propensity", definition.name)));
@@ -299,28 +291,6 @@ fn standardize(columns: &[StandardColumn], row: &[f64]) -> Vec<f64> {
     columns.iter().zip(row).map(|(column, value)| column.standardize(*value)).collect()
 }
 
-/// The fit of linfa-logistic; `None` where it gives an error or its result is no minimum.
-fn fit_by_linfa(definition: &PredictorDefinition, rows: &[Vec<f64>], labels: &[bool]) -> Option<Fitted> {
-    let shape = (rows.len(), definition.features.len());
-    let records = Array2::from_shape_vec(shape, rows.concat()).ok()?;
-    let targets: Array1<bool> = labels.iter().copied().collect();
-    // linfa compares the length of the summed gradient, we its greatest entry per row: this asks for no less.
-    let estimator = LogisticRegression::default()
-        .alpha(1.0 / definition.c)
-        .max_iterations(u64::from(definition.max_iter))
-        .gradient_tolerance(definition.tol * rows.len() as f64);
-    let model = estimator.fit(&Dataset::new(records, targets)).ok()?;
-    // The class that linfa calls positive is the more frequent one, whatever its label.
-    let sign = if model.labels().pos.class { 1.0 } else { -1.0 };
-    let weights: Vec<f64> = model.params().iter().map(|weight| sign * weight).collect();
-    let intercept = sign * model.intercept();
-    if !intercept.is_finite() || weights.iter().any(|weight| !weight.is_finite()) {
-        return None;
-    }
-    let gradient = greatest_gradient(&weights, intercept, 1.0 / definition.c, rows, labels);
-    (gradient <= 2.0 * definition.tol).then_some(Fitted { weights, intercept, converged: true })
-}
-
 fn fit_by_sparse(definition: &PredictorDefinition, width: usize, rows: &[Vec<f64>], labels: &[bool]) -> Result<Fitted> {
     let records = SparseRecords::from_dense(width, rows)?;
     let labels: Vec<u32> = labels.iter().map(|is_positive| u32::from(*is_positive)).collect();
@@ -336,30 +306,7 @@ fn fit_by_sparse(definition: &PredictorDefinition, width: usize, rows: &[Vec<f64
     })
 }
 
-/// The entry of the mean gradient that is furthest from zero.
-fn greatest_gradient(weights: &[f64], intercept: f64, alpha: f64, rows: &[Vec<f64>], labels: &[bool]) -> f64 {
-    let mut gradient: Vec<f64> = weights.iter().map(|weight| alpha * weight).collect();
-    let mut of_intercept = 0.0;
-    for (row, is_positive) in rows.iter().zip(labels) {
-        let logit = intercept + row.iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>();
-        let difference = logistic(logit) - f64::from(u8::from(*is_positive));
-        gradient.iter_mut().zip(row).for_each(|(entry, value)| *entry += difference * value);
-        of_intercept += difference;
-    }
-    gradient.push(of_intercept);
-    gradient.iter().fold(0.0f64, |greatest, entry| greatest.max(entry.abs())) / rows.len().max(1) as f64
-}
-
-fn logistic(logit: f64) -> f64 {
-    if logit >= 0.0 {
-        1.0 / (1.0 + libm::exp(-logit))
-    } else {
-        let odds = libm::exp(logit);
-        odds / (1.0 + odds)
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "predict"))]
 mod tests {
     use super::*;
     use crate::predict::calibrate::SplitMix64;
@@ -416,7 +363,7 @@ mod tests {
         let columns: Vec<StandardColumn> =
             (0..3).map(|index| fit_column("", rows.iter().map(|row| row[index]))).collect();
         let standard: Vec<Vec<f64>> = rows.iter().map(|row| standardize(&columns, row)).collect();
-        let linfa = fit_by_linfa(&definition, &standard, &labels).unwrap();
+        let linfa = solver::fit(&definition, &standard, &labels).unwrap();
         let sparse = fit_by_sparse(&definition, 3, &standard, &labels).unwrap();
         assert!((linfa.intercept - sparse.intercept).abs() < 1e-5);
         for (left, right) in linfa.weights.iter().zip(&sparse.weights) {

@@ -8,10 +8,6 @@
 //! Two classes are trained as a softmax with twice the penalty, which has the same minimum as the one sigmoid that
 //! scikit-learn trains. Sums have a fixed order and no function of the platform is called, so equal rows give equal bits.
 
-use linfa::dataset::DatasetBase;
-use linfa::traits::{Fit, PredictInplace};
-use ndarray::Array1;
-
 use super::exponential::softmax;
 use super::lbfgs::{LANES, Minimum, Objective, add_scaled, dot, minimize};
 use super::sparse::SparseRecords;
@@ -20,22 +16,7 @@ use crate::error::{Error, Result};
 
 /// How a linear model is trained.
 ///
-/// It also implements linfa's `Fit` for [`SparseRecords`] with targets `0..n`, so it stands where a linfa estimator does:
-///
-/// ```
-/// use cdp_core::predict::{SparseLogistic, SparseRecords};
-/// use linfa::traits::{Fit, PredictInplace};
-/// use linfa::dataset::DatasetBase;
-/// use ndarray::{Array1, array};
-///
-/// let rows = SparseRecords::from_dense(2, &[vec![1.0, 0.0], vec![0.9, 0.0], vec![0.0, 1.0], vec![0.0, 0.8]])?;
-/// let targets: Array1<usize> = array![0, 0, 1, 1];
-/// let model = SparseLogistic::default().fit(&DatasetBase::new(rows.clone(), targets.clone()))?;
-/// let mut predicted = model.default_target(&rows);
-/// model.predict_inplace(&rows, &mut predicted);
-/// assert_eq!(predicted, targets);
-/// # Ok::<(), cdp_core::Error>(())
-/// ```
+/// With the feature `predict` it also implements linfa's `Fit` for [`SparseRecords`] with targets `0..n`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparseLogistic {
     /// The inverse of the strength of the L2 penalty.
@@ -181,40 +162,6 @@ impl LinearModel {
             all.extend_from_slice(&logits);
         }
         all
-    }
-}
-
-impl From<linfa::Error> for Error {
-    fn from(error: linfa::Error) -> Error {
-        Error::invalid(format!("linfa: {error}"))
-    }
-}
-
-impl Fit<SparseRecords, Array1<usize>, Error> for SparseLogistic {
-    type Object = LinearModel;
-
-    fn fit(&self, dataset: &DatasetBase<SparseRecords, Array1<usize>>) -> Result<LinearModel> {
-        let labels: Option<Vec<u32>> = dataset.targets.iter().map(|label| u32::try_from(*label).ok()).collect();
-        let labels = labels.ok_or_else(|| Error::invalid("a label is not less than 2^32"))?;
-        let n_classes = labels.iter().max().map_or(0, |label| *label as usize + 1);
-        if n_classes > labels.len() {
-            return Err(Error::invalid("labels are the numbers of classes, counted from zero without gaps"));
-        }
-        self.train(&dataset.records, &labels, n_classes)
-    }
-}
-
-impl PredictInplace<SparseRecords, Array1<usize>> for LinearModel {
-    fn predict_inplace(&self, records: &SparseRecords, classes: &mut Array1<usize>) {
-        let mut logits = Vec::new();
-        for ((columns, values), class) in records.rows().zip(classes.iter_mut()) {
-            self.logits(columns, values, &mut logits);
-            *class = greatest(&logits).unwrap_or(0);
-        }
-    }
-
-    fn default_target(&self, records: &SparseRecords) -> Array1<usize> {
-        Array1::zeros(records.n_rows())
     }
 }
 
@@ -413,7 +360,7 @@ impl Objective for PenalizedLoss<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "predict"))]
 mod tests {
     use linfa::prelude::*;
     use linfa_logistic::{LogisticRegression, MultiLogisticRegression};

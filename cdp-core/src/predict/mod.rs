@@ -19,12 +19,15 @@ mod exponential;
 mod latent;
 mod lbfgs;
 pub mod linear;
+#[cfg(feature = "predict")]
+mod linfa_traits;
 pub mod metrics;
 pub mod model;
 pub(crate) mod models;
 pub mod propensity;
 pub(crate) mod reports;
 pub(crate) mod scorers;
+mod solver;
 pub mod sparse;
 pub mod text;
 mod tokens;

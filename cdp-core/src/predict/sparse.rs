@@ -3,11 +3,9 @@
 //! Takes the entries of each row; leaves them in compressed rows. A matrix that was made is sound: columns rise within a
 //! row and lie within the width, values are finite. It must never be made otherwise: training trusts it.
 
-use linfa::dataset::Records;
-
 use crate::error::{Error, Result};
 
-/// A sparse matrix in compressed rows; also linfa's `Records`, so that linfa's traits work on it.
+/// A sparse matrix in compressed rows (with the feature `predict` also linfa's `Records`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparseRecords {
     n_columns: usize,
@@ -79,18 +77,6 @@ impl SparseRecords {
     }
 }
 
-impl Records for SparseRecords {
-    type Elem = f64;
-
-    fn nsamples(&self) -> usize {
-        self.n_rows()
-    }
-
-    fn nfeatures(&self) -> usize {
-        self.n_columns
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,7 +88,7 @@ mod tests {
         let read: Vec<(&[u32], &[f64])> = records.rows().collect();
         let expected: [(&[u32], &[f64]); 3] = [(&[1], &[2.0]), (&[], &[]), (&[0, 2], &[1.0, -3.0])];
         assert_eq!(read, expected);
-        assert_eq!((records.nsamples(), records.nfeatures(), records.n_entries()), (3, 3, 3));
+        assert_eq!((records.n_rows(), records.n_columns(), records.n_entries()), (3, 3, 3));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use regex::Regex;
 
-use super::{Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, presets, traits};
+use super::{
+    Blocked, IdentifierType, IdentityDefinition, Limit, Normalize, OnConflict, Role, presets, telephone, traits,
+};
 use crate::definitions::fields::identity::{blocked_pattern, identifier_type, identity, limit};
 use crate::definitions::profile_linkage::ProfileLinkage;
 use crate::definitions::reader::{Fields, Node};
@@ -74,7 +76,12 @@ impl IdentityDefinition {
         }
         let max_identifiers = max_identifiers.and_then(|n| u32::try_from(n).ok());
         let is_declared = |name: &str| identifiers.iter().any(|identifier| identifier.name == name);
-        let linkage = fields.optional(&identity::LINKAGE, |node| ProfileLinkage::read(node, is_declared));
+        let linkage = fields.optional(&identity::LINKAGE, |node| {
+            if cfg!(not(feature = "linkage")) {
+                node.fault("this build cannot compare profiles; build cdp-core with the feature `linkage`");
+            }
+            ProfileLinkage::read(node, is_declared)
+        });
         Some(IdentityDefinition { name, identifiers, max_identifiers, traits: traits.unwrap_or_default(), linkage })
     }
 }
@@ -106,8 +113,8 @@ fn read_identifier(node: Node<'_>) -> Option<IdentifierType> {
 
 fn read_region(node: Node<'_>) -> Option<String> {
     let region = node.text()?;
-    if region.parse::<phonenumber::country::Id>().is_err() {
-        node.fault("not a region; give its two letters as ISO 3166 has them, such as \"DE\"");
+    if let Err(fault) = telephone::check_region(&region) {
+        node.fault(fault);
         return None;
     }
     Some(region)
