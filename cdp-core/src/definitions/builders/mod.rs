@@ -4,16 +4,24 @@
 //! length of time is a text such as `24h`, or a [`Duration`](crate::records::Duration); an instant is a
 //! [`Timestamp`](crate::records::Timestamp), or RFC 3339 text.
 
+mod expression;
 mod feature;
+mod identity;
 mod parts;
+mod predictor;
 mod rule;
 mod small;
+mod source;
 #[cfg(test)]
 mod tests;
 
+pub use expression::{Condition, Expr, FieldMap};
 pub use feature::Feature;
+pub use identity::{IdentifierType, Identity, Linkage};
+pub use predictor::{DescribedCohort, Predictor};
 pub use rule::{Compared, Rule, Step};
 pub use small::{Audience, ConsentPolicy, Destination, EventSchema, Policy};
+pub use source::{Emit, Gate, Source};
 
 use crate::error::{Error, Result};
 use crate::records::Value;

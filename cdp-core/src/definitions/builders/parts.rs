@@ -1,5 +1,6 @@
 //! The fields of a definition that is being made, and what every kind of definition may say.
 
+use crate::definitions::schema::Words;
 use crate::records::{Object, Value};
 
 /// The JSON object that a builder fills.
@@ -32,6 +33,12 @@ impl Parts {
         self
     }
 
+    /// A list field of texts.
+    #[must_use]
+    pub(super) fn texts(self, field: &str, texts: impl IntoIterator<Item = impl Into<String>>) -> Parts {
+        self.with(field, texts.into_iter().map(|text| Value::Text(text.into())).collect::<Value>())
+    }
+
     /// One more field in an object field.
     #[must_use]
     pub(super) fn insert(mut self, field: &str, key: impl Into<String>, value: impl Into<Value>) -> Parts {
@@ -47,6 +54,11 @@ impl From<Parts> for Value {
     fn from(parts: Parts) -> Value {
         Value::Object(parts.0)
     }
+}
+
+/// The first word of a list that stands for a value.
+pub(super) fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {
+    words.rows.iter().find(|(_, known, _)| known == value).map_or("", |(word, ..)| word)
 }
 
 /// Gives a builder its conversion to JSON and a `Debug` without values.

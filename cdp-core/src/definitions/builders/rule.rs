@@ -163,7 +163,12 @@ impl Rule {
 
     /// Of a cohort: a score of at least this, from 0 to 1.
     pub fn score_gte(self, score: f64) -> Rule {
-        Rule(self.0.insert("score", "gte", score))
+        self.score("gte", score)
+    }
+
+    /// Of a cohort: a score, from 0 to 1, that compares like this; the operator is one that takes numbers (`lt`, `between`).
+    pub fn score(self, operator: impl Into<String>, value: impl Into<Value>) -> Rule {
+        Rule(self.0.with("score", Value::object([(operator.into(), value.into())])))
     }
 
     /// The profile has an identifier of a type.
@@ -211,8 +216,16 @@ impl Rule {
         Rule::leaf("bucket", Parts::new().with("seed", seed.into()).with("from", from).with("to", to))
     }
 
-    fn count(self, operator: &str, n: u64) -> Rule {
-        Rule(self.0.with("count", Value::object([(operator, Value::from(n))])))
+    /// Of an event: a number of times that compares like this; the operator is one that takes numbers (`gt`, `between`).
+    ///
+    /// ```
+    /// use cdp_core::define::Rule;
+    /// use cdp_core::records::Value;
+    /// let rule = Rule::event("Order Completed").count("between", [2, 5]).within("30d");
+    /// assert!(cdp_core::definitions::Rule::from_value(&Value::from(rule)).is_ok());
+    /// ```
+    pub fn count(self, operator: impl Into<String>, value: impl Into<Value>) -> Rule {
+        Rule(self.0.with("count", Value::object([(operator.into(), value.into())])))
     }
 
     /// Of an event: `n` times or more.

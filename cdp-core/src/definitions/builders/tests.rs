@@ -1,54 +1,12 @@
-//! The builders against the readers: what they make is read, and no field of a reader is without a method.
+//! The builders against the readers: what they make is read, no field of the reference is without a method, and the
+//! examples of the reference can be built.
+
+mod coverage;
+mod samples;
 
 use super::*;
-use crate::definitions::{Aggregate, ConsentStatus, Definition, Population, UnknownConsent};
+use crate::definitions::{Aggregate, ConsentStatus, Definition};
 use crate::records::Object;
-
-/// A definition with every field that its builder has.
-fn complete() -> Vec<Value> {
-    vec![
-        Feature::sum("f", "Order", "revenue")
-            .description("d")
-            .owner("o")
-            .tag("t")
-            .filter(Rule::property("a").eq(1))
-            .within("1d")
-            .between_ago("2d", "1d")
-            .since("2024-01-01")
-            .between("2024-01-01", "2024-02-01")
-            .default(0)
-            .ttl("1d")
-            .into(),
-        Audience::new("a", Rule::known()).description("d").owner("o").tag("t").population(Population::Known).into(),
-        Policy::new("p", "service").description("d").owner("o").tag("t").choose(Rule::known(), 1).otherwise(2).into(),
-        ConsentPolicy::new("c").description("d").owner("o").tag("t").purpose("ads", UnknownConsent::Deny).into(),
-        Destination::new("d", "a", "marketing")
-            .description("d")
-            .owner("o")
-            .tag("t")
-            .channel("email")
-            .column("E-mail", "email")
-            .into(),
-        EventSchema::new("e", "Order").description("d").owner("o").tag("t").required("a", "text").into(),
-    ]
-}
-
-#[test]
-fn every_field_of_a_reader_has_a_method() {
-    for definition in complete() {
-        let object = definition.as_object().unwrap();
-        // A field that no name is near to: the reader answers with the names of all its fields.
-        let mut wrong = object.clone();
-        wrong.insert("qqqqqqqqqqqqqqqqqqqqqq".to_owned(), Value::Bool(true));
-        let error = Definition::from_value(&Value::Object(wrong)).unwrap_err();
-        let fault = error.faults().iter().find(|fault| fault.pointer == "/qqqqqqqqqqqqqqqqqqqqqq").unwrap();
-        let known: Vec<&str> = fault.message.split_once("allowed: ").unwrap().1.split(", ").collect();
-        let made: Vec<&str> = object.keys().map(String::as_str).collect();
-        for field in &known {
-            assert!(made.contains(field), "no method makes `{field}` of {made:?}");
-        }
-    }
-}
 
 #[test]
 fn every_rule_that_is_built_is_read() {
