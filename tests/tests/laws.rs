@@ -1,6 +1,6 @@
 //! The laws of DESIGN section 2, on small random histories in which everything collides.
 
-use cdp_core::cdp::{AsOf, ChangesQuery, Data, IngestOptions, Query, RejectsQuery};
+use cdp_core::cdp::{AsOf, ChangesQuery, Data, IngestOptions, RejectsQuery};
 use cdp_core::records::{Cells, Object, Timestamp, Value};
 use cdp_core::{Cdp, Durability, OpenOptions};
 use cdp_tests::history::{
