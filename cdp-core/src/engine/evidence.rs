@@ -1,6 +1,6 @@
 //! What an open reads first: timelines, identifiers and evidence, the latter two on a thread of their own where there are many.
 //!
-//! It takes the file and leaves links for a state to take in. It never decides who is who.
+//! It takes the file and leaves links for a state to take in. It never changes the partition.
 
 use crate::error::Result;
 use crate::identity::{Joined, Link};
@@ -13,7 +13,7 @@ pub(in crate::engine) struct Evidence {
     pub(crate) after: u64,
     /// In the order of the log.
     pub(crate) links: Vec<Link>,
-    /// Whom these links join, if they are all there are.
+    /// The nodes that these links join, if they are all the evidence.
     pub(crate) joined: Option<Joined>,
 }
 

@@ -57,7 +57,7 @@ pub(in crate::engine) struct Inner {
     pub(in crate::engine) max_message_bytes: usize,
     pub(in crate::engine) memory_options: crate::store::MemoryOptions,
     pub(in crate::engine) past: Past,
-    // How many people were looked for in the file, because RAM did not hold everybody.
+    // The number of single look-ups in the file while RAM did not hold all profiles.
     pub(in crate::engine) n_found_nearby: AtomicU32,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a long call goes on: what asks it to stop, and who hears that inside a transaction.
+//! Interruption of long calls: the requests to stop, and the points inside a transaction that check for them.
 //!
 //! Takes [`Cdp::interrupt`] and the answers of a progress callback; leaves an `interrupted` error, upon which the transaction
 //! under way is rolled back. A request must never reach a call that began after it, nor be taken away by another call.

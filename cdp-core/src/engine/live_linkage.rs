@@ -20,7 +20,7 @@ pub(crate) struct LiveLinkage {
     found_roles: Mutex<FoundRoles>,
 }
 
-// Whoever invents names of traits must not fill the memory.
+// Input with ever new names of traits must not fill the memory.
 const MOST_ROLES: usize = 10_000;
 
 impl LiveLinkage {

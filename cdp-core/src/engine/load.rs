@@ -18,7 +18,7 @@ use crate::records::{Decision, Path, ProbableLink, Timestamp, Value};
 use crate::store::{Facts, Memory, MemoryChanges, MemoryOptions, Meta, Store};
 
 impl State {
-    /// Everything, from the file: timelines from the runs, the rest of the log observed anew.
+    /// Everything, from the file: timelines from the runs, the rest of the log observed again.
     /// `store`: gives a second connection where two threads are faster.
     pub(crate) fn load(facts: Facts<'_>, store: Option<&Store>, options: MemoryOptions) -> Result<State> {
         if facts.has_foreign_runs()? {
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// What single people are found with in the file, which does not grow with the number of people; everything where only a
-    /// state that holds everybody tells who is who.
+    /// state with all profiles answers for every identifier.
     pub(in crate::engine) fn load_without_profiles(
         facts: Facts<'_>,
         store: Option<&Store>,
@@ -73,7 +73,7 @@ impl State {
         Ok(state)
     }
 
-    /// The same over runs of another version of the library, which it drops. A run of this version takes their place in the
+    /// Loads a state over runs of another version of the library, which it drops. A run of this version takes their place in the
     /// transaction that is under way.
     pub(in crate::engine) fn replace_runs(facts: Facts<'_>, options: MemoryOptions) -> Result<State> {
         let mut state = State::rebuild(facts, options, false)?;
@@ -90,7 +90,7 @@ impl State {
         State::load_up_to(facts, options, up_to, known)
     }
 
-    /// The same for the messages up to a sequence, and the decisions and probable links that were recorded by `known`.
+    /// Loads the state of the messages up to a sequence, and the decisions and probable links that were recorded by `known`.
     pub(in crate::engine) fn load_up_to(
         facts: Facts<'_>,
         options: MemoryOptions,
@@ -143,7 +143,7 @@ impl State {
         self.append(facts, meta, evidence, Timestamp::MAX)
     }
 
-    /// Holds everybody from now on.
+    /// Loads all profiles.
     pub(in crate::engine) fn load_all_profiles(&mut self, facts: Facts<'_>, store: &Store) -> Result<()> {
         if !self.holds_all_profiles {
             *self = State::load(facts, Some(store), self.parts.memory.options())?;

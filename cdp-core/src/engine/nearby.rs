@@ -15,10 +15,10 @@ use crate::identity::{Link, PartitionChanges};
 use crate::records::Identifier;
 use crate::store::{Facts, Few};
 
-/// Who is joined with more identifiers than this, or by more messages, is read with everybody else.
+/// Above this many identifiers or messages the read falls back to loading all profiles.
 const MOST_JOINED: usize = 1000;
 
-/// The nodes around one person, and who they are.
+/// The nodes around one person, and their partition.
 pub(in crate::engine) struct Nearby {
     few: Few,
     partition: PartitionChanges,
@@ -42,7 +42,7 @@ impl Nearby {
 }
 
 impl State {
-    /// Finds who has an identifier. An undeclared type that was never seen is an error.
+    /// Finds the profile of an identifier. An undeclared type that was never seen is an error.
     pub(in crate::engine) fn find_nearby(&self, facts: Facts<'_>, identifier: &Identifier) -> Result<Lookup> {
         let snapshot = self.snapshot(facts);
         if identifier.is_profile_id() {

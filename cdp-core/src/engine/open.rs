@@ -24,8 +24,8 @@ use crate::store::{ConnectOptions, Durability, FileIdentity, Store};
 pub struct OpenOptions {
     /// The file; `None` is a store in memory.
     pub path: Option<PathBuf>,
-    /// Refuse every change, and never write to the file. From 50,000 identifiers on an open takes in nobody then: single people
-    /// are found in the file, until the first read of everybody, or until so many were that holding all costs less.
+    /// Refuse every change, and never write to the file. With 50,000 identifiers or more the open loads no profiles: single
+    /// profiles are read from the file until a read needs all of them, or until loading all is cheaper.
     pub read_only: bool,
     /// Begin a new store if the file is missing or empty.
     pub create: bool,

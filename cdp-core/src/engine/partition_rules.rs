@@ -11,7 +11,7 @@ use crate::identity::{Decisions, Link, NodeRules, TypeRules, decision_number, pr
 use crate::records::{StoredLink, TieOrder, Timestamp};
 use crate::store::Gathered;
 
-/// About so many messages of the log are read in a row in the time of one look-up.
+/// The number of consecutive messages that take as long to read as one look-up, about.
 const MESSAGES_PER_LOOK_UP: u64 = 8;
 
 impl NodeRules for Snapshot<'_> {

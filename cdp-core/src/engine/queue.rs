@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::records::Value;
 use crate::sync::lock;
 
-/// So many messages share a transaction at most: more would keep other writers waiting and save little.
+/// The most messages that share a transaction: more would keep other writers waiting and save little.
 pub(crate) const MAX_MESSAGES: usize = 500;
 
 pub(crate) type Make = Box<dyn FnOnce() -> Result<Value> + Send>;

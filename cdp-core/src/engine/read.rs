@@ -36,7 +36,7 @@ impl Cdp {
         self.read_for(Length::Moment, work)
     }
 
-    /// The same for work that grows with the store. Where that is a file nobody waits for it: a commit meanwhile changes copies
+    /// Runs `work` that grows with the store on one snapshot. No commit waits for it where the store is a file: it changes copies
     /// of the parts of RAM that it touches. A store in memory has one connection, for which a commit waits.
     pub(crate) fn read_at_length<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         self.read_for(Length::Long, work)
@@ -64,8 +64,8 @@ impl Cdp {
         })
     }
 
-    /// Runs `work` on the person with this identifier at `at`, `None` if there is nobody; it looks at nobody else, so that RAM
-    /// need not hold everybody.
+    /// Runs `work` on the person with this identifier at `at`, `None` if there is none. It reads no other profile, so that RAM
+    /// need not hold all of them.
     pub(crate) fn read_person<T>(
         &self,
         identifier: &Identifier,
@@ -87,7 +87,8 @@ impl Cdp {
         })
     }
 
-    /// The same where RAM does not hold everybody; `None`, with the work undone, if it does or if that is better.
+    /// Runs `work` on one person read from the file where RAM does not hold all profiles; `None`, with `work` not run, where it
+    /// does or where loading all is cheaper.
     fn read_nearby<T>(
         &self,
         identifier: &Identifier,
@@ -115,8 +116,8 @@ impl Cdp {
         })
     }
 
-    /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM holds
-    /// everybody then, and from then on.
+    /// Runs `work` on a snapshot of the file and RAM that agrees with it; again while it gives nothing. `everybody`: RAM loads
+    /// all profiles first, and keeps them.
     fn read_level<T>(
         &self,
         everybody: bool,
@@ -265,7 +266,7 @@ mod tests {
         assert_eq!(receipt.rejected, 0);
     }
 
-    /// Everything that a snapshot says of everybody.
+    /// Everything that a snapshot holds of all profiles.
     fn said(snapshot: &Snapshot<'_>) -> Vec<String> {
         let at = Timestamp::from_millis(1_700_000_900_000);
         let audience = snapshot.catalog.audience("buyers").unwrap();

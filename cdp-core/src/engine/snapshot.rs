@@ -54,7 +54,7 @@ impl<'a> Snapshot<'a> {
         self
     }
 
-    /// The id of a node for the outside: a keyed hash, so that it tells nothing and resolves for ever.
+    /// The id of a node for the outside: a keyed hash that reveals nothing and resolves for ever.
     pub(crate) fn node_hash(&self, node: u32) -> String {
         hex(&self.id_of(node).to_be_bytes())
     }
@@ -81,7 +81,7 @@ impl<'a> Snapshot<'a> {
         let (identifier_type, value) = self.memory.node(node);
         let first_named_at = self.memory.firsts(node).named_at();
         let priority = self.type_rule(node).priority;
-        // Who is only known from a decision comes last.
+        // A node that only a decision names comes last.
         (first_named_at.unwrap_or(Timestamp::MAX), priority, identifier_type, value)
     }
 
@@ -115,7 +115,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// The node a caller speaks of; `None` if nobody matches. An undeclared type that was never seen is an error.
+    /// The node of an identifier; `None` if there is none. An undeclared type that was never seen is an error.
     pub(crate) fn node_of(&self, identifier: &Identifier) -> Result<Option<u32>> {
         if identifier.is_profile_id() {
             return Ok(self.find_profile_id(&identifier.value));

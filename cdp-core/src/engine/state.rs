@@ -11,7 +11,7 @@ use crate::records::Timestamp;
 use crate::store::{Facts, KeyStep, Meta, RunSteps, Store, TimeIndex};
 
 /// What RAM knows at one sequence. A clone costs next to nothing: it shares every part that grows with the store, and of a part
-/// that changes while somebody holds a clone, a copy is changed.
+/// that changes while a clone exists, a copy is changed.
 #[derive(Clone)]
 pub(crate) struct State {
     pub(in crate::engine) meta: Meta,
@@ -87,7 +87,7 @@ impl State {
         }
     }
 
-    /// When which node has a message, which who writes must know; `None` if it is known.
+    /// The times of messages by node, which a writer needs; `None` if RAM holds them.
     pub(in crate::engine) fn missing_times(&self, facts: Facts<'_>) -> Result<Option<TimeIndex>> {
         if self.parts.memory.has_times() {
             return Ok(None);

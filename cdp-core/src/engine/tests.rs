@@ -115,7 +115,7 @@ fn timelines_of_another_version_are_derived_from_the_log() {
     db.close().unwrap();
     for version in [0, 2, 255] {
         assert!(set_version(&path, version) > 10);
-        // Who may not write leaves them as they are.
+        // A read-only open leaves them as they are.
         let reader = Cdp::open(OpenOptions { read_only: true, ..options(&path) }).unwrap();
         assert_eq!(answers(&reader), expected);
         reader.close().unwrap();

@@ -34,10 +34,10 @@ pub(crate) struct Transaction<'w> {
     pub(crate) links: Vec<Link>,
     /// The nodes that operators have decided about.
     pub(crate) decided: Vec<u32>,
-    /// Whether a run of linkage has compared everybody.
+    /// Whether a run of linkage has compared all profiles.
     pub(crate) is_compared: bool,
     pub(crate) log: Option<LogWriter<'w>>,
-    // Set when RAM must be read anew from the file: definitions have changed what it keeps.
+    // Set when RAM must be reloaded from the file, because definitions have changed what it keeps.
     pub(crate) reload: bool,
     pub(crate) rebuild: bool,
     pub(crate) models_changed: bool,
@@ -119,14 +119,14 @@ impl<'w> Transaction<'w> {
         self.state.snapshot_of(self.facts, store, self.state.parts.view_with(&self.changes))
     }
 
-    /// Reads the identity definition anew: names that it uses may have a number now.
+    /// Resolves the identity definition again: names that it uses may have a number now.
     pub(crate) fn resolve_types(&mut self) {
         let memory = self.memory();
         let types = TypeRules::new(self.changes.catalog.identity(), |name| memory.name_id(name));
         self.changes.people.types = Arc::new(types);
     }
 
-    /// Marks that definitions have changed what RAM keeps of the log, and who is in an audience; `rebuild`: also which
+    /// Marks that definitions have changed what RAM keeps of the log, and memberships; `rebuild`: also which
     /// messages belong to which node.
     pub(crate) fn reload_at_the_end(&mut self, rebuild: bool) {
         self.reload = true;
@@ -195,7 +195,7 @@ impl<'w> Transaction<'w> {
     }
 
     /// The state under changed definitions, read from the file as this transaction sees it, with the memberships at
-    /// `advanced_to` set anew.
+    /// `advanced_to` evaluated again.
     fn reloaded(mut self) -> Result<Change> {
         self.meta.run_sequence += 1;
         self.facts.put_meta(&self.meta)?;
@@ -207,7 +207,7 @@ impl<'w> Transaction<'w> {
         let (meta, memberships) = {
             let mut backfill = Transaction::new(self.context, self.facts, &state);
             (self.context.flow.backfill)(&mut backfill)?;
-            // A new audience may have entered everybody: no open should go through that again.
+            // All profiles may have entered a new audience: no open should repeat that.
             backfill.save_memberships()?;
             (backfill.meta, backfill.changes.audiences.memberships)
         };

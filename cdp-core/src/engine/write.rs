@@ -17,7 +17,7 @@ impl Cdp {
         self.write_until(&Never, work)
     }
 
-    /// The same for a long call, which is rolled back when it is asked to stop.
+    /// Runs `work` of a long call in a write transaction, which is rolled back when the call is asked to stop.
     pub(crate) fn write_until<T>(
         &self,
         stop: &dyn Stop,
@@ -27,7 +27,7 @@ impl Cdp {
         self.write_open(stop, work)
     }
 
-    /// Runs `work` in a write transaction that is rolled back: what a dry run tells is what would be.
+    /// Runs `work` in a write transaction that is rolled back, so that a dry run reports what a real one would do.
     pub(crate) fn try_out<T>(
         &self,
         stop: &dyn Stop,

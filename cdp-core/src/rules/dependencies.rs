@@ -23,9 +23,9 @@ pub struct Lookbacks {
     pub event_offsets: BTreeSet<i64>,
     /// A trait that holds the time T can change the outcome at T + offset, in milliseconds, 0 and negative ones included.
     pub trait_offsets: BTreeMap<Path, BTreeSet<i64>>,
-    /// The same for values of the message that a decision is about.
+    /// Paths of the message that a decision is about.
     pub current_offsets: BTreeMap<Path, BTreeSet<i64>>,
-    /// Instants at which the outcome can change for everybody.
+    /// Instants at which the outcome can change for all profiles.
     pub absolute: BTreeSet<Timestamp>,
     /// Whether anything but events is read: traits, identifiers, consents or scores.
     pub reads_other_facts: bool,

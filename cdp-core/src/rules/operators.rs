@@ -65,7 +65,7 @@ pub fn matches(comparison: &Comparison, value: Option<&Value>, at: Timestamp) ->
     }
 }
 
-/// The same for the value of a path. Through a `*`, an operator holds if it does for one of the values found, one that
+/// Compares the value of a path. Through a `*`, an operator holds if it does for one of the values found, one that
 /// denies if it does for all of them; operators of lists look at the list, and an empty one is absent.
 pub fn matches_at(path: &Path, comparison: &Comparison, value: Option<&Value>, at: Timestamp) -> bool {
     let Some(Value::List(found)) = value.filter(|_| path.is_multiple()) else {
@@ -82,7 +82,7 @@ pub fn matches_at(path: &Path, comparison: &Comparison, value: Option<&Value>, a
     }
 }
 
-/// The same for an instant that is a value as the text it prints as, without printing it where only its order counts.
+/// Compares an instant as the text it prints as, without printing it where only its order counts.
 pub(crate) fn matches_instant(comparison: &Comparison, time: Timestamp, at: Timestamp) -> bool {
     match comparison.operand {
         Operand::Time(_) | Operand::Times(..) | Operand::Length(_) if is_readable(time) => {

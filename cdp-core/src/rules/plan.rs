@@ -87,7 +87,7 @@ struct AskedTally {
 #[derive(Clone, Copy)]
 struct Gathered {
     value: GatheredValue,
-    /// When the latest event that contributed happened, where somebody asks.
+    /// The time of the latest event that contributed, where it is needed.
     latest: Option<usize>,
 }
 
@@ -179,7 +179,7 @@ impl<'c> Plan<'c> {
         (first != i64::MIN).then(|| first.saturating_add(1))
     }
 
-    /// Whether a pass over the events would tell anything.
+    /// Whether a pass over the events can decide anything.
     pub fn reads_events(&self) -> bool {
         !self.tallies.is_empty()
     }

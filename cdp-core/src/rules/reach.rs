@@ -1,4 +1,4 @@
-//! Whom a rule can concern: which events slide out of its windows in which direction, and which events everybody for whom
+//! The profiles that a rule can concern: which events slide out of its windows in which direction, and which events each profile that matches
 //! it holds must have had.
 //!
 //! It takes a rule and the definitions it refers to, and errs towards more: a profile that is looked at in vain costs
@@ -26,12 +26,12 @@ pub struct Slide {
     pub may_exit: bool,
 }
 
-/// Whom a rule can concern.
+/// The profiles that a rule can concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// When events matter again.
     pub slides: BTreeSet<Slide>,
-    /// Lists of event names: who has had no event of one of these lists, ever, cannot be meant by the rule.
+    /// Lists of event names: a profile without any event of one of these lists cannot match.
     pub needed: Vec<Vec<String>>,
     /// The names of the events that can make the rule false by happening; `None` if every fact may.
     pub undoing: Option<BTreeSet<String>>,
@@ -52,14 +52,14 @@ pub(crate) enum Triggers<'c> {
         measure: &'c Measure,
         /// What the value is compared with.
         comparison: &'c Comparison,
-        /// Whether the value follows from the events alone, so that a falling value can be told from a rising one.
+        /// Whether the value follows from the events alone, so that a falling value differs from a rising one.
         is_plain: bool,
         /// How long after the latest event that contributed the value holds.
         ttl: Option<Duration>,
     },
 }
 
-/// Whom a rule can concern. Fails with `NotFound` if a feature or audience that it names is not defined.
+/// The profiles that a rule can concern. Fails with `NotFound` if a feature or audience that it names is not defined.
 pub fn reach(rule: &Rule, catalog: &Catalog) -> Result<Reach> {
     let undoing = Some(BTreeSet::new());
     let mut found = Reach { slides: BTreeSet::new(), needed: needed(rule, catalog)?, undoing };
@@ -104,7 +104,7 @@ impl Reach {
         }
     }
 
-    /// `comparison`: with what the value is compared, where a value that falls can be told from one that rises.
+    /// `comparison`: with what the value is compared, where a falling value differs from a rising one.
     fn add_measure(&mut self, measure: &Measure, comparison: Option<&Comparison>, holds: bool, ttl_ms: Option<i64>) {
         let events = &measure.selection.events;
         let falls = comparison.filter(|_| aggregates::of(measure.aggregate).counts_events()).map(when_a_count_falls);
@@ -151,7 +151,7 @@ fn when_a_count_falls(comparison: &Comparison) -> (bool, bool) {
     }
 }
 
-/// The lists of event names of which everybody for whom the rule holds has had one.
+/// Lists of event names; a profile that matches the rule has had an event of each.
 fn needed(rule: &Rule, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
     let one_of = |rules: &[Rule]| -> Result<Vec<Vec<String>>> {
         let mut names = BTreeSet::new();

@@ -13,11 +13,11 @@ use crate::records::{Number, Timestamp, Value};
 
 /// How many leaves of a rule are watched; of further ones nothing is known.
 pub const MAX_WATCHED: usize = 8;
-/// A count from which on numbers are told apart no more.
+/// The count from which on numbers are treated as equal.
 const MANY: u8 = u8::MAX;
 
 /// What a watched leaf may be for one profile: a count between two ends, or for a leaf that stands still 0 for false and 1
-/// for true. Ends of 255 mean so many or more.
+/// for true. Ends of 255 mean that count or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// It is no less.
@@ -40,14 +40,14 @@ impl Range {
         Range { least: count, greatest: count }
     }
 
-    /// With so many more that count for certain, and so many that may.
+    /// The bounds with more events: some that count for certain, and some that may.
     #[must_use]
     pub fn plus(self, certain: usize, possible: usize) -> Range {
         let add = |end: u8, n: usize| u8::try_from(usize::from(end).saturating_add(n)).unwrap_or(MANY);
         Range { least: add(self.least, certain), greatest: add(self.greatest, certain.saturating_add(possible)) }
     }
 
-    /// With so many less; `certain`: whether each of them was counted.
+    /// The bounds with fewer events; `certain`: whether each of them was counted.
     #[must_use]
     pub fn minus(self, n: usize, certain: bool) -> Range {
         let n = u8::try_from(n).unwrap_or(MANY);
@@ -75,7 +75,7 @@ impl Range {
 /// How a watched leaf follows events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follows {
-    /// It counts the events of its selection, those of the last so many milliseconds or all.
+    /// It counts the events of its selection, those of the last milliseconds or all.
     Count {
         /// The length of the window.
         window_ms: Option<i64>,
@@ -115,7 +115,7 @@ impl Outcomes {
     }
 
     fn decide(&self, range: Range) -> Option<bool> {
-        // The counts of the range that are told apart; then the many.
+        // The counts of the range that differ; then all larger ones.
         let (from, to) = (usize::from(range.least), usize::from(range.greatest));
         let end = if range.greatest == MANY { to } else { to + 1 };
         let below = |place: usize| self.n_true_below.get(place).copied().map(usize::from);
@@ -175,7 +175,7 @@ impl Watch {
         Ok(ranges)
     }
 
-    /// What they are for two who become one.
+    /// The bounds of two profiles that become one.
     pub fn sum(&self, left: &Ranges, right: &Ranges) -> Ranges {
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         for (place, (leaf, range)) in self.leaves.iter().zip(&mut ranges).enumerate() {
@@ -187,7 +187,7 @@ impl Watch {
         ranges
     }
 
-    /// What they are for somebody of whom nothing is known before events come.
+    /// The bounds of a profile without events.
     pub fn ranges_of_nobody(&self) -> Ranges {
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         for (leaf, range) in self.leaves.iter().zip(&mut ranges) {
@@ -249,7 +249,7 @@ impl Tree {
     }
 }
 
-/// Whether so many hold at least.
+/// Whether at least this number holds.
 fn at_least(n: usize, trees: &[Tree], leaves: &[WatchedLeaf], ranges: &Ranges) -> Option<bool> {
     let (mut n_true, mut n_open) = (0, trees.len());
     for tree in trees {
@@ -376,7 +376,7 @@ mod tests {
                     match decided {
                         Some(true) => assert_eq!(n, last + 1 - u64::from(least), "{operator} {least} {greatest}"),
                         Some(false) => assert_eq!(n, 0, "{operator} {least} {greatest}"),
-                        // Only of counts that are told apart an answer is owed.
+                        // Only counts that differ need an answer.
                         None => assert!(limit > 254 || (n > 0 && n < last + 1 - u64::from(least))),
                     }
                 }

@@ -70,7 +70,7 @@ impl<'a> Snapshot<'a> {
         Ok(found.into_iter().map(|found| found.profile).collect())
     }
 
-    /// Whom a read means at `at`, in the order of their first nodes.
+    /// The people of a read at `at`, in the order of their first nodes.
     pub(crate) fn find(
         &'a self,
         filter: Filter<'_>,
@@ -83,7 +83,7 @@ impl<'a> Snapshot<'a> {
         self.find_on_threads(filter, wanted, at, n_threads)
     }
 
-    /// The same with a pass over the events on so many threads, or fewer; the answer is the same for every number.
+    /// The people of a read by a pass over the events on at most `threads` threads; their number changes no result.
     fn find_on_threads(
         &'a self,
         filter: Filter<'_>,
@@ -107,7 +107,7 @@ impl<'a> Snapshot<'a> {
             });
         }
         let profiles = self.profiles_at(at);
-        // A property that no definition keeps has no column: then everybody is asked.
+        // A property that no definition keeps has no column: then every timeline is read.
         let has_columns = self.memory.missing_columns(plan.columns()).is_empty();
         let tallies = match has_columns {
             true => self.tally(&plan, &profiles, n_threads)?,
@@ -138,7 +138,7 @@ impl<'a> Snapshot<'a> {
         Ok(found)
     }
 
-    /// What the events say of every profile, gathered on so many threads, or fewer.
+    /// The result of a pass over the events for every profile, on at most `threads` threads.
     pub(crate) fn tally<'p>(&self, plan: &'p Plan<'p>, profiles: &Profiles, n_threads: usize) -> Result<Tallies<'p>> {
         let start = || plan.start(profiles.len(), &|name| self.memory.name_id(name));
         let mut tallies = start();
@@ -186,7 +186,7 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Somebody, if they were there at `at` and a read means them; asks for their timeline only where nothing else tells.
+/// A person, if one existed at `at` and matches the read. The timeline is read only where nothing else decides.
 fn meant<'a>(
     profile: Profile<'a>,
     filter: Filter<'_>,
@@ -268,7 +268,7 @@ mod tests {
         format!("{nodes:?} {}", values.collect::<Vec<String>>().join(" "))
     }
 
-    /// Everybody with what a pass on so many threads tells of them, and whom it finds in the audience.
+    /// All people with the result of a pass over the events, and those whom the pass finds in the audience.
     fn found(snapshot: &Snapshot<'_>, n_threads: usize, at: Timestamp) -> (Vec<String>, Vec<Vec<u32>>) {
         let audience = snapshot.catalog.audience("buyers").unwrap();
         let mut wanted: Vec<Projection<'_>> = snapshot.catalog.features().map(Projection::Feature).collect();
@@ -287,7 +287,7 @@ mod tests {
             for n_threads in [2, 3, 7] {
                 assert_eq!(found(snapshot, n_threads, at), alone, "{n_threads} threads");
             }
-            // Whatever a pass tells is what each person is told.
+            // The result of a pass equals the result of each timeline.
             let audience = snapshot.catalog.audience("buyers").unwrap();
             let (mut shown, mut members) = (Vec::new(), Vec::new());
             for person in snapshot.people(at).unwrap() {
@@ -340,7 +340,7 @@ mod tests {
         })
         .unwrap();
 
-        // Runs that it has written are seen by nobody else.
+        // Runs that it has written are seen by no other transaction.
         db.try_out(&Never, |tx| {
             let state = State::rebuild(tx.facts, db.inner.memory_options, false)?;
             let snapshot = Snapshot { store: Some(&db.inner.store), ..state.snapshot(tx.facts) };

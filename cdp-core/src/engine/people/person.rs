@@ -48,7 +48,7 @@ impl<'a> Person<'a> {
         Person::of(Profile::new(snapshot, nodes, at)?)
     }
 
-    /// Reads somebody's timeline.
+    /// Reads the timeline of a profile.
     pub(crate) fn of(profile: Profile<'a>) -> Result<Person<'a>> {
         let mut facts = Gathered::default();
         for node in &profile.nodes {
@@ -69,7 +69,7 @@ impl<'a> Person<'a> {
         self.profile
     }
 
-    /// The same person with an event that is taken as if it had happened.
+    /// The person with an event that is taken as if it had happened.
     pub(crate) fn with_hypothetical(mut self, message: &'a Value, event: &'a str, at: Timestamp) -> Person<'a> {
         self.facts.timeline.push(TimelineEvent {
             occurred_at: at,
@@ -173,7 +173,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Everybody at `at`, in the order of their first nodes.
+    /// All people at `at`, in the order of their first nodes.
     pub(crate) fn people(&'a self, at: Timestamp) -> Result<Vec<Person<'a>>> {
         let mut people = Vec::new();
         for nodes in self.profiles_at(at).iter() {

@@ -47,7 +47,7 @@ impl<'a> Profile<'a> {
         self.snapshot.node_order(self.first_node())
     }
 
-    /// Whether a message of these nodes had happened by `at`; `None` if only the timeline tells.
+    /// Whether a message of these nodes had happened by `at`; `None` if only the timeline decides.
     pub(in crate::engine) fn existed_at(&self, at: Timestamp) -> Option<bool> {
         if !self.held.is_empty() {
             return None;
@@ -107,7 +107,7 @@ impl<'a> Profile<'a> {
         named.find(|(found, _)| *found == identifier_type).map(|(_, value)| value)
     }
 
-    /// Whether an identifier that was named by `at` tells who this is.
+    /// Whether an identifier of a person or a contact was named by `at`.
     pub(crate) fn is_known(&self, at: Timestamp) -> bool {
         self.nodes_named_by(at)
             .into_iter()

@@ -82,7 +82,7 @@ impl PeopleColumn {
         Err(Error::invalid(format!("unknown column `{name}`")).with_hint(hint))
     }
 
-    /// What one pass over the events may tell of everybody.
+    /// The columns that one pass over the events may fill for all people.
     pub(crate) fn wanted<'q>(&'q self, snapshot: &'q Snapshot<'_>) -> Result<Option<Projection<'q>>> {
         Ok(match self {
             PeopleColumn::Feature(name) => Some(Projection::Feature(snapshot.catalog.feature(name)?)),
@@ -150,7 +150,7 @@ pub(crate) fn matching(rule: Option<&Rule>) -> Filter<'_> {
     rule.map_or(Filter::All, Filter::Matching)
 }
 
-/// The columns of a table, and which of them one pass over the events may tell.
+/// The columns of a table, and which of them one pass over the events may fill.
 struct Columns<'q> {
     names: Vec<String>,
     columns: Vec<PeopleColumn>,
@@ -217,7 +217,7 @@ impl<'a> Row<'_, 'a> {
 /// Whether a person stays in a table.
 pub(in crate::engine) type Predicate<'k> = &'k mut dyn FnMut(&Person<'_>) -> Result<bool>;
 
-/// A table of the people whom a read means, or a page of it, with how many of all of them are known and anonymous.
+/// A table of the people of a read, or one page of it, with the numbers of known and anonymous people.
 pub(crate) fn people_table(
     snapshot: &Snapshot<'_>,
     filter: Filter<'_>,

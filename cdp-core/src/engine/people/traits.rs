@@ -45,7 +45,7 @@ impl Person<'_> {
         let Some(value) = self.trait_named(name, at)? else { return Ok(None) };
         let mut writes: Vec<&TraitWrite> = self.writes(name, at)?.collect();
         writes.sort_by_key(|write| std::cmp::Reverse(write.occurred_at));
-        // What other strategies than the newest give may be no single write: then the last one tells.
+        // What other strategies than the newest give may be no single write: then the last one counts.
         let last = writes.first().map(|write| write.occurred_at);
         let same = writes.into_iter().take_while(|write| *write.value == *value).last();
         Ok(same.map(|write| write.occurred_at).or(last))

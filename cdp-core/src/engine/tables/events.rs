@@ -11,7 +11,7 @@ use crate::identity::{Span, is_within};
 use crate::records::{Cells, Frame, Timestamp};
 use crate::store::StoredMessage;
 
-/// Who has a value for a time: the spans, and the profile's id.
+/// The profiles of a value over time: its spans, each with a profile id.
 pub(in crate::engine) type HeldBy = (Vec<Span>, Arc<str>);
 
 pub(crate) fn events_table(snapshot: &Snapshot<'_>, rule: Option<&Rule>, at: Timestamp) -> Result<Frame> {

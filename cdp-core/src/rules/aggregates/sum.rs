@@ -19,7 +19,7 @@ impl Aggregation for Sum {
     }
 
     fn of_nothing_in_comparison(&self) -> Value {
-        // No events sum to 0; a feature tells them apart by its default.
+        // No events sum to 0; a feature marks them by its default.
         Value::Number(Number::ZERO)
     }
 

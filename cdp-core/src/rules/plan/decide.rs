@@ -94,7 +94,7 @@ impl Tallies<'_> {
         })
     }
 
-    /// What a measure found; `None` if that cannot be told.
+    /// The value of a measure; `None` if the pass cannot decide it.
     fn found(&self, value: GatheredValue, profile: usize) -> Option<Found> {
         let some = |n: u32, found: Option<Number>| if n == 0 { Some(Found::Nothing) } else { found.map(Found::Number) };
         match value {

@@ -29,8 +29,8 @@ pub(super) enum Tally {
 
 pub(super) const OVERFLOWN: i128 = i128::MIN;
 
-/// So many numbers, none of them greater than the other constant, never leave 128 bits, in whatever order they come. A sum of
-/// more or greater ones is not told: whether it leaves 128 bits on the way would hang on the order.
+/// The sum of this many numbers, none greater than the other constant, fits 128 bits in every order. A sum of more or greater
+/// numbers is left undecided: whether it overflows on the way would depend on the order.
 pub(super) const MOST_SUMMANDS: u32 = 1 << 26;
 const GREATEST_SUMMAND: u128 = 1 << 100;
 
@@ -349,7 +349,7 @@ fn join<T: Copy>(values: &mut [T], others: &[T], joined: impl Fn(T, T) -> T) {
 /// Folds one contribution for each index into the value of the profile that the event belongs to.
 fn fold<T, C>(values: &mut [T], profiles: &[u32], indices: &[u32], contributions: &[C], add: impl Fn(&mut T, &C)) {
     for (index, contribution) in indices.iter().zip(contributions) {
-        // Nobody's number lies beyond every population.
+        // The number of no profile lies beyond every population.
         let profile = profiles.get(*index as usize).map(|profile| *profile as usize);
         if let Some(value) = profile.and_then(|profile| values.get_mut(profile)) {
             add(value, contribution);

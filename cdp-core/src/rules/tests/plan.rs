@@ -115,7 +115,7 @@ fn stored_number(value: &Option<Value>) -> i64 {
     }
 }
 
-/// The blocks of a pass: events of all profiles and of nobody, in some order, cut somewhere.
+/// The blocks of a pass: events of all profiles and of none, in some order, cut somewhere.
 fn blocks(plan: &Plan<'_>, population: &[Vec<Recorded>], nobody: &[Recorded], size: usize, shape: u32) -> Vec<Block> {
     let mut events: Vec<(u32, &Recorded)> = nobody.iter().map(|fact| (NOBODY, fact)).collect();
     for (profile, facts) in population.iter().enumerate() {
@@ -163,7 +163,7 @@ proptest! {
             .features()
             .filter_map(|feature| plan.add_feature(feature).map(|planned| (feature, planned)))
             .collect();
-        // `fading` is the last value, which columns do not tell.
+        // `fading` is the last value, which columns do not decide.
         prop_assert_eq!(gathered.len(), definitions.features().count() - 1);
 
         // The events are divided between two passes, or all in one.
@@ -285,7 +285,7 @@ fn what_columns_can_tell_is_decided() {
         (r#"{"restarted": {"event": "*", "silent": "18ms", "within": "12ms"}}"#, [Some(true), Some(false)]),
         (r#"{"feature": "recent", "op": "not_exists"}"#, [Some(true), Some(true)]),
         (r#"{"audience": "active", "in": false}"#, [Some(true), Some(true)]),
-        // The last value is not told by columns, and need not be where another leaf decides.
+        // The last value is not decided by columns, and need not be where another leaf decides.
         (r#"{"all": [{"event": "A"}, {"feature": "fading", "op": "gte", "value": 1}]}"#, [None, Some(false)]),
         (r#"{"any": [{"event": "A"}, {"identity": "known"}]}"#, [Some(true), None]),
         (

@@ -1,4 +1,4 @@
-//! The store as tables, for those who bring their own engine: the verb `table`.
+//! The store as tables for other engines: the verb `table`.
 
 use crate::definitions::{Rule, near_or_all};
 use crate::engine::handle::Cdp;

@@ -24,9 +24,9 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 pub struct IngestOptions {
     /// The source definition that maps the rows; `None`: they are Segment messages.
     pub source: Option<String>,
-    /// The format, where neither the source nor the file name tells it.
+    /// The format, where neither the source nor the file name determines it.
     pub format: Option<Format>,
-    /// The number of the first data row, for a caller who splits an input; 1 by default.
+    /// The number of the first data row, for a caller that splits an input; 1 by default.
     pub first_row: Option<u64>,
     /// Kept with the last batch, in the same transaction.
     pub checkpoint: Option<String>,
@@ -42,21 +42,21 @@ impl IngestOptions {
         IngestOptions { source: Some(name.into()), ..IngestOptions::default() }
     }
 
-    /// The same, counting rows from `first_row`.
+    /// Counts rows from `first_row`.
     #[must_use]
     pub fn first_row(mut self, first_row: u64) -> IngestOptions {
         self.first_row = Some(first_row);
         self
     }
 
-    /// The same with a checkpoint that commits with the last batch.
+    /// A checkpoint that commits with the last batch.
     #[must_use]
     pub fn checkpoint(mut self, checkpoint: impl Into<String>) -> IngestOptions {
         self.checkpoint = Some(checkpoint.into());
         self
     }
 
-    /// The same with another number of rows in one transaction.
+    /// Another number of rows in one transaction.
     #[must_use]
     pub fn batch_rows(mut self, batch_rows: usize) -> IngestOptions {
         self.batch_rows = Some(batch_rows);
@@ -130,7 +130,7 @@ impl Cdp {
         let mut read_options = definition.as_ref().map_or_else(ReadOptions::default, ReadOptions::for_source);
         read_options = read_options.with_first_row(options.first_row.unwrap_or(1));
         let given_format = options.format.or_else(|| definition.as_ref().and_then(|definition| definition.format));
-        // A reader may be slow, and nobody should wait for it with the lock in hand.
+        // A reader may be slow: no lock is held while it works.
         let prefetches = matches!(data, Data::Reader(_) | Data::Values(_));
         let parse = |to: &Parser| {
             // A file that SQLite holds must not be opened beside it.

@@ -1,7 +1,7 @@
 //! Queued sending: messages whose senders do not wait, taken in by one thread that shares a transaction among many.
 //!
 //! The thread lives as long as there is something to do. It reads the messages, which costs their senders nothing, and joins
-//! the group commit of those who do wait. Every message is answered once. Must never reorder messages, and never leave one
+//! the group commit of waiting callers. Every message is answered once. Must never reorder messages, and never leave one
 //! behind when a handle closes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,24 +16,24 @@ use crate::records::{Receipt, Value};
 use crate::sync::lock;
 
 impl Cdp {
-    /// Takes in one message like [`Cdp::send`], but returns at once: `on_done` is told when the message is durable, or
+    /// Takes in one message like [`Cdp::send`], but returns at once: `on_done` is called when the message is durable, or
     /// what was wrong with it. All messages that wait share durable transactions, in the order in which they came.
     ///
     /// `on_done` runs on a thread of the library, or on that of another sender, and before the next transaction begins: it
     /// should hand the receipt on and return, and must not call the store. [`Cdp::close`] waits for it. Nothing bounds
-    /// how many messages wait; who sends faster than the disk writes must count.
+    /// how many messages wait; a caller that sends faster than the disk writes must count.
     ///
     /// ```
     /// use cdp_core::{Cdp, records::Value};
     ///
     /// let db = Cdp::open(cdp_core::OpenOptions::in_memory())?;
-    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let (sender, receipts) = std::sync::mpsc::channel();
     /// for _ in 0..1_000 {
-    ///     let tell = tell.clone();
+    ///     let sender = sender.clone();
     ///     let message = Value::parse(br#"{"type": "track", "event": "Product Viewed", "userId": "u1"}"#).unwrap();
-    ///     db.send_queued(message, move |receipt| tell.send(receipt).unwrap());
+    ///     db.send_queued(message, move |receipt| sender.send(receipt).unwrap());
     /// }
-    /// for receipt in told.iter().take(1_000) {
+    /// for receipt in receipts.iter().take(1_000) {
     ///     assert_eq!(receipt?.accepted, 1);
     /// }
     /// # Ok::<(), cdp_core::Error>(())
@@ -43,7 +43,7 @@ impl Cdp {
         self.send_made(|| Ok(message), on_done);
     }
 
-    /// The same for a message that is yet to be made, on the thread of the queue.
+    /// Queues a message that is made on the thread of the queue.
     pub(crate) fn send_made(
         &self,
         make: impl FnOnce() -> Result<Value> + Send + 'static,
@@ -54,7 +54,7 @@ impl Cdp {
             return answer.give(Err(error));
         }
         {
-            // Whether the handle is open is asked under the lock under which `close` counts who came before it.
+            // Whether the handle is open is asked under the lock under which `close` counts earlier messages.
             let mut entries = lock(&self.queue().entries);
             if let Err(error) = self.check_open() {
                 drop(entries);
@@ -88,7 +88,7 @@ impl Cdp {
                 return;
             }
             let n = part.len() as u64;
-            // A defect must not leave the queue without its thread: who was in this part is told by its dropped answer.
+            // A defect must not leave the queue without its thread: its senders get the error of a dropped answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 let n_left = Arc::new(AtomicUsize::new(0));
                 let mut messages = Vec::with_capacity(part.len());

@@ -62,7 +62,7 @@ impl Cdp {
     pub fn send<'m>(&self, message: impl IntoMessage<'m>) -> Result<Receipt> {
         let (message, warnings) = self.read_message(&message.into_message())?;
         self.check_open()?;
-        // In a child process after fork() whoever led the group is not there to hand the lead on.
+        // In a child process after fork() the leader of the group is not there to hand the lead on.
         self.store().check_process()?;
         let given = Arc::new(Mutex::new(None));
         let place = given.clone();

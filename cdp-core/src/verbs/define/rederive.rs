@@ -13,7 +13,7 @@ pub(super) fn apply_catalog(tx: &mut Transaction<'_>, catalog: Catalog) -> Resul
     tx.meta.definitions += 1;
     tx.changes.catalog = Arc::new(catalog);
     if identity_changed {
-        // Records were read, and stand under nodes, as the definition before had it: the next run makes them anew.
+        // Records were read, and stand under nodes, as the definition before had it: the next run makes them again.
         tx.facts.clear_linkage_live()?;
         tx.changes.people.live = None;
         tx.resolve_types();

@@ -148,7 +148,7 @@ impl Cdp {
     /// people teach, later ones test); a propensity predictor on its latest instant by a model of the earlier ones, beside
     /// the trivial rule, on the rows of [`Cdp::train`].
     ///
-    /// Trains once for each fold; stores nothing. Who denied `ml_training` is left out; `withheld` counts them.
+    /// Trains once for each fold; stores nothing. A person who denied `ml_training` is left out; `withheld` counts them.
     ///
     /// ```
     /// use cdp_core::{Cdp, OpenOptions, ErrorKind, cdp::EvaluateOptions};

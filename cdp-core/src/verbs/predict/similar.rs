@@ -1,4 +1,4 @@
-//! Who is like somebody: exact neighbors by texts or by numbers that the caller gave.
+//! Similar people: exact neighbors by texts, or by numbers in a trait.
 //!
 //! Takes seeds and what to compare; leaves the nearest people with their cosine. It must never approximate: everybody is
 //! compared, so the answer does not depend on an index or its order.
@@ -33,7 +33,7 @@ options! {
 impl Cdp {
     /// The people most like some others, exactly: by the TF-IDF values of a cohort predictor's texts, or by the numbers in a
     /// trait (`embedding`), the nearest first: `profile_id, user_id, email, score`. Several seeds ask for those like their
-    /// mean; the seeds themselves are left out. Compares everybody: cost grows with the number of people.
+    /// mean; the seeds themselves are left out. Compares all people: cost grows with their number.
     pub fn similar<'i, I>(&self, identifiers: &'i [I], options: &SimilarOptions) -> Result<Frame>
     where
         &'i I: IntoIdentifier,

@@ -19,7 +19,7 @@ impl Cdp {
     /// formula) and multinomial logistic regression by preconditioned L-BFGS; the same facts and definition give the same
     /// bytes. One with described cohorts learns which words are alike (`similarity: "lsa"`: latent semantic analysis) and
     /// asks the scorer that is registered, if any, about every text without an answer; see [`Cdp::register_scorer`]. A
-    /// propensity predictor learns from everybody as of three instants that lie a horizon apart, and is judged on the last by
+    /// propensity predictor learns from all people as of three instants that lie a horizon apart, and is judged on the last by
     /// a model of the earlier ones, beside the trivial rule (recency); with fewer than a hundred positive or negative rows it
     /// is refused. The last label window ends at `until`, by default at the latest fact of the label's event; the report says
     /// where (`until`) and what each instant gave (`instants`: `at, rows, positives, left_out`).
@@ -32,7 +32,7 @@ impl Cdp {
     /// files is loaded with the label's event last, or `known` says by when all of it was recorded. Where something is left
     /// out, training costs a pass over the log.
     ///
-    /// Who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
+    /// A person who denied the purpose `ml_training` is not learned from, nor shown to a scorer; `withheld` counts them. Audiences
     /// that read the predictor are brought up to date in the same transaction.
     ///
     /// ```

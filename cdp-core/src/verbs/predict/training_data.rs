@@ -1,4 +1,4 @@
-//! What a cohort predictor may learn from: the texts and labels of those who allow it.
+//! The training data of a cohort predictor: texts and labels of people who allow it.
 //!
 //! Takes the people of a snapshot; leaves documents with their classes. A person who denied the purpose `ml_training` must
 //! never be among them, and is only counted (SEMANTICS, Consent).
@@ -16,7 +16,7 @@ use crate::rules::ProfileView;
 /// The purpose that a person must allow before a model learns from them.
 const PURPOSE: &str = "ml_training";
 
-/// Documents, the class of each, and when whoever wrote it was first seen.
+/// Documents, the class of each, and when its person was first seen.
 #[derive(Default)]
 pub(super) struct LabelledTexts {
     pub(crate) documents: Vec<Vec<String>>,
@@ -41,7 +41,7 @@ impl Labels<'_> {
                 Some(Value::Text(class)) if !class.is_empty() => Ok(Some(class)),
                 _ => Ok(None),
             },
-            // Who stands under two classes, because two people became one, has the first in order.
+            // A person under two classes, because two people became one, has the first in order.
             Labels::List(classes) => {
                 let own = person.nodes.iter().filter_map(|node| classes.get(node)).min();
                 Ok(own.map(|class| (*class).to_owned()))
@@ -89,7 +89,7 @@ impl Cdp {
         Ok(texts)
     }
 
-    /// The texts of everybody, without labels.
+    /// The texts of all people, without labels.
     pub(super) fn all_texts(
         &self,
         snapshot: &Snapshot<'_>,
@@ -112,8 +112,8 @@ impl Cdp {
     }
 }
 
-/// Where the labels of a cohort predictor are; `None` if it has none. Somebody in a list who is not in the store is
-/// nobody yet.
+/// Where the labels of a cohort predictor are; `None` if it has none. A list may name people who are
+/// not in the store yet.
 pub(crate) fn labels<'d>(snapshot: &Snapshot<'_>, definition: &'d PredictorDefinition) -> Result<Option<Labels<'d>>> {
     Ok(match &definition.label {
         Some(PredictorLabel::Trait(path)) => Some(Labels::Trait(path)),

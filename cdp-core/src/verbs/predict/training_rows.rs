@@ -153,7 +153,7 @@ impl Outcomes {
 }
 
 impl Cdp {
-    /// Everybody who had an event by then, as of instants that lie one horizon apart, the last of them one horizon before
+    /// All people with an event by then, as of instants that lie one horizon apart, the last of them one horizon before
     /// `until`: features of facts up to the instant that were known then, the label of events strictly after it, by all that
     /// is known today. Consent is that of now.
     pub(super) fn timed_rows(
@@ -200,7 +200,7 @@ impl Cdp {
             let (up_to, recorded_by) = known_then.at(snapshot, at)?;
             let n_before = found.rows.len();
             let mut left_out = 0;
-            // Who a person of then is today tells what followed, also under identifiers that were linked later.
+            // The present profile of a person of then shows what followed, also under identifiers that were linked later.
             let follows = |person: &Person<'_>| {
                 let Some(node) = person.nodes.first() else { return Ok(false) };
                 if let Some(today) = today_of.get(node).and_then(|place| people.get(*place)) {

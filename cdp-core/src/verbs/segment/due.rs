@@ -14,7 +14,7 @@ use crate::store::EventEntry;
 /// Of profiles with more nodes nothing is put together when they join.
 const MOST_NODES_OF_PARTS: usize = 16;
 
-/// Somebody at whom upkeep looks.
+/// A profile that upkeep examines.
 pub(super) struct Due {
     // At the instant up to which audiences are brought, in the order of their numbers.
     pub(crate) nodes: Vec<u32>,
@@ -22,14 +22,14 @@ pub(super) struct Due {
     pub(crate) arrivals: Vec<Arrival>,
     // Whether facts came that may change what was said before.
     pub(crate) reconsider: bool,
-    // Whether this is whom upkeep last looked at, with new events.
+    // Whether only new events distinguish it from the profile that upkeep last examined.
     pub(crate) is_same: bool,
     // The least nodes of the profiles that it was, none if it is new; `None` if that is not known.
     pub(crate) parts: Option<SmallVec<[u32; 2]>>,
 }
 
 impl Due {
-    /// Who has a node at `to`; `None` for a value that belongs to whoever was linked last.
+    /// The profile of a node at `to`; `None` for a `latest_link_wins` value.
     pub(crate) fn of(snapshot: &Snapshot<'_>, node: u32, to: Timestamp) -> Option<Due> {
         if snapshot.people.partition.is_held_at(node, to) {
             return None;
@@ -131,7 +131,7 @@ fn parts_of(tx: &Transaction<'_>, nodes: &[u32], since: Option<Timestamp>) -> Op
     Some(parts)
 }
 
-/// These nodes, and whoever holds one of them or ever did.
+/// These nodes, and all present and earlier holders of one of them.
 fn with_holders(snapshot: &Snapshot<'_>, nodes: Vec<u32>) -> Vec<u32> {
     if snapshot.people.partition.holds_nothing() {
         return nodes;

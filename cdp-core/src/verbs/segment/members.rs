@@ -1,4 +1,4 @@
-//! Who is in an audience, who would be, and why a person is or is not.
+//! Members of audiences: lists, previews of rules, and explanations.
 
 use crate::audiences::is_member;
 use crate::definitions::Rule;
@@ -51,7 +51,7 @@ answer! {
 impl Cdp {
     /// The members of an audience at an instant (default: now), in the order in which they were first seen.
     ///
-    /// `about` tells how many members are `known` and `anonymous`. No `limit` means all rows.
+    /// `about` has the numbers of `known` and `anonymous` members. No `limit` means all rows.
     ///
     /// ```
     /// use cdp_core::{Cdp, OpenOptions, cdp::Query, define::{Audience, Rule}, records::Track};

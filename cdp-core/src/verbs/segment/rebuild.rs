@@ -13,7 +13,7 @@ use crate::records::answer::answer;
 use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::upkeep::advance_to;
 
-/// Sets who is in an audience at `advanced_to` from all facts, as a new or changed definition has it.
+/// Sets the members of an audience at `advanced_to` from all facts, for a new or changed definition.
 fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
     let Some(at) = tx.meta.advanced_to else { return Ok(0) };
     let catalog = tx.changes.catalog.clone();
@@ -38,7 +38,7 @@ fn rebuild_audience(tx: &mut Transaction<'_>, name: &str) -> Result<u64> {
                 found.push(Found { audience: name.to_owned(), node, merged, flips, is_member: true });
             }
         }
-        // Who is no member any more, or nobody, since the identity definition changed.
+        // Members that left, or whose profile is gone since the identity definition changed.
         for node in gone {
             let flips = vec![Flip { entered: false, occurred_at: at, late: false }];
             found.push(Found { audience: name.to_owned(), node, merged: Vec::new(), flips, is_member: false });

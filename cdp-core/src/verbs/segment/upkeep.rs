@@ -22,7 +22,7 @@ use crate::rules::{MAX_WATCHED, Range, Ranges};
 use crate::verbs::segment::changes::{Found, record};
 use crate::verbs::segment::due::{Due, due};
 
-/// Evaluates the touched profiles, and the others for whom a window slid, up to where the facts reach.
+/// Evaluates the touched profiles, and those with a window that slid, up to where the facts reach.
 pub(crate) fn keep_audiences(tx: &mut Transaction<'_>) -> Result<()> {
     let since = tx.meta.advanced_to;
     let greatest = tx.memory().greatest_occurred_at();
@@ -139,9 +139,9 @@ struct Upkeep<'u, 's> {
     pub(crate) since: Option<Timestamp>,
     pub(crate) to: Timestamp,
     pub(crate) bounds: BoundsView<'u>,
-    // What slid for whom, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
+    // Windows that slid, in the order of nodes: profiles that stand since `since` by their least node, others by each of theirs.
     pub(crate) slid: Vec<(u32, Slid)>,
-    // The least nodes of those who need no further look.
+    // The least nodes of profiles that need no further evaluation.
     pub(crate) seen: HashSet<u32, FxBuildHasher>,
 }
 
@@ -150,7 +150,7 @@ impl Upkeep<'_, '_> {
         nodes.iter().any(|node| self.members.contains(*node))
     }
 
-    /// Whether a profile is whom upkeep last looked at, and will be up to `to`.
+    /// Whether a profile is the one that upkeep last examined, and stays so up to `to`.
     fn stands(&self, node: u32, since: Timestamp) -> bool {
         let partition = self.people.snapshot.people.partition;
         partition.holds_nothing() && partition.stands_since(node, since)
@@ -179,7 +179,7 @@ impl Upkeep<'_, '_> {
         self.slid.get(place).map(|(_, slid)| slid)
     }
 
-    /// What became of somebody for whom something happened.
+    /// The changes of a profile with new facts.
     fn look_at(&mut self, profile: &Due) -> Result<Option<Found>> {
         let (node, snapshot) = (profile.least_node(), self.people.snapshot);
         if self.seen.contains(&node) {
@@ -255,7 +255,7 @@ impl Upkeep<'_, '_> {
         let flips = outcomes.into_iter().filter(|(_, outcome)| std::mem::replace(&mut is_in, *outcome) != *outcome);
         let flips: SmallVec<[Flip; 2]> =
             flips.map(|(occurred_at, entered)| Flip { entered, occurred_at, late: false }).collect();
-        // Who is known is in no count.
+        // No count includes whether a profile is known.
         let means_everybody = self.audience.population == Population::Everybody;
         (means_everybody || flips.iter().all(|flip| !flip.entered)).then_some(flips)
     }
@@ -271,7 +271,7 @@ impl Upkeep<'_, '_> {
         }
     }
 
-    /// What became of somebody for whom a window slid, and nothing else happened.
+    /// The changes of a profile with a window that slid and no new fact.
     fn slide(&mut self, node: u32, slid: Slid) -> Result<Option<Found>> {
         let (snapshot, to) = (self.people.snapshot, self.to);
         let partition = snapshot.people.partition;
@@ -326,7 +326,7 @@ impl Upkeep<'_, '_> {
         let was_member = self.members.contains(node);
         // Before the first fact nothing was said: the time of interest begins at the beginning.
         let from = self.since.unwrap_or(Timestamp::MIN);
-        // Who the person is changes where profiles join: each part of the time is seen by the person of that time.
+        // The person changes where profiles join: each part of the time is evaluated for the person of that time.
         let mut joins = snapshot.people.partition.joins_around(node, from, self.to);
         joins.extend(snapshot.people.partition.first_held_between(&person.nodes, from, self.to));
         joins.insert(from);

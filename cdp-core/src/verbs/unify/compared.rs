@@ -1,4 +1,4 @@
-//! Known profiles as records that linkage compares: one for each, of the traits and identifiers that say who a person is.
+//! Known profiles as records that linkage compares: one for each, of the traits and identifiers that identify a person.
 //!
 //! It takes people as they stand without any probable link, so that a run never compares what an earlier run has joined, and
 //! leaves rows in the order of their first nodes. It never looks at events.
@@ -66,7 +66,7 @@ fn gather_profiles(snapshot: &Snapshot<'_>, linkage: &ProfileLinkage) -> Result<
     Ok(ComparedProfiles { profiles, columns, apart, sequence, decision_sequence, row_of })
 }
 
-/// What of this person is compared at an instant; `None` of somebody anonymous, or of whom nothing is known.
+/// The compared values of a person at an instant; `None` for an anonymous person or one without such values.
 pub(crate) fn compared(person: &Person<'_>, roles: &mut Roles<'_>, at: Timestamp) -> Result<Option<ComparedProfile>> {
     if !person.exists_at(at)? || !person.is_known(at) {
         return Ok(None);

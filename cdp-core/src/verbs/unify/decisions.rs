@@ -1,4 +1,4 @@
-//! What operators say about who is who: two identifiers merged, cut apart or kept apart, tried out before it is done, and
+//! Decisions of operators about identity: two identifiers merged, cut apart or kept apart, with a dry run, and
 //! undone by the next decision. It takes two identifiers and leaves a decision; it never touches a message.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +151,7 @@ fn check_pair([node, other]: [u32; 2]) -> Result<()> {
         .with_hint("give two different identifiers of the people you mean"))
 }
 
-/// Decides about two nodes and tells what became of their people; in a dry run the decision has no number.
+/// Decides about two nodes and returns the effect on their profiles; in a dry run the decision has no number.
 pub(super) fn decide_between(
     tx: &mut Transaction<'_>,
     [node, other]: [u32; 2],
@@ -161,7 +161,7 @@ pub(super) fn decide_between(
     let before = profiles_of(&tx.snapshot(), &[node, other])?;
     let number = tx.meta.decision_sequence + 1;
     tx.decide(Decision { number, kind, node, other, occurred_at }, reason)?;
-    // What is told is what holds once those whom it concerns are compared anew.
+    // The answer is read after live comparison has seen the changed profiles.
     tx.derive()?;
     outcome(&tx.snapshot(), kind, (!dry_run).then_some(number), [node, other], before)
 }

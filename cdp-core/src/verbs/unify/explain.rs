@@ -179,7 +179,7 @@ fn explanation(paths: Vec<Vec<EvidenceStep>>, refused: Vec<RefusedStep>, linked:
     LinkExplanation { linked, path, weakest, alternatives: paths.collect(), refused }
 }
 
-/// Whether two nodes belong to one person; a value that belongs to whoever was linked last does so at `now`.
+/// Whether two nodes belong to one person; a `latest_link_wins` value belongs to its holder at `now`.
 pub(super) fn are_linked(snapshot: &Snapshot<'_>, from: u32, to: u32, now: Timestamp) -> Result<bool> {
     let [from, to] = [
         snapshot.people.partition.holder_at(from, now, snapshot)?,

@@ -152,14 +152,14 @@ fn found<'r>(
         let (one, other) = (compared.profile(left)?, compared.profile(right)?);
         let link = ProbableLink {
             number: 0,
-            // Whoever came first, as live comparison has it too.
+            // The earlier node first, as in live comparison.
             node: one.node.min(other.node),
             other: one.node.max(other.node),
             occurred_at: one.since.max(other.since),
             weight: *weight,
             probability: probability_of(*weight),
             model: 0,
-            // Where operators keep somebody apart, not every likely pair can stand together.
+            // Where operators keep people apart, not every likely pair can be linked.
             is_link: may_link && band == Band::Auto && label(left) == label(right),
         };
         pairs.push(((left, right), (link, parts_of(&explain(left, right)))));
@@ -230,7 +230,7 @@ fn leave_records(tx: &mut Transaction<'_>, found: &Found<'_>, version: u32) -> R
     let columns = compared.record_columns();
     let stored = LiveLinkage::stored(version, links.quality().verdict, &columns, &found.run.reading);
     tx.facts.put_linkage_live(&stored)?;
-    // Other processes read it anew.
+    // Other processes read it again.
     tx.meta.linkage_runs += 1;
     tx.changes.people.live = LiveLinkage::load(tx.facts, &tx.changes.catalog, tx.changes.people.live.take())?;
     let Some(live) = tx.changes.people.live.clone() else { return Ok(()) };

@@ -1,9 +1,9 @@
 //! Profiles compared as they come: in the transaction that changes what linkage compares of a profile, its record and keys in the
-//! file are replaced, those who share a key are scored with the model of the last run, and likely pairs become suggestions or
+//! file are replaced, profiles with a common key are scored with the model of the last run, and likely pairs become suggestions or
 //! links as a run would make them.
 //!
 //! A profile is compared as it stands without any probable link, and only what its own facts touch is looked at. It never outranks
-//! an operator, links nobody with a model that is not judged green, and costs nothing where no run has left a model.
+//! an operator, makes no link with a model that is not judged green, and costs nothing where no run has left a model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,7 +152,7 @@ fn profiles_of(tx: &Transaction<'_>, live: &LiveLinkage, touched: &[(u64, u32)])
     Ok(anew)
 }
 
-/// Takes the record of a node that stands for nobody out, its keys and pairs with it; whether there was one.
+/// Removes the record, keys and pairs of a node without a profile; returns whether there was one.
 fn forget_record(tx: &mut Transaction<'_>, tables: &mut LinkageTables<'_>, node: u32, rows: &mut Rows) -> Result<bool> {
     let Some((_, bytes)) = record_of(tables, node)? else {
         return Ok(false);
@@ -167,7 +167,7 @@ fn forget_record(tx: &mut Transaction<'_>, tables: &mut LinkageTables<'_>, node:
     Ok(true)
 }
 
-/// Finds who may be the same person as a profile, writes its pairs, and puts its record in place of the one before.
+/// Finds the likely pairs of a profile, writes them, and replaces its record.
 fn resolve(
     tx: &mut Transaction<'_>,
     live: &LiveLinkage,
@@ -313,11 +313,11 @@ fn nodes_behind(tx: &Transaction<'_>, node: u32) -> Result<Vec<u32>> {
     Ok(nodes.unwrap_or_else(|| vec![node]))
 }
 
-/// Who stands together without any probable link, a few profiles at a time.
+/// The partition without probable links, a few profiles at a time.
 struct ProfilesBut<'s> {
     without: Snapshot<'s>,
     probable: ProbableView<'s>,
-    /// The partition without the links of the components that were asked for, where only a replay tells.
+    /// The partition without the links of the components that were asked for, where only a replay decides.
     replayed: Option<PartitionChanges>,
     is_replayed: FxHashSet<u32>,
 }

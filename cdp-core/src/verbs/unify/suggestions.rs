@@ -86,7 +86,7 @@ fn suggestion_of(snapshot: &Snapshot<'_>, link: &ProbableLink) -> String {
     hex(hasher.finalize().as_bytes().first_chunk::<16>().map_or(&[], |bytes| bytes.as_slice()))
 }
 
-/// Whether nobody has decided about the two profiles of a pair, and nothing joins them.
+/// Whether a pair of profiles is neither decided nor joined.
 fn is_open(snapshot: &Snapshot<'_>, link: &ProbableLink) -> bool {
     let [one, other] = [link.node, link.other].map(|node| snapshot.people.partition.members(node));
     let is_decided = || snapshot.people.decisions.between(link.node, link.other).is_some();
@@ -235,7 +235,7 @@ fn suggestions_frame(snapshot: &Snapshot<'_>, links: &[ProbableLink]) -> Result<
         for node in [link.node, link.other] {
             people.push(snapshot.person(node, Timestamp::MAX)?);
         }
-        // Whichever node has the smaller number: who was named first stands first.
+        // The profile that was named first stands first, whichever node has the smaller number.
         people.sort_by_key(|person| person.as_ref().map(|person| person.order()));
         for (place, person) in people.into_iter().enumerate() {
             let id = person.as_ref().map(|person| person.profile_id());
