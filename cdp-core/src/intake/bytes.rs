@@ -19,7 +19,7 @@ pub(crate) struct ReadOptions {
     pub records: Option<Records>,
     /// Whether an object with `batch` stands for the messages in it: Segment's batch body.
     pub batches: bool,
-    /// The number of the first data row, for a caller who splits an input.
+    /// The number of the first data row, for a caller that splits an input.
     pub first_row: u64,
     /// The largest row in bytes; a larger one is a reject.
     pub max_row_bytes: usize,
@@ -51,7 +51,7 @@ impl ReadOptions {
         }
     }
 
-    /// The same, counting rows from `first_row`.
+    /// Counts rows from `first_row`.
     #[must_use]
     pub(crate) fn with_first_row(mut self, first_row: u64) -> ReadOptions {
         self.first_row = first_row;

@@ -2,7 +2,7 @@
 //!
 //! The dialect is that of the csv crate (RFC 4180, lenient): a quote opens a quoted cell only at its start, text behind a
 //! closing quote belongs to the cell, a line ends with CR, LF or both. It is read here rather than by that crate because
-//! three promises need more than its records tell: an empty cell is null only if it was not quoted, quarantine keeps the
+//! three promises need more than its records hold: an empty cell is null only if it was not quoted, quarantine keeps the
 //! bytes of an unreadable row, and a quote that never closes must not draw the rest of the file into memory.
 
 use std::io::{self, BufRead};

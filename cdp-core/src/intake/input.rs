@@ -21,7 +21,7 @@ use crate::stop::Stop;
 
 /// Where data comes from.
 pub enum Data<'a> {
-    /// A file, plain or gzip; its name tells the format unless the options do.
+    /// A file, plain or gzip; its name determines the format unless the options do.
     Path(PathBuf),
     /// Bytes in memory, plain or gzip.
     Bytes(&'a [u8]),
@@ -34,7 +34,7 @@ pub enum Data<'a> {
 /// Rows that go from the parser to the writer at once.
 const CHUNK_ROWS: usize = 256;
 
-/// The same in bytes.
+/// The size of a chunk in bytes.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// How many chunks the parser may be ahead.
@@ -69,7 +69,7 @@ impl<'c> MappedRows<'c> {
         MappedRows { chunks, waiting: VecDeque::new(), current: Vec::new().into_iter(), format: Format::Json }
     }
 
-    /// Waits until so many rows or bytes are there, or the end: up to there rows then come without waiting.
+    /// Waits until a number of rows or bytes is there, or the end: up to there rows then come without waiting.
     pub(crate) fn prefetch(&mut self, n_rows: usize, n_bytes: usize) {
         let (mut rows, mut bytes) = (self.current.len(), 0);
         for chunk in self.waiting.iter().flatten() {
@@ -115,7 +115,7 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// Hands a chunk on; `false` if nobody takes it any more.
+    /// Hands a chunk on; `false` if no reader takes it any more.
     pub(crate) fn emit(&self, chunk: Result<Chunk>) -> bool {
         self.sender.send(chunk).is_ok()
     }
@@ -167,7 +167,7 @@ pub(crate) fn with_chunks<T>(
             .map_err(|_| Error::new(ErrorKind::Io, "the operating system gives no thread to parse the input"))?;
         let mut arriving = Arriving { receiver, stop };
         let answer = work(&mut arriving);
-        // The parser ends at its next row: nobody takes it any more.
+        // The parser ends at its next row: no reader takes it any more.
         is_done.store(true, Ordering::Relaxed);
         drop(arriving);
         answer

@@ -185,7 +185,7 @@ impl<'r> JsonRows<'r> {
 
     fn pass_over(&mut self) -> std::result::Result<(), Stop> {
         self.skip_blank()?;
-        // One byte is kept to tell an absent value from a present one.
+        // One byte is kept to distinguish an absent value from a present one.
         let captured = self.capture(1)?;
         if captured.complete && !captured.bytes.is_empty() { Ok(()) } else { Err(Stop::Broken(captured.bytes)) }
     }

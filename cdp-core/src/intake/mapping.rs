@@ -41,7 +41,7 @@ impl Mapper {
         Mapper { source: None, inner: Vec::new(), max_message_bytes: MAX_MESSAGE_BYTES }
     }
 
-    /// The same with another limit for a message, in bytes of canonical JSON.
+    /// Another limit for a message, in bytes of canonical JSON.
     #[must_use]
     pub(crate) fn with_max_message_bytes(mut self, max_message_bytes: usize) -> Mapper {
         self.max_message_bytes = max_message_bytes;

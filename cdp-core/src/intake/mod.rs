@@ -2,7 +2,7 @@
 //!
 //! This room takes bytes (or values) and a source definition; it leaves messages in Segment's form, or rejects that say
 //! why. It streams: a file of any size is read in bounded memory, and nothing in it can make the module panic. It knows no
-//! store, no clock and no identity rules: what is a duplicate, and who somebody is, is decided further down.
+//! store, no clock and no identity rules: duplicates and identity are decided further down.
 //!
 //! Data order: [`readers`] (bytes -> [`Row`]) -> [`mapping`] or [`segment`] (row -> messages) -> [`skew`] (when it
 //! happened) and [`hash`] (what it says).

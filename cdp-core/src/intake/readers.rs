@@ -23,7 +23,7 @@ pub(crate) struct Open<'r> {
 
 /// Finds out the format of an input by its file name, else by its first bytes.
 ///
-/// The name's ending tells (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, each also with `.gz`). Without one, a text
+/// The ending of the name determines it (`.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, each also with `.gz`). Without one, a text
 /// that starts with `[` is JSON; one that starts with `{` is NDJSON if its first line is a whole value; else it is CSV.
 pub(crate) fn detect_format<'r>(name: Option<&str>, input: Box<dyn Read + 'r>) -> Result<Open<'r>> {
     let mut input = unzip(input)?;

@@ -61,7 +61,7 @@ pub(crate) fn read_message(mut fields: Object, max_bytes: usize) -> Result<ReadM
     read_checked(kind, Arc::new(JsonObject::of(&fields)), ids)
 }
 
-/// The same for a message that came as text. What is plain is read where it stands, in one pass over its members.
+/// Reads a message that came as text. What is plain is read where it stands, in one pass over its members.
 fn read_json(message: &Arc<JsonObject>, max_bytes: usize) -> Result<ReadMessage, Reject> {
     match read_plain(message, max_bytes) {
         Some(message) => Ok(ReadMessage { message, warnings: Vec::new() }),
@@ -246,7 +246,7 @@ pub(super) fn event_name(kind: MessageType, fields: &JsonObject) -> Option<Strin
     }
 }
 
-/// The fields that a type cannot do without. `find` tells the kind of a field's value and whether it is empty text.
+/// The fields that a type cannot do without. `find` gives the kind of a field's value and whether it is empty text.
 pub(super) fn check_required(
     kind: MessageType,
     find: impl FnOnce(&str) -> Option<(&'static str, bool)>,

@@ -90,7 +90,7 @@ fn in_zone(naive: NaiveDateTime, tz: Tz) -> i64 {
     }
 }
 
-/// The same text as [`Timestamp`]'s `Display` without chrono's formatter, which costs more than mapping a row's cells.
+/// The text of [`Timestamp`]'s `Display`, without chrono's formatter, which costs more than mapping a row's cells.
 pub(super) fn rfc3339(time: Timestamp) -> String {
     let Some(utc) = DateTime::from_timestamp_millis(time.millis()).filter(|utc| (0..=9999).contains(&utc.year()))
     else {

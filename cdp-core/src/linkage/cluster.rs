@@ -13,7 +13,7 @@ pub struct Components {
 }
 
 impl Components {
-    /// So many numbers, each a group of its own.
+    /// This many numbers, each a group of its own.
     pub fn new(n: usize) -> Components {
         Components { parents: (0..n as u32).collect(), sizes: vec![1; n] }
     }

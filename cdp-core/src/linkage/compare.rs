@@ -239,7 +239,7 @@ impl Comparison {
         )
     }
 
-    /// Whether it tells people of one household apart.
+    /// Whether it distinguishes people of one household.
     pub(crate) fn is_personal(self) -> bool {
         matches!(self, Comparison::Given | Comparison::Birth | Comparison::NationalId)
     }
@@ -299,7 +299,7 @@ impl Comparison {
     }
 }
 
-// So many pairs are fetched at once that they stay in the cache of the processor.
+// The number of pairs that are fetched at once: they stay in the cache of the processor.
 const PAIRS_AT_ONCE: usize = 256;
 
 /// Shows the patterns of many pairs, `left << 32 | right`, in order.

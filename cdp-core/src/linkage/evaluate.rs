@@ -1,6 +1,6 @@
 //! How good links are, measured against labels.
 //!
-//! Pair figures count all true pairs, also those that blocking never proposed. Labels say for each record who it is, or for
+//! Pair figures count all true pairs, also those that blocking never proposed. Labels name the person of each record, or for
 //! single pairs whether they match; in the second case only labelled pairs are counted.
 
 use rustc_hash::FxHashMap;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub enum Labels {
     /// Record identifier and the name of the person it is of. Fails where both of two tables have the identifier.
     Persons(Vec<(String, String)>),
-    /// The same, with the table that the record is of where it is known.
+    /// A record, with its table where that is known.
     PersonsOf(Vec<(Option<Side>, String, String)>),
     /// Two record identifiers and whether they are one person; of two tables, the first of the left one and the second of
     /// the right one.

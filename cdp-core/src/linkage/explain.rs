@@ -26,7 +26,7 @@ pub struct PairExplanation {
     pub parts: Vec<WeightPart>,
     /// Their sum: log2 of the odds that both are one person.
     pub weight: f64,
-    /// The same as a probability.
+    /// The weight as a probability.
     pub probability: f64,
     /// The blocking rules that propose the pair; none if it was never looked at.
     pub rules: Vec<&'static str>,

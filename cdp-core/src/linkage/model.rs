@@ -72,7 +72,7 @@ pub(crate) enum Part {
     Household,
 }
 
-// A rare text may add, a common one take away so many bits; rarity counts for less because typing errors are rare texts too.
+// The bits that a rare text may add and a common one take away; rarity counts for less because typing errors are rare texts too.
 const MOST_FOR_RARE: f64 = 5.0;
 const SHARE_FOR_RARE: f64 = 0.7;
 const MOST_FOR_COMMON: f64 = 14.0;

@@ -1,6 +1,6 @@
 //! Which given names stand for each other, and which words are given names at all.
 //!
-//! A short name is evidence of a comparison, never a rewriting of what somebody wrote. The list is common knowledge of
+//! A short name is evidence of a comparison, never a rewriting of the input. The list is common knowledge of
 //! English and some European languages; a name may stand in several groups.
 
 use std::sync::OnceLock;

@@ -131,7 +131,7 @@ pub(crate) fn split_full_name(raw: &str) -> (String, String) {
     (given.join(" "), surname.join(" "))
 }
 
-/// An email in lower case; empty if it has no `@` or nobody's name before it.
+/// An email in lower case; empty if it has no `@` or no name before it.
 pub(crate) fn email(raw: &str) -> String {
     let lower = raw.trim().trim_start_matches("mailto:").to_lowercase();
     let Some((local, domain)) = lower.split_once('@') else { return String::new() };

@@ -71,7 +71,7 @@ impl Slot {
 pub(crate) trait Slots {
     /// The text of a slot.
     fn text(&self, slot: Slot) -> &str;
-    /// The same for comparing.
+    /// The slots as they are compared.
     fn word(&self, slot: Slot) -> Word<'_>;
     /// Whether the slot is missing.
     fn is_missing(&self, slot: Slot) -> bool;

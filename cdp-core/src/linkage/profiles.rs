@@ -46,7 +46,7 @@ impl<'d> Roles<'d> {
         Roles { linkage, found: HashMap::new() }
     }
 
-    /// The same where some were found before.
+    /// The profiles where some were found before.
     pub(crate) fn knowing(linkage: &'d ProfileLinkage, found: FoundRoles) -> Roles<'d> {
         Roles { linkage, found }
     }

@@ -54,14 +54,14 @@ pub struct ModelQuality {
     /// The most records in one cluster.
     pub largest_cluster: u64,
     /// How many matches a field that was left out confirms, of those that the other fields expect: the least of the fields
-    /// that tell people apart. About 1 for a good model; `None` where too few pairs are likely without a field.
+    /// that distinguish people. About 1 for a good model; `None` where too few pairs are likely without a field.
     pub held_out: Option<f64>,
     /// What two records that agree in everything weigh, in bits.
     pub weight_of_full_agreement: f64,
 }
 
 impl ModelQuality {
-    /// The same as JSON, by the names of its fields; `held_out` is null where it is not known.
+    /// The figures as JSON, by the names of the fields; `held_out` is null where it is not known.
     pub fn to_object(&self) -> Object {
         let count = |n: u64| Value::count(n as usize);
         let fields = [
@@ -136,7 +136,7 @@ fn tells_apart(comparison: Comparison) -> bool {
     matches!(comparison, Comparison::Given | Comparison::Surname | Comparison::Birth | Comparison::NationalId)
 }
 
-/// Whether a column tells people of one household apart: by its role, and because strangers seldom share its values.
+/// Whether a column distinguishes people of one household: by its role, and because strangers seldom share its values.
 fn is_of_one_person(field: &Field) -> bool {
     let most = match field.comparison {
         Comparison::Email | Comparison::NationalId => MOST_SHARED_OF_NUMBERS,

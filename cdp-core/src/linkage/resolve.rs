@@ -1,6 +1,6 @@
 //! One record against many with a trained model, wherever those lie: which keys are followed, weights, bands and groups.
 //!
-//! The index in memory and the store ask here, so that both say the same. It holds the model and no record; whoever asks brings
+//! The index in memory and the store share it, so that both give equal answers. It holds the model and no record; the caller brings
 //! the records under a key and their texts. It decides nothing: the caller acts on the bands.
 
 use std::cmp::Reverse;
@@ -22,7 +22,7 @@ pub struct Candidate {
     pub id: u64,
     /// log2 of the odds that both are one person.
     pub weight: f64,
-    /// The same as a probability.
+    /// The weight as a probability.
     pub probability: f64,
     /// What is to be done with the pair.
     pub band: Band,
@@ -35,7 +35,7 @@ pub struct GroupCandidate {
     pub group: u64,
     /// The mean weight between the record and the records of the group, in bits.
     pub weight: f64,
-    /// The same as a probability.
+    /// The weight as a probability.
     pub probability: f64,
     /// What is to be done: `auto` only if both the mean and the best record of the group are.
     pub band: Band,
@@ -46,11 +46,11 @@ pub struct GroupCandidate {
 // What a question may look at: by rules that few strangers share, and by others.
 const MOST_OF_STRONG: usize = 100;
 const MOST_OF_WEAK: usize = 40;
-// So many records are scored for a question.
+// The number of records that are scored for a question.
 const MOST_SCORED: usize = 24;
 // What a key adds to the chance of a record, over the number of records that share it.
 const KEY_SHARE: u64 = 1 << 20;
-/// A group is judged by so many of its records.
+/// The number of records by which a group is judged.
 pub(crate) const MEMBERS_SCORED: usize = 20;
 
 /// A model at work on single records.
@@ -90,7 +90,7 @@ impl Resolver {
         self.most.get(usize::from(rule)).copied().unwrap_or(MOST_OF_WEAK)
     }
 
-    /// Of the records that share a key with this one those that are worth scoring, in order: who shares many keys that few
+    /// Of the records that share a key with this one those that are worth scoring, in order: records that share many keys that few
     /// others share comes first, equal ones by number (the weighting ARCS of meta-blocking: Papadakis et al. 2014).
     ///
     /// `of_key(rule, key, most, records)` adds the records of a key; `false` if they are more than `most`, and the key is

@@ -1,4 +1,4 @@
-//! What each column says about a person: given by the caller, told by its usual name, or seen in its content.
+//! What each column says about a person: given by the caller, recognized by its usual name, or by its content.
 //!
 //! A column that names a row, a cluster or a source is never compared: the truth of a labelled table must not leak in.
 

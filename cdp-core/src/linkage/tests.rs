@@ -222,7 +222,7 @@ fn clusters_of_two_tables_with_equal_identifiers_keep_their_side() {
     for (cluster, label) in clusters.iter().zip(links.labels()) {
         assert_eq!(labels.entry(cluster).or_insert(*label), label);
     }
-    // The first record of the right table matches nobody, least of all the left record of that identifier.
+    // The first record of the right table matches no record, least of all the left record of that identifier.
     assert_eq!((sources[300].as_str(), clusters[300].as_str(), clusters[0].as_str()), ("right", "right:1", "1"));
     let of_pairs = links.evaluate(&Labels::Pairs(pairs.clone())).unwrap();
     assert!(of_pairs.clusters.f1 > 0.99, "{:?}", of_pairs.clusters);

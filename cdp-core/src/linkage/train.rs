@@ -187,7 +187,7 @@ impl Em {
             update(&mut field.m, m, &prior, M_PRIOR_PAIRS);
             if self.has_households && field.comparison.is_shared_at_home() {
                 update(&mut field.h, h, &household_prior(field.comparison), H_PRIOR_PAIRS);
-                // Somebody may have moved out, changed the name or the number.
+                // A person may have moved out, changed the name or the number.
                 at_least(&mut field.h, field.comparison.different(), LEAST_APART);
             }
             at_most(&mut field.m, field.comparison.different(), most_different(field.comparison));
@@ -213,7 +213,7 @@ impl Em {
     }
 }
 
-// Of the people of one household, so many do not share a thing that households share.
+// The share of people of one household that do not share a thing that households share.
 const LEAST_APART: f64 = 0.04;
 
 /// Where records of one person disagree more often than this, the class of matches has taken in others.

@@ -157,7 +157,7 @@ impl<'b> Reader<'b> {
         finite(f64::from_le_bytes(self.array()?))
     }
 
-    /// A number of things of which each takes at least `least_bytes`; refused if so many cannot follow.
+    /// A number of things of which each takes at least `least_bytes`; refused if fewer bytes follow.
     pub(super) fn count(&mut self, least_bytes: usize) -> Result<usize> {
         let count = self.u32()? as usize;
         match count.checked_mul(least_bytes) {

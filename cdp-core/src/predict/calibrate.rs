@@ -103,7 +103,7 @@ pub(super) fn calibrate(
             LabelledRows { records: &training, labels: &training_labels, n_classes, weights: part_weights.as_deref() };
         let model = options.train_from(&others, None)?;
         let testing = vectorizer.weigh_subset(part(false), part(true))?;
-        // A row without a known term is unassigned; it tells nothing about the weights.
+        // A row without a known term is unassigned; it carries no information about the weights.
         for ((columns, values), label) in testing.rows().zip(part_labels(true)) {
             if !columns.is_empty() {
                 logits.extend(row_logits(&model, columns, values));

@@ -4,7 +4,7 @@
 //! linfa-logistic does the fitting, behind guards for what was found of it (0.8.1): it panics on no rows and on a wrong
 //! width, answers wrongly without an error at a feature scale of 10 000, calls the *majority* positive, and does not say
 //! whether it converged. So values are standardized first, everything is checked before, the gradient is checked after,
-//! and where it fails the sparse solver of this room takes its place. Unlike a cohort model its bytes may differ in the
+//! and where it fails the sparse solver of this module takes its place. Unlike a cohort model its bytes may differ in the
 //! last bits between machines: linfa takes `exp` from the platform.
 
 use super::bytes::{Reader, Writer, corrupt, open, seal};
@@ -20,7 +20,7 @@ pub(super) const MAGIC: &[u8; 8] = b"CDPpropn";
 /// Raised when the bytes mean something else; a model of another version is refused.
 const FORMAT: u32 = 2;
 
-/// Who found the weights.
+/// The solver that found the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Solver {
     /// linfa-logistic.
@@ -156,7 +156,7 @@ impl PropensityModel {
         self.columns.iter().map(|column| (column.feature.as_str(), column.weight))
     }
 
-    /// Who found the weights.
+    /// The solver that found the weights.
     pub fn solver(&self) -> Solver {
         self.solver
     }

@@ -1,4 +1,4 @@
-//! A described-cohort model: cohorts that nobody labelled, what the store teaches about words, and what a scorer answered.
+//! A described-cohort model: cohorts without labels, the words of the store, and the answers of a scorer.
 //!
 //! Takes described cohorts, the texts of a store and perhaps a scorer; leaves for each document a cohort with a score and
 //! the method that gave it. Three methods, in this order: the stored answer of a scorer about just this text, likeness in
@@ -135,7 +135,7 @@ impl DescribedModel {
         Ok(DescribedTraining { model, n_texts, n_unanswered, asked })
     }
 
-    /// The same model under another threshold; the one of the definition counts.
+    /// The model under another threshold; the one of the definition counts.
     pub fn with_threshold(self, threshold: f64) -> DescribedModel {
         DescribedModel { threshold, ..self }
     }
@@ -267,7 +267,7 @@ impl DescribedModel {
         u32::try_from(place).ok()
     }
 
-    /// The same model as it may leave the file: without the answers, which speak of this store's texts, and without the
+    /// The model as it may leave the file: without the answers, which speak of this store's texts, and without the
     /// terms of fewer than `least` documents.
     pub fn without_people(&self, least: u32) -> Result<DescribedModel> {
         let latent = self.latent.as_ref().and_then(|latent| latent.without_rare_terms(least));

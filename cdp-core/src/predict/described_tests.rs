@@ -25,7 +25,7 @@ fn documents() -> Vec<Vec<String>> {
     texts.iter().map(|text| vec![(*text).to_owned()]).collect()
 }
 
-/// Gives every text the second cohort, but falls silent after so many batches of one.
+/// Gives every text the second cohort, but falls silent after a number of batches of one.
 struct Silent {
     rest: Mutex<u32>,
     method: &'static str,
@@ -63,7 +63,7 @@ fn answers_before_a_silence_are_kept_and_the_rest_is_asked_the_next_time() {
     let second =
         DescribedModel::train(&definition, &documents, Some(&first.model), Some((&again, one_by_one()))).unwrap();
     assert_eq!((second.n_unanswered, second.model.answers().0), (4, 6));
-    // Without a scorer they stay; texts that are gone take theirs along; another scorer begins anew.
+    // Without a scorer they stay; texts that are gone take theirs along; another scorer begins again.
     let third = DescribedModel::train(&definition, &documents[..3], Some(&second.model), None).unwrap();
     assert_eq!(third.model.answers(), (3, "silent/1"));
     let other = Silent { rest: Mutex::new(9), method: "other/1" };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::records::Value;
 
-/// Up to so many reference rows a test of significance decides, beyond it a distance.
+/// Up to this number of reference rows a test of significance decides, beyond it a distance.
 const FEW_ROWS: u64 = 1000;
 /// A number with no more different values is a category.
 const FEW_VALUES: usize = 5;
@@ -143,7 +143,7 @@ pub fn categories_drift(reference: &CategoriesReference, current: &CategoriesRef
     counts_drift(&counts(reference), &counts(current))
 }
 
-/// The same for counts that stand in the same order.
+/// The drift of counts that stand in one order.
 pub fn counts_drift(reference: &[u64], current: &[u64]) -> Result<Drift> {
     let (before, now) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
     if before == 0 || now == 0 || reference.len() != current.len() {

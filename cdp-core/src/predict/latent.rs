@@ -15,7 +15,7 @@ use crate::error::Result;
 
 /// As many as were measured on topical texts.
 const DIMENSIONS: usize = 200;
-/// One dimension for so many documents or terms at least: with one for each, every word would be alike only to itself.
+/// The least number of documents or terms for one dimension: with one for each, every word would be alike only to itself.
 const PER_DIMENSION: usize = 4;
 /// A round multiplies what lies outside the span by the squared ratio of its singular value to those inside.
 const ROUNDS: usize = 6;
@@ -103,7 +103,7 @@ impl LatentSpace {
         &self.vectorizer
     }
 
-    /// The same space without the terms of fewer than `least` documents; `None` if none is left.
+    /// The space without the terms of fewer than `least` documents; `None` if none is left.
     pub(super) fn without_rare_terms(&self, least: u32) -> Option<LatentSpace> {
         let (vectorizer, kept) = self.vectorizer.without_rare_terms(least)?;
         let basis = kept.iter().flat_map(|column| self.of_term(*column)).copied().collect();

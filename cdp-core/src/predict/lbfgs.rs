@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-/// Vectors are padded with zeros to whole groups of so many, so that the inner loops have a fixed length.
+/// Vectors are padded with zeros to whole groups of this size, so that the inner loops have a fixed length.
 pub(super) const LANES: usize = 4;
 
 /// A smooth function of many numbers.
@@ -145,7 +145,7 @@ fn product(left: &[f32], right: &[f64; BLOCK]) -> f64 {
     sum_of_products(left, right.get(..left.len()).unwrap_or_default())
 }
 
-/// So many entries of every vector are looked at together, while they are in the nearest cache.
+/// The number of entries of every vector that are processed together, while they are in the nearest cache.
 const BLOCK: usize = 512;
 
 impl History {

@@ -87,7 +87,7 @@ impl SparseLogistic {
         self.train_from(&LabelledRows { records, labels, n_classes, weights: None }, None)
     }
 
-    /// The same with rows that count differently, and from the weights of an earlier model: fewer iterations to the same
+    /// Trains with a weight for each row, and from the weights of an earlier model: fewer iterations to the same
     /// minimum, within the tolerance.
     ///
     /// Fails also for a weight that is negative or not finite, weights of which none is positive in two classes, and an
@@ -288,7 +288,7 @@ impl<'a> PenalizedLoss<'a> {
     }
 }
 
-/// So many classes are summed at once, in registers.
+/// The number of classes that are summed at once, in registers.
 const GROUP: usize = 2 * LANES;
 
 /// Writes the logits of one row; all slices have whole groups of [`LANES`] classes.

@@ -267,7 +267,7 @@ impl Reliability {
     }
 }
 
-/// How well a likelihood tells who does from who does not.
+/// How well a likelihood separates positive rows from negative ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BinaryMetrics {
     /// How many rows were judged.
@@ -284,7 +284,7 @@ pub struct BinaryMetrics {
     pub brier: f64,
     /// The share of positives among the tenth with the greatest scores, divided by their share among all.
     pub lift_at_tenth: Option<f64>,
-    /// The same for the first tenth, the first two, and so on to all; empty without positives.
+    /// The lift of the first tenth, the first two, and so on to all; empty without positives.
     pub lift: Vec<f64>,
     /// The mean distance of likelihood and share of positives over the bins.
     pub calibration_error: f64,

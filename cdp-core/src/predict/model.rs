@@ -292,7 +292,7 @@ impl CohortModel {
         answers.count() as f64 / numbers.len().max(1) as f64
     }
 
-    /// The same model without the terms of fewer than `least` documents: a word that one person used says who was among
+    /// The model without the terms of fewer than `least` documents: a word that one person used reveals who was among
     /// those it was trained on. Weights and temperature stay.
     ///
     /// Fails with `invalid` if no term is left.

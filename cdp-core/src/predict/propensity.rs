@@ -31,7 +31,7 @@ pub struct PropensityTraining {
     pub model: PropensityModel,
     /// On the latest instant, by a model of the earlier ones; absent where there is one instant or too few rows.
     pub validation: Option<BinaryMetrics>,
-    /// The same rows judged by recency alone: the longer quiet, the less likely.
+    /// The rows judged by recency alone: the longer quiet, the less likely.
     pub baseline: Option<BinaryMetrics>,
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn propensity_report(model: &PropensityModel) -> Value {
     ])
 }
 
-/// The report of described cohorts: who got which when they were trained.
+/// The report of described cohorts: how many profiles each got when they were trained.
 pub(crate) fn described_report(model: &DescribedModel) -> Value {
     let given = model.given();
     let total: u64 = given.iter().sum();

@@ -401,7 +401,7 @@ fn shoppers_are_told_apart_as_well_as_by_scikit_learn() {
         "AUC {:?}, AP {:?}, Brier {}, lift {:?}",
         metrics.roc_auc, metrics.average_precision, metrics.brier, metrics.lift
     );
-    // The trivial rule beside it: who leaves fewer pages by the exit is likelier to buy.
+    // The trivial rule beside it: people who leave fewer pages by the exit are likelier to buy.
     let exits = features.iter().position(|(name, _, _)| name == "ExitRates").unwrap();
     let trivial: Vec<f64> = testing.0.iter().map(|row| (1.0 - row[exits]).clamp(0.0, 1.0)).collect();
     let baseline = evaluate_binary(&testing.1, &trivial).unwrap();

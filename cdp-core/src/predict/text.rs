@@ -77,7 +77,7 @@ pub struct Vectorizer {
 #[derive(Clone, Debug, Default)]
 struct Terms {
     terms: Vec<Box<str>>,
-    // Only looked up, never walked through: its order, which differs from process to process, is nobody's business. The
+    // Only looked up, never walked through: its order, which differs from process to process, must not matter. The
     // key of its hash is random, so no sender of texts can choose words that collide.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -199,7 +199,7 @@ impl Vectorizer {
         Vectorizer { tokenizer, sublinear_tf, terms: Terms::of(terms), document_frequencies, n_documents, idf }
     }
 
-    /// The same vocabulary without the terms of fewer than `least` documents, and the columns of those that stay; `None` if
+    /// The vocabulary without the terms of fewer than `least` documents, and the columns of those that stay; `None` if
     /// none does.
     pub(super) fn without_rare_terms(&self, least: u32) -> Option<(Vectorizer, Vec<u32>)> {
         let kept: Vec<u32> = (0u32..)

@@ -262,7 +262,7 @@ pub fn cross_validate<D: Document>(
                 let (earlier, rest) = order.split_at_checked(end(fold)).unwrap_or_default();
                 let testing = rest.get(..end(fold + 1) - end(fold)).unwrap_or_default();
                 let label = |row: &usize| texts.labels.get(*row);
-                // What follows on documents of one class cannot be told apart by them.
+                // What follows on documents of one class cannot distinguish classes by them.
                 if earlier.iter().any(|row| label(row) != earlier.first().and_then(label)) {
                     splits.push((earlier.to_vec(), testing.to_vec()));
                 }

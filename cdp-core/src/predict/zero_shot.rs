@@ -1,4 +1,4 @@
-//! Cohorts that nobody has labelled: a profile joins the described cohort that its texts are most like.
+//! Cohorts by description, without labels: a profile joins the described cohort that its texts are most like.
 //!
 //! Takes cohorts with a description and keywords, and texts; leaves a cohort and a score for each text, with the method that
 //! gave them. By default the likeness is the cosine of pieces of words (the best of the lexical methods that were measured
@@ -32,7 +32,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The same with no cohort if the score is below a threshold.
+    /// The assignment with no cohort if the score is below a threshold.
     pub fn at_least(self, threshold: f64) -> Assignment {
         Assignment { cohort: self.cohort.filter(|_| self.score >= threshold), ..self }
     }

@@ -30,7 +30,7 @@ impl AsOf {
         AsOf { valid: Some(time.into()), known: None }
     }
 
-    /// The same instant, from what had been recorded until `time`, `time` included.
+    /// The instant with a known time: facts recorded after `time` do not count.
     #[must_use]
     pub fn known(self, time: impl Into<Timestamp>) -> AsOf {
         AsOf { known: Some(time.into()), ..self }

@@ -133,7 +133,7 @@ impl JsonObject {
         }
     }
 
-    /// The same object with one more member, or another value for one.
+    /// The object with one more member, or another value for one.
     #[must_use]
     pub fn with_text(&self, key: &str, value: &str) -> JsonObject {
         let mut literal = String::with_capacity(value.len() + 2);
@@ -472,7 +472,7 @@ mod tests {
         })
     }
 
-    /// The same value with white space, keys in reverse order, and trailing zeros.
+    /// An equal value with white space, keys in reverse order, and trailing zeros.
     fn loosely(value: &Value, out: &mut String) {
         match value {
             Value::Object(object) => {

@@ -9,9 +9,9 @@ use super::{Json, JsonObject, Object, Timestamp};
 /// What kind of fact a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageType {
-    /// Who somebody is: identifiers and traits.
+    /// Identifiers and traits of a person.
     Identify,
-    /// What somebody did.
+    /// An event of a person.
     Track,
     /// A page of a web site was viewed.
     Page,

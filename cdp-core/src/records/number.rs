@@ -142,7 +142,7 @@ impl Number {
 
     /// The integer, if there is nothing behind the point and it fits 64 bits.
     pub fn as_i64(self) -> Option<i64> {
-        // Dividing 128 bits costs ten times as much, and few numbers have so many.
+        // Dividing 128 bits costs ten times as much, and few numbers have that many.
         if let Ok(nanos) = i64::try_from(self.0) {
             return (nanos % NANO as i64 == 0).then_some(nanos / NANO as i64);
         }
@@ -170,7 +170,7 @@ fn parse_exponent(text: &str) -> Result<i64, NumberFault> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NumberFault::NotANumber);
     }
-    // An exponent beyond 18 digits cannot be told from infinity here: it is zero or too large either way.
+    // An exponent beyond 18 digits cannot be distinguished from infinity here: it is zero or too large either way.
     let magnitude = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
     Ok(if text.starts_with('-') { -magnitude } else { magnitude })
 }

@@ -12,7 +12,7 @@ use super::Timestamp;
 pub(crate) struct TieOrder {
     /// 0 for a message with a time of its own.
     pub(crate) ordinal: u64,
-    /// The message id, then what tells equal ids apart.
+    /// The message id, then what distinguishes equal ids.
     pub(crate) text: String,
 }
 

@@ -42,7 +42,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The same as [`Timestamp::from_millis`], refusing years outside 1900 to 2200.
+    /// An instant from milliseconds, if its year lies within 1900 to 2200.
     pub fn checked_from_millis(millis: i64) -> Result<Timestamp, TimestampFault> {
         if (EARLIEST_MS..LATEST_MS).contains(&millis) { Ok(Timestamp(millis)) } else { Err(TimestampFault::OutOfRange) }
     }

@@ -1,5 +1,5 @@
-//! The profiles that a rule can concern: which events slide out of its windows in which direction, and which events each profile that matches
-//! it holds must have had.
+//! The profiles that a rule can concern: which events slide out of its windows, in which direction, and which events every
+//! matching profile must have had.
 //!
 //! It takes a rule and the definitions it refers to, and errs towards more: a profile that is looked at in vain costs
 //! time, one that is not looked at would lose a flip.
