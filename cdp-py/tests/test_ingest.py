@@ -79,7 +79,7 @@ def many() -> Iterator[dict[str, Any]]:
     return ({**MESSAGES[0], "messageId": f"m{n}"} for n in range(20_000))
 
 
-def test_progress_is_told_and_can_stop_the_call(db: cdp.Cdp) -> None:
+def test_progress_is_reported_and_can_stop_the_call(db: cdp.Cdp) -> None:
     seen: list[int] = []
     assert db.ingest(many(), progress=lambda rows, stage: seen.append(rows)).accepted == 20_000
     assert seen == sorted(seen)

@@ -413,7 +413,7 @@ def test_a_failing_or_lying_scorer_loses_nothing() -> None:
         db.register_scorer("taste", fails, pause_seconds=-1)
 
 
-def test_who_denied_ml_training_is_not_shown_to_a_scorer() -> None:
+def test_a_person_who_denied_ml_training_is_not_shown_to_a_scorer() -> None:
     db = described_store()
     db.consent({"user_id": "u2"}, purpose="ml_training", status="denied", timestamp="2024-01-02T00:00:00Z")
     asked: list[str] = []

@@ -134,7 +134,7 @@ def _use_in_child(db: cdp.Cdp, answers: "multiprocessing.Queue[str]") -> None:
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="only where processes fork")
-def test_a_forked_child_is_told_to_open_the_store_again(db: cdp.Cdp) -> None:
+def test_a_forked_child_must_open_the_store_again(db: cdp.Cdp) -> None:
     fork = multiprocessing.get_context("fork")
     answers = fork.Queue()
     child = fork.Process(target=_use_in_child, args=(db, answers))

@@ -81,7 +81,7 @@ fn queued_messages_share_commits_in_their_order_and_each_has_its_own_answer() {
 }
 
 #[test]
-fn those_who_wait_and_those_who_do_not_share_the_store() {
+fn waiting_and_queued_senders_share_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let db = Cdp::open(options(&folder.path().join("shop.db"))).unwrap();
     let (tell, told) = channel();
@@ -105,7 +105,7 @@ fn those_who_wait_and_those_who_do_not_share_the_store() {
 }
 
 #[test]
-fn who_panics_when_told_harms_nobody_else() {
+fn a_panicking_callback_does_not_affect_other_senders() {
     let db = Cdp::open(OpenOptions::in_memory().clock(slot(100))).unwrap();
     let (tell, told) = channel();
     for n in 0..100 {

@@ -236,7 +236,7 @@ proptest! {
     #![proptest_config(cases(40))]
 
     #[test]
-    fn a_process_that_only_reads_finds_each_person_without_holding_everybody(
+    fn a_read_only_process_finds_each_person_without_loading_all_profiles(
         history in proptest::collection::vec(fact(), 1..24), decisions in proptest::collection::vec(decision(), 0..4),
         identities in [0..IDENTITIES.len(), 0..IDENTITIES.len()], redefined_after in 0..9usize, closes in any::<bool>(),
         flush_messages in prop_oneof![Just(3u64), Just(7), Just(100)], valid in 0..SLOTS,

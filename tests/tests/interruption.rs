@@ -64,7 +64,7 @@ fn an_atomic_ingest_that_its_progress_refuses_stops_in_the_middle_and_keeps_noth
 }
 
 #[test]
-fn a_short_atomic_ingest_is_told_its_end_before_it_is_committed() {
+fn a_short_atomic_ingest_reports_its_end_before_it_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let (path, db) = (file(&folder, 10), store(&folder));
     let mut refuse = |_: u64, _: &str| false;

@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_of_everybody_says_what_each_of_them_says(
+    fn a_table_of_all_people_equals_the_profiles_one_by_one(
         history in history(14), identity in 0..IDENTITIES.len(), time in 0..SLOTS,
     ) {
         let folder = tempfile::tempdir().unwrap();
@@ -590,7 +590,7 @@ fn a_repeat_of_a_link_counts_when_a_late_fact_refuses_the_first() {
 }
 
 #[test]
-fn links_of_one_message_apply_by_rank_and_not_by_who_was_seen_first() {
+fn links_of_one_message_apply_by_rank_and_not_by_first_sight() {
     let identity = r#"{"kind": "identity", "name": "tight", "identifiers": [
         {"type": "user_id", "role": "person", "priority": 1},
         {"type": "email", "role": "contact", "priority": 2, "limit": 1, "normalize": "email"},

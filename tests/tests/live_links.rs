@@ -39,7 +39,7 @@ fn sound(db: &Cdp) {
 }
 
 #[test]
-fn an_identify_is_linked_in_its_own_transaction_and_told_as_a_merge_is() {
+fn an_identify_is_linked_in_its_own_transaction_and_counted_like_a_merge() {
     let messages = made_up(60, 2);
     let db = trained(AUTO, &messages, 1);
     let before = people(&db, late()).unwrap().len();
@@ -100,7 +100,7 @@ fn without_auto_link_an_identify_becomes_a_suggestion_and_a_review_decides() {
 }
 
 #[test]
-fn who_changes_is_compared_anew_and_what_does_not_hold_is_taken_back() {
+fn a_changed_profile_is_compared_again_and_links_that_no_longer_hold_are_removed() {
     let messages = made_up(60, 2);
     let db = trained(AUTO, &messages, 0);
     assert!(is_linked(&db, "u5-0", "u5-1"));
@@ -298,7 +298,7 @@ fn another_definition_waits_for_a_run_and_live_can_be_turned_off() {
 }
 
 #[test]
-fn hostile_values_and_empty_ones_link_nobody() {
+fn hostile_and_empty_values_link_no_profiles() {
     let db = trained(AUTO, &made_up(60, 2), 0);
     let n_suggestions = suggestions(&db).len();
     let mut values: Vec<String> = vec!["".into(), " ".into(), "null".into(), "n/a".into(), "\u{0}".into(), "0".into()];
@@ -388,7 +388,7 @@ fn live_against_batch(linkage: &str, messages: &[Value], truth: &[String]) -> (f
 }
 
 #[test]
-fn people_who_come_one_by_one_are_those_of_a_run() {
+fn profiles_linked_one_by_one_equal_those_of_a_run() {
     let messages = made_up(300, 3);
     let truth: Vec<String> = (0..900).map(|place| (place / 3).to_string()).collect();
     // In an order that tells nothing.
@@ -400,7 +400,7 @@ fn people_who_come_one_by_one_are_those_of_a_run() {
 }
 
 #[test]
-fn labelled_people_who_come_one_by_one_are_those_of_a_run() {
+fn labelled_people_linked_one_by_one_equal_those_of_a_run() {
     let Some(file) = shared_data("persons/splink_fake_1000.csv") else { return };
     let text = std::fs::read_to_string(file).unwrap();
     let (mut messages, mut truth) = (Vec::new(), Vec::new());

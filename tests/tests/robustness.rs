@@ -286,7 +286,7 @@ fn equal_rows_without_an_id_are_one_event() {
 }
 
 #[test]
-fn every_fault_of_a_definition_is_told_at_once() {
+fn every_fault_of_a_definition_is_reported_at_once() {
     let db = in_memory();
     let definition = r#"{"kind": "audience", "name": "a", "colour": "red", "rule": {"all": [
         {"event": "Bought", "within": "30x"}, {"trait": "x", "op": "likes", "value": 1}]}}"#;
@@ -440,7 +440,7 @@ fn no_naughty_string_breaks_anything_or_joins_two_people() {
 }
 
 #[test]
-fn nobody_is_joined_through_a_placeholder() {
+fn no_profiles_are_joined_through_a_placeholder() {
     for placeholder in [
         "",
         " ",

@@ -48,7 +48,7 @@ fn events_of_one_instant_that_come_due_all_count() {
 }
 
 #[test]
-fn somebody_who_begins_to_exist_between_two_looks_is_followed_from_then_on() {
+fn a_profile_that_begins_between_two_evaluations_is_followed_from_then_on() {
     let db = in_memory(slot(0));
     let quiet = r#"{"kind": "audience", "name": "quiet", "rule": {"not": {"event": "Bought"}}}"#;
     db.define(&[json(quiet)]).unwrap();

@@ -1,4 +1,4 @@
-//! Everything declarative: JSON in, checked types out. This room knows no SQL, no store and no clock.
+//! Everything declarative: JSON in, checked types out. This module knows no SQL, no store and no clock.
 //!
 //! A definition is data: one JSON object with a `kind` and a `name`. Reading it reports every fault at once with its
 //! JSON pointer. The canonical JSON is what is stored, hashed and compared; equal definitions are the same version.

@@ -45,7 +45,7 @@ impl State {
         if may_link(&catalog) || facts.has_foreign_runs()? {
             return State::load(facts, store, options);
         }
-        let Some(memory) = Memory::load_nobody(facts, &property_paths(&catalog), options)? else {
+        let Some(memory) = Memory::load_without_profiles(facts, &property_paths(&catalog), options)? else {
             return State::load(facts, store, options);
         };
         let mut state = State::before_the_log(facts, &meta, catalog, memory, false)?;

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_node_is_found_however_the_table_grew_and_nobody_else() {
+    fn every_node_is_found_however_the_table_grew_and_no_other() {
         let ids = ProfileIds::default();
         // Ten nodes share each hash.
         let id_of = |node: u32| ProfileId::from(node) << 64 | ProfileId::from(node / 10);

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_long_read_and_it_sees_nothing_of_what_others_commit_meanwhile() {
+    fn no_commit_waits_for_a_long_read_and_the_read_sees_none_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let options = OpenOptions { flush_messages: 60, ..OpenOptions::file(folder.path().join("store.db")) };
         let db = Cdp::open(options).unwrap();

@@ -134,7 +134,7 @@ impl Decisions {
     }
 
     /// Whether no pair is kept apart.
-    pub(crate) fn separate_nobody(&self) -> bool {
+    pub(crate) fn has_no_separations(&self) -> bool {
         self.separated.is_empty()
     }
 

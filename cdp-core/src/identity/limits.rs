@@ -145,7 +145,7 @@ fn counts(limit: Limit, first_live_at: Timestamp, at: Timestamp) -> bool {
 
 /// The reason why a link must not join its two sides; `None` if it may.
 pub(super) fn refusal(link: &Link, sides: [&Side<'_>; 2], rules: &dyn NodeRules) -> Result<Option<Reason>> {
-    if !rules.decisions().separate_nobody() && are_separated(&sides, rules) {
+    if !rules.decisions().has_no_separations() && are_separated(&sides, rules) {
         return Ok(Some(Reason::Separated));
     }
     match link.rule {
@@ -232,7 +232,7 @@ fn alias_refusal(link: &Link, rules: &dyn NodeRules) -> Result<bool> {
 pub(super) fn cannot_refuse(nodes: &[u32], links: &[KeptLink], rules: &dyn NodeRules) -> bool {
     let decisions = rules.decisions();
     let is_separated = |node: &u32| !decisions.separated_from(*node).is_empty();
-    if links.iter().any(|link| link.is_alias()) || (!decisions.separate_nobody() && nodes.iter().any(is_separated)) {
+    if links.iter().any(|link| link.is_alias()) || (!decisions.has_no_separations() && nodes.iter().any(is_separated)) {
         return false;
     }
     let types = rules.types();

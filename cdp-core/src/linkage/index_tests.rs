@@ -115,7 +115,7 @@ fn what_is_removed_leaves_nothing() {
 }
 
 #[test]
-fn a_key_that_everybody_shares_is_not_followed() {
+fn a_key_that_all_records_share_is_not_followed() {
     let links = linked(&table(&PLAIN, &COLUMNS, usual).0);
     let mut index = index_of(&links);
     let same = |email: &str| LiveRecord::new([(crate::definitions::ColumnRole::Email, email)]);

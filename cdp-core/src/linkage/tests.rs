@@ -99,7 +99,7 @@ fn people_of_one_household_are_not_linked() {
 }
 
 #[test]
-fn nothing_is_linked_where_everybody_is_there_once() {
+fn nothing_is_linked_where_each_person_occurs_once() {
     for n in [10, 100, 900] {
         let (records, _) = made_up(n, 1);
         let links = linked(&records);
@@ -282,7 +282,7 @@ fn decisions_must_name_known_records_and_agree() {
 }
 
 #[test]
-fn empty_and_odd_tables_give_everybody_a_cluster_of_their_own() {
+fn empty_and_odd_tables_give_each_record_a_cluster_of_its_own() {
     assert!(linked(&Records::new(["name"])).is_empty());
     let mut records = Records::new(["a", "b"]);
     for (row, texts) in [["", ""], ["?", "null"], ["\u{0}", "🙂"], ["1", "2"]].into_iter().enumerate() {

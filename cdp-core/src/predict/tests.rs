@@ -304,7 +304,7 @@ fn judge(model: &CohortModel, documents: &[Vec<String>], labels: &[String]) -> M
 
 // scikit-learn 1.9.1 with the same settings: accuracy 0.9622, macro F1 0.9622; uncalibrated log loss 0.152, ECE 0.043.
 #[test]
-fn ten_domains_of_questions_are_told_apart_as_well_as_by_scikit_learn() {
+fn ten_domains_of_questions_are_classified_as_well_as_by_scikit_learn() {
     let Some(folder) = collections() else { return };
     let domains = Value::parse(&std::fs::read(folder.join("clinc150_domains.json")).unwrap()).unwrap();
     let domain_of = |intent: &String| {
@@ -342,7 +342,7 @@ fn ten_domains_of_questions_are_told_apart_as_well_as_by_scikit_learn() {
 // scikit-learn 1.9.1 with the same settings: accuracy 0.9865, macro F1 0.9698. Ours is 0.9839, at any tolerance from 1e-3
 // to 1e-8, so it is the minimum: three messages fewer of 1115, one of them left unassigned because no word is known.
 #[test]
-fn unwanted_messages_are_told_apart_as_well_as_by_scikit_learn() {
+fn unwanted_messages_are_classified_as_well_as_by_scikit_learn() {
     let Some(folder) = collections() else { return };
     let (documents, labels) = labelled(folder.join("sms_spam.train.jsonl.gz"));
     let mut definition = PredictorDefinition::cohort("spam");
@@ -361,7 +361,7 @@ fn unwanted_messages_are_told_apart_as_well_as_by_scikit_learn() {
 // scikit-learn 1.9.1 on its own fifth of the rows, without PageValues (which carries the outcome): ROC AUC 0.741,
 // average precision 0.326, Brier 0.118.
 #[test]
-fn shoppers_are_told_apart_as_well_as_by_scikit_learn() {
+fn shoppers_are_classified_as_well_as_by_scikit_learn() {
     let Some(folder) = collections() else { return };
     let path = folder.join("../propensity/online_shoppers_intention.csv.gz");
     let mut text = String::new();

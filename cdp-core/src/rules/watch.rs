@@ -188,7 +188,7 @@ impl Watch {
     }
 
     /// The bounds of a profile without events.
-    pub fn ranges_of_nobody(&self) -> Ranges {
+    pub fn ranges_without_events(&self) -> Ranges {
         let mut ranges = [Range::UNKNOWN; MAX_WATCHED];
         for (leaf, range) in self.leaves.iter().zip(&mut ranges) {
             if matches!(leaf.follows, Follows::Count { .. }) {

@@ -163,7 +163,7 @@ impl Memory {
         paths: &[Path],
         options: MemoryOptions,
     ) -> Result<Option<Memory>> {
-        let Some(mut memory) = Memory::load_nobody(facts, paths, options)? else { return Ok(None) };
+        let Some(mut memory) = Memory::load_without_profiles(facts, paths, options)? else { return Ok(None) };
         let firsts = Arc::make_mut(&mut memory.firsts);
         firsts.resize(n_nodes as usize, Firsts::default());
         memory.runs.read_beginnings(facts.0, firsts, &mut memory.greatest_occurred_at)?;
@@ -171,7 +171,11 @@ impl Memory {
     }
 
     /// As [`Memory::load`], without identifiers and their beginnings: single nodes are read from the file, see [`Few`].
-    pub(crate) fn load_nobody(facts: Facts<'_>, paths: &[Path], options: MemoryOptions) -> Result<Option<Memory>> {
+    pub(crate) fn load_without_profiles(
+        facts: Facts<'_>,
+        paths: &[Path],
+        options: MemoryOptions,
+    ) -> Result<Option<Memory>> {
         let runs = Runs::load(facts.0, options.runs)?;
         let columns: Arc<[Path]> = match runs.runs().first() {
             None => Arc::from(paths.to_vec()),

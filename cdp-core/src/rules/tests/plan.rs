@@ -312,7 +312,7 @@ fn an_audience_that_many_others_name_is_decided_once() {
 }
 
 #[test]
-fn a_sum_that_may_leave_128_bits_is_not_told_in_any_order() {
+fn a_sum_that_may_leave_128_bits_is_undecided_in_every_order() {
     let definitions = catalog(&[r#"{"kind": "feature", "name": "total", "agg": "sum", "property": "v"}"#]);
     let feature: &FeatureDefinition = definitions.feature("total").unwrap();
     let fact = |nanos: i128| {

@@ -191,7 +191,7 @@ impl Upkeep<'_, '_> {
             None => [Range::UNKNOWN; MAX_WATCHED],
             Some(_) if profile.is_same => self.bounds.get(node),
             Some(parts) => {
-                parts.iter().fold(watch.ranges_of_nobody(), |sum, part| watch.sum(&sum, &self.bounds.get(*part)))
+                parts.iter().fold(watch.ranges_without_events(), |sum, part| watch.sum(&sum, &self.bounds.get(*part)))
             }
         };
         let mut slid: Option<Slid> = None;

@@ -60,7 +60,7 @@ impl Question<'_, '_> {
 
 /// Compares the profiles of these nodes, which messages of these sequences have linked anew, and of all others of which
 /// the transaction has changed what is compared.
-fn compare_anew(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
+fn compare_again(tx: &mut Transaction<'_>, mut touched: Vec<(u64, u32)>) -> Result<()> {
     let Some(live) = tx.changes.people.live.clone() else { return Ok(()) };
     let catalog = tx.changes.catalog.clone();
     let mut roles = live.roles(catalog.identity().linkage.as_ref().ok_or_else(no_linkage)?);
@@ -394,5 +394,5 @@ fn group_with(probable: ProbableView<'_>, start: u32, without: u32) -> Vec<u64> 
 pub(crate) fn unify(tx: &mut Transaction<'_>) -> Result<()> {
     let newly_linked = tx.apply_links()?;
     // A run of linkage has compared all profiles.
-    if tx.is_compared { Ok(()) } else { compare_anew(tx, newly_linked) }
+    if tx.is_compared { Ok(()) } else { compare_again(tx, newly_linked) }
 }

@@ -92,7 +92,7 @@ fn is_open(snapshot: &Snapshot<'_>, link: &ProbableLink) -> bool {
     let is_decided = || snapshot.people.decisions.between(link.node, link.other).is_some();
     let is_separated = || {
         let apart = one.iter().flat_map(|node| snapshot.people.decisions.separated_from(*node));
-        !snapshot.people.decisions.separate_nobody() && apart.into_iter().any(|node| other.contains(node))
+        !snapshot.people.decisions.has_no_separations() && apart.into_iter().any(|node| other.contains(node))
     };
     !one.contains(&link.other) && !is_decided() && !is_separated()
 }
