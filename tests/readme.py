@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "cdp-core/docs").glob("*.md"))]
+# The page of definitions is made from the reference, whose examples `tests/tests/definitions_reference.rs` runs.
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "cdp-core/docs").glob("*.md") if page.name != "definitions.md")]
 BLOCK = re.compile(r"^```(python|js|json|rust,no_run)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.M | re.S)
 # Any other spelling would be skipped without a word: `javascript`, `py`, an indented fence.
 UNKNOWN = re.compile(r"^[ \t]+```|^```(?!(?:python|js|rust|rust,no_run|json|text|console|)$)", re.M)
