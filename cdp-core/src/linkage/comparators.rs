@@ -183,7 +183,8 @@ pub(crate) fn is_part_of_the_other(left: Word<'_>, right: Word<'_>) -> bool {
     contains(left, right) || contains(right, left)
 }
 
-#[cfg(all(test, feature = "linkage"))]
+#[cfg(test)]
+#[cfg(feature = "linkage")]
 mod tests {
     use super::*;
 

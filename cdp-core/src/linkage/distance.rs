@@ -53,7 +53,8 @@ pub(super) fn edits<T>(_: impl IntoIterator<Item = T>, _: impl IntoIterator<Item
     None
 }
 
-#[cfg(all(test, not(feature = "linkage")))]
+#[cfg(test)]
+#[cfg(not(feature = "linkage"))]
 mod tests {
     use crate::definitions::{Definition, LinkageDefinition};
     use crate::linkage::{ColumnRoles, Records, link};

@@ -306,7 +306,8 @@ fn fit_by_sparse(definition: &PredictorDefinition, width: usize, rows: &[Vec<f64
     })
 }
 
-#[cfg(all(test, feature = "predict"))]
+#[cfg(test)]
+#[cfg(feature = "predict")]
 mod tests {
     use super::*;
     use crate::predict::calibrate::SplitMix64;

@@ -360,7 +360,8 @@ impl Objective for PenalizedLoss<'_> {
     }
 }
 
-#[cfg(all(test, feature = "predict"))]
+#[cfg(test)]
+#[cfg(feature = "predict")]
 mod tests {
     use linfa::prelude::*;
     use linfa_logistic::{LogisticRegression, MultiLogisticRegression};

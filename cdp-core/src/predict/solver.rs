@@ -90,7 +90,8 @@ mod linfa_solver {
     }
 }
 
-#[cfg(all(test, not(feature = "predict")))]
+#[cfg(test)]
+#[cfg(not(feature = "predict"))]
 mod tests {
     use crate::definitions::PredictorDefinition;
     use crate::predict::dense::PropensityModel;

@@ -28,7 +28,8 @@ pub(crate) fn national_number(_: &str, _: &str) -> Option<String> {
     None
 }
 
-#[cfg(all(test, not(feature = "phone")))]
+#[cfg(test)]
+#[cfg(not(feature = "phone"))]
 mod tests {
     use crate::definitions::Definition;
     use crate::records::Value;

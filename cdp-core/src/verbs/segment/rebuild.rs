@@ -72,11 +72,13 @@ impl Cdp {
     /// ```
     /// use cdp_core::{Cdp, OpenOptions, define::{Audience, Rule}, records::{Timestamp, Track}};
     ///
-    /// let db = Cdp::open(OpenOptions::in_memory())?;
+    /// let noon: Timestamp = "2024-05-01T12:00:00Z".parse()?;
+    /// let db = Cdp::open(OpenOptions::in_memory().clock(noon))?;
     /// db.define(Audience::new("recent", Rule::event("Visited").at_least(1).within("1d")))?;
-    /// db.track(Track::new("Visited").user_id("u1").timestamp("2024-05-01T00:00:00Z".parse::<Timestamp>()?))?;
+    /// db.track(Track::new("Visited").user_id("u1").timestamp(noon))?;
+    /// // A day after the visit the person leaves the audience.
     /// let advance = db.advance("2024-05-03T00:00:00Z".parse::<Timestamp>()?)?;
-    /// assert_eq!(advance.changes, 0);
+    /// assert_eq!(advance.changes, 1);
     /// # Ok::<(), cdp_core::Error>(())
     /// ```
     pub fn advance(&self, to: impl Into<Option<Timestamp>>) -> Result<Advance> {
