@@ -10,15 +10,18 @@ use crate::records::answer::answer;
 use crate::records::{Number, Object, Timestamp, Value};
 use crate::rules::Measurer;
 
-/// Feature name -> value.
-pub(crate) fn feature_values(person: &Person<'_>, names: Option<&[String]>, at: Timestamp) -> Result<Object> {
+/// All features of a person by name.
+pub(crate) fn feature_values(person: &Person<'_>, at: Timestamp) -> Result<Object> {
+    let mut measurer = Measurer::new(person, at);
+    person.snapshot.catalog.features().map(|feature| named_value(feature, &mut measurer)).collect()
+}
+
+/// The named features of a person.
+pub(crate) fn named_feature_values(person: &Person<'_>, names: &[impl AsRef<str>], at: Timestamp) -> Result<Object> {
     let catalog = person.snapshot.catalog;
     let mut measurer = Measurer::new(person, at);
-    let mut value = |feature| named_value(feature, &mut measurer);
-    match names {
-        Some(names) => names.iter().map(|name| catalog.feature(name)).map(|feature| value(feature?)).collect(),
-        None => catalog.features().map(value).collect(),
-    }
+    let features = names.iter().map(|name| catalog.feature(name.as_ref()));
+    features.map(|feature| named_value(feature?, &mut measurer)).collect()
 }
 
 fn named_value<'v>(feature: &'v FeatureDefinition, measurer: &mut Measurer<'v>) -> Result<(String, Value)> {

@@ -57,7 +57,7 @@ pub(crate) fn table_of_people(
                 }
             }
             "features" => {
-                for (feature, value) in feature_values(&person, None, at)? {
+                for (feature, value) in feature_values(&person, at)? {
                     rows.push([id.clone(), Value::Text(feature), json(value)]);
                 }
             }

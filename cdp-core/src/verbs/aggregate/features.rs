@@ -6,7 +6,7 @@ use crate::definitions::Rule;
 use crate::engine::handle::Cdp;
 use crate::engine::people::query::Query;
 use crate::engine::people::table::{matching, paths_of, people_table};
-use crate::engine::people::values::feature_values;
+use crate::engine::people::values::{feature_values, named_feature_values};
 use crate::error::Result;
 use crate::records::options::options;
 use crate::records::{AsOf, Frame, IntoIdentifier, Object, Value, from_value};
@@ -39,7 +39,11 @@ impl Cdp {
     /// # Ok::<(), cdp_core::Error>(())
     /// ```
     pub fn features(&self, identifier: impl IntoIdentifier, as_of: impl Into<AsOf>) -> Result<Option<Object>> {
-        self.some_features(identifier, None, as_of.into())
+        let (identifier, as_of) = (identifier.into_identifier()?, as_of.into());
+        let at = self.instant(as_of);
+        self.read_person(&identifier, Some(as_of), at, |_, person| {
+            person.map(|person| feature_values(&person, at)).transpose()
+        })
     }
 
     /// The named features of one person; `None` if there is no such person.
@@ -63,8 +67,11 @@ impl Cdp {
         names: &[impl AsRef<str>],
         as_of: impl Into<AsOf>,
     ) -> Result<Option<Object>> {
-        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
-        self.some_features(identifier, Some(&names), as_of.into())
+        let (identifier, as_of) = (identifier.into_identifier()?, as_of.into());
+        let at = self.instant(as_of);
+        self.read_person(&identifier, Some(as_of), at, |_, person| {
+            person.map(|person| named_feature_values(&person, names, at)).transpose()
+        })
     }
 
     /// All features of one person as a type of the application; `None` if there is no such person.
@@ -92,21 +99,8 @@ impl Cdp {
         identifier: impl IntoIdentifier,
         as_of: impl Into<AsOf>,
     ) -> Result<Option<T>> {
-        let features = self.some_features(identifier, None, as_of.into())?;
+        let features = self.features(identifier, as_of)?;
         features.map(|features| from_value(Value::Object(features))).transpose()
-    }
-
-    fn some_features(
-        &self,
-        identifier: impl IntoIdentifier,
-        names: Option<&[String]>,
-        as_of: AsOf,
-    ) -> Result<Option<Object>> {
-        let identifier = identifier.into_identifier()?;
-        let at = self.instant(as_of);
-        self.read_person(&identifier, Some(as_of), at, |_, person| {
-            person.map(|person| feature_values(&person, names, at)).transpose()
-        })
     }
 
     /// A table of features with one row per person: `profile_id, user_id, email`, then the features.

@@ -86,7 +86,7 @@ impl Cdp {
         let holds = Value::object([
             ("ids", Value::List(ids)),
             ("traits", Value::Object(person.traits(at)?)),
-            ("features", Value::Object(feature_values(person, None, at)?)),
+            ("features", Value::Object(feature_values(person, at)?)),
             ("audiences", Value::from(audiences_of(person, at)?)),
             ("consents", consents_of(self, person, at)?.into_value()),
             ("scores", Value::Object(scores)),

@@ -132,7 +132,7 @@ impl Cdp {
             id: snapshot.node_hash(first_node),
             ids: person.owned_ids(at),
             traits: person.traits(at)?,
-            features: feature_values(person, None, at)?,
+            features: feature_values(person, at)?,
             audiences: audiences_of(person, at)?,
             cohorts: cohorts_of(person, at)?,
             consents: consents_of(self, person, at)?,
