@@ -96,6 +96,7 @@ impl LinkageModel {
 
     /// Reads a stored model. Fails with `Incompatible` for another version and with `Corrupt` for damaged bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<LinkageModel> {
+        super::distance::check_available()?;
         let mut header = Reader(bytes);
         if header.take(8)? != MAGIC {
             return Err(Error::new(ErrorKind::Incompatible, "these bytes are not a linkage model"));
