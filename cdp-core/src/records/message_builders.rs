@@ -3,46 +3,26 @@
 //! It takes texts, values and `Serialize` types, and leaves the message as a [`Value`] in Segment's camelCase form. It checks
 //! nothing: intake reports each fault with its field. A builder never shows a value in `Debug`.
 
-use std::fmt;
-
 use serde::Serialize;
 
-use super::{MessageType, Object, Timestamp, Value, to_value};
+use super::object_fields::{ObjectFields, builder};
+use super::{MessageType, Timestamp, Value, to_value};
 use crate::error::{Error, Result};
 
-/// The fields of a message that is being made.
-#[derive(Clone, PartialEq)]
-struct Parts(Object);
+/// The fields that a message of a type begins with.
+fn message_of(kind: MessageType) -> ObjectFields {
+    ObjectFields::new().with("type", kind.as_str())
+}
 
-impl Parts {
-    fn new(kind: MessageType) -> Parts {
-        Parts(Object::from([("type".to_owned(), Value::from(kind.as_str()))]))
-    }
-
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Parts {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// The message with one more field in an object of it.
-    fn with_inner(mut self, object: &str, name: String, value: Value) -> Parts {
-        let inner = self.0.entry(object.to_owned()).or_insert_with(|| Value::Object(Object::new()));
-        if let Value::Object(fields) = inner {
-            fields.insert(name, value);
-        }
-        self
-    }
-
-    /// The message with all fields of a struct or map in an object of it.
-    fn with_all<T: Serialize + ?Sized>(self, object: &str, fields: &T) -> Result<Parts> {
-        let given = to_value(fields)?;
-        let kind = given.kind();
-        let Some(fields) = given.into_object() else {
-            return Err(Error::invalid(format!("`{object}` must be an object, not {kind}"))
-                .with_hint("give a struct or a map with text keys"));
-        };
-        Ok(fields.into_iter().fold(self, |parts, (name, value)| parts.with_inner(object, name, value)))
-    }
+/// The message with all fields of a struct or map in an object of it.
+fn with_all<T: Serialize + ?Sized>(message: ObjectFields, object: &str, fields: &T) -> Result<ObjectFields> {
+    let given = to_value(fields)?;
+    let kind = given.kind();
+    let Some(fields) = given.into_object() else {
+        return Err(Error::invalid(format!("`{object}` must be an object, not {kind}"))
+            .with_hint("give a struct or a map with text keys"));
+    };
+    Ok(fields.into_iter().fold(message, |message, (name, value)| message.insert(object, name, value)))
 }
 
 /// Declares the builder of one type of message, with the fields that every message may have.
@@ -51,7 +31,7 @@ macro_rules! message {
         $(#[$doc])+
         #[derive(Clone, PartialEq)]
         #[must_use = "a message is collected when it is given to the store"]
-        pub struct $name(Parts);
+        pub struct $name(ObjectFields);
 
         impl $name {
             /// The login: `userId`.
@@ -66,7 +46,7 @@ macro_rules! message {
 
             /// An identifier of any type, such as `email` or `phone`.
             pub fn id(self, identifier_type: impl Into<String>, value: impl Into<String>) -> Self {
-                $name(self.0.with_inner("ids", identifier_type.into(), Value::Text(value.into())))
+                $name(self.0.insert("ids", identifier_type, Value::Text(value.into())))
             }
 
             /// When it happened; without it, when it is received. Years 1900 to 2200.
@@ -81,7 +61,7 @@ macro_rules! message {
 
             /// One field of the context: `page`, `locale`, `campaign`, ...
             pub fn context(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-                $name(self.0.with_inner("context", name.into(), value.into()))
+                $name(self.0.insert("context", name, value.into()))
             }
 
             /// Any other top-level field, which the log keeps as it is; a field of the same name is replaced.
@@ -92,24 +72,12 @@ macro_rules! message {
             $(message!(@$more $name);)*
         }
 
-        impl From<$name> for Value {
-            fn from(message: $name) -> Value {
-                Value::Object(message.0.0)
-            }
-        }
-
-        /// Shows the names of the fields, never a value.
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let names: Vec<&str> = self.0.0.keys().map(String::as_str).collect();
-                write!(f, "{} with fields {names:?}", stringify!($name))
-            }
-        }
+        builder!($name);
     };
     (@properties $name:ident) => {
         /// One property. A float that is not finite is kept as text, see [`Value`].
         pub fn property(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-            $name(self.0.with_inner("properties", name.into(), value.into()))
+            $name(self.0.insert("properties", name, value.into()))
         }
 
         /// Every field of a struct or map as a property, beside those that are there.
@@ -117,13 +85,13 @@ macro_rules! message {
         /// # Errors
         /// `invalid`, with the path of the field, if it is no object or a value cannot be held, see [`to_value`].
         pub fn properties<T: Serialize + ?Sized>(self, properties: &T) -> Result<Self> {
-            self.0.with_all("properties", properties).map($name)
+            with_all(self.0, "properties", properties).map($name)
         }
     };
     (@traits $name:ident) => {
         /// One trait. A float that is not finite is kept as text, see [`Value`].
         pub fn trait_(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-            $name(self.0.with_inner("traits", name.into(), value.into()))
+            $name(self.0.insert("traits", name, value.into()))
         }
 
         /// Every field of a struct or map as a trait, beside those that are there.
@@ -131,7 +99,7 @@ macro_rules! message {
         /// # Errors
         /// `invalid`, with the path of the field, if it is no object or a value cannot be held, see [`to_value`].
         pub fn traits<T: Serialize + ?Sized>(self, traits: &T) -> Result<Self> {
-            self.0.with_all("traits", traits).map($name)
+            with_all(self.0, "traits", traits).map($name)
         }
     };
     (@names $name:ident) => {
@@ -246,47 +214,47 @@ message! {
 impl Track {
     /// An event of this name.
     pub fn new(event: impl Into<String>) -> Track {
-        Track(Parts::new(MessageType::Track).with("event", event.into()))
+        Track(message_of(MessageType::Track).with("event", event.into()))
     }
 }
 
 impl Identify {
     /// A person by login.
     pub fn user(user_id: impl Into<String>) -> Identify {
-        Identify(Parts::new(MessageType::Identify)).user_id(user_id)
+        Identify(message_of(MessageType::Identify)).user_id(user_id)
     }
 
     /// A person by browser or app installation.
     pub fn anonymous(anonymous_id: impl Into<String>) -> Identify {
-        Identify(Parts::new(MessageType::Identify)).anonymous_id(anonymous_id)
+        Identify(message_of(MessageType::Identify)).anonymous_id(anonymous_id)
     }
 }
 
 impl Page {
     /// A page of this name.
     pub fn new(name: impl Into<String>) -> Page {
-        Page(Parts::new(MessageType::Page)).name(name)
+        Page(message_of(MessageType::Page)).name(name)
     }
 }
 
 impl Screen {
     /// A screen of this name.
     pub fn new(name: impl Into<String>) -> Screen {
-        Screen(Parts::new(MessageType::Screen)).name(name)
+        Screen(message_of(MessageType::Screen)).name(name)
     }
 }
 
 impl Group {
     /// The account of this id.
     pub fn new(group_id: impl Into<String>) -> Group {
-        Group(Parts::new(MessageType::Group).with("groupId", group_id.into()))
+        Group(message_of(MessageType::Group).with("groupId", group_id.into()))
     }
 }
 
 impl Alias {
     /// The former id and the login that takes its place.
     pub fn new(previous_id: impl Into<String>, user_id: impl Into<String>) -> Alias {
-        Alias(Parts::new(MessageType::Alias).with("previousId", previous_id.into())).user_id(user_id)
+        Alias(message_of(MessageType::Alias).with("previousId", previous_id.into())).user_id(user_id)
     }
 }
 
@@ -302,7 +270,7 @@ impl Consent {
     }
 
     fn of(purpose: String, status: &str) -> Consent {
-        Consent(Parts::new(MessageType::Consent).with("purpose", purpose).with("status", status))
+        Consent(message_of(MessageType::Consent).with("purpose", purpose).with("status", status))
     }
 
     /// The choice is about this channel alone: `email`, `sms`, ...

@@ -14,6 +14,7 @@ mod json;
 mod message;
 mod message_builders;
 mod number;
+pub(crate) mod object_fields;
 pub(crate) mod options;
 mod order;
 mod path;

@@ -1,6 +1,6 @@
 //! The builders of a source's expressions: where a value of a message comes from in a row, and the conditions on a row.
 
-use super::parts::{Parts, builder, word};
+use super::parts::{ObjectFields, builder, word};
 use crate::definitions::Otherwise;
 use crate::definitions::source::OTHERWISE;
 use crate::records::{Object, Value};
@@ -62,14 +62,14 @@ fn list(items: impl IntoIterator<Item = impl Into<Expr>>) -> Value {
 
 impl Expr {
     fn form(word: &str, value: impl Into<Value>) -> Expr {
-        Expr(Value::from(Parts::new().with(word, value)))
+        Expr(Value::from(ObjectFields::new().with(word, value)))
     }
 
     /// The object of the form; a path becomes the form `field`.
-    fn parts(self) -> Parts {
+    fn parts(self) -> ObjectFields {
         match self.0 {
-            Value::Object(fields) => Parts(fields),
-            path => Parts::new().with("field", path),
+            Value::Object(fields) => ObjectFields(fields),
+            path => ObjectFields::new().with("field", path),
         }
     }
 
@@ -242,7 +242,7 @@ impl Expr {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a condition is a part of a source"]
-pub struct Condition(Parts);
+pub struct Condition(ObjectFields);
 
 builder!(Condition);
 
@@ -253,7 +253,7 @@ macro_rules! conditions {
             $(
                 $(#[$doc])+
                 pub fn $name(field: impl Into<String> $(, $argument: impl Into<Value>)?) -> Condition {
-                    let parts = Parts::new().with("field", field.into()).with("op", $word);
+                    let parts = ObjectFields::new().with("field", field.into()).with("op", $word);
                     $(let parts = parts.with("value", $argument);)?
                     Condition(parts)
                 }
@@ -311,7 +311,7 @@ conditions! {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a map is a part of a source"]
-pub struct FieldMap(Parts);
+pub struct FieldMap(ObjectFields);
 
 builder!(FieldMap);
 
@@ -324,7 +324,7 @@ impl Default for FieldMap {
 impl FieldMap {
     /// A map without a field yet.
     pub fn new() -> FieldMap {
-        FieldMap(Parts(Object::new()))
+        FieldMap(ObjectFields(Object::new()))
     }
 
     /// One more field; a dot in its name makes an inner object.

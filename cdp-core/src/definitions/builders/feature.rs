@@ -1,6 +1,6 @@
 //! The builder of a feature: one value of a profile, computed from its events.
 
-use super::parts::{Parts, builder, definition, selects_events};
+use super::parts::{ObjectFields, builder, definition, named, selects_events};
 use crate::definitions::Aggregate;
 use crate::records::Value;
 
@@ -21,7 +21,7 @@ use crate::records::Value;
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a feature exists when it is defined"]
-pub struct Feature(Parts);
+pub struct Feature(ObjectFields);
 
 definition!(Feature);
 selects_events!(Feature);
@@ -74,7 +74,7 @@ aggregates! {
 impl Feature {
     /// A feature by its aggregate.
     pub fn of(name: impl Into<String>, event: impl Into<Value>, aggregate: Aggregate) -> Feature {
-        Feature(Parts::named("feature", name).with("event", event).with("agg", aggregate.as_str()))
+        Feature(named("feature", name).with("event", event).with("agg", aggregate.as_str()))
     }
 
     /// The property that is aggregated: a path such as `revenue` or `products.*.price`.

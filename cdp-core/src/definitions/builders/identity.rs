@@ -1,6 +1,6 @@
 //! The builders of an identity definition: identifier types, the merge of traits, and linkage by probability.
 
-use super::parts::{Parts, builder, definition, word};
+use super::parts::{ObjectFields, builder, definition, named, word};
 use crate::definitions::identity::read::{CONFLICTS, NORMALIZATIONS, ROLES};
 use crate::definitions::identity::traits::STRATEGIES;
 use crate::definitions::{ColumnRole, Normalize, OnConflict, Role, TraitStrategy};
@@ -25,18 +25,18 @@ use crate::records::{Object, Value};
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "an identity definition holds when it is defined"]
-pub struct Identity(Parts);
+pub struct Identity(ObjectFields);
 
 definition!(Identity);
 
 impl Identity {
     /// No identifier type but those that [`Identity::identifier`] adds.
     pub fn new(name: impl Into<String>) -> Identity {
-        Identity(Parts::named("identity", name).with("identifiers", Value::List(Vec::new())))
+        Identity(named("identity", name).with("identifiers", Value::List(Vec::new())))
     }
 
     fn preset(name: impl Into<String>, preset: &str) -> Identity {
-        Identity(Parts::named("identity", name).with("preset", preset))
+        Identity(named("identity", name).with("preset", preset))
     }
 
     /// The preset `segment`: `user_id`, `email`, `phone`, `anonymous_id`, and `group_id` as account.
@@ -97,7 +97,7 @@ impl Identity {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "an identifier type is a part of an identity definition"]
-pub struct IdentifierType(Parts);
+pub struct IdentifierType(ObjectFields);
 
 builder!(IdentifierType);
 
@@ -105,7 +105,7 @@ impl IdentifierType {
     /// A type of a name, what it stands for, and its strength: the smallest number decides to which profile a message
     /// belongs.
     pub fn new(name: impl Into<String>, role: Role, priority: u32) -> IdentifierType {
-        let parts = Parts::new().with("type", name.into()).with("role", word(&ROLES, &role));
+        let parts = ObjectFields::new().with("type", name.into()).with("role", word(&ROLES, &role));
         IdentifierType(parts.with("priority", priority))
     }
 
@@ -116,7 +116,7 @@ impl IdentifierType {
 
     /// The number of values one profile may hold, counted over the links in `(t - window, t]`.
     pub fn limit_within(self, n: u32, window: impl Into<Value>) -> IdentifierType {
-        IdentifierType(self.0.with("limit", Parts::new().with("n", n).with("window", window)))
+        IdentifierType(self.0.with("limit", ObjectFields::new().with("n", n).with("window", window)))
     }
 
     /// How values are normalized before they are compared; without this they are compared as they are.
@@ -146,7 +146,7 @@ impl IdentifierType {
 
     /// One more pattern; a value in which it is found identifies no one.
     pub fn blocked_pattern(self, pattern: impl Into<String>) -> IdentifierType {
-        IdentifierType(self.0.push("blocked", Parts::new().with("pattern", pattern.into())))
+        IdentifierType(self.0.push("blocked", ObjectFields::new().with("pattern", pattern.into())))
     }
 }
 
@@ -163,7 +163,7 @@ impl IdentifierType {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "linkage is a part of an identity definition"]
-pub struct Linkage(Parts);
+pub struct Linkage(ObjectFields);
 
 builder!(Linkage);
 
@@ -176,7 +176,7 @@ impl Default for Linkage {
 impl Linkage {
     /// Linkage with every default: it suggests and links nothing by itself.
     pub fn new() -> Linkage {
-        Linkage(Parts(Object::new()))
+        Linkage(ObjectFields(Object::new()))
     }
 
     /// The role of a trait, as `traits.<path>`, or of an identifier type; usual names are recognized without this.

@@ -1,83 +1,16 @@
 //! The fields of a definition that is being made, and what every kind of definition may say.
 
 use crate::definitions::schema::Words;
-use crate::records::{Object, Value};
+pub(super) use crate::records::object_fields::{ObjectFields, builder};
 
-/// The JSON object that a builder fills.
-#[derive(Clone, PartialEq)]
-pub(super) struct Parts(pub(super) Object);
-
-impl Parts {
-    pub(super) fn new() -> Parts {
-        Parts(Object::new())
-    }
-
-    /// A definition of a kind with a name.
-    pub(super) fn named(kind: &str, name: impl Into<String>) -> Parts {
-        Parts::new().with("kind", kind).with("name", name.into())
-    }
-
-    #[must_use]
-    pub(super) fn with(mut self, field: &str, value: impl Into<Value>) -> Parts {
-        self.0.insert(field.to_owned(), value.into());
-        self
-    }
-
-    /// One more item in a list field.
-    #[must_use]
-    pub(super) fn push(mut self, field: &str, item: impl Into<Value>) -> Parts {
-        let list = self.0.entry(field.to_owned()).or_insert_with(|| Value::List(Vec::new()));
-        if let Value::List(items) = list {
-            items.push(item.into());
-        }
-        self
-    }
-
-    /// A list field of texts.
-    #[must_use]
-    pub(super) fn texts(self, field: &str, texts: impl IntoIterator<Item = impl Into<String>>) -> Parts {
-        self.with(field, texts.into_iter().map(|text| Value::Text(text.into())).collect::<Value>())
-    }
-
-    /// One more field in an object field.
-    #[must_use]
-    pub(super) fn insert(mut self, field: &str, key: impl Into<String>, value: impl Into<Value>) -> Parts {
-        let object = self.0.entry(field.to_owned()).or_insert_with(|| Value::Object(Object::new()));
-        if let Value::Object(fields) = object {
-            fields.insert(key.into(), value.into());
-        }
-        self
-    }
-}
-
-impl From<Parts> for Value {
-    fn from(parts: Parts) -> Value {
-        Value::Object(parts.0)
-    }
+/// A definition of a kind with a name.
+pub(super) fn named(kind: &str, name: impl Into<String>) -> ObjectFields {
+    ObjectFields::new().with("kind", kind).with("name", name.into())
 }
 
 /// The first word of a list that stands for a value.
 pub(super) fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {
     words.rows.iter().find(|(_, known, _)| known == value).map_or("", |(word, ..)| word)
-}
-
-/// Gives a builder its conversion to JSON and a `Debug` without values.
-macro_rules! builder {
-    ($name:ident) => {
-        impl From<$name> for Value {
-            fn from(builder: $name) -> Value {
-                Value::from(builder.0)
-            }
-        }
-
-        /// Shows the names of the fields, never a value: a rule may name a person.
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let names: Vec<&str> = self.0.0.keys().map(String::as_str).collect();
-                write!(f, "{} with fields {names:?}", stringify!($name))
-            }
-        }
-    };
 }
 
 /// Gives the builder of a whole definition what every kind may say.
@@ -136,4 +69,4 @@ macro_rules! selects_events {
     };
 }
 
-pub(super) use {builder, definition, selects_events};
+pub(super) use {definition, selects_events};

@@ -1,6 +1,6 @@
 //! The builders of predictors: what is read of a profile, what is learned, and the settings of training.
 
-use super::parts::{Parts, builder, definition, word};
+use super::parts::{ObjectFields, builder, definition, named, word};
 use super::rule::Rule;
 use crate::definitions::predictor::{ANALYZERS, SIMILARITIES};
 use crate::definitions::{Analyzer, Similarity};
@@ -30,21 +30,21 @@ use crate::records::{Identifier, Value};
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a predictor exists when it is defined"]
-pub struct Predictor(Parts);
+pub struct Predictor(ObjectFields);
 
 definition!(Predictor);
 
 impl Predictor {
     /// A predictor of classes. It needs texts with a label or described cohorts, or rules.
     pub fn cohort(name: impl Into<String>) -> Predictor {
-        Predictor(Parts::named("predictor", name).with("task", "cohort"))
+        Predictor(named("predictor", name).with("task", "cohort"))
     }
 
     /// A predictor of whether an event follows in `(t, t + horizon]`; it reads the features that [`Predictor::feature`]
     /// adds.
     pub fn propensity(name: impl Into<String>, event: impl Into<String>, horizon: impl Into<Value>) -> Predictor {
-        let label = Parts::new().with("event", event.into()).with("horizon", horizon);
-        let parts = Parts::named("predictor", name).with("task", "propensity").with("label", label);
+        let label = ObjectFields::new().with("event", event.into()).with("horizon", horizon);
+        let parts = named("predictor", name).with("task", "propensity").with("label", label);
         Predictor(parts.with("features", Value::List(Vec::new())))
     }
 
@@ -55,12 +55,14 @@ impl Predictor {
 
     /// Of a cohort: one more trait that holds a text or a list of texts.
     pub fn text_trait(self, path: impl Into<String>) -> Predictor {
-        Predictor(self.0.push("text", Parts::new().with("trait", path.into())))
+        Predictor(self.0.push("text", ObjectFields::new().with("trait", path.into())))
     }
 
     /// Of a cohort: one more property that holds text, of every event of a name.
     pub fn text_event(self, event: impl Into<String>, property: impl Into<String>) -> Predictor {
-        Predictor(self.0.push("text", Parts::new().with("event", event.into()).with("property", property.into())))
+        Predictor(
+            self.0.push("text", ObjectFields::new().with("event", event.into()).with("property", property.into())),
+        )
     }
 
     /// Of a cohort: the class to learn stands in a trait.
@@ -92,8 +94,8 @@ impl Predictor {
         people: impl IntoIterator<Item = impl Into<Identifier>>,
     ) -> Predictor {
         let label = match self.0.0.remove("label") {
-            Some(Value::Object(fields)) => Parts(fields),
-            _ => Parts::new(),
+            Some(Value::Object(fields)) => ObjectFields(fields),
+            _ => ObjectFields::new(),
         };
         let people: Value = people.into_iter().map(Into::into).collect();
         Predictor(self.0.with("label", label.insert("list", class, people)))
@@ -102,7 +104,7 @@ impl Predictor {
     /// Of a cohort: one more class that follows from a rule, with score 1, before a model is asked. The first rule that
     /// holds decides.
     pub fn rule(self, class: impl Into<String>, when: impl Into<Rule>) -> Predictor {
-        Predictor(self.0.push("rules", Parts::new().with("cohort", class.into()).with("when", when.into())))
+        Predictor(self.0.push("rules", ObjectFields::new().with("cohort", class.into()).with("when", when.into())))
     }
 
     /// Of a cohort: one more class by a description, in place of a label.
@@ -196,14 +198,14 @@ impl Predictor {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a cohort is a part of a predictor"]
-pub struct DescribedCohort(Parts);
+pub struct DescribedCohort(ObjectFields);
 
 builder!(DescribedCohort);
 
 impl DescribedCohort {
     /// A cohort by its name, which counts as a text too.
     pub fn new(name: impl Into<String>) -> DescribedCohort {
-        DescribedCohort(Parts::new().with("cohort", name.into()))
+        DescribedCohort(ObjectFields::new().with("cohort", name.into()))
     }
 
     /// What the people of the cohort are about, in a sentence.

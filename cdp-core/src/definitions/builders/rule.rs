@@ -1,6 +1,6 @@
 //! The builder of rules: conditions on traits, features and events, joined by `all`, `any` and `not`.
 
-use super::parts::{Parts, builder, selects_events};
+use super::parts::{ObjectFields, builder, selects_events};
 use crate::definitions::{Aggregate, ConsentStatus};
 use crate::records::Value;
 
@@ -21,12 +21,12 @@ use crate::records::Value;
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a rule is a part of a definition"]
-pub struct Rule(Parts);
+pub struct Rule(ObjectFields);
 
 /// A value that is to be compared; an operator makes it a [`Rule`].
 #[derive(Clone, PartialEq)]
 #[must_use = "an operator makes it a rule"]
-pub struct Compared(Parts);
+pub struct Compared(ObjectFields);
 
 /// One step of [`Rule::sequence`].
 ///
@@ -41,7 +41,7 @@ pub struct Compared(Parts);
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a step is a part of a sequence"]
-pub struct Step(Parts);
+pub struct Step(ObjectFields);
 
 builder!(Rule);
 builder!(Compared);
@@ -57,7 +57,7 @@ fn list(rules: impl IntoIterator<Item = impl Into<Rule>>) -> Value {
 
 impl Rule {
     fn leaf(word: &str, value: impl Into<Value>) -> Rule {
-        Rule(Parts::new().with(word, value))
+        Rule(ObjectFields::new().with(word, value))
     }
 
     /// Every rule holds; true of none.
@@ -82,22 +82,22 @@ impl Rule {
 
     /// A trait by its path: `country`, `address.city`.
     pub fn trait_(path: impl Into<String>) -> Compared {
-        Compared(Parts::new().with("trait", path.into()))
+        Compared(ObjectFields::new().with("trait", path.into()))
     }
 
     /// A feature by its name.
     pub fn feature(name: impl Into<String>) -> Compared {
-        Compared(Parts::new().with("feature", name.into()))
+        Compared(ObjectFields::new().with("feature", name.into()))
     }
 
     /// A value of the message that a decision is about; only rules of a policy have one.
     pub fn current(path: impl Into<String>) -> Compared {
-        Compared(Parts::new().with("current", path.into()))
+        Compared(ObjectFields::new().with("current", path.into()))
     }
 
     /// A property of an event, for [`Rule::filter`].
     pub fn property(path: impl Into<String>) -> Compared {
-        Compared(Parts::new().with("property", path.into()))
+        Compared(ObjectFields::new().with("property", path.into()))
     }
 
     /// The event happened, once at least unless a count is given. One name, a list of names, or `*` for any.
@@ -107,7 +107,7 @@ impl Rule {
 
     /// A value that is aggregated over events, to be compared; `property` where the aggregate needs one.
     pub fn measure(event: impl Into<Value>, aggregate: Aggregate, property: Option<&str>) -> Compared {
-        let parts = Parts::new().with("event", event).with("agg", aggregate.as_str());
+        let parts = ObjectFields::new().with("event", event).with("agg", aggregate.as_str());
         Compared(match property {
             Some(property) => parts.with("property", property),
             None => parts,
@@ -121,12 +121,12 @@ impl Rule {
 
     /// Some events in `(t - active, t - silent]`, none since.
     pub fn stopped(event: impl Into<Value>, active: impl Into<Value>, silent: impl Into<Value>) -> Rule {
-        Rule::leaf("stopped", Parts::new().with("event", event).with("active", active).with("silent", silent))
+        Rule::leaf("stopped", ObjectFields::new().with("event", event).with("active", active).with("silent", silent))
     }
 
     /// Some events at `t - silent` or before, none in `(t - silent, t - within]`, some since.
     pub fn restarted(event: impl Into<Value>, silent: impl Into<Value>, within: impl Into<Value>) -> Rule {
-        Rule::leaf("restarted", Parts::new().with("event", event).with("silent", silent).with("within", within))
+        Rule::leaf("restarted", ObjectFields::new().with("event", event).with("silent", silent).with("within", within))
     }
 
     /// At least `min_periods` of the last `of` periods hold `min_count` events each.
@@ -137,7 +137,7 @@ impl Rule {
         min_periods: u32,
         of: u32,
     ) -> Rule {
-        let parts = Parts::new().with("event", event).with("period", period).with("min_count", min_count);
+        let parts = ObjectFields::new().with("event", event).with("period", period).with("min_count", min_count);
         Rule::leaf("regularly", parts.with("min_periods", min_periods).with("of", of))
     }
 
@@ -148,7 +148,7 @@ impl Rule {
 
     /// The profile is in an audience, or with `false` outside of it.
     pub fn audience_in(name: impl Into<String>, inside: bool) -> Rule {
-        Rule(Parts::new().with("audience", name.into()).with("in", inside))
+        Rule(ObjectFields::new().with("audience", name.into()).with("in", inside))
     }
 
     /// A predictor gives the profile any class.
@@ -173,7 +173,7 @@ impl Rule {
 
     /// The profile has an identifier of a type.
     pub fn has_identifier(identifier_type: impl Into<String>) -> Rule {
-        Rule(Parts::new().with("identity", "has").with("type", identifier_type.into()))
+        Rule(ObjectFields::new().with("identity", "has").with("type", identifier_type.into()))
     }
 
     /// The profile has a person or contact identifier.
@@ -213,7 +213,7 @@ impl Rule {
 
     /// The profile's bucket of 10,000 under a seed lies in `from..to`, the end excluded.
     pub fn bucket(seed: impl Into<String>, from: u16, to: u16) -> Rule {
-        Rule::leaf("bucket", Parts::new().with("seed", seed.into()).with("from", from).with("to", to))
+        Rule::leaf("bucket", ObjectFields::new().with("seed", seed.into()).with("from", from).with("to", to))
     }
 
     /// Of an event: a number of times that compares like this; the operator is one that takes numbers (`gt`, `between`).
@@ -252,7 +252,7 @@ impl Rule {
     pub fn filter(mut self, condition: impl Into<Value>) -> Rule {
         for leaf in LIFECYCLE {
             if let Some(Value::Object(fields)) = self.0.0.get_mut(leaf) {
-                *fields = Parts(std::mem::take(fields)).push("where", condition).0;
+                *fields = ObjectFields(std::mem::take(fields)).push("where", condition).0;
                 return self;
             }
         }
@@ -376,18 +376,18 @@ operators! {
 impl Step {
     /// The event happened.
     pub fn event(event: impl Into<Value>) -> Step {
-        Step(Parts::new().with("event", event))
+        Step(ObjectFields::new().with("event", event))
     }
 
     /// The event did not happen for the length of [`Step::within_previous`]; never the first step.
     pub fn absent(event: impl Into<Value>) -> Step {
-        Step(Parts::new().with("not", Parts::new().with("event", event)))
+        Step(ObjectFields::new().with("not", ObjectFields::new().with("event", event)))
     }
 
     /// Only events whose property compares like this; several conditions must all hold.
     pub fn filter(mut self, condition: impl Into<Value>) -> Step {
         if let Some(Value::Object(fields)) = self.0.0.get_mut("not") {
-            *fields = Parts(std::mem::take(fields)).push("where", condition).0;
+            *fields = ObjectFields(std::mem::take(fields)).push("where", condition).0;
             return self;
         }
         Step(self.0.push("where", condition))

@@ -1,6 +1,6 @@
 //! The builders of the kinds with few fields: audience, policy, consent policy, destination and event schema.
 
-use super::parts::{Parts, builder, definition};
+use super::parts::{ObjectFields, builder, definition, named};
 use super::rule::Rule;
 use crate::definitions::{Population, UnknownConsent};
 use crate::records::Value;
@@ -21,17 +21,17 @@ use crate::records::Value;
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "an audience exists when it is defined"]
-pub struct Audience(Parts);
+pub struct Audience(ObjectFields);
 
 definition!(Audience);
 
 impl Audience {
     /// The profiles for which a rule holds.
     pub fn new(name: impl Into<String>, rule: impl Into<Rule>) -> Audience {
-        Audience(Parts::named("audience", name).with("rule", rule.into()))
+        Audience(named("audience", name).with("rule", rule.into()))
     }
 
-    /// Of whom: everybody, or profiles with a person or contact identifier alone.
+    /// The profiles that the audience is drawn from: all, or those with a person or contact identifier.
     pub fn population(self, population: Population) -> Audience {
         let word = match population {
             Population::Everybody => "everybody",
@@ -55,14 +55,14 @@ impl Audience {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a policy exists when it is defined"]
-pub struct Policy(Parts);
+pub struct Policy(ObjectFields);
 
 definition!(Policy);
 
 impl Policy {
     /// A policy without a choice yet; `purpose` is the use of personal data that consent must allow.
     pub fn new(name: impl Into<String>, purpose: impl Into<String>) -> Policy {
-        Policy(Parts::named("policy", name).with("purpose", purpose.into()).with("choose", Value::List(Vec::new())))
+        Policy(named("policy", name).with("purpose", purpose.into()).with("choose", Value::List(Vec::new())))
     }
 
     /// One more choice; the first whose rule holds is made.
@@ -88,14 +88,14 @@ impl Policy {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a consent policy holds when it is defined"]
-pub struct ConsentPolicy(Parts);
+pub struct ConsentPolicy(ObjectFields);
 
 definition!(ConsentPolicy);
 
 impl ConsentPolicy {
     /// A consent policy that names no purpose yet.
     pub fn new(name: impl Into<String>) -> ConsentPolicy {
-        ConsentPolicy(Parts::named("consent_policy", name).with("purposes", Value::object::<String, 0>([])))
+        ConsentPolicy(named("consent_policy", name).with("purposes", Value::object::<String, 0>([])))
     }
 
     /// What it means for a purpose that a person has made no choice.
@@ -120,14 +120,14 @@ impl ConsentPolicy {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a destination exists when it is defined"]
-pub struct Destination(Parts);
+pub struct Destination(ObjectFields);
 
 definition!(Destination);
 
 impl Destination {
     /// The members of an audience leave for a purpose.
     pub fn new(name: impl Into<String>, audience: impl Into<String>, purpose: impl Into<String>) -> Destination {
-        let parts = Parts::named("destination", name);
+        let parts = named("destination", name);
         Destination(parts.with("audience", audience.into()).with("purpose", purpose.into()))
     }
 
@@ -156,25 +156,25 @@ impl Destination {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a schema holds when it is defined"]
-pub struct EventSchema(Parts);
+pub struct EventSchema(ObjectFields);
 
 definition!(EventSchema);
 
 impl EventSchema {
     /// A schema of an event, without a property yet.
     pub fn new(name: impl Into<String>, event: impl Into<String>) -> EventSchema {
-        let parts = Parts::named("event_schema", name).with("event", event.into());
+        let parts = named("event_schema", name).with("event", event.into());
         EventSchema(parts.with("properties", Value::object::<String, 0>([])))
     }
 
     /// A property that must be there, and its type.
     pub fn required(self, property: impl Into<String>, property_type: impl Into<String>) -> EventSchema {
-        let schema = Parts::new().with("type", property_type.into()).with("required", true);
+        let schema = ObjectFields::new().with("type", property_type.into()).with("required", true);
         EventSchema(self.0.insert("properties", property, schema))
     }
 
     /// A property that may be absent, and its type.
     pub fn optional(self, property: impl Into<String>, property_type: impl Into<String>) -> EventSchema {
-        EventSchema(self.0.insert("properties", property, Parts::new().with("type", property_type.into())))
+        EventSchema(self.0.insert("properties", property, ObjectFields::new().with("type", property_type.into())))
     }
 }

@@ -1,7 +1,7 @@
 //! The builders of a source: how the rows of a file or stream become messages, and what is expected of a row.
 
 use super::expression::{Condition, Expr};
-use super::parts::{Parts, builder, definition, word};
+use super::parts::{ObjectFields, builder, definition, named, word};
 use crate::definitions::source::{ENCODINGS, GATE_TYPES, NULL_TRAITS, SEVERITIES};
 use crate::definitions::{Encoding, Format, GateType, NullTrait, Severity};
 use crate::records::{MessageType, Value};
@@ -31,7 +31,7 @@ use crate::records::{MessageType, Value};
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a source exists when it is defined"]
-pub struct Source(Parts);
+pub struct Source(ObjectFields);
 
 /// One of several messages that a row makes.
 ///
@@ -49,15 +49,15 @@ pub struct Source(Parts);
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a message is a part of a source"]
-pub struct Emit(Parts);
+pub struct Emit(ObjectFields);
 
 definition!(Source);
 builder!(Emit);
 
 /// One more field of `traits`, `properties` or `context`; a path that stands there becomes the rest of the map.
-fn map_field(mut parts: Parts, map: &str, name: impl Into<String>, value: Expr) -> Parts {
+fn map_field(mut parts: ObjectFields, map: &str, name: impl Into<String>, value: Expr) -> ObjectFields {
     if let Some(path) = parts.0.get(map).filter(|map| map.as_text().is_some()).cloned() {
-        parts = parts.with(map, Parts::new().with("*", path));
+        parts = parts.with(map, ObjectFields::new().with("*", path));
     }
     parts.insert(map, name, value)
 }
@@ -171,14 +171,14 @@ impl Default for Emit {
 impl Emit {
     /// A message that inherits everything from its source.
     pub fn new() -> Emit {
-        Emit(Parts::new())
+        Emit(ObjectFields::new())
     }
 }
 
 impl Source {
     /// A source whose rows are messages already, until a method maps them.
     pub fn new(name: impl Into<String>) -> Source {
-        Source(Parts::named("source", name))
+        Source(named("source", name))
     }
 
     /// The format of the bytes; without it file name and content decide.
@@ -272,13 +272,13 @@ impl Source {
 /// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a gate is a part of a source"]
-pub struct Gate(Parts);
+pub struct Gate(ObjectFields);
 
 builder!(Gate);
 
 impl Gate {
     fn of(field: impl Into<String>, expect: &str) -> Gate {
-        Gate(Parts::new().with("expect", expect).with("field", field.into()))
+        Gate(ObjectFields::new().with("expect", expect).with("field", field.into()))
     }
 
     /// There is a value.
