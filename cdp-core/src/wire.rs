@@ -32,7 +32,7 @@ static ROWS: [&[Verb]; 9] = [
 /// Every verb of the public API, in the order of the flow.
 ///
 /// ```
-/// let profile = cdp_core::wire::verbs().find(|verb| verb.name == "profile").unwrap();
+/// let profile = cdp_core::wire::verb("profile").unwrap();
 /// assert_eq!(profile.parameter_names().collect::<Vec<_>>(), ["identifier", "as_of"]);
 /// ```
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
@@ -104,10 +104,15 @@ pub fn call(cdp: &Cdp, verb: &str, request: &Value) -> Result<Response> {
     }
 }
 
-fn find(verb: &str) -> Result<&'static Verb> {
-    verbs().find(|candidate| candidate.name == verb).ok_or_else(|| {
-        let error = Error::not_found(format!("there is no verb `{verb}`"));
-        match nearest(verb, verbs().map(|verb| verb.name)) {
+/// The row of a verb.
+pub fn verb(name: &str) -> Option<&'static Verb> {
+    verbs().find(|verb| verb.name == name)
+}
+
+fn find(name: &str) -> Result<&'static Verb> {
+    verb(name).ok_or_else(|| {
+        let error = Error::not_found(format!("there is no verb `{name}`"));
+        match nearest(name, verbs().map(|verb| verb.name)) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error,
         }

@@ -9,8 +9,9 @@ const names = require('./names')
 const { native, TABLE } = require('./native')
 
 const VERBS = TABLE.verbs
-const verbNamed = name => VERBS.find(verb => verb.name === name)
-const INGEST = verbNamed('ingest')
+const INGEST = VERBS.find(verb => verb.name === 'ingest')
+// The arguments that each verb takes by position, in their order.
+const POSITIONAL = new Map(VERBS.map(verb => [verb, verb.parameters.filter(parameter => parameter.positional).map(parameter => parameter.name)]))
 // A sync write blocks the event loop, so it gives up on another process's lock after this long.
 const BUSY_TIMEOUT_MS = 1000
 const PAGE_ROWS = 1000
@@ -224,7 +225,7 @@ function hasParameter(verb, name) {
 }
 
 function takeOptions(verb, args) {
-  let positional = verb.parameters.filter(parameter => parameter.positional).map(parameter => parameter.name)
+  let positional = POSITIONAL.get(verb)
   // `predict('interest_cohort', { text })`: an object of nothing but options is no identifier.
   const at = positional.indexOf('identifier')
   if (at >= 0 && args.length === at + 1 && isOptions(verb, args[at])) positional = positional.slice(0, at)

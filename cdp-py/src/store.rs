@@ -180,7 +180,7 @@ impl Drop for Store {
 
 // A thread costs tens of microseconds, too much for a point read.
 fn is_long(verb: &str) -> bool {
-    wire::verbs().any(|row| row.name == verb && row.effort == Effort::Long)
+    wire::verb(verb).is_some_and(|row| row.effort == Effort::Long)
 }
 
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {

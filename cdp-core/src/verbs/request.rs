@@ -3,6 +3,7 @@
 //! Every argument is checked before the verb runs: an unknown name, a missing argument or a value of another type is an
 //! `invalid` error that names the verb and the argument, never the value.
 
+use crate::definitions::near_or_all;
 use crate::engine::people::query::{PageOptions, Query};
 use crate::error::{Error, Result};
 use crate::records::{AsOf, Number, Object, Timestamp, Value, base64, timestamp_from};
@@ -46,15 +47,11 @@ impl<'r> Request<'r> {
     fn check_names(&self) -> Result<()> {
         let is_unknown = |name: &&String| self.names().all(|known| known != name.as_str());
         let Some(unknown) = self.object.keys().find(is_unknown) else { return Ok(()) };
-        let error = Error::invalid(format!("{}: unknown argument `{unknown}`", self.verb));
-        Err(match crate::definitions::nearest(unknown, self.names()) {
-            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-            None if self.parameters.is_empty() => error.with_hint("it takes no arguments"),
-            None => {
-                let names: Vec<&str> = self.names().collect();
-                error.with_hint(format!("arguments: {}", names.join(", ")))
-            }
-        })
+        let hint = match self.names().collect::<Vec<_>>().as_slice() {
+            [] => "it takes no arguments".to_owned(),
+            names => near_or_all(unknown, "arguments", names),
+        };
+        Err(Error::invalid(format!("{}: unknown argument `{unknown}`", self.verb)).with_hint(hint))
     }
 
     fn check(&self, parameter: &Parameter) -> Result<()> {

@@ -14,11 +14,14 @@ use crate::sync::lock;
 use crate::verbs::collect::accept::{Acceptance, DEFAULT_SOURCE, accept, invalid_message};
 
 /// The message that a verb of this type sends: its fields, with the type.
-pub(crate) fn message_of_type(kind: MessageType, message: &Value) -> Result<Value> {
-    let mut fields = message
-        .as_object()
-        .cloned()
-        .ok_or_else(|| Error::invalid(format!("{} takes a message object, not {}", kind.as_str(), message.kind())))?;
+pub(crate) fn message_of_type(kind: MessageType, message: Cow<'_, Value>) -> Result<Value> {
+    let mut fields = match message.into_owned() {
+        Value::Object(fields) => fields,
+        other => {
+            let found = other.kind();
+            return Err(Error::invalid(format!("{} takes a message object, not {found}", kind.as_str())));
+        }
+    };
     if let Some(other) = fields.get("type").and_then(Value::as_text).filter(|word| *word != kind.as_str()) {
         return Err(Error::invalid(format!("{} was given a message of type `{other}`", kind.as_str())));
     }
@@ -74,7 +77,7 @@ impl Cdp {
 
     /// Takes in a message of one type; a message without `type` gets it. Otherwise as [`Cdp::send`].
     pub fn send_as<'m>(&self, kind: MessageType, message: impl IntoMessage<'m>) -> Result<Receipt> {
-        self.send(message_of_type(kind, &message.into_message())?)
+        self.send(message_of_type(kind, message.into_message())?)
     }
 
     /// Records identifiers that belong to one person, and traits; see [`Cdp::send`].

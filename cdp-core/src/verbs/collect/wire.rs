@@ -1,5 +1,7 @@
 //! The rows of the verb table for messages and rows that come in.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::intake::input::Data;
 use crate::records::{MessageType, Value};
@@ -18,23 +20,25 @@ const REASON: Parameter =
 
 pub(crate) const ROWS: &[Verb] = &[
     Verb::send("identify", "Records identifiers that belong to one person, and traits.", MESSAGE, |request| {
-        message_of_type(MessageType::Identify, request.whole())
+        message_of_type(MessageType::Identify, Cow::Borrowed(request.whole()))
     }),
     Verb::send("track", "Records an event of a person.", MESSAGE, |request| {
-        message_of_type(MessageType::Track, request.whole())
+        message_of_type(MessageType::Track, Cow::Borrowed(request.whole()))
     }),
-    Verb::send("page", "Records a page view.", MESSAGE, |request| message_of_type(MessageType::Page, request.whole())),
+    Verb::send("page", "Records a page view.", MESSAGE, |request| {
+        message_of_type(MessageType::Page, Cow::Borrowed(request.whole()))
+    }),
     Verb::send("screen", "Records a view of a screen in an app.", MESSAGE, |request| {
-        message_of_type(MessageType::Screen, request.whole())
+        message_of_type(MessageType::Screen, Cow::Borrowed(request.whole()))
     }),
     Verb::send(
         "group",
         "Records that a person belongs to an account, and traits of the account.",
         MESSAGE,
-        |request| message_of_type(MessageType::Group, request.whole()),
+        |request| message_of_type(MessageType::Group, Cow::Borrowed(request.whole())),
     ),
     Verb::send("alias", "Records that two identifiers belong to one person.", MESSAGE, |request| {
-        message_of_type(MessageType::Alias, request.whole())
+        message_of_type(MessageType::Alias, Cow::Borrowed(request.whole()))
     }),
     Verb::write(
         "ingest",
@@ -62,8 +66,9 @@ pub(crate) const ROWS: &[Verb] = &[
             Parameter::optional("batch_rows", ParameterType::Count, "Rows per transaction."),
         ],
         |cdp, request| {
-            let mut options = request.object().clone();
-            options.remove("data");
+            // The data is the large argument: it is copied once, below.
+            let options = request.object().iter().filter(|(name, _)| *name != "data");
+            let options = options.map(|(name, value)| (name.clone(), value.clone())).collect();
             let options = IngestOptions::from_value(&Value::Object(options))?;
             let values = match request.need("data")? {
                 Value::Text(path) => {

@@ -6,41 +6,33 @@ use crate::engine::handle::Cdp;
 use crate::engine::people::consent::{PurposeConsent, consents_of};
 use crate::error::{Error, Result};
 use crate::records::options::options;
-use crate::records::{AsOf, Identifier, IntoIdentifier, Object, Receipt, Timestamp, Value};
+use crate::records::{AsOf, Consent, Identifier, IntoIdentifier, Receipt, Timestamp, Value};
 
-/// The message that records a choice.
+/// The message that records a choice. The time is as the caller wrote it: intake reads it as that of any message.
 pub(crate) fn consent_message(
-    identifier: &Value,
+    identifier: Identifier,
     purpose: &str,
+    granted: bool,
     channel: Option<&str>,
-    status: &str,
-    timestamp: Option<&Value>,
+    timestamp: Option<Value>,
     message_id: Option<&str>,
 ) -> Result<Value> {
-    let identifier = Identifier::from_value(identifier)?;
-    if !matches!(status, "granted" | "denied") {
-        return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\""));
-    }
     if purpose.is_empty() {
         return Err(Error::invalid("consent: `purpose` must not be empty")
             .with_hint("purposes: marketing, advertising, personalization, analytics, ... or your own"));
     }
-    let mut message = Object::from([
-        ("type".to_owned(), Value::from("consent")),
-        (
-            "ids".to_owned(),
-            Value::object([(identifier.identifier_type.as_str(), Value::from(identifier.value.as_str()))]),
-        ),
-        ("purpose".to_owned(), Value::from(purpose)),
-        ("status".to_owned(), Value::from(status)),
-    ]);
-    let optional = [
-        ("channel", channel.map(Value::from)),
-        ("timestamp", timestamp.cloned()),
-        ("messageId", message_id.map(Value::from)),
-    ];
-    message.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))));
-    Ok(Value::Object(message))
+    let mut message = if granted { Consent::granted(purpose) } else { Consent::denied(purpose) };
+    message = message.id(identifier.identifier_type, identifier.value);
+    if let Some(channel) = channel {
+        message = message.channel(channel);
+    }
+    if let Some(timestamp) = timestamp {
+        message = message.field("timestamp", timestamp);
+    }
+    if let Some(message_id) = message_id {
+        message = message.message_id(message_id);
+    }
+    Ok(message.into())
 }
 
 options! {
@@ -77,11 +69,9 @@ impl Cdp {
         granted: bool,
         options: &ConsentOptions,
     ) -> Result<Receipt> {
-        let identifier = Value::from(identifier.into_identifier()?);
-        let timestamp = options.timestamp.map(Value::from);
+        let (identifier, timestamp) = (identifier.into_identifier()?, options.timestamp.map(Value::from));
         let (channel, id) = (options.channel.as_deref(), options.message_id.as_deref());
-        let status = if granted { "granted" } else { "denied" };
-        self.send(consent_message(&identifier, purpose, channel, status, timestamp.as_ref(), id)?)
+        self.send(consent_message(identifier, purpose, granted, channel, timestamp, id)?)
     }
 
     /// The consent of one person by purpose; `None` if there is no such person.

@@ -1,5 +1,7 @@
 //! The rows of the verb table for consent.
 
+use crate::error::Error;
+use crate::records::Identifier;
 use crate::verbs::govern::consent::consent_message;
 use crate::verbs::parameter::{AS_OF, IDENTIFIER, Parameter, ParameterType};
 use crate::verbs::verb::{Response, Verb};
@@ -17,9 +19,15 @@ pub(crate) const ROWS: &[Verb] = &[
             Parameter::optional("message_id", ParameterType::Text, "Makes a repeated call count once."),
         ],
         |request| {
-            let (purpose, status) = (request.need_text("purpose")?, request.need_text("status")?);
+            let identifier = Identifier::from_value(request.need("identifier")?)?;
+            let granted = match request.need_text("status")? {
+                "granted" => true,
+                "denied" => false,
+                _ => return Err(Error::invalid("consent: `status` must be \"granted\" or \"denied\"")),
+            };
+            let (purpose, timestamp) = (request.need_text("purpose")?, request.get("timestamp").cloned());
             let (channel, id) = (request.text("channel")?, request.text("message_id")?);
-            consent_message(request.need("identifier")?, purpose, channel, status, request.get("timestamp"), id)
+            consent_message(identifier, purpose, granted, channel, timestamp, id)
         },
     ),
     Verb::read(

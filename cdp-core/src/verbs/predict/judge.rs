@@ -213,11 +213,10 @@ impl Cdp {
         let at = self.now();
         let ExplainOptions { cohort, top_k } = options;
         let (cohort, top_k) = (cohort.as_deref(), *top_k);
-        let (identifier, text) = match subject.into_subject()? {
-            Subject::Person(identifier) => (Some(identifier), None),
-            Subject::Text(text) => (None, Some(text)),
+        let (identifier, texts) = match subject.into_subject()? {
+            Subject::Person(identifier) => (Some(identifier), Vec::new()),
+            Subject::Text(text) => (None, vec![text]),
         };
-        let text = text.as_deref();
         self.read(|snapshot| {
             let definition = snapshot.catalog.predictor(predictor)?;
             let loaded = snapshot.loaded(predictor)?;
@@ -228,13 +227,14 @@ impl Cdp {
             if identifier.is_some() && person.is_none() {
                 return Ok(None);
             }
+            let document = || match &person {
+                Some(person) => person.document(&definition.text, at),
+                None => Ok(texts.clone()),
+            };
             let mut method = "model";
             let (cohort, intercept, parts, logit, temperature) = match (&*loaded.model, &person) {
                 (TrainedModel::Described(model), _) => {
-                    let document = match (&person, text) {
-                        (Some(person), _) => person.document(&definition.text, at)?,
-                        (None, text) => text.iter().map(|text| (*text).to_owned()).collect(),
-                    };
+                    let document = document()?;
                     let (likeness, _) = model.likeness(&document);
                     let best = likeness.scores.into_iter().fold(None, |best: Option<(String, f64)>, one| match best {
                         Some(best) if best.1 >= one.1 => Some(best),
@@ -249,10 +249,7 @@ impl Cdp {
                     (Some(class), 0.0, parts, sum, 1.0)
                 }
                 (TrainedModel::Cohort(model), _) => {
-                    let document = match (&person, text) {
-                        (Some(person), _) => person.document(&definition.text, at)?,
-                        (None, text) => text.iter().map(|text| (*text).to_owned()).collect(),
-                    };
+                    let document = document()?;
                     let best =
                         || model.predict(&document).scores.into_iter().max_by(|left, right| left.1.total_cmp(&right.1));
                     let class = match cohort {

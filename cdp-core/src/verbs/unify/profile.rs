@@ -16,7 +16,7 @@ use crate::engine::tables::events::EventsTable;
 use crate::error::Result;
 use crate::records::answer::answer;
 use crate::records::options::options;
-use crate::records::{AsOf, Frame, IntoIdentifier, Object, Timestamp, Value, from_value};
+use crate::records::{AsOf, Frame, Identifier, IntoIdentifier, Object, Timestamp, Value, from_value};
 
 answer! {
     /// A person as the store knows them at one instant.
@@ -213,10 +213,7 @@ impl Cdp {
         self.read(|snapshot| {
             let mut found = BTreeMap::new();
             for id in profile_ids.iter().map(AsRef::as_ref) {
-                let person = match snapshot.find_profile_id(id) {
-                    Some(node) => snapshot.person(node, at)?,
-                    None => None,
-                };
+                let person = snapshot.find_person(&Identifier::profile_id(id), at)?;
                 found.insert(id.to_owned(), person.map(|person| person.profile_id()));
             }
             Ok(found)
