@@ -46,7 +46,6 @@ rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace --exclude cdp-py --exclude cdp-node
-	cargo test --package cdp-core --doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --package cdp-core --no-deps
 
 py: $(VENV)/wheel

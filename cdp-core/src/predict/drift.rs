@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::records::Value;
 
 /// Up to this number of reference rows a test of significance decides, beyond it a distance.
 const FEW_ROWS: u64 = 1000;
@@ -209,20 +208,6 @@ impl DriftTest {
             DriftTest::Wasserstein => "wasserstein",
             DriftTest::JensenShannon => "jensen_shannon",
         }
-    }
-}
-
-impl Drift {
-    /// The figures as an object.
-    pub fn to_value(&self) -> Value {
-        Value::object([
-            ("test", Value::from(self.test.as_str())),
-            ("statistic", Value::float(self.statistic)),
-            ("p_value", self.p_value.map_or(Value::Null, Value::float)),
-            ("drifted", Value::Bool(self.is_drifted)),
-            ("psi", Value::float(self.psi)),
-            ("n_rows", Value::integer(i64::try_from(self.rows).unwrap_or(i64::MAX))),
-        ])
     }
 }
 

@@ -17,12 +17,12 @@ pub(crate) trait Field: Clone {
     fn write_shape(&self, out: &mut String);
 }
 
+/// Numbers, times, truth values and words of this library (such as the name of a method): they hold no personal data.
 macro_rules! shown_field {
-    ($($field:ty => $into:expr),* $(,)?) => {$(
+    ($($field:ty)+) => {$(
         impl Field for $field {
             fn into_value(self) -> Value {
-                let into: fn($field) -> Value = $into;
-                into(self)
+                Value::from(self)
             }
 
             fn write_shape(&self, out: &mut String) {
@@ -30,50 +30,37 @@ macro_rules! shown_field {
                 let _ = write!(out, "{self}");
             }
         }
-    )*};
+    )+};
 }
 
-shown_field! {
-    bool => Value::Bool,
-    u32 => Value::integer,
-    i64 => Value::integer,
-    u64 => |count| Value::integer(i64::try_from(count).unwrap_or(i64::MAX)),
-    usize => Value::count,
-    f64 => Value::float,
-    Number => Value::Number,
-    Timestamp => |time| Value::Text(time.to_string()),
+shown_field! { bool u32 i64 u64 usize Number Timestamp &'static str }
+
+/// Null where the float is not finite.
+impl Field for f64 {
+    fn into_value(self) -> Value {
+        Value::float(self)
+    }
+
+    fn write_shape(&self, out: &mut String) {
+        let _ = write!(out, "{self}");
+    }
 }
 
 macro_rules! hidden_field {
-    ($($field:ty => $into:expr),* $(,)?) => {$(
+    ($($field:ty)+) => {$(
         impl Field for $field {
             fn into_value(self) -> Value {
-                let into: fn($field) -> Value = $into;
-                into(self)
+                Value::from(self)
             }
 
             fn write_shape(&self, out: &mut String) {
                 out.push_str("***");
             }
         }
-    )*};
+    )+};
 }
 
-hidden_field! {
-    String => Value::Text,
-    Value => |value| value,
-}
-
-/// Words of this library, such as the name of a method.
-impl Field for &'static str {
-    fn into_value(self) -> Value {
-        Value::from(self)
-    }
-
-    fn write_shape(&self, out: &mut String) {
-        out.push_str(self);
-    }
-}
+hidden_field! { String Value }
 
 impl<T: Field> Field for Option<T> {
     fn into_value(self) -> Value {

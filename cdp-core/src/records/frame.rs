@@ -89,7 +89,7 @@ impl Cells {
             Cells::Decimal(cells) => at(cells, row).map_or(Value::Null, Value::Number),
             Cells::Float64(cells) => at(cells, row).map_or(Value::Null, Value::float),
             Cells::Text(cells) => at(cells, row).map_or(Value::Null, Value::Text),
-            Cells::Timestamp(cells) => Value::time_or_null(at(cells, row)),
+            Cells::Timestamp(cells) => Value::from(at(cells, row)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a caller gets back for data: counts that always add up, and the first few things that were wrong.
 
-use super::answer::Field;
+use super::answer::{Field, answer_by_hand};
 use super::{Object, Value};
 
 /// Why a row or message was not accepted; the words of SEMANTICS.
@@ -132,17 +132,7 @@ impl Field for Receipt {
     }
 }
 
-impl From<Receipt> for Value {
-    fn from(receipt: Receipt) -> Value {
-        receipt.to_value()
-    }
-}
-
-impl serde::Serialize for Receipt {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_value().serialize(serializer)
-    }
-}
+answer_by_hand!(Receipt);
 
 /// How many rejects a receipt shows.
 pub const FIRST_REJECTS: usize = 10;

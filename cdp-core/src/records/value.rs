@@ -9,7 +9,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::number::{Number, NumberFault};
-use super::time::Timestamp;
 use crate::error::Error;
 
 /// An object's fields, in the order of their keys.
@@ -90,11 +89,6 @@ impl Value {
     /// A count.
     pub fn count(count: usize) -> Value {
         Value::Number(Number::from_i64(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
-
-    /// An instant as text; null for none.
-    pub(crate) fn time_or_null(time: Option<Timestamp>) -> Value {
-        time.map_or(Value::Null, |time| Value::Text(time.to_string()))
     }
 
     /// A float rounded to nine places; null if it is not finite or too large.

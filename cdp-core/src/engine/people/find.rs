@@ -268,7 +268,7 @@ mod tests {
         format!("{nodes:?} {}", values.collect::<Vec<String>>().join(" "))
     }
 
-    /// All people with the result of a pass over the events, and those whom the pass finds in the audience.
+    /// All people with the result of a pass over the events, and the members of the audience that the pass finds.
     fn found(snapshot: &Snapshot<'_>, n_threads: usize, at: Timestamp) -> (Vec<String>, Vec<Vec<u32>>) {
         let audience = snapshot.catalog.audience("buyers").unwrap();
         let mut wanted: Vec<Projection<'_>> = snapshot.catalog.features().map(Projection::Feature).collect();

@@ -114,8 +114,8 @@ impl PeopleColumn {
             PeopleColumn::Score(name) => {
                 person.cohort(name, at)?.map_or(Value::Null, |(_, score)| Value::Number(score))
             }
-            PeopleColumn::FirstSeen => Value::time_or_null(person.seen(at)?.0),
-            PeopleColumn::LastSeen => Value::time_or_null(person.seen(at)?.1),
+            PeopleColumn::FirstSeen => Value::from(person.seen(at)?.0),
+            PeopleColumn::LastSeen => Value::from(person.seen(at)?.1),
         })
     }
 

@@ -39,10 +39,9 @@ pub(crate) fn table_of_people(
         match name {
             "profiles" => {
                 let last = |kind: &str| person.last_id(kind, at).map_or(Value::Null, Value::from);
-                let time = Value::time_or_null;
                 let (first, latest) = person.seen(at)?;
                 let messages = person.messages()?.into_iter().filter(|(occurred_at, _)| *occurred_at <= at).count();
-                rows.push([id, last("user_id"), last("email"), time(first), time(latest), Value::count(messages)]);
+                rows.push([id, last("user_id"), last("email"), first.into(), latest.into(), Value::count(messages)]);
             }
             "identifiers" => {
                 for (kind, values) in person.ids(at) {

@@ -44,7 +44,7 @@ pub(super) fn is_block(key: i64) -> bool {
 }
 
 impl NodeSlices {
-    /// All parts as one block; `None` if there are none, or so many events that a merged block would save little.
+    /// All parts as one block; `None` without parts, and where the number of events leaves little to save.
     pub(super) fn merged(&self, node: u32) -> Result<Option<Block>> {
         let n_events: usize = self.slices.iter().map(|slice| slice.rows.len()).sum();
         let Some(n_columns) = self.slices.iter().map(|slice| slice.block.n_columns()).max() else { return Ok(None) };

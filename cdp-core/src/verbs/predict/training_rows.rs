@@ -76,10 +76,7 @@ impl TimedRows {
                 ("left_out", Value::count(instant.left_out)),
             ])
         });
-        [
-            ("until".to_owned(), Value::time_or_null(self.until)),
-            ("instants".to_owned(), Value::List(instants.collect())),
-        ]
+        [("until".to_owned(), Value::from(self.until)), ("instants".to_owned(), Value::List(instants.collect()))]
     }
 
     /// An error of training, with a hint at the messages that were left out where there are any.
