@@ -20,7 +20,7 @@ function packageWith(context, addon) {
   return path.join(folder, 'lib')
 }
 
-test('an addon of the package is found by platform and C library', { skip: process.platform !== 'linux' }, context => {
+test('an addon of the package is found by platform and C library', { skip: process.platform === 'linux' ? false : 'other systems have one C library' }, context => {
   const libc = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
   const folder = packageWith(context, built.replace('.node', `-${libc}.node`))
   const printed = execFileSync(process.execPath, ['-p', `require(${JSON.stringify(folder)}).VERBS.length > 50`], { encoding: 'utf8' })
